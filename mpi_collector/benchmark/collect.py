@@ -1,0 +1,204 @@
+"""``collect``: record the ranks that a launcher started, or this host, until something ends the run."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mpi_collector import __version__
+from mpi_collector.benchmark.command import Command, CommandError
+from mpi_collector.benchmark.ending import Ending, Signals
+from mpi_collector.benchmark.environment import launcher_pid, read_environ, users_command, users_environment
+from mpi_collector.node.compat import mono_ns, wall_ns
+from mpi_collector.node.spool import user_directory
+from mpi_collector.output.files import ResultsError, RunFiles, release, reserve
+from mpi_collector.output.sink import FileSink
+from mpi_collector.report.verdict import verdict
+from mpi_collector.transport.launcher import Launch
+from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.transport.root import Root
+
+if TYPE_CHECKING:
+    from mpi_collector.transport.mpi import World
+
+_JSON_AUTO_BYTES = 2e9
+_JSON_BYTES_PER_VALUE = 26  #: of a sample, names included; seen between 20 and 30
+INCOMPLETE = 3  #: exit code of --strict
+
+
+@dataclass
+class CollectPlan:
+    """What ``collect`` was asked for."""
+
+    sampling: SamplingOptions
+    results_dir: Path = Path("results")
+    json: str = "auto"
+    command: list[str] = field(default_factory=list)
+    strict: bool = False
+    benchmark: str = "host"
+
+
+class Collection:
+    """One run of ``collect`` as rank 0 or as the only process. ``say`` writes a line to the user."""
+
+    def __init__(self, plan: CollectPlan, launch: Launch | None, say: Callable[[str], None]) -> None:
+        self.plan, self.launch, self.say = plan, launch, say
+        self.about: dict[str, Any] = {}
+        self.result: dict[str, Any] = {}
+        self.exit_code = 0
+
+    def reserve(self) -> None:
+        """Take the names of the run. ResultsError before anything starts."""
+        name = secrets.token_hex(3)
+        self.files = reserve(self.plan.results_dir, self.plan.benchmark, {"pid": os.getpid(), "run": name})
+        self.run = f"{self.files.stem}-{name}"
+        if self.files.marker.exists():
+            self.files.marker.write_text(f'{{"run": "{self.run}", "pid": {os.getpid()}}}\n')
+
+    def record(self, world: World | None) -> int:
+        """The whole run; returns the exit code. A failure of ours never becomes COMMAND's."""
+        with Signals() as signals:
+            self.root = Root(self.plan.sampling, self.run, world)
+            facts = {"benchmark": self.plan.benchmark, "version": __version__, "stem": self.files.stem}
+            self.root.open(facts)
+            self._announce()
+            self.root.start()
+            command = self._start_command()
+            why = "command not started" if command is None and self.plan.command else self._wait(signals, command)
+            if why == "launcher":
+                self.root.recorder.close()
+                self.say(f"the launcher is gone; the recording is kept: mpi_collector recover {self.run}")
+                return 0
+            complete = self._save(why, command)
+            return self._end(complete, command)
+
+    # ---- before and during
+    def _announce(self) -> None:
+        hosts = self.root.hosts
+        for host in hosts:
+            for warning in host.ready.get("warnings", []):
+                self.say(f"{host.key}: {warning}")
+        for host in hosts:
+            if host.error:
+                self.say(f"warning: {host.key} is not recorded: {host.error}")
+        for rank in self.root.missing_ranks:
+            self.say(f"warning: rank {rank} sent no hello within {self.plan.sampling.start_timeout_s:g} s")
+        interval = self.plan.sampling.interval_s
+        good = sum(h.error is None for h in hosts)
+        self.say(f"recording {good} host{'s' if good != 1 else ''} every {interval:g} s ({self.root.method}), run {self.run}")
+        self.say(f"if this process dies: mpi_collector recover {self.run}")
+
+    def _start_command(self) -> Command | None:
+        if not self.plan.command:
+            return None
+        pid = launcher_pid() if self.launch else None
+        argv = users_command(self.plan.command, pid) if self.launch else self.plan.command
+        environ = users_environment(os.environ, read_environ(pid)) if self.launch else dict(os.environ)
+        self.command_argv = argv
+        try:
+            return Command(argv, environ)
+        except CommandError as e:
+            self.say(str(e))
+            self.exit_code = 127
+            return None
+
+    def _wait(self, signals: Signals, command: Command | None) -> str:
+        duration = self.plan.sampling.duration_ns
+        end_ns = self.root.t0_ns + duration if duration else None
+        spool = Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop"
+        stdin = self.launch is not None and not self.plan.command and not sys.stdin.closed
+        requests = [spool, self.files.stop_request]
+        return Ending(signals, end_ns, command, requests, stdin, self.launch is not None, self.root.idle).wait()
+
+    # ---- after
+    def _save(self, why: str, command: Command | None) -> bool:
+        """Stop, gather, write. True when the files are there."""
+        self.root.stop()
+        sink = None
+        try:
+            json = self._wants_json()
+            sink = FileSink(self.files, json)
+            self.root.gather(sink, lambda done, total: None, json)
+            self.result = self._run_document(why, command)
+            sink.finish(self.result, self._suite_facts())
+        except OSError as e:
+            if sink is not None:
+                sink.abandon()
+            self.say(f"cannot write {self.files.directory}: {e.strerror or e}")
+            self.say(f"the recording is kept; save it with: mpi_collector recover {self.run} --results-dir DIR")
+            return False
+        return True
+
+    def _end(self, saved: bool, command: Command | None) -> int:
+        (Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop").unlink(missing_ok=True)
+        self.everybody = self.root.dismiss(saved)
+        release(self.files)
+        while command is not None and command.exit_code() is None:
+            time.sleep(0.05)  # the recording ended before COMMAND did
+        if command is not None:
+            self.exit_code = command.exit_code() or 0
+        incomplete = not saved or self.result["verdict"]["verdict"] != "complete"
+        if self.exit_code == 0 and self.plan.strict and incomplete:
+            return INCOMPLETE
+        return self.exit_code
+
+    def _wants_json(self) -> bool:
+        if self.plan.json != "auto":
+            return self.plan.json == "always"
+        rows = self.plan.sampling.max_samples
+        hosts = [h for h in self.root.hosts if h.stopped]
+        values = sum(min(rows, h.stopped["samples"]) * int(h.ready["columns"]) for h in hosts if h.stopped)
+        estimate = float(values * _JSON_BYTES_PER_VALUE)
+        if estimate > _JSON_AUTO_BYTES:
+            self.say(f"the JSON would have about {estimate / 1e9:.1f} GB and is skipped; mpi_collector export makes it later")
+        return estimate <= _JSON_AUTO_BYTES
+
+    def _run_document(self, why: str, command: Command | None) -> dict[str, Any]:
+        root, options = self.root, self.plan.sampling
+        hosts = {h.key: h for h in root.hosts}
+        doc = {
+            "format": 1, "program": f"mpi_collector {__version__}", "run": self.run, "stem": self.files.stem,
+            "benchmark": self.plan.benchmark, "collection_method": root.method, "ended_by": why,
+            "hosts": [k for k, h in hosts.items() if h.collected],
+            "hosts_requested": list(hosts),
+            "hosts_partial": {k: h.error for k, h in hosts.items() if h.error},
+            "missing_ranks": root.missing_ranks,
+            "t0_ns": root.t0_ns, "start_ns": root.epoch_ns, "end_ns": root.epoch_ns + mono_ns() - root.t0_ns,
+            "interval_ns": options.interval_ns, "capacity": root.capacity, "options": options.to_dict(),
+            "warnings": {k: h.ready.get("warnings") for k, h in hosts.items() if h.ready.get("warnings")},
+            "clock_bound_ns": {k: h.clock_bound_ns for k, h in hosts.items()},
+            "facts": {k: h.facts for k, h in hosts.items() if h.collected},
+            "command": getattr(self, "command_argv", None),
+            "command_exit_code": command.exit_code() if command else None,
+            "written_ns": wall_ns(),
+        }  # fmt: skip
+        doc["verdict"] = verdict(doc)
+        return doc
+
+    def _suite_facts(self) -> dict[str, Any]:
+        run = self.result
+        from mpi_collector.mlpstorage.samples import utc_text
+
+        return {
+            "collection_interval_seconds": self.plan.sampling.interval_s,
+            "start_time": utc_text(run["start_ns"]),
+            "end_time": utc_text(run["end_ns"]),
+            "num_samples": sum(f["samples"] for f in run["facts"].values()),
+            "collection_method": run["collection_method"],
+            "hosts_requested": run["hosts_requested"],
+            "hosts_collected": [k for k, f in run["facts"].items() if f["samples"]],
+        }
+
+
+def written(files: RunFiles) -> list[Path]:
+    """The files of the run that exist."""
+    return sorted(files.directory.glob(f"{files.stem}_*"))
+
+
+__all__ = ["CollectPlan", "Collection", "ResultsError", "written"]

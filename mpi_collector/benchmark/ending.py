@@ -1,0 +1,120 @@
+"""All the ways a run ends, in one wait that costs nothing: signals, COMMAND, the clock, stdin, a request in a file."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from mpi_collector.benchmark.command import Command, forwardable
+from mpi_collector.node.compat import mono_ns
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+_LOOK_S = 1.0  #: how often files are looked at and the transport is given its turn
+
+
+class Signals:
+    """Catches the signals that end a run; ``seen`` lists them. A context manager that restores what was there."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.fd, self._write = os.pipe()
+
+    def __enter__(self) -> Signals:
+        os.set_blocking(self._write, False)
+        self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._before = {n: signal.signal(n, self._note) for n in (*_SIGNALS, signal.SIGCHLD)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup)
+        os.close(self.fd)
+        os.close(self._write)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGCHLD:
+            self.seen.append(number)
+
+    def drain(self) -> None:
+        os.read(self.fd, 4096)
+
+
+class Ending:
+    """``wait()`` returns why the run is over: ``duration``, ``command``, ``signal N``, ``stdin``, ``request``, ``launcher``."""
+
+    def __init__(
+        self,
+        signals: Signals,
+        end_ns: int | None,
+        command: Command | None,
+        requests: Iterable[Path],
+        stdin: bool,
+        watch_launcher: bool,
+        turn: Callable[[], Any],
+    ) -> None:
+        self.signals, self.end_ns, self.command = signals, end_ns, command
+        self.requests, self.turn = list(requests), turn
+        self._stdin = stdin
+        self._typed = b""
+        self._handled = 0
+        self._parent = os.getppid() if watch_launcher else None
+        self._look_at = mono_ns() + int(_LOOK_S * 1e9)
+
+    def wait(self) -> str:
+        while True:
+            why = self._why()
+            if why:
+                return why
+            fds = [self.signals.fd] + ([0] if self._stdin else [])
+            ready = select.select(fds, (), (), self._timeout_s())[0]
+            if self.signals.fd in ready:
+                self.signals.drain()
+            if 0 in ready:
+                self._read_stdin()
+
+    def _timeout_s(self) -> float:
+        """Until the next look or the end; a lone local run with nothing to look at still wakes for the launcher's death."""
+        until = self._look_at if self.end_ns is None else min(self._look_at, self.end_ns)
+        return max(0.0, (until - mono_ns()) * 1e-9)
+
+    def _why(self) -> str:
+        if self.command is not None and self.command.exit_code() is not None:
+            return "command"
+        while self._handled < len(self.signals.seen):
+            number = self.signals.seen[self._handled]
+            self._handled += 1
+            if self._passed_on(number):
+                continue
+            return f"signal {signal.Signals(number).name}"
+        if self.end_ns is not None and mono_ns() >= self.end_ns:
+            return "duration"
+        if b"stop" in self._typed.split(b"\n")[:-1]:
+            return "stdin"
+        return self._look() if mono_ns() >= self._look_at else ""
+
+    def _passed_on(self, number: int) -> bool:
+        """COMMAND gets the first signal and ends the run by ending; a second one ends it at once."""
+        if self.command is None or not forwardable(number) or self._handled > 1:
+            return False
+        if not (number == signal.SIGINT and self.command.in_our_group()):
+            self.command.signal(number)
+        return True
+
+    def _look(self) -> str:
+        self._look_at = mono_ns() + int(_LOOK_S * 1e9)
+        self.turn()
+        if any(r.exists() for r in self.requests):
+            return "request"
+        return "launcher" if self._parent is not None and os.getppid() != self._parent else ""
+
+    def _read_stdin(self) -> None:
+        data = os.read(0, 4096)
+        self._typed = (self._typed + data)[-8192:]
+        if not data:
+            self._stdin = False

@@ -1,0 +1,92 @@
+"""COMMAND's environment and arguments as the user gave them, not as a launcher left them.
+
+A rank that starts another ``mpirun`` must not hand on the variables of its own launcher. Which of them the user had set is
+written in the launcher's own ``/proc/PID/environ``, as is what the user typed in its ``cmdline``: Open MPI 5 rewrites
+arguments of the program it starts, even behind ``--``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_LAUNCHERS = ("mpirun", "mpiexec", "prterun", "prted", "prte", "orterun", "orted", "hydra_pmi_proxy", "mpiexec.hydra",
+              "hydra_bstrap_proxy", "slurmstepd", "srun", "palsd", "aprun")  # fmt: skip
+_PREFIXES = ("OMPI_", "OPAL_", "PMIX_", "PRTE_", "PMI_", "HYDRA_", "HYDI_", "MPI_LOCAL", "I_MPI_", "PALS_")
+_RESTORED = ("LD_LIBRARY_PATH", "FI_PROVIDER_PATH")
+_ALWAYS_KEPT = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
+#: what Open MPI 5 makes of its own options wherever it meets them
+_REWRITTEN = {"--mapby": "--map-by", "--bindto": "--bind-to", "--rankby": "--rank-by", "--machinefile": "--machinefile"}
+
+
+def launcher_pid(start: int | None = None, proc: Path = Path("/proc")) -> int | None:
+    """The topmost process above us, on this host, that is part of a launcher; None when there is none we may read."""
+    pid, found = start or os.getppid(), None
+    while pid > 1:
+        try:
+            name = (proc / str(pid) / "comm").read_text().strip()
+            stat = (proc / str(pid) / "stat").read_text()
+        except OSError:
+            break
+        if any(name == known[:15] for known in _LAUNCHERS) or _runs_launcher(proc / str(pid)):
+            found = pid
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return found
+
+
+def _runs_launcher(proc_pid: Path) -> bool:
+    """Some launchers are scripts or wrappers: their name is the interpreter's, their first arguments are not."""
+    try:
+        words = (proc_pid / "cmdline").read_bytes().split(b"\0")[:2]
+    except OSError:
+        return False
+    return any(os.path.basename(w.decode("utf-8", "replace")) in _LAUNCHERS for w in words)
+
+
+def users_environment(current: Mapping[str, str], launcher_environ: Mapping[str, str] | None) -> dict[str, str]:
+    """``current`` without what a launcher put there. ``launcher_environ``: the launcher's own, None if unknown."""
+    out = {}
+    theirs = launcher_environ or {}
+    for name, value in current.items():
+        ours = name.startswith(_PREFIXES) or (name in _RESTORED and launcher_environ is not None)
+        if not ours or name in _ALWAYS_KEPT:
+            out[name] = value
+        elif name in theirs:
+            out[name] = theirs[name]
+    return out
+
+
+def read_environ(pid: int | None, proc: Path = Path("/proc")) -> dict[str, str] | None:
+    """The environment a process was started with; None when it cannot be read."""
+    if pid is None:
+        return None
+    try:
+        data = (proc / str(pid) / "environ").read_bytes()
+    except OSError:
+        return None
+    pairs = (item.partition(b"=") for item in data.split(b"\0") if b"=" in item)
+    return {os.fsdecode(k): os.fsdecode(v) for k, _, v in pairs}
+
+
+def users_command(given: Sequence[str], pid: int | None, proc: Path = Path("/proc")) -> list[str]:
+    """``given`` as the user typed it: from the launcher's command line if that shows it, else known rewrites undone."""
+    if pid is not None:
+        try:
+            words = [os.fsdecode(w) for w in (proc / str(pid) / "cmdline").read_bytes().split(b"\0")[:-1]]
+        except OSError:
+            words = []
+        if "--" in words:
+            typed = words[_last_separator(words, len(given)) + 1 :]
+            if len(typed) == len(given):
+                return typed
+    first = os.path.basename(given[0]) if given else ""
+    if first in _LAUNCHERS:
+        return [_REWRITTEN.get(word, word) for word in given]
+    return list(given)
+
+
+def _last_separator(words: Sequence[str], count: int) -> int:
+    """Where the ``--`` before the last ``count`` words should be; -1 shifted out of range when it is not there."""
+    at = len(words) - count - 1
+    return at if 0 <= at < len(words) and words[at] == "--" else len(words)

@@ -1,0 +1,220 @@
+"""``collect``: sample the ranks of a launch, or this host."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mpi_collector.cli.main import QuietParser
+from mpi_collector.node.rows import POLICIES
+from mpi_collector.node.sources import select
+from mpi_collector.transport.launcher import Launch, detect
+from mpi_collector.transport.options import SamplingOptions
+
+if TYPE_CHECKING:
+    from mpi_collector.benchmark.collect import Collection
+
+_EPILOG = """\
+examples:
+  mpirun -np 4 --hostfile hosts python -m mpi_collector --timeseries-interval 1 --duration 600
+  mpirun -np 4 --hostfile hosts python -m mpi_collector -- mpirun -np 64 ./ior -a POSIX
+  python -m mpi_collector -- fio job.fio
+
+A run ends with COMMAND, after --duration, on SIGUSR1 to mpirun, Ctrl-C, a line "stop" on stdin (under a launcher and
+without COMMAND), or "mpi_collector stop".
+"""
+
+
+def _seconds(low: float) -> type:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not low <= value < 1e9:
+            raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and 1e9 seconds")
+        return value
+
+    parse.__name__ = "number of seconds"
+    return parse  # type: ignore[return-value]
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 2 <= value <= 100_000_000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 2 and 100,000,000")
+    return value
+
+
+def _sources(text: str) -> str:
+    try:
+        select(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None
+    return text
+
+
+def add_sampling_options(parser: argparse.ArgumentParser) -> None:
+    """The options that every way of recording has."""
+    add = parser.add_argument
+    add("--timeseries-interval", type=_seconds(0.01), default=10.0, metavar="S", help="seconds between samples (10)")
+    add("--max-timeseries-samples", type=_count, default=3600, metavar="N", help="rows of the array (3600)")
+    add("--when-full", choices=POLICIES, default="decimate", help="what a full array does (decimate: every other tick)")
+    add("--sources", type=_sources, default="default", metavar="LIST", help="basic, default, all, or names with commas")
+    add("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where the files go (./results)")
+    add("--json", choices=("auto", "always", "never"), default="auto", help="write the suite's JSON (auto: up to 2 GB)")
+    add("--spool-dir", default="/dev/shm", metavar="DIR", help="tmpfs for the recording while it is made (/dev/shm)")
+    add("--max-spool-mb", type=float, default=None, metavar="MB", help="limit of the spool on each host (half of what is free)")
+    add("--start-timeout", type=_seconds(0.1), default=30.0, metavar="S", help="wait for the hosts to be sampling (30)")
+    add("--gather-timeout", type=_seconds(0.1), default=60.0, metavar="S", help="wait for a host's table at the end (60)")
+    add("--strict", action="store_true", help="exit 3 when the recording is incomplete though the job succeeded")
+    add("--quiet", action="store_true", help="warnings and errors only")
+
+
+def sampling_options(args: argparse.Namespace) -> SamplingOptions:
+    return SamplingOptions(
+        interval_s=args.timeseries_interval,
+        max_samples=args.max_timeseries_samples,
+        when_full=args.when_full,
+        sources=args.sources,
+        duration_s=getattr(args, "duration", None),
+        spool_dir=args.spool_dir,
+        max_spool_mb=args.max_spool_mb,
+        start_timeout_s=args.start_timeout,
+        gather_timeout_s=args.gather_timeout,
+        root=os.environ.get("MPI_COLLECTOR_ROOT", "/"),
+    )
+
+
+def split_command(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(our options, COMMAND) around the first ``--``."""
+    words = list(words)
+    if "--" not in words:
+        return words, []
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Options and ``command``. Exit 2 with one line on a mistake."""
+    options, command = split_command(words)
+    parser = QuietParser(prog="mpi_collector collect", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
+                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    add_sampling_options(parser)
+    parser.add_argument("--duration", type=_seconds(0.01), default=None, metavar="S", help="end after so many seconds")
+    parser.add_argument("--command-file", type=Path, metavar="FILE", help="COMMAND as one shell-quoted line of a file")
+    args = parser.parse_args(options)
+    if args.command_file is not None:
+        if command:
+            parser.error("COMMAND given twice, behind -- and in --command-file")
+        try:
+            command = shlex.split(args.command_file.read_text(), comments=True)
+        except (OSError, ValueError) as e:
+            parser.error(f"--command-file {args.command_file}: {e}")
+        if not command:
+            parser.error(f"--command-file {args.command_file}: no command in it")
+    args.command = command
+    return args
+
+
+def say(text: str) -> None:
+    print(f"mpi_collector: {text}", file=sys.stderr, flush=True)
+
+
+def main(words: Sequence[str]) -> int:
+    """The verb. Under a launcher every rank comes here; rank 0 speaks."""
+    args = parse(words)
+    launch = detect()
+    if launch is None:
+        return _alone(args)
+    return _rank(args, launch)
+
+
+def _collection(args: argparse.Namespace, launch: Launch | None) -> Collection:
+    from mpi_collector.benchmark.collect import Collection, CollectPlan
+
+    plan = CollectPlan(sampling_options(args), args.results_dir, args.json, args.command, args.strict)
+    return Collection(plan, launch, say)
+
+
+def _alone(args: argparse.Namespace) -> int:
+    from mpi_collector.output.files import ResultsError
+
+    collection = _collection(args, None)
+    try:
+        collection.reserve()
+    except ResultsError as e:
+        say(str(e))
+        return 2
+    code = collection.record(None)
+    _summary(collection, args.quiet)
+    return code
+
+
+def _rank(args: argparse.Namespace, launch: Launch) -> int:
+    from mpi_collector.transport.mpi import World, WrongMPI
+
+    try:
+        world = World(launch)
+    except WrongMPI as e:
+        if launch.rank == 0:
+            say(str(e))
+        return 2
+    try:
+        return _member(world) if world.rank else _root(args, launch, world)
+    except Exception:  # noqa: BLE001 - one rank that fails must not leave the others waiting
+        traceback.print_exc()
+        world.abort(1)
+        return 1
+
+
+def _member(world: object) -> int:
+    from mpi_collector.transport.member import Member
+    from mpi_collector.transport.mpi import World
+
+    assert isinstance(world, World)
+    if not Member(world).run():
+        os._exit(0)  # the root is gone; Finalize would wait for it
+    world.finish(True)
+    return 0
+
+
+def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
+    from mpi_collector.output.files import ResultsError
+    from mpi_collector.transport.mpi import World
+
+    assert isinstance(world, World)
+    collection = _collection(args, launch)
+    try:
+        collection.reserve()
+    except ResultsError as e:
+        say(str(e))
+        for rank in range(1, world.size):
+            world.send(rank, type="exit")
+        world.finish(True)
+        return 2
+    code = collection.record(world)
+    _summary(collection, args.quiet)
+    if not getattr(collection, "everybody", False):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # somebody is missing: Finalize would wait for them
+    world.finish(True)
+    return code
+
+
+def _summary(collection: Collection, quiet: bool) -> None:
+    if not collection.result:
+        return
+    from mpi_collector.benchmark.collect import written
+    from mpi_collector.report.verdict import line
+
+    for reason in collection.result["verdict"]["reasons"]:
+        say(f"warning: {reason}")
+    if not quiet:
+        say(line(collection.result))
+        for path in written(collection.files):
+            say(f"wrote {path}")

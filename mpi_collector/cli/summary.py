@@ -1,0 +1,38 @@
+"""``summary``: the verdict and the figures of a recording."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mpi_collector.cli.main import QuietParser
+
+
+def main(words: Sequence[str]) -> int:
+    """0, or 2 when there is no readable recording."""
+    parser = QuietParser(prog="mpi_collector summary", description=__doc__, allow_abbrev=False,
+                         epilog="examples:\n  mpi_collector summary results\n  mpi_collector summary run.npz --json",
+                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("path", type=Path, nargs="?", default=Path("results"), help="recording, or a results directory")
+    parser.add_argument("--json", action="store_true", help="for scripts, on stdout")
+    args = parser.parse_args(words)
+    from mpi_collector.report.verdict import line
+    from mpi_collector.store.recording import RecordingError, load
+
+    try:
+        with load(args.path) as recording:
+            run = recording.run
+    except (RecordingError, OSError) as e:
+        print(f"mpi_collector: {e}", file=sys.stderr)
+        return 2
+    if args.json:
+        json.dump({"verdict": run["verdict"], "facts": run["facts"]}, sys.stdout, indent=1)
+        print()
+        return 0
+    print(line(run))
+    for reason in run["verdict"]["reasons"]:
+        print(f"  {reason}")
+    return 0

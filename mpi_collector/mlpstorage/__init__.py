@@ -1,0 +1,1 @@
+"""What MLPerf Storage tooling reads and imports; nothing else in this package knows its formats."""

@@ -1,0 +1,296 @@
+"""The agent: a Recorder that a launcher drives over a stream, and that outlives a broken one.
+
+The process that ssh starts only hands its stdin and stdout to the agent, which is its own session leader, and waits. When
+the connection breaks, a new one is handed over in the same way and the agent goes on where it was; it has sampled
+meanwhile. When nobody has come back for ``ORPHAN_S`` it ends and leaves its spool.
+"""
+
+import array
+import errno
+import os
+import select
+import signal
+import socket
+import sys
+
+from .compat import mono_ns, wall_ns
+from .frames import VERSION, Decoder, FrameError, encode
+from .identity import identity
+from .options import SamplingOptions
+from .recorder import Recorder
+from .spool import user_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ORPHAN_S = 60.0
+_CHUNK = 4 << 20
+_FDS = array.array("i")
+
+
+class Agent:
+    """Answers one request after the other. ``session``: (read fd, write fd) or None while nobody is connected."""
+
+    def __init__(self, listener=None, recorder_class=Recorder):
+        # type: (Any, Any) -> None
+        self.listener, self.recorder_class = listener, recorder_class
+        self.recorder = None  # type: Any
+        self.session = None  # type: Any
+        self.done = False
+        self._decoder = Decoder()
+        self._members = []  # type: list
+        self._left_ns = mono_ns()
+        self._holder = None  # type: Any
+        self._asked_to_end = False
+        self._wake, self._waker = os.pipe()
+
+    def end_soon(self, *_signal):
+        # type: (*object) -> None
+        """SIGTERM: a scheduler sends it to everybody, and the launcher may be about to fetch the table."""
+        self._asked_to_end = True
+        os.write(self._waker, b"x")
+
+    # ---- connections
+    def attach(self, read_fd, write_fd, holder=None):
+        # type: (int, int, Any) -> None
+        """Talk over these from now on; ``holder``: the socket whose other end waits until we are through."""
+        self._drop()
+        self.session, self._holder, self._decoder = (read_fd, write_fd), holder, Decoder()
+        self._send(self.hello())
+
+    def _drop(self):
+        # type: () -> None
+        if self.session is not None:
+            for fd in set(self.session):
+                os.close(fd)
+            self.session = None
+            self._left_ns = mono_ns()
+        if self._holder is not None:
+            self._holder.close()
+            self._holder = None
+
+    def serve(self, orphan_s=ORPHAN_S):
+        # type: (float) -> None
+        """Until told to quit, or until nobody has been there for ``orphan_s``."""
+        while not self.done:
+            if self.session is None and (self._asked_to_end or self.listener is None):
+                break
+            waiting = [f for f in (self.listener, self.session and self.session[0], self._wake) if f is not None]
+            timeout = None if self.session else max(0.0, orphan_s - (mono_ns() - self._left_ns) * 1e-9)
+            ready = select.select(waiting, (), (), timeout)[0]
+            if not ready:
+                break
+            if self._wake in ready:
+                os.read(self._wake, 16)
+            if self.listener is not None and self.listener in ready:
+                self._accept()
+            elif self.session is not None and self.session[0] in ready:
+                self._read()
+        self._drop()
+        if self.recorder is not None:
+            self.recorder.close()
+
+    def _accept(self):
+        # type: () -> None
+        connection, _ = self.listener.accept()
+        if _peer_uid(connection) != os.getuid():  # an abstract socket has no file mode
+            connection.close()
+            return
+        _data, extra, _flags, _address = connection.recvmsg(1, socket.CMSG_SPACE(2 * _FDS.itemsize))
+        fds = array.array("i")
+        for level, kind, data in extra:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+        if len(fds) == 2:
+            self.attach(fds[0], fds[1], connection)
+        else:
+            connection.close()
+
+    def _read(self):
+        # type: () -> None
+        try:
+            data = os.read(self.session[0], 1 << 16)
+            if not data:
+                raise OSError(errno.EPIPE, "closed")
+            for message, blob in self._decoder.feed(data):
+                self._answer(message, blob)
+        except (OSError, FrameError):  # the session is over; a new one may come
+            self._drop()
+
+    def _send(self, message, blob=b""):
+        # type: (dict, Any) -> None
+        if self.session is None:
+            return
+        data = memoryview(encode(message, blob))
+        try:
+            while data:
+                data = data[os.write(self.session[1], data) :]
+        except OSError:
+            self._drop()
+
+    # ---- requests
+    def hello(self):
+        # type: () -> dict
+        """The first word of every session."""
+        return {
+            "hello": VERSION,
+            "identity": identity(),
+            "python": "%d.%d.%d" % sys.version_info[:3],
+            "pid": os.getpid(),
+            "prepared": self.recorder is not None,
+            "wall_ns": wall_ns(),
+        }
+
+    def _answer(self, message, _blob):
+        # type: (dict, bytes) -> None
+        blob = b""  # type: Any
+        try:
+            answer = getattr(self, "do_" + str(message.get("do")))(message)
+            if isinstance(answer, tuple):
+                answer, blob = answer
+        except Exception as e:  # noqa: BLE001 - told to the launcher, which decides
+            answer = {"error": "%s: %s" % (type(e).__name__, e)}
+        self._send(dict(answer, id=message.get("id")), blob)
+
+    def do_echo(self, _message):
+        # type: (dict) -> dict
+        return {"mono_ns": mono_ns()}
+
+    def do_prepare(self, message):
+        # type: (dict) -> dict
+        options = SamplingOptions.from_dict(message["options"])
+        facts = dict(message["facts"], identity=identity())
+        self.recorder = self.recorder_class(options, message["run"], message["key"], facts)
+        return self.recorder.prepare()  # type: ignore[no-any-return]
+
+    def do_clock(self, message):
+        # type: (dict) -> dict
+        self.recorder.clock(message["mono_ns"], message["offset_ns"], message["bound_ns"])
+        return {}
+
+    def do_start(self, message):
+        # type: (dict) -> dict
+        self.recorder.start(message["t0_ns"], message["epoch_ns"], message["capacity"])
+        return {}
+
+    def do_first(self, message):
+        # type: (dict) -> dict
+        """Has the first sample been taken?"""
+        sampler = self.recorder.sampler
+        failure = sampler.failure
+        taken = sampler.first_sample.is_set() and failure is None
+        return {"sampling": taken, "failure": str(failure) if failure else None}
+
+    def do_status(self, _message):
+        # type: (dict) -> dict
+        sampler = self.recorder.sampler if self.recorder is not None else None
+        return {"taken": sampler.taken, "last_tick": sampler.last_tick} if sampler is not None else {}
+
+    def do_mark(self, message):
+        # type: (dict) -> dict
+        return {"kept": self.recorder.spool.event(message["event"])}
+
+    def do_stop(self, _message):
+        # type: (dict) -> dict
+        return self.recorder.stop()  # type: ignore[no-any-return]
+
+    def do_pack(self, message):
+        # type: (dict) -> dict
+        if not self._members:
+            self._members = list(self.recorder.pack(bool(message.get("json"))))
+        return {"facts": self.recorder.facts(), "heads": [m.head() for m in self._members]}
+
+    def do_fetch(self, message):
+        # type: (dict) -> tuple
+        """Bytes of a packed member from an offset on, so that a broken session does not start from the beginning."""
+        member = self._members[message["member"]]
+        if len(member.chunks) > 1:
+            member.chunks = [b"".join(member.chunks)]
+        start = message["offset"]
+        return {}, member.chunks[0][start : start + min(_CHUNK, message.get("size", _CHUNK))]
+
+    def do_discard(self, _message):
+        # type: (dict) -> dict
+        self.recorder.discard()
+        self.recorder = None
+        return {}
+
+    def do_quit(self, _message):
+        # type: (dict) -> dict
+        self.done = True
+        return {}
+
+
+# ---- how it comes to life
+
+
+def socket_name(run, key):
+    # type: (str, str) -> str
+    """Abstract, so that no file is left: the spool is the agent's only file. Names the user, the run and the host."""
+    return "\0%s/%s/%s" % (user_directory(), run, key)
+
+
+def main(run, key, orphan_s=ORPHAN_S):
+    # type: (str, str, float) -> None
+    """What ssh runs: hand stdin and stdout to the agent of this run, which is started if there is none, and wait."""
+    name = socket_name(run, key)
+    connection = _connect(name)
+    if connection is None:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(name)
+        listener.listen(4)
+        if _fork_agent(listener, orphan_s):
+            listener.close()
+        connection = _connect(name)
+    if connection is None:
+        raise SystemExit("the agent did not start")
+    fds = array.array("i", [0, 1])
+    connection.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):  # the agent alone holds them now, and sees when the other end goes
+        os.dup2(null, fd)
+    while connection.recv(1):
+        pass
+
+
+def _connect(name):
+    # type: (str) -> Any
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(name)
+    except OSError:
+        connection.close()
+        return None
+    if _peer_uid(connection) != os.getuid():
+        raise SystemExit("the agent's socket belongs to another user")
+    return connection
+
+
+def _peer_uid(connection):
+    # type: (socket.socket) -> int
+    return array.array("i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
+
+
+def _fork_agent(listener, orphan_s):
+    # type: (Any, float) -> bool
+    """True in the parent. The child becomes a daemon: no terminal, no parent, no open files but the listener's."""
+    if os.fork():
+        return True
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    code = 0
+    try:
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_IGN)
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.chdir("/")
+        agent = Agent(listener)
+        signal.signal(signal.SIGTERM, agent.end_soon)
+        agent.serve(orphan_s)
+    except BaseException:  # noqa: BLE001 - nobody is left to tell; the spool is there
+        code = 1
+    os._exit(code)

@@ -1,0 +1,32 @@
+"""The few calls that Python 3.6 lacks, under one name for every version."""
+
+import os
+import time
+
+if hasattr(time, "monotonic_ns"):
+    mono_ns = time.monotonic_ns
+    wall_ns = time.time_ns
+    cpu_ns = time.process_time_ns
+else:  # Python 3.6: a double still resolves a nanosecond up to 100 days of uptime
+
+    def mono_ns():
+        # type: () -> int
+        return int(time.monotonic() * 1e9)
+
+    def wall_ns():
+        # type: () -> int
+        return int(time.time() * 1e9)
+
+    def cpu_ns():
+        # type: () -> int
+        return int(time.process_time() * 1e9)
+
+
+if hasattr(os, "preadv"):
+    preadv = os.preadv
+else:  # Python 3.6
+
+    def preadv(fd, buffers, offset, flags=0):  # type: ignore[misc]
+        # type: (int, list, int, int) -> int
+        os.lseek(fd, offset, os.SEEK_SET)
+        return os.readv(fd, buffers)

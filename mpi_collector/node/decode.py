@@ -1,0 +1,191 @@
+"""From the text of the kernel files to the int64 values of a row.
+
+Every text has a shape: which of its tokens are labels and which are values. As long as the labels are the same as last
+time, a sample costs one split, one comparison and one conversion over the whole text; only a text of another shape (a
+device came or went) is looked at token by token.
+"""
+
+import struct
+from operator import itemgetter
+
+from .layout import MISSING, Field, Layout, Table
+from .sources.base import LABEL, Cell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+# what became of a source in a row
+OK, ABSENT, DENIED, ERROR, TRUNCATED, MALFORMED, SKIPPED, SLOW = range(8)
+STATUS_NAMES = ("ok", "absent", "denied", "error", "truncated", "malformed", "skipped", "slow")
+
+COLLECTOR_FIELDS = (
+    Field("cpu_ns", "ns", "counter", "CPU time of the sampling process, user and system (CLOCK_PROCESS_CPUTIME_ID)"),
+    Field("rss_bytes", "bytes", "gauge", "resident memory of the sampling process (/proc/self/statm), now and then"),
+)
+
+
+def _getter(positions):
+    # type: (list) -> Callable[[list], tuple]
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    if positions:
+        only = positions[0]
+        return lambda tokens: (tokens[only],)
+    return lambda tokens: ()
+
+
+class Plan:
+    """How to take the values out of a text of one shape.
+
+    ``runs``: (first column, last column + 1, first value, last value + 1) copies from the value list to the row.
+    """
+
+    __slots__ = ("count", "label_at", "labels", "labels_of", "problems", "runs", "value_at", "values_of")
+
+    def __init__(self, tokens, label_at, value_at, columns, problems):
+        # type: (list, list, list, list, list) -> None
+        self.count = len(tokens)
+        self.label_at, self.value_at = label_at, value_at
+        self.labels_of, self.values_of = _getter(label_at), _getter(value_at)
+        self.labels = self.labels_of(tokens)
+        self.problems = problems
+        self.runs = []  # type: list
+        start = 0
+        for i in range(1, len(columns) + 1):
+            if i == len(columns) or columns[i] != columns[i - 1] + 1:
+                self.runs.append((columns[start], columns[i - 1] + 1, start, i))
+                start = i
+
+    def fits(self, tokens):
+        # type: (list) -> bool
+        return len(tokens) == self.count and self.labels_of(tokens) == self.labels
+
+
+class SourceDecoder:
+    """Decodes the texts of one source. ``on_event(dict)`` hears of new devices and of what found no room."""
+
+    def __init__(self, source, layout, on_event):
+        # type: (Any, Layout, Callable[[dict], object]) -> None
+        self.source = source
+        self.tables = {t.name: t for t in layout.tables if t.source == source.name}
+        self.plan = None  # type: Any
+        self._on_event = on_event
+        self._lost = set()  # type: set
+
+    def decode(self, raw, row, tick):
+        # type: (bytes, list, int) -> int
+        """Put the values of ``raw`` into ``row`` (a list of ints, MISSING where nothing is known). Returns a status."""
+        text = self.source.prepare(raw)
+        tokens = text.split()
+        plan = self.plan
+        if plan is None or not plan.fits(tokens):
+            plan = self.replan(text, tokens, tick)
+        try:
+            values = list(map(int, plan.values_of(tokens)))
+        except ValueError:  # same labels, but a value stopped being a number
+            plan = self.replan(text, tokens, tick)
+            values = list(map(int, plan.values_of(tokens)))
+        for first, last, a, b in plan.runs:
+            row[first:last] = values[a:b]
+        return MALFORMED if plan.problems or not tokens else OK
+
+    def replan(self, text, tokens, tick):
+        # type: (bytes, list, int) -> Plan
+        roles, problems = self.source.scan(text)
+        label_at, value_at, columns = [], [], []  # type: list, list, list
+        for i, role in enumerate(roles):
+            if role is LABEL:
+                label_at.append(i)
+            elif isinstance(role, Cell):
+                column = self._column(role, tick)
+                if column is not None:
+                    value_at.append(i)
+                    columns.append(column)
+        self.plan = Plan(tokens, label_at, value_at, columns, problems)
+        return self.plan  # type: ignore[no-any-return]
+
+    def _column(self, cell, tick):
+        # type: (Cell, int) -> Any
+        table = self.tables.get(cell.table if cell.table or cell.device == "" else DEVICES)
+        if table is None or cell.field not in table.field_at:
+            return self._lose(cell, "field", cell.field, tick)
+        if cell.device not in table.slot_of:
+            if not table.add_device(cell.device):
+                return self._lose(cell, "device", cell.device, tick)
+            self._on_event(
+                {"type": "device", "source": table.source, "table": table.name, "device": cell.device,
+                 "slot": table.slot_of[cell.device], "tick": tick}
+            )  # fmt: skip
+        return table.column(cell.device, cell.field)
+
+    def _lose(self, cell, what, name, tick):
+        # type: (Cell, str, str, int) -> None
+        if (cell.table, what, name) not in self._lost:
+            self._lost.add((cell.table, what, name))
+            self._on_event({"type": "lost", "source": self.source.name, "what": what, "name": name, "tick": tick})
+
+
+DEVICES = "devices"  #: name of a source's table of devices when the source gives it none
+
+
+def declare(source, raw):
+    # type: (Any, bytes) -> list
+    """The tables of a source from its first text: fields in declared order first, devices as they come."""
+    roles, _problems = source.scan(source.prepare(raw))
+    seen = {}  # type: dict
+    for role in roles:
+        if isinstance(role, Cell):
+            key = role.table if role.table or role.device == "" else DEVICES
+            fields, devices = seen.setdefault(key, ({}, {}))
+            fields[role.field] = devices[role.device] = None
+    tables = []
+    for key, (fields, devices) in seen.items():
+        order = [f.name for f in source.fields if f.name in fields]
+        order += [name for name in fields if name not in order]
+        spare = 0 if list(devices) == [""] else source.spare_slots(key, len(devices))
+        tables.append(Table(source.name, key, [source.field(key, n) for n in order], devices, len(devices) + spare))
+    return tables
+
+
+def make_layout(sources, raws):
+    # type: (list, list) -> Layout
+    """The layout for these sources, each with the first text that was read of it."""
+    tables = [t for source, raw in zip(sources, raws) for t in declare(source, raw)]
+    tables.append(Table("collector", "", list(COLLECTOR_FIELDS), [""], 1))
+    return Layout([s.name for s in sources], tables)
+
+
+class RowDecoder:
+    """Decodes all sources of a sample into one row of ``layout.width`` values."""
+
+    def __init__(self, sources, layout, on_event):
+        # type: (list, Layout, Callable[[dict], object]) -> None
+        self.layout = layout
+        self.decoders = [SourceDecoder(s, layout, on_event) for s in sources]
+        self._blank = [MISSING] * layout.width
+        self._pack = struct.Struct("<%dq" % layout.width).pack
+
+    def decode(self, raws, tick):
+        # type: (list, int) -> tuple
+        """(row as a list of ints, [status per source]). ``raws``: bytes per source, or an int status for one not read."""
+        row = self._blank[:]
+        statuses = []
+        for decoder, raw in zip(self.decoders, raws):
+            statuses.append(raw if isinstance(raw, int) else decoder.decode(raw, row, tick))
+        return row, statuses
+
+    def to_bytes(self, row):
+        # type: (list) -> bytes
+        """The row as little-endian int64; counters above 2^63 wrap modulo 2^64."""
+        try:
+            return self._pack(*row)
+        except struct.error:
+            return self._pack(*[wrap(v) for v in row])
+
+
+def wrap(value):
+    # type: (int) -> int
+    """``value`` modulo 2^64 as a signed int64."""
+    value &= 0xFFFFFFFFFFFFFFFF
+    return value - (1 << 64) if value >> 63 else value

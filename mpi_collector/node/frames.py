@@ -1,0 +1,92 @@
+"""Messages between launcher and agent: length, checksum, JSON, and bytes that JSON would only inflate.
+
+A frame is ``MAGIC, u32 length of JSON, u32 length of the blob, u32 CRC-32 of both, JSON, blob``, little-endian.
+"""
+
+import json
+import struct
+import zlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MAGIC = b"\x89MPC"
+VERSION = 1  #: of the conversation; both sides refuse another
+JSON_MAX = 32 << 20
+BLOB_MAX = 8 << 20
+NOISE_MAX = 256 << 10  #: banners and shell chatter before the first frame
+_HEAD = struct.Struct("<4sIII")
+
+
+class FrameError(Exception):
+    """What came is no frame, is damaged, or is larger than any frame may be."""
+
+
+def encode(message, blob=b""):
+    # type: (dict, Any) -> bytes
+    """One frame. FrameError when it would be too large for the other side."""
+    body = json.dumps(message).encode()
+    if len(body) > JSON_MAX or len(blob) > BLOB_MAX:
+        raise FrameError("a message of %d + %d bytes is too large" % (len(body), len(blob)))
+    crc = zlib.crc32(blob, zlib.crc32(body))
+    return b"".join((_HEAD.pack(MAGIC, len(body), len(blob), crc), body, blob))
+
+
+class Decoder:
+    """Cuts a byte stream into frames. What comes before the first frame is noise, kept in ``noise`` for error messages."""
+
+    def __init__(self):
+        # type: () -> None
+        self._buffer = bytearray()
+        self._synced = False
+        self.noise = b""
+
+    def feed(self, data):
+        # type: (bytes) -> list
+        """The (message, blob) pairs that are complete now. FrameError on damage; the stream is useless then."""
+        self._buffer += data
+        out = []  # type: list
+        while True:
+            if not self._synced and not self._find_first():
+                return out
+            frame = self._next()
+            if frame is None:
+                return out
+            out.append(frame)
+
+    def _find_first(self):
+        # type: () -> bool
+        at = self._buffer.find(MAGIC)
+        drop = at if at >= 0 else max(0, len(self._buffer) - len(MAGIC) + 1)
+        self.noise += bytes(self._buffer[:drop])
+        del self._buffer[:drop]
+        if len(self.noise) > NOISE_MAX:
+            raise FrameError("%d bytes of other output instead of an answer" % len(self.noise))
+        self._synced = at >= 0
+        return self._synced
+
+    def _next(self):
+        # type: () -> Any
+        if len(self._buffer) < _HEAD.size:
+            return None
+        magic, json_size, blob_size, crc = _HEAD.unpack_from(self._buffer)
+        if magic != MAGIC:
+            raise FrameError("no frame where one should begin: %r" % bytes(self._buffer[:16]))
+        if json_size > JSON_MAX or blob_size > BLOB_MAX:
+            raise FrameError("a frame of %d + %d bytes" % (json_size, blob_size))
+        end = _HEAD.size + json_size + blob_size
+        if len(self._buffer) < end:
+            return None
+        body = bytes(self._buffer[_HEAD.size : _HEAD.size + json_size])
+        blob = bytes(self._buffer[_HEAD.size + json_size : end])
+        del self._buffer[:end]
+        if zlib.crc32(blob, zlib.crc32(body)) != crc:
+            raise FrameError("a frame with a wrong checksum")
+        try:
+            message = json.loads(body.decode())
+        except ValueError as e:
+            raise FrameError("a frame that is no JSON: %s" % e) from e
+        if not isinstance(message, dict):
+            raise FrameError("a frame that is no JSON object")
+        return message, blob

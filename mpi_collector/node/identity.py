@@ -1,0 +1,82 @@
+"""Who a host is: names do not suffice, since two hosts may carry one name and one host several."""
+
+import os
+import socket
+import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_SIOCGIFADDR = 0x8915
+
+
+def _line(path):
+    # type: (str) -> Any
+    try:
+        with open(path, encoding="utf-8", errors="replace") as f:
+            return f.readline().strip() or None
+    except OSError:  # hidden from containers, absent on small systems
+        return None
+
+
+def _inode(path):
+    # type: (str) -> Any
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None
+
+
+def addresses():
+    # type: () -> list
+    """IPv4 and IPv6 addresses of this host's interfaces, loopback left out (netdevice(7), /proc/net/if_inet6)."""
+    import fcntl
+
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for _index, name in socket.if_nameindex():
+            try:
+                answer = fcntl.ioctl(s.fileno(), _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+            except OSError:  # an interface without an IPv4 address
+                continue
+            found.append(socket.inet_ntoa(answer[20:24]))
+    try:
+        with open("/proc/net/if_inet6", encoding="ascii") as f:
+            found += [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])) for line in f]
+    except OSError:  # no IPv6
+        pass
+    return [a for a in found if not a.startswith("127.") and a != "::1"]
+
+
+def identity():
+    # type: () -> dict
+    """Names, boot id, machine id, network namespace and addresses of this host; None where the system hides it."""
+    return {
+        "hostname": socket.gethostname(),
+        "boot_id": _line("/proc/sys/kernel/random/boot_id"),
+        "machine_id": _line("/etc/machine-id"),
+        "net_namespace": _inode("/proc/self/ns/net"),
+        "addresses": addresses(),
+    }
+
+
+def same_host_key(who):
+    # type: (dict) -> tuple
+    """Equal for two processes exactly when they see the same host, as far as that can be known from inside."""
+    return (who["hostname"], who["boot_id"], who["machine_id"], who["net_namespace"])
+
+
+def unique_keys(names):
+    # type: (list) -> list
+    """The names in order, with ``-2``, ``-3`` ... behind those that were there before."""
+    taken = set()  # type: set
+    keys = []
+    for name in names:
+        key, n = name, 1
+        while key in taken:
+            n += 1
+            key = "%s-%d" % (name, n)
+        taken.add(key)
+        keys.append(key)
+    return keys

@@ -1,0 +1,56 @@
+"""What all nodes of a run are told; plain, since it also runs where there are no dataclasses."""
+
+
+class SamplingOptions:
+    """Options of the sampling, times in seconds. ``max_spool_mb`` None: half of what is free on ``spool_dir``."""
+
+    DEFAULTS = {
+        "interval_s": 10.0,
+        "max_samples": 3600,
+        "when_full": "decimate",
+        "sources": "default",
+        "duration_s": None,
+        "spool_dir": "/dev/shm",
+        "max_spool_mb": None,
+        "start_timeout_s": 30.0,
+        "gather_timeout_s": 60.0,
+        "root": "/",
+    }
+    interval_s = 10.0  # type: float
+    max_samples = 3600  # type: int
+    when_full = "decimate"  # type: str
+    sources = "default"  # type: str
+    duration_s = None  # type: float | None
+    spool_dir = "/dev/shm"  # type: str
+    max_spool_mb = None  # type: float | None
+    start_timeout_s = 30.0  # type: float
+    gather_timeout_s = 60.0  # type: float
+    root = "/"  # type: str
+
+    def __init__(self, **given):
+        # type: (**object) -> None
+        unknown = set(given) - set(self.DEFAULTS)
+        if unknown:
+            raise TypeError("unknown options: %s" % ", ".join(sorted(unknown)))
+        for name, default in self.DEFAULTS.items():
+            setattr(self, name, given.get(name, default))
+
+    @property
+    def interval_ns(self):
+        # type: () -> int
+        return int(round(self.interval_s * 1e9))
+
+    @property
+    def duration_ns(self):
+        # type: () -> int
+        """0 when the run is open."""
+        return int(round(self.duration_s * 1e9)) if self.duration_s is not None else 0
+
+    def to_dict(self):
+        # type: () -> dict
+        return {name: getattr(self, name) for name in self.DEFAULTS}
+
+    @classmethod
+    def from_dict(cls, doc):
+        # type: (dict) -> SamplingOptions
+        return cls(**doc)

@@ -1,0 +1,160 @@
+"""The recorder of one node: sources, spool, sampling thread, and at the end the packed table."""
+
+import gc
+import os
+
+from . import sources as node_sources
+from .compat import mono_ns
+from .decode import RowDecoder
+from .options import SamplingOptions
+from .pack import Table, facts_of, pack
+from .sampler import STAGE_SLOTS, Grid, Probe, Sampler
+from .spool import Spool, SpoolError, open_run_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+    from .pack import Member
+
+
+def use_all_cpus():
+    # type: () -> None
+    """A launcher binds its ranks; a sampler must not sit on the core of the job's rank, nor hand that to COMMAND."""
+    try:
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    except OSError:  # a cpuset that holds none of them; what we have is what we may use
+        pass
+
+
+class Recorder:
+    """``prepare`` -> ``clock`` -> ``start`` -> ``stop`` -> ``pack`` -> ``discard``; what is not discarded stays in the spool.
+
+    ``decoder``: the class that turns texts into rows; one that needs numpy is given by those who have it.
+    """
+
+    decoder = RowDecoder  # type: Any
+
+    def __init__(self, options, run, key, facts):
+        # type: (SamplingOptions, str, str, dict) -> None
+        self.options, self.run, self.key = options, run, key
+        self._facts = facts
+        self.spool = None  # type: Any
+        self.sampler = None  # type: Any
+        self.warnings = []  # type: list
+        self._table = None  # type: Any
+        self._offset_ns = 0
+
+    # ---- before the first sample
+    def prepare(self):
+        # type: () -> dict
+        """Open the sources and allocate the array. Returns what the root wants to know of it."""
+        options = self.options
+        self.probe = Probe(node_sources.select(options.sources), options.root)
+        meta = dict(self._facts, run=self.run, host=self.key, options=options.to_dict())
+        meta.update(self.probe.meta())
+        self.spool = self._make_spool(meta)
+        self._decoder = self.decoder(self.probe.sources, self.probe.layout, self.spool.event)
+        return {
+            "rows": self.spool.shape.rows - 1,
+            "spool": self.spool.path,
+            "absent": self.probe.absent,
+            "columns": self.probe.layout.width,
+            "warnings": self.warnings,
+        }
+
+    def _make_spool(self, meta):
+        # type: (dict) -> Spool
+        options, rows = self.options, self.options.max_samples + 1
+        try:
+            directory = open_run_directory(options.spool_dir, self.run)
+            try:
+                room = os.fstatvfs(directory)
+                limit = room.f_bavail * room.f_frsize // 2
+                if options.max_spool_mb is not None:
+                    limit = min(2 * limit, int(options.max_spool_mb * 1e6))
+                spool = Spool.create(directory, self.key, meta, self.probe.caps, STAGE_SLOTS, rows, limit)
+            finally:
+                os.close(directory)
+        except SpoolError as e:
+            self.warnings.append("not crash-proof: %s; recording in plain memory" % e)
+            return Spool.create(None, self.key, meta, self.probe.caps, STAGE_SLOTS, rows)
+        if spool.shape.rows < rows:
+            self.warnings.append("the spool holds %d of %d rows" % (spool.shape.rows - 1, rows - 1))
+        return spool
+
+    # ---- sampling
+    def clock(self, mono, offset_ns, bound_ns):
+        # type: (int, int, int) -> None
+        """A measurement of this node's clock against the root's: offset = ours - theirs."""
+        self.spool.event({"type": "clock", "mono_ns": mono, "offset_ns": offset_ns, "bound_ns": bound_ns})
+        if self.sampler is not None and self.sampler.running:
+            self.sampler.grid.shift(offset_ns - self._offset_ns)
+        self._offset_ns = offset_ns
+
+    def own_clock(self):
+        # type: () -> None
+        """The root's own clock is the reference."""
+        self.clock(mono_ns(), 0, 0)
+
+    def start(self, t0_root_ns, epoch_ns, capacity):
+        # type: (int, int, int) -> None
+        """Sample on the grid that begins at ``t0_root_ns`` on the root's clock."""
+        options = self.options
+        self.spool.event(
+            {"type": "grid", "t0_ns": t0_root_ns, "epoch_ns": epoch_ns, "interval_ns": options.interval_ns,
+             "policy": options.when_full, "capacity": capacity}
+        )  # fmt: skip
+        self.sampler = Sampler(self.probe, self.spool, self._decoder, options.when_full, capacity)
+        t0 = t0_root_ns + self._offset_ns
+        gc.collect()
+        if hasattr(gc, "freeze"):  # Python 3.7
+            gc.freeze()  # what lives now lives until the end; no collection needs to look at it
+        self.sampler.start(Grid(t0, options.interval_ns, t0 + options.duration_ns if options.duration_ns else 0))
+
+    def wait_first(self, timeout_s):
+        # type: (float) -> bool
+        """True when the first sample was taken; False after ``timeout_s`` or when sampling failed."""
+        return bool(self.sampler.first_sample.wait(timeout_s)) and self.sampler.failure is None
+
+    def stop(self):
+        # type: () -> dict
+        """Take the last row and end the thread; called again it changes nothing."""
+        self.sampler.stop()
+        failure = self.sampler.failure
+        return {
+            "samples": self.sampler.taken,
+            "last_tick": self.sampler.last_tick,
+            "failure": "%s: %s" % (type(failure).__name__, failure) if failure else None,
+        }
+
+    # ---- the table
+    def table(self):
+        # type: () -> Table
+        if self._table is None:
+            self._table = Table(self.spool.reader())
+        return self._table  # type: ignore[no-any-return]
+
+    def facts(self):
+        # type: () -> dict
+        return facts_of(self.table())
+
+    def pack(self, json):
+        # type: (bool) -> Iterator[Member]
+        """What the root needs of this node. ``json`` (the suite's samples too) is for those who can encode them."""
+        return pack(self.table(), self.key)
+
+    def discard(self):
+        # type: () -> None
+        """The recording is safe elsewhere: remove the spool."""
+        self.close(remove=True)
+
+    def close(self, remove=False):
+        # type: (bool) -> None
+        if self.sampler is not None:
+            self.sampler.stop()
+            self.sampler.close()
+        if self.spool is not None:
+            self._table = None
+            self.spool.close(remove)
+            self.spool = None

@@ -1,0 +1,324 @@
+"""The sampling thread: reads every source at every tick of the grid into the spool.
+
+At a tick, with cold caches, only what cannot wait is done: the kernel files are read into a slot of the spool's stage. A
+few samples later, in one go and with warm caches, the texts become rows. A killed process loses nothing by that, since
+the stage is in the spool.
+"""
+
+import os
+import struct
+import threading
+import zlib
+
+from .compat import cpu_ns, mono_ns, preadv, wall_ns
+from .decode import ERROR, TRUNCATED, RowDecoder, make_layout
+from .layout import MISSING, STOP_TICK, Layout
+from .reading import KernelFile, status_of
+from .rows import Placement
+from .spool import FLAG_STOP, ROW_FIELDS, STAGE_FIELDS, STAMP_SHIFT, Spool
+from .timer import make_timer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+STAGE_SLOTS = 32
+
+
+class Probe:
+    """The sources of this node that are there, opened and read once.
+
+    ``sources``, ``files`` in step; ``absent`` {name: status} of those that could not be read.
+    """
+
+    def __init__(self, sources, root="/"):
+        # type: (list, str) -> None
+        self.sources, self.files, raws = [], [], []  # type: list, list, list
+        self.absent = {}  # type: dict
+        for source in sources:
+            try:
+                kernel_file = KernelFile(root, source.path, source.record_max)
+                raws.append(kernel_file.first())
+            except OSError as e:
+                self.absent[source.name] = status_of(e)
+                continue
+            self.sources.append(source)
+            self.files.append(kernel_file)
+        self.layout = make_layout(self.sources, raws)
+
+    @property
+    def caps(self):
+        # type: () -> list
+        return [f.capacity for f in self.files]
+
+    def meta(self):
+        # type: () -> dict
+        """What a reader of the spool needs to know of the rows."""
+        return {"layout": self.layout.to_dict(), "raw_bytes": self.caps, "absent": self.absent}
+
+    def close(self):
+        # type: () -> None
+        for f in self.files:
+            f.close()
+
+
+class Grid:
+    """Tick k is at ``t0_ns + k * interval_ns`` on this node's monotonic clock; ``end_ns`` (0: open) ends it."""
+
+    def __init__(self, t0_ns, interval_ns, end_ns=0):
+        # type: (int, int, int) -> None
+        if interval_ns <= 0:
+            raise ValueError("the interval must be positive")
+        self.t0_ns, self.interval_ns, self.end_ns = t0_ns, interval_ns, end_ns
+
+    def shift(self, by_ns):
+        # type: (int) -> None
+        """Move the rest of the grid: a newer clock measurement says where it really is."""
+        self.t0_ns += by_ns
+        self.end_ns += by_ns if self.end_ns else 0
+
+
+class Sampler:
+    """Samples until ``stop()``. ``start()`` twice, or ``stop()`` before it, is a RuntimeError; a second ``stop()`` does nothing.
+
+    ``after_tick(tick)`` is called by the thread after a sample was taken (the row may not be decoded yet).
+    """
+
+    def __init__(self, probe, spool, decoder=None, policy="decimate", capacity=None, stage_slots=STAGE_SLOTS):
+        # type: (Probe, Spool, Any, str, Any, int) -> None
+        self.probe, self.spool = probe, spool
+        self.decoder = decoder or RowDecoder(probe.sources, probe.layout, spool.event)
+        # one row is kept back for the stop
+        self.capacity = min(capacity or spool.shape.rows - 1, spool.shape.rows - 1)
+        self.placement = Placement(policy, self.capacity)
+        self.taken = 0
+        self.last_tick = STOP_TICK
+        self.failure = None  # type: Any
+        self.first_sample = threading.Event()
+        self._stopping = threading.Event()
+        self._timer = make_timer()  # type: Any
+        self._thread = None  # type: Any
+        self._slot = 0
+        self._rows = _RowWriter(self)
+        shape = spool.shape
+        self._head = struct.Struct("<%dq" % (len(STAGE_FIELDS) - 2 + 2 * shape.sources))
+        self._stamp = struct.Struct("<q").pack_into
+        self._slots = [self._prepare(i) for i in range(shape.stage_slots)]
+        self._batch = min(stage_slots, shape.stage_slots)
+        try:
+            self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # no /proc of our own: the column stays empty
+            self._statm = -1
+
+    def _prepare(self, index):
+        # type: (int) -> tuple
+        """(offset, header bytes to checksum, [(fd, [buffer], whole_below, file)]) of a stage slot, made once."""
+        shape, view = self.spool.shape, self.spool.view
+        base = shape.stage_at + index * shape.stage_size
+        at = base + shape.stage_head
+        plan = []
+        for kernel_file, cap in zip(self.probe.files, shape.caps):
+            plan.append((kernel_file.fd, [view[at : at + cap]], kernel_file.whole_below, kernel_file))
+            at += cap
+        return base, view[base + 16 : base + shape.stage_head], plan
+
+    # ---- the thread's life
+    def start(self, grid):
+        # type: (Grid) -> None
+        """Begin at the first tick of ``grid`` that is not in the past."""
+        if self._thread is not None:
+            raise RuntimeError("already started")
+        self.grid = grid
+        self._thread = threading.Thread(target=self._run, name="sampler")
+        self._thread.start()
+
+    @property
+    def running(self):
+        # type: () -> bool
+        return self._thread is not None and self._thread.is_alive()
+
+    def stop(self):
+        # type: () -> int
+        """Take the stop row, decode what is staged, end the thread. Returns the number of samples taken."""
+        if self._thread is None:
+            raise RuntimeError("not started")
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._timer.wake()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        return self.taken
+
+    def close(self):
+        # type: () -> None
+        """Release the kernel files and the views of the spool (not the spool itself)."""
+        self._timer.close()
+        self.probe.close()
+        if self._statm >= 0:
+            os.close(self._statm)
+        for _base, head, plan in self._slots:
+            head.release()
+            for _fd, buffers, _limit, _file in plan:
+                buffers[0].release()
+        self._slots = []
+
+    def _run(self):
+        # type: () -> None
+        try:
+            self._loop()
+            self._take(STOP_TICK, mono_ns(), FLAG_STOP)
+            self._flush()
+        except Exception as e:  # noqa: BLE001 - whatever it is, the thread ends and the main thread says so
+            self.failure = e
+        finally:
+            self.spool.event({"type": "end", "last_tick": self.last_tick, "samples": self.taken})
+            self.first_sample.set()
+
+    def _loop(self):
+        # type: () -> None
+        grid, stopping, wait = self.grid, self._stopping, self._timer.wait
+        tick = 0
+        while not stopping.is_set():
+            stride = self.placement.stride(tick - 1)
+            tick += -tick % stride
+            deadline = grid.t0_ns + tick * grid.interval_ns
+            if grid.end_ns and deadline >= grid.end_ns:
+                wait(grid.end_ns, 0)
+                return
+            wait(deadline, grid.interval_ns * stride)
+            if stopping.is_set():
+                return
+            # a tick is missed once the next one is due
+            missed = (mono_ns() - deadline) // grid.interval_ns
+            if missed > 0:
+                tick += missed
+                if tick % stride:
+                    continue
+                deadline = grid.t0_ns + tick * grid.interval_ns
+            self._take(tick, deadline, 0)
+            self.last_tick = tick
+            if self.taken == 1:
+                self.first_sample.set()
+            tick += 1
+
+    # ---- one sample
+    def _take(self, tick, deadline, flags):
+        # type: (int, int, int) -> None
+        base, head, plan = self._slots[self._slot]
+        wall = wall_ns()
+        begin = mono_ns()
+        ends = []  # type: list
+        for fd, buffers, whole_below, kernel_file in plan:
+            try:
+                n = preadv(fd, buffers, 0)
+                if n >= whole_below:
+                    n = kernel_file.rest(buffers[0], n)
+            except OSError as e:
+                n = -status_of(e)
+            ends.append(n)
+            ends.append(mono_ns())
+        rss = self._rss() if not self._slot or flags else MISSING
+        self._stamp(self.spool.mm, base, 0)
+        self._head.pack_into(self.spool.mm, base + 16, begin, wall, deadline, flags, cpu_ns(), rss, *ends)
+        stamp = tick + STAMP_SHIFT
+        self._stamp(self.spool.mm, base + 8, zlib.crc32(head, stamp & 0xFFFFFFFF))
+        self._stamp(self.spool.mm, base, stamp)
+        self.taken += 1
+        self._slot += 1
+        if self._slot == self._batch:
+            self._flush()
+
+    def _rss(self):
+        # type: () -> int
+        if self._statm < 0:
+            return MISSING
+        return int(os.pread(self._statm, 128, 0).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def _flush(self):
+        # type: () -> None
+        """Turn the staged samples into rows."""
+        mm, shape = self.spool.mm, self.spool.shape
+        bases = [shape.stage_at + i * shape.stage_size for i in range(self._slot)]
+        self._rows.write(bases)
+        for base in bases:
+            self._stamp(mm, base, 0)
+        self._slot = 0
+
+
+class _RowWriter:
+    """Decodes stage slots into rows of the spool."""
+
+    def __init__(self, sampler):
+        # type: (Sampler) -> None
+        self.spool, self.decoder, self.placement = sampler.spool, sampler.decoder, sampler.placement
+        self._stop_slot = sampler.capacity
+
+    def write(self, bases):
+        # type: (list) -> None
+        shape = self.spool.shape
+        wanted = []
+        for base in bases:
+            tick = struct.unpack_from("<q", self.spool.mm, base)[0] - STAMP_SHIFT
+            slot = self._stop_slot if tick == STOP_TICK else self.placement.place(tick)
+            if slot >= 0:
+                wanted.append((tick, slot, base))
+        decode_stage = getattr(self.decoder, "decode_stage", None) or self._one_by_one
+        for (tick, slot, _base), payload in zip(wanted, decode_stage(self.spool.view, shape, wanted)):
+            self.spool.write_row(slot, tick, payload)
+
+    def _one_by_one(self, view, shape, wanted):
+        # type: (memoryview, Any, list) -> Any
+        for tick, _slot, base in wanted:
+            yield staged_row(view, base, shape, self.decoder, tick)
+
+
+def staged_texts(view, base, shape):
+    # type: (memoryview, int, Any) -> tuple
+    """(header words, [text or status per source]) of a stage slot."""
+    words = struct.unpack_from("<%dq" % (shape.stage_head // 8), view, base)
+    at = base + shape.stage_head
+    raws = []  # type: list
+    for i, cap in enumerate(shape.caps):
+        n = words[len(STAGE_FIELDS) + 2 * i]
+        raws.append(bytes(view[at : at + n]) if 0 <= n <= cap else min(-n, ERROR) if n < 0 else ERROR)
+        at += cap
+    return words, raws
+
+
+def staged_row(view, base, shape, decoder, tick):
+    # type: (memoryview, int, Any, RowDecoder, int) -> bytes
+    """The row (behind stamp and checksum) of a stage slot."""
+    words, raws = staged_texts(view, base, shape)
+    full = [isinstance(r, bytes) and len(r) == cap for r, cap in zip(raws, shape.caps)]
+    texts = [r[: r.rfind(b"\n") + 1] if cut else r for r, cut in zip(raws, full)]
+    row, statuses = decoder.decode(texts, tick)
+    statuses = [TRUNCATED if cut else s for s, cut in zip(statuses, full)]
+    row[-2:] = words[6:8]
+    return row_head(words, statuses) + decoder.to_bytes(row)
+
+
+def row_head(words, statuses):
+    # type: (tuple, list) -> bytes
+    """The header of a row, behind stamp and checksum, from the header words of its stage slot."""
+    begin, wall, deadline, flags = words[2:6]
+    ends = words[len(STAGE_FIELDS) + 1 :: 2]
+    out = [begin, wall, begin - deadline, (ends[-1] if ends else begin) - begin, flags]
+    previous = begin
+    for end, status in zip(ends, statuses):
+        out += [previous - begin, end - previous, status]
+        previous = end
+    assert len(out) == len(ROW_FIELDS) - 2 + 3 * len(ends)
+    return struct.pack("<%dq" % len(out), *out)
+
+
+def run_meta(probe, **facts):
+    # type: (Probe, Any) -> dict
+    """The meta data of a spool: ``facts`` of the run and the host beside the layout."""
+    doc = dict(facts)
+    doc.update(probe.meta())
+    return doc
+
+
+def layout_of(meta):
+    # type: (dict) -> Layout
+    return Layout.from_dict(meta["layout"])

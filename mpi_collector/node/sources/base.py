@@ -1,0 +1,127 @@
+"""What every source is made of: a kernel file, what its tokens mean, and nothing else.
+
+A source never reads and never converts. It looks at the text of its file once (and again whenever the text changes its
+shape) and says of every blank-separated token what it is: a label, a value of some device and field, or to be ignored.
+The decoder turns that into one whole-buffer operation per sample.
+"""
+
+from collections import namedtuple
+
+from ..layout import Field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
+Cell = namedtuple("Cell", "table device field")
+Cell.__doc__ = """A token that is a value: table ("" or a name), device ("" in a table of scalars), field."""
+
+LABEL = "label"  #: a token that stays the same while the shape of the file does
+IGNORE = "ignore"  #: a token that may change and is not kept
+
+
+class Source:
+    """One kernel file. Subclasses set the class attributes and ``scan``; most need nothing else."""
+
+    name = ""  #: first part of the column names
+    path = ""  #: under the root of the file system, without a leading slash
+    doc = ""  #: one line for people
+    record_max = 0
+    """Longest record in bytes of a file that the kernel hands out record by record (seq_file): a read that ends closer
+    than this to a page's end may have more behind it. 0: the kernel formats the file in one piece (single_open)."""
+    fields = ()  # type: tuple  #: Field tuples known by name
+    fixed_width = True  #: the same number of tokens in every sample of one shape
+
+    def prepare(self, raw):
+        # type: (bytes) -> bytes
+        """The text to split; a hook for files whose tokens are glued together."""
+        return raw
+
+    def scan(self, text):
+        # type: (bytes) -> tuple
+        """(roles, problems): for every token of ``text.split()`` LABEL, IGNORE or a Cell; what was wrong, for people."""
+        raise NotImplementedError
+
+    def field(self, table, name):
+        # type: (str, str) -> Field
+        """The declaration of a field, also of one that this version does not know yet."""
+        for f in self.fields:
+            if f.name == name:
+                return f  # type: ignore[no-any-return]
+        return Field(name, "", "gauge", "not known to this version")
+
+    def spare_slots(self, table, devices):
+        # type: (str, int) -> int
+        """How many devices may appear later."""
+        return max(4, devices // 4)
+
+
+def is_number(token):
+    # type: (bytes) -> bool
+    """True for what int() takes and the kernel prints: digits, perhaps after a minus. isdigit() alone is ASCII on bytes."""
+    return token.isdigit() or (token[:1] == b"-" and token[1:].isdigit())
+
+
+def name_of(token):
+    # type: (bytes) -> str
+    """A device or key as text, whatever bytes the kernel printed."""
+    return token.decode("utf-8", "backslashreplace")
+
+
+def unique(name, seen):
+    # type: (str, set) -> str
+    """``name``, or ``name#2`` where the file itself repeats it."""
+    out, n = name, 1
+    while out in seen:
+        n += 1
+        out = "%s#%d" % (name, n)
+    seen.add(out)
+    return out
+
+
+def scan_table(lines, first_value, device_at, names_for, roles, problems):
+    # type: (list, int, int, Callable, list, list) -> None
+    """Lines of ``labels... value value ...``, one device each, appended to ``roles``.
+
+    ``names_for(n)`` names the values of a line that has n of them, in order; None: such a line is cut or malformed. A
+    kernel that prints more than there are names for gets ``field_N``. A value that is no number is reported, the rest of
+    its line is kept.
+    """
+    seen = set()  # type: set
+    for line in lines:
+        tokens = line.split()
+        if not tokens:
+            continue
+        values = len(tokens) - first_value
+        field_names = names_for(values) if values > 0 else None
+        if field_names is None:
+            problems.append("short line %r" % line[:80])
+            roles.extend([LABEL if i < first_value else IGNORE for i in range(len(tokens))])
+            continue
+        device = unique(name_of(tokens[device_at]), seen)
+        roles.extend([LABEL] * first_value)
+        for i, token in enumerate(tokens[first_value:]):
+            if is_number(token):
+                name = field_names[i] if i < len(field_names) else "field_%d" % (i + 1)
+                roles.append(Cell("", device, name))
+            else:
+                problems.append("no number %r in %r" % (token[:20], line[:80]))
+                roles.append(IGNORE)
+
+
+def scan_keyed(lines, roles, problems):
+    # type: (list, list, list) -> None
+    """Lines of ``key value [unit]``: the key (a trailing colon removed) names the field of a scalar."""
+    seen = set()  # type: set
+    for line in lines:
+        tokens = line.split()
+        if not tokens:
+            continue
+        roles.append(LABEL)
+        if len(tokens) < 2 or not is_number(tokens[1]):
+            problems.append("no number in %r" % line[:80])
+            roles.extend([IGNORE] * (len(tokens) - 1))
+            continue
+        key = tokens[0][:-1] if tokens[0].endswith(b":") else tokens[0]
+        roles.append(Cell("", "", unique(name_of(key), seen)))
+        roles.extend([LABEL] * (len(tokens) - 2))

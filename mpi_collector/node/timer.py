@@ -1,0 +1,122 @@
+"""Sleeping until absolute deadlines on the monotonic clock, and being woken early.
+
+A periodic timerfd needs one read per tick and no arithmetic; where there is none (no ctypes, an odd libc), select on a
+pipe does. Neither depends on the wall clock, unlike a lock with a time-out before Python 3.11.
+"""
+
+import os
+import select
+import threading
+
+from .compat import mono_ns
+
+_NS = 1000000000
+_EARLY_NS = 50000  #: a wake-up that is early by less than this counts
+
+
+class SelectTimer:
+    """``wait(deadline)`` returns at the deadline (monotonic ns) or when ``wake()`` was called, which is for good."""
+
+    def __init__(self):
+        # type: () -> None
+        self._read, self._write = os.pipe()
+
+    def wait(self, deadline_ns, period_ns):
+        # type: (int, int) -> None
+        while True:
+            left = deadline_ns - mono_ns()
+            if left <= 0 or select.select((self._read,), (), (), left * 1e-9)[0]:
+                return
+
+    def wake(self):
+        # type: () -> None
+        os.write(self._write, b"x")
+
+    def close(self):
+        # type: () -> None
+        os.close(self._read)
+        os.close(self._write)
+
+
+class TimerFd:
+    """The same over a timerfd that fires by itself every ``period_ns``; re-armed only when the schedule changes.
+
+    OSError or AttributeError from the constructor where timerfd is not to be had.
+    """
+
+    def __init__(self):
+        # type: () -> None
+        self._set, self._fd = _timerfd()
+        self._lock = threading.Lock()
+        self._woken = False
+        self._next = self._period = 0
+        self._arm(mono_ns() + 1000, 0)  # proves that arming works before anything relies on it
+        os.read(self._fd, 8)
+        self._next = 0
+
+    def _arm(self, deadline_ns, period_ns):
+        # type: (int, int) -> None
+        with self._lock:
+            if self._woken:
+                return
+            # relative, because a faked monotonic clock (libfaketime) may be another than the kernel's
+            self._set(self._fd, max(1, deadline_ns - mono_ns()), period_ns)
+            self._next, self._period = deadline_ns, period_ns
+
+    def wait(self, deadline_ns, period_ns):
+        # type: (int, int) -> None
+        while True:
+            if deadline_ns != self._next or period_ns != self._period:
+                self._arm(deadline_ns, period_ns)
+            os.read(self._fd, 8)
+            self._next += period_ns
+            if self._woken or mono_ns() >= deadline_ns - _EARLY_NS:
+                return
+            self._next = 0  # early: the clock was slewed
+
+    def wake(self):
+        # type: () -> None
+        with self._lock:
+            self._woken = True
+            self._set(self._fd, 1, 1000000)  # periodic: however often wait() is still called, it returns
+
+    def close(self):
+        # type: () -> None
+        os.close(self._fd)
+
+
+def _timerfd():
+    # type: () -> tuple
+    """(set(fd, first_ns, period_ns), fd) of a new timerfd on CLOCK_MONOTONIC."""
+    if hasattr(os, "timerfd_create"):  # Python 3.13
+        import time
+
+        def setter(fd, first, period):
+            # type: (int, int, int) -> None
+            os.timerfd_settime_ns(fd, initial=first, interval=period)  # type: ignore[attr-defined,unused-ignore]
+
+        return setter, os.timerfd_create(time.CLOCK_MONOTONIC, flags=os.TFD_CLOEXEC)  # type: ignore[attr-defined,unused-ignore]
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    spec = ctypes.c_long * 4  # struct itimerspec: interval s, ns; value s, ns
+
+    def setter_ctypes(fd, first, period):
+        # type: (int, int, int) -> None
+        value = spec(period // _NS, period % _NS, first // _NS, first % _NS)
+        if libc.timerfd_settime(fd, 0, ctypes.byref(value), None):
+            raise OSError(ctypes.get_errno(), "timerfd_settime")
+
+    fd = libc.timerfd_create(1, os.O_CLOEXEC)  # 1 = CLOCK_MONOTONIC; TFD_CLOEXEC is O_CLOEXEC
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), "timerfd_create")
+    return setter_ctypes, fd
+
+
+def make_timer():
+    # type: () -> object
+    """The cheapest timer this interpreter can have."""
+    try:
+        return TimerFd()
+    except (OSError, AttributeError, ImportError):
+        return SelectTimer()

@@ -1,0 +1,108 @@
+"""Names of the files of a run, and how they come into being: whole, once, and never over something else."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+RUN_SUFFIX = ".run.json"
+SUFFIXES = ("timeseries.json", "timeseries.npz", "cluster_info.json", "metadata.json", "report.html")
+
+
+class ResultsError(Exception):
+    """The results directory cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of one run: ``{benchmark}_{datetime}_...`` in ``directory``. Make it with ``reserve``."""
+
+    directory: Path
+    benchmark: str
+    datetime: str
+
+    @property
+    def stem(self) -> str:
+        return f"{self.benchmark}_{self.datetime}"
+
+    def path(self, suffix: str) -> Path:
+        return self.directory / f"{self.stem}_{suffix}"
+
+    @property
+    def marker(self) -> Path:
+        """There while the run is: says where it runs."""
+        return self.directory / f".mpi_collector_{self.stem}{RUN_SUFFIX}"
+
+    @property
+    def stop_request(self) -> Path:
+        """Made by ``mpi_collector stop`` on a host that sees the results directory."""
+        return self.directory / f".mpi_collector_{self.stem}.stop"
+
+
+def reserve(directory: Path, benchmark: str, about: dict[str, Any], now: float | None = None) -> RunFiles:
+    """A run's names in ``directory`` (made if missing): local time, the next free second, held by an O_EXCL marker.
+
+    ResultsError when the directory cannot be made or written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        second = int(time.time() if now is None else now)
+        while True:
+            files = RunFiles(directory, benchmark, time.strftime("%Y%m%d_%H%M%S", time.localtime(second)))
+            second += 1
+            if any(os.path.lexists(files.path(s)) for s in SUFFIXES):
+                continue
+            try:
+                fd = os.open(files.marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            except FileExistsError:
+                continue
+            with os.fdopen(fd, "w") as f:
+                json.dump(dict(about, stem=files.stem), f)
+            return files
+    except OSError as e:
+        raise ResultsError(
+            f"cannot write the results directory {directory}: {e.strerror}; choose another with --results-dir"
+        ) from e
+
+
+def release(files: RunFiles) -> None:
+    """Remove the marker and a stop request."""
+    for path in (files.marker, files.stop_request):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def create(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that appears under ``path`` only when it is whole and on disk.
+
+    FileExistsError rather than overwriting anything, a symlink included.
+    """
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+    try:
+        with open(temporary, "xb", buffering=1 << 20) as f:  # x = O_EXCL, which follows no symlink either
+            yield f
+            f.flush()
+            os.fsync(f.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            if os.path.lexists(path):
+                raise FileExistsError(17, "exists already", str(path)) from None
+            os.rename(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, doc: object) -> None:
+    with create(path) as f:
+        f.write(json.dumps(doc, indent=1).encode())
+        f.write(b"\n")

@@ -1,0 +1,109 @@
+"""The native recording: a zip of ``.npy`` members, appended to as hosts arrive (APPNOTE.TXT of zip, numpy.lib.format).
+
+The members come compressed from the nodes, so that the writer neither computes nor holds a host in memory. Zip64 records
+are written where sizes or the number of members need them.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable
+from typing import Any, BinaryIO
+
+from mpi_collector.node.pack import Member, npy_header
+
+_LOCAL = struct.Struct("<IHHHHHIIIHH")
+_CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
+_BIG = 0xFFFFFFFF
+_DEFLATED = 8
+_UTF8 = 0x800
+_DOS_DATE = 0x21  # 1980-01-01: the time of a run stands inside, and equal runs give equal bytes
+FORMAT_VERSION = 1
+
+README = """\
+mpi_collector recording. Read it with numpy alone:
+  npz = numpy.load(FILE, allow_pickle=False)
+  run = json.loads(str(npz["run"]))          # hosts, times, options; run["hosts"] lists the host keys
+  columns = list(npz[HOST + "/columns"])      # source.field or source.device.field
+  values = npz[HOST + "/values"]              # int64, rows x columns; -2**63 = missing; counters are modulo 2**64
+  x = values[:, columns.index("diskstats.nvme0n1.sectors_read")]
+Per host: units, kinds (counter, gauge), tick (row k was due at t0 + k * interval on a grid all hosts share; -1 = the extra
+row taken at the stop), timestamp_ns (UTC of the row's begin on the time line all hosts share), clock_bound_ns (how far off
+that may be), begin_mono_ns, begin_wall_ns (the host's own clocks), late_ns, duration_ns, flags, and rows x sources:
+source_begin_ns, source_duration_ns, source_status (0 = ok), in the order of sources. meta is JSON: identity, clocks, events.
+"""
+
+
+class NpzWriter:
+    """Appends members to ``file``."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._at = 0
+        self._entries: list[tuple[bytes, int, int, int, int]] = []
+
+    def _write(self, data: bytes | memoryview) -> None:
+        self._file.write(data)
+        self._at += len(data)
+
+    def begin(self, head: dict[str, Any]) -> None:
+        """The next member; its ``head["packed"]`` deflated bytes follow through ``write``."""
+        name = (head["name"] + ".npy").encode()
+        crc, size, packed = head["crc"], head["size"], head["packed"]
+        self._entries.append((name, crc, packed, size, self._at))
+        big = size >= _BIG or packed >= _BIG
+        extra = struct.pack("<HHQQ", 1, 16, size, packed) if big else b""
+        sizes = (_BIG, _BIG) if big else (packed, size)
+        version = 45 if big else 20
+        head_bytes = _LOCAL.pack(0x04034B50, version, _UTF8, _DEFLATED, 0, _DOS_DATE, crc, *sizes, len(name), len(extra))
+        self._write(head_bytes + name + extra)
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._write(data)
+
+    def mark(self) -> tuple[int, int]:
+        """Where the file stands, for ``rollback``."""
+        return self._at, len(self._entries)
+
+    def rollback(self, mark: tuple[int, int]) -> None:
+        """Forget everything behind ``mark``: a host whose rank died while it sent."""
+        self._at, count = mark
+        del self._entries[count:]
+        self._file.seek(self._at)
+        self._file.truncate()
+
+    def add(self, members: Iterable[Member]) -> None:
+        """Whole members that are in memory."""
+        for m in members:
+            self.begin(m.head())
+            for chunk in m.chunks:
+                self.write(chunk)
+
+    def add_json(self, name: str, doc: object) -> None:
+        text = json.dumps(doc)
+        self.add([Member("npz", name, [npy_header(f"<U{len(text)}", ()), text.encode("utf-32-le")])])
+
+    def finish(self, run: dict[str, Any]) -> None:
+        """The members of the whole run and the zip's directory."""
+        self.add_json("run", run)
+        self.add([Member("npz", "README", [npy_header(f"<U{len(README)}", ()), README.encode("utf-32-le")])])
+        start = self._at
+        for name, crc, packed, size, at in self._entries:
+            big = max(size, packed, at) >= _BIG
+            extra = struct.pack("<HHQQQ", 1, 24, size, packed, at) if big else b""
+            sizes, offset = ((_BIG, _BIG), _BIG) if big else ((packed, size), at)
+            version = 45 if big else 20
+            fields = (0x02014B50, (3 << 8) | version, version, _UTF8, _DEFLATED, 0, _DOS_DATE, crc, *sizes, len(name),
+                      len(extra), 0, 0, 0, 0o600 << 16, offset)  # fmt: skip
+            self._write(_CENTRAL.pack(*fields) + name + extra)
+        self._end(start, self._at - start)
+
+    def _end(self, start: int, size: int) -> None:
+        count = len(self._entries)
+        if count >= 0xFFFF or start >= _BIG or size >= _BIG:
+            at = self._at
+            self._write(struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, count, count, size, start))
+            self._write(struct.pack("<IIQI", 0x07064B50, 0, at, 1))
+        short = min(count, 0xFFFF)
+        self._write(struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, short, short, min(size, _BIG), min(start, _BIG), 0))

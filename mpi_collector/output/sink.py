@@ -1,0 +1,84 @@
+"""The gathered hosts on their way into the files of the run."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from mpi_collector.mlpstorage.samples import RecordedRows, encode_samples
+from mpi_collector.output.files import RunFiles, create
+from mpi_collector.output.json import JsonWriter
+from mpi_collector.output.npz import NpzWriter
+from mpi_collector.store.recording import Recording
+
+
+class FileSink:
+    """Writes the npz and, if ``json``, the suite's document. Neither appears before ``finish``; ``abandon`` drops both."""
+
+    def __init__(self, files: RunFiles, json: bool) -> None:
+        self._stack = ExitStack()
+        self._npz_file = self._stack.enter_context(create(files.path("timeseries.npz")))
+        self._npz = NpzWriter(self._npz_file)
+        self._json: JsonWriter | None = None
+        if json:
+            self._json = JsonWriter(self._stack.enter_context(create(files.path("timeseries.json"))))
+        self._into_json = False
+        self.hosts: list[str] = []
+
+    def begin_host(self, key: str) -> None:
+        self._marks = (self._npz.mark(), self._json.mark() if self._json else None)
+        self._key = key
+
+    def begin(self, head: dict[str, Any]) -> None:
+        self._into_json = head["kind"] == "json"
+        if not self._into_json:
+            self._npz.begin(head)
+        elif self._json:
+            self._json.begin(self._key)
+
+    def write(self, data: bytes | memoryview) -> None:
+        if not self._into_json:
+            self._npz.write(data)
+        elif self._json:
+            self._json.write(data)
+
+    def end_host(self) -> None:
+        self.hosts.append(self._key)
+
+    def drop_host(self) -> None:
+        npz, json = self._marks
+        self._npz.rollback(npz)
+        if self._json and json:
+            self._json.rollback(json)
+
+    def finish(self, run: dict[str, Any], suite: dict[str, Any]) -> None:
+        """Write what belongs to the whole run; the files appear. OSError when they cannot be written."""
+        self._npz.finish(run)
+        if self._json:
+            self._encode_the_rest(self._json)
+            self._json.finish(suite, suite["hosts_requested"])
+        self._stack.close()
+
+    def _encode_the_rest(self, json: JsonWriter) -> None:
+        """The samples of hosts that could not encode them themselves."""
+        rest = [h for h in self.hosts if h not in json.hosts]
+        if not rest:
+            return
+        self._npz_file.flush()
+        with Recording(Path(self._npz_file.name)) as recording:
+            for key in rest:
+                host = recording[key]
+                json.add(key, encode_samples(RecordedRows(host), str(host.meta.get("identity", {}).get("hostname", key))))
+                host.release()
+
+    def abandon(self) -> None:
+        """Leave no file behind."""
+        try:
+            raise _Abandoned
+        except _Abandoned as e:
+            self._stack.__exit__(type(e), e, e.__traceback__)
+
+
+class _Abandoned(Exception):
+    pass

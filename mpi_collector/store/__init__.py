@@ -1,0 +1,1 @@
+"""A recording as numpy: layout to table, rates, loading."""

@@ -1,0 +1,1 @@
+"""How the nodes of a run are reached: this host, MPI ranks, ssh sessions."""

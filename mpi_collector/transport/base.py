@@ -1,0 +1,52 @@
+"""What a transport is to the rest: hosts that are made ready, started, stopped and emptied."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass
+class HostState:
+    """A host of the run as the root knows it."""
+
+    key: str
+    hostname: str
+    identity: dict[str, Any]
+    ready: dict[str, Any] = field(default_factory=dict)
+    sampling: bool = False
+    clock_bound_ns: int | None = 0
+    stopped: dict[str, Any] | None = None
+    collected: bool = False
+    error: str | None = None
+    gone: bool = False  #: does not answer any more; nobody may wait for it in MPI
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def lose(self, error: str) -> None:
+        """It did not answer in time."""
+        self.error, self.gone = error, True
+
+
+class Sink(Protocol):
+    """Takes the packed hosts, one at a time."""
+
+    def begin_host(self, key: str) -> None: ...
+    def begin(self, head: dict[str, Any]) -> None: ...
+    def write(self, data: bytes | memoryview) -> None: ...
+    def end_host(self) -> None: ...
+    def drop_host(self) -> None:
+        """Forget what came of the host that was begun: its rank died while sending."""
+
+
+Progress = Callable[[str, int, int], None]
+
+
+class TransportError(Exception):
+    """The transport cannot start at all; the text says why and what to do."""
+
+
+def nap(seconds: float) -> None:
+    """Sleep by select, which no faked or stepped clock disturbs (time.sleep fails under libfaketime)."""
+    select.select((), (), (), seconds)

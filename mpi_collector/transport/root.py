@@ -1,0 +1,295 @@
+"""Rank 0: agrees on who leads which node, starts and stops everybody, and takes the tables node after node.
+
+It also records its own node. Without MPI peers (``world`` None) it records this host alone: that is the local transport.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from mpi_collector.node.compat import mono_ns, wall_ns
+from mpi_collector.node.identity import identity, same_host_key, unique_keys
+from mpi_collector.node.recorder import use_all_cpus
+from mpi_collector.transport.base import HostState, Sink, nap
+from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.transport.recorder import NodeRecorder
+
+if TYPE_CHECKING:
+    from mpi_collector.transport.mpi import World
+
+_GROUP = 16  #: leaders that measure their clocks at the same time
+_CLOCK_EVERY_NS = 180_000_000_000
+_LEAD_NS = 50_000_000  #: tick 0 lies this far ahead, and a little more for every leader that must hear of it
+ECHOES = 25
+
+
+class Root:
+    """``open`` → ``start`` → (``idle`` now and then) → ``stop`` → ``gather`` → ``dismiss``."""
+
+    def __init__(self, options: SamplingOptions, run: str, world: World | None) -> None:
+        self.options, self.run, self.world = options, run, world
+        self.leaders: dict[int, HostState] = {}
+        self.ranks: dict[int, str] = {}
+        self.missing_ranks: list[int] = []
+        self.capacity = options.max_samples
+        self.t0_ns = self.epoch_ns = 0
+        self._followers: list[int] = []
+        self._inbox: dict[int, list[dict[str, Any]]] = {}
+        self._clocked_ns = 0
+
+    @property
+    def method(self) -> str:
+        return "mpi" if self.world is not None else "local"
+
+    @property
+    def hosts(self) -> list[HostState]:
+        return [self.leaders[r] for r in sorted(self.leaders)]
+
+    # ---- messages
+    def _pump(self) -> None:
+        while self.world is not None:
+            got = self.world.receive()
+            if got is None:
+                return
+            self._inbox.setdefault(got[0], []).append(got[1])
+
+    def _take(self, rank: int, kind: str) -> dict[str, Any] | None:
+        """A waiting message of ``kind`` from ``rank``. A report of failure is noted and answers every question."""
+        box = self._inbox.get(rank, [])
+        for i, message in enumerate(box):
+            if message["type"] in (kind, "failed"):
+                del box[i]
+                if message["type"] == "failed":
+                    self.leaders[rank].error = f"{message['during']}: {message['error']}"
+                return message
+        return None
+
+    def _ask(self, ranks: Iterable[int], answer: str, timeout_s: float, **message: Any) -> dict[int, dict[str, Any]]:
+        """Send ``message`` to all of ``ranks`` and collect their answers, those that come in time."""
+        left = set(ranks) - {0}
+        if self.world is None or not left:
+            return {}
+        for rank in sorted(left):
+            self.world.send(rank, **message)
+        return self._await(left, answer, timeout_s)
+
+    def _await(self, left: set[int], answer: str, timeout_s: float) -> dict[int, dict[str, Any]]:
+        out: dict[int, dict[str, Any]] = {}
+        deadline = mono_ns() + int(timeout_s * 1e9)
+        pause = 0.0005
+        while left and mono_ns() < deadline:
+            self._pump()
+            for rank in sorted(left):
+                message = self._take(rank, answer) if rank in self.leaders or answer == "hello" else None
+                if message is not None:
+                    out[rank] = message
+                    left.discard(rank)
+                    pause = 0.0005
+            if left:
+                nap(pause)
+                pause = min(pause * 1.5, 0.02)
+        return out
+
+    def _alive(self) -> list[int]:
+        return [r for r, h in sorted(self.leaders.items()) if r and h.error is None]
+
+    # ---- before the job
+    def open(self, facts: dict[str, Any]) -> None:
+        """Find the nodes, make a recorder ready on each, measure their clocks."""
+        if self.world is not None and self.world.own:
+            use_all_cpus()  # undo the launcher's binding; without one, how we were started is the user's choice
+        identities = {0: identity()}
+        if self.world is not None and self.world.size > 1:
+            others = set(range(1, self.world.size))
+            hellos = self._await(set(others), "hello", self.options.start_timeout_s)
+            identities.update({r: m["identity"] for r, m in hellos.items()})
+            self.missing_ranks = sorted(others - set(hellos))
+        self._elect(identities)
+        for rank in self._alive():
+            assert self.world is not None
+            host = self.leaders[rank]
+            lead = dict(facts, identity=host.identity, rank=rank)
+            self.world.send(rank, type="lead", run=self.run, key=host.key, options=self.options.to_dict(), facts=lead)
+        root = self.leaders[0]
+        self.recorder = NodeRecorder(self.options, self.run, root.key, dict(facts, identity=root.identity, rank=0))
+        root.ready = self.recorder.prepare()
+        self.recorder.own_clock()
+        ready = self._await(set(self._alive()), "ready", self.options.start_timeout_s)
+        for rank in self._alive():
+            self.leaders[rank].ready = ready.get(rank, {})
+            if rank not in ready:
+                self.leaders[rank].lose(f"not ready within {self.options.start_timeout_s:g} s")
+        self.capacity = min(h.ready["rows"] for h in self.hosts if h.error is None)
+        self.measure_clocks()
+
+    def _elect(self, identities: dict[int, dict[str, Any]]) -> None:
+        """The lowest rank of every host leads it."""
+        first: dict[tuple[Any, ...], int] = {}
+        for rank in sorted(identities):
+            first.setdefault(same_host_key(identities[rank]), rank)
+        leaders = sorted(first.values())
+        keys = unique_keys([identities[r]["hostname"] for r in leaders])
+        self.leaders = {r: HostState(k, identities[r]["hostname"], identities[r]) for r, k in zip(leaders, keys)}
+        self._followers = [r for r in identities if r not in self.leaders]
+        for rank in self._followers:
+            assert self.world is not None
+            self.world.send(rank, type="follow")
+
+    def measure_clocks(self) -> None:
+        """Every leader's offset to this clock, a few of them at a time."""
+        self._clocked_ns = mono_ns()
+        ranks = self._alive()
+        for at in range(0, len(ranks), _GROUP):
+            group = ranks[at : at + _GROUP]
+            assert self.world is not None
+            for rank in group:
+                self.world.send(rank, type="clock")
+            self.world.serve_echoes(group, ECHOES, 3.0)
+            for rank, answer in self._await(set(group), "clocked", 3.0).items():
+                self.leaders[rank].clock_bound_ns = answer.get("bound_ns")
+
+    def start(self) -> None:
+        """Everybody samples from the same tick 0 on; returns when all have, or have failed to within the time-out."""
+        ranks = self._alive()
+        self.t0_ns = mono_ns() + _LEAD_NS + 200_000 * len(ranks)
+        self.epoch_ns = wall_ns() + self.t0_ns - mono_ns()
+        self.recorder.start(self.t0_ns, self.epoch_ns, self.capacity)
+        answers = self._ask(
+            ranks, "sampling", self.options.start_timeout_s,
+            type="start", t0_ns=self.t0_ns, epoch_ns=self.epoch_ns, capacity=self.capacity,
+        )  # fmt: skip
+        self.leaders[0].sampling = self.recorder.wait_first(self.options.start_timeout_s)
+        for rank in ranks:
+            host = self.leaders[rank]
+            host.sampling = answers.get(rank, {}).get("type") == "sampling"
+            if not host.sampling and host.error is None:
+                host.lose(f"no first sample within {self.options.start_timeout_s:g} s")
+        if self.world is not None:
+            for rank in self._alive():
+                self.world.send(rank, type="idle")
+
+    # ---- during it
+    def idle(self) -> None:
+        """To be called about once a second: takes messages, and measures the clocks again every few minutes."""
+        if self.world is None:
+            return
+        self._pump()
+        for rank in self._alive():
+            self._take(rank, "failed")
+        if mono_ns() - self._clocked_ns > _CLOCK_EVERY_NS:
+            self.measure_clocks()
+            for rank in self._alive():
+                self.world.send(rank, type="idle")
+
+    # ---- after it
+    def stop(self) -> None:
+        """The last row everywhere, and the clocks once more."""
+        started = {r for r in self._alive() if self.leaders[r].sampling}
+        if self.world is not None:
+            for rank in started:
+                self.world.send(rank, type="stop")
+        self.leaders[0].stopped = self.recorder.stop()
+        self.recorder.own_clock()
+        answers = self._await(set(started), "stopped", self.options.gather_timeout_s)
+        for rank in started:
+            self.leaders[rank].stopped = answers.get(rank)
+            if rank not in answers:
+                self.leaders[rank].lose(f"did not answer the stop within {self.options.gather_timeout_s:g} s")
+        self.measure_clocks()
+
+    def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None:
+        """Every node's packed table into ``sink``, in the order in which they are ready; ``json``: the samples too."""
+        waiting = {r for r in self._alive() if self.leaders[r].stopped}
+        if self.world is not None:
+            for rank in sorted(waiting):
+                self.world.send(rank, type="pack", json=json)
+        total, done = len(waiting) + 1, 0
+        self._own_table(sink, json)
+        while waiting:
+            done += 1
+            progress(done, total)
+            answers = self._await_one(waiting)
+            if answers is None:
+                for rank in waiting:
+                    self.leaders[rank].lose(f"sent nothing within {self.options.gather_timeout_s:g} s")
+                return
+            rank, message = answers
+            waiting.discard(rank)
+            if message["type"] == "packed":
+                self.leaders[rank].facts = message["facts"]
+                self._receive(rank, message["heads"], sink)
+        progress(total, total)
+
+    def _await_one(self, waiting: set[int]) -> tuple[int, dict[str, Any]] | None:
+        deadline = mono_ns() + int(self.options.gather_timeout_s * 1e9)
+        while mono_ns() < deadline:
+            self._pump()
+            for rank in sorted(waiting):
+                message = self._take(rank, "packed")
+                if message is not None:
+                    return rank, message
+            nap(0.002)
+        return None
+
+    def _own_table(self, sink: Sink, json: bool) -> None:
+        host = self.leaders[0]
+        host.facts = self.recorder.facts()
+        sink.begin_host(host.key)
+        for member in self.recorder.pack(json):
+            sink.begin(member.head())
+            for chunk in member.chunks:
+                sink.write(chunk)
+        sink.end_host()
+        host.collected = True
+
+    def _receive(self, rank: int, heads: list[dict[str, Any]], sink: Sink) -> None:
+        from mpi_collector.transport.mpi import Lost
+
+        assert self.world is not None
+        host = self.leaders[rank]
+        self.world.send(rank, type="send")
+        sink.begin_host(host.key)
+        cutter = _Cutter(heads, sink)
+        try:
+            self.world.receive_stream(rank, cutter.total, cutter.take, self.options.gather_timeout_s)
+        except Lost as e:
+            sink.drop_host()
+            host.lose(f"sent only a part of its table: {e}")
+            return
+        sink.end_host()
+        host.collected = True
+
+    def dismiss(self, saved: bool) -> bool:
+        """Remove the spools of what is safely on disk, and let everybody go. True when nobody is missing."""
+        if saved:
+            self.recorder.discard()
+            ranks = [r for r, h in self.leaders.items() if r and h.collected]
+            self._ask(ranks, "discarded", 10.0, type="discard")
+        else:
+            self.recorder.close()
+        if self.world is None:
+            return True
+        for rank in range(1, self.world.size):
+            self.world.send(rank, type="exit")
+        return self.world.flush(2.0) and not self.missing_ranks and not any(h.gone for h in self.hosts)
+
+
+class _Cutter:
+    """Cuts a stream of bytes back into the members it was made of."""
+
+    def __init__(self, heads: list[dict[str, Any]], sink: Sink) -> None:
+        self._heads, self._sink = iter(heads), sink
+        self.total = sum(int(h["packed"]) for h in heads)
+        self._left = 0
+
+    def take(self, data: memoryview) -> None:
+        while len(data):
+            while not self._left:
+                head = next(self._heads)
+                self._left = int(head["packed"])
+                self._sink.begin(head)
+            n = min(self._left, len(data))
+            self._sink.write(data[:n])
+            self._left -= n
+            data = data[n:]

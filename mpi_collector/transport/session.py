@@ -1,0 +1,138 @@
+"""One agent as the launcher sees it: a subprocess's pipes, requests and answers, and coming back after a break."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from mpi_collector.node.frames import VERSION, Decoder, FrameError, encode
+from mpi_collector.transport.shipping import first_words
+
+_STDERR_KEPT = 2000
+
+
+class SessionLost(Exception):
+    """The connection is gone or does not answer; the text says what was seen."""
+
+
+class Session:
+    """Requests to one agent over one subprocess (ssh, or sh on this host). Only for the event loop's thread."""
+
+    def __init__(self, argv: Sequence[str], run: str, key: str, orphan_s: float) -> None:
+        self._argv, self._words = list(argv), first_words(run, key, orphan_s)
+        self._process: asyncio.subprocess.Process | None = None
+        self._waiting: dict[int, asyncio.Future[tuple[dict[str, Any], bytes]]] = {}
+        self._ids = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stderr = b""
+        self.hello: dict[str, Any] = {}
+
+    @property
+    def up(self) -> bool:
+        return self._process is not None
+
+    async def connect(self, timeout_s: float) -> dict[str, Any]:
+        """Start the subprocess and wait for the agent's first word. SessionLost with the reason when there is none."""
+        await self.disconnect()
+        pipe = asyncio.subprocess.PIPE
+        self._stderr = b""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+        )
+        hello: asyncio.Future[tuple[dict[str, Any], bytes]] = asyncio.get_running_loop().create_future()
+        self._waiting = {-1: hello}
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._read_stderr())]
+        assert self._process.stdin is not None
+        self._process.stdin.write(self._words)
+        try:
+            self.hello, _ = await asyncio.wait_for(hello, timeout_s)
+        except asyncio.TimeoutError:
+            await self.disconnect()
+            raise SessionLost(f"no answer within {timeout_s:g} s{self._reason()}") from None
+        except SessionLost:
+            await self.disconnect()
+            raise
+        if self.hello.get("hello") != VERSION:
+            await self.disconnect()
+            raise SessionLost(f"the agent speaks version {self.hello.get('hello')}, this program {VERSION}")
+        return self.hello
+
+    async def request(self, do: str, timeout_s: float, **fields: Any) -> tuple[dict[str, Any], bytes]:
+        """Send a request and wait for its answer. SessionLost when none comes; RuntimeError when the agent says it failed."""
+        process = self._process
+        if process is None or process.stdin is None:
+            raise SessionLost("not connected")
+        self._ids += 1
+        number = self._ids
+        future: asyncio.Future[tuple[dict[str, Any], bytes]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        try:
+            process.stdin.write(encode(dict(fields, do=do, id=number)))
+            message, blob = await asyncio.wait_for(future, timeout_s)
+        except asyncio.TimeoutError:
+            raise SessionLost(f"no answer to {do!r} within {timeout_s:g} s") from None
+        finally:
+            self._waiting.pop(number, None)
+        if message.get("error"):
+            raise RuntimeError(message["error"])
+        return message, blob
+
+    async def disconnect(self) -> None:
+        """End the subprocess; the agent behind it goes on."""
+        process, self._process = self._process, None
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = []
+        self._fail("disconnected")
+        if process is not None:
+            if process.stdin is not None:
+                process.stdin.close()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    # ---- reading
+    async def _read(self) -> None:
+        process = self._process
+        assert process is not None and process.stdout is not None
+        decoder = Decoder()
+        try:
+            while True:
+                data = await process.stdout.read(1 << 18)
+                if not data:
+                    await asyncio.sleep(0.05)  # what ssh had to say is on its way
+                    raise FrameError("the connection closed")
+                for message, blob in decoder.feed(data):
+                    future = self._waiting.get(-1 if "hello" in message else message.get("id", 0))
+                    if future is not None and not future.done():
+                        future.set_result((message, blob))
+        except FrameError as e:
+            self._process = None
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            self._fail(f"{e}{self._reason(decoder.noise)}")
+            await process.wait()
+
+    async def _read_stderr(self) -> None:
+        process = self._process
+        assert process is not None and process.stderr is not None
+        while data := await process.stderr.read(4096):
+            self._stderr = (self._stderr + data)[-_STDERR_KEPT:]
+
+    def _reason(self, noise: bytes = b"") -> str:
+        lines = (self._stderr or noise[-_STDERR_KEPT:]).decode("utf-8", "replace").strip().splitlines()
+        return f": {printable(lines[-1])}" if lines else ""
+
+    def _fail(self, why: str) -> None:
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(SessionLost(why))
+                future.exception()  # seen: somebody may have stopped waiting
+        self._waiting.clear()
+
+
+def printable(text: str) -> str:
+    """A foreign host's words without what would move a terminal's cursor."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:300]

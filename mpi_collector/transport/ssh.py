@@ -1,0 +1,308 @@
+"""Agents over OpenSSH: one persistent session per host for the whole run, and none of them can delay another."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from mpi_collector.node.agent import ORPHAN_S
+from mpi_collector.node.clock import best_echo
+from mpi_collector.node.compat import mono_ns, wall_ns
+from mpi_collector.node.identity import same_host_key, unique_keys
+from mpi_collector.transport.base import HostState, Sink
+from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.transport.session import Session, SessionLost, printable
+from mpi_collector.transport.shipping import remote_command
+from mpi_collector.transport.sshargs import host_key_option, ssh_argv
+
+_ECHOES = 15
+_HEARTBEAT_S = 15.0
+_CLOCK_EVERY_S = 180.0
+_LEAD_NS = 300_000_000
+_T = TypeVar("_T")
+
+
+@dataclass
+class Remote:
+    """A host and the way to its agent."""
+
+    name: str
+    local: bool
+    state: HostState
+    session: Session
+    agent_pid: int = 0
+    keeper: asyncio.Task[None] | None = None
+
+
+class SshRoot:
+    """The launcher of agents; same life as ``root.Root``: open → start → idle → stop → gather → dismiss.
+
+    ``hosts``: (requested name, is it this host) in the order asked for.
+    """
+
+    method = "ssh"
+
+    def __init__(
+        self,
+        options: SamplingOptions,
+        run: str,
+        hosts: Sequence[tuple[str, bool]],
+        user: str | None = None,
+        fanout: int = 8,
+        ssh_timeout_s: float = 30.0,
+        progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    ) -> None:
+        self.options, self.run, self.user = options, run, user
+        self.ssh_timeout_s, self.progress = ssh_timeout_s, progress
+        self.missing_ranks: list[int] = []
+        self.capacity = options.max_samples
+        self.t0_ns = self.epoch_ns = 0
+        self._fanout = fanout
+        keys = unique_keys([name for name, _ in hosts])
+        self._remotes = [self._remote(name, local, key) for (name, local), key in zip(hosts, keys)]
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ssh", daemon=True)
+        self._thread.start()
+        self._facts: dict[str, Any] = {}
+        self._running = False
+
+    def _remote(self, name: str, local: bool, key: str) -> Remote:
+        session = Session([], self.run, key, ORPHAN_S)
+        return Remote(name, local, HostState(key, name, {}), session)
+
+    @property
+    def hosts(self) -> list[HostState]:
+        return [r.state for r in self._remotes]
+
+    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _good(self) -> list[Remote]:
+        return [r for r in self._remotes if r.state.error is None]
+
+    async def _all(self, what: str, remotes: list[Remote], work: Callable[[Remote], Coroutine[Any, Any, None]]) -> None:
+        """``work`` on every host at once; one that fails is marked and stops nobody."""
+        done = 0
+
+        async def one(remote: Remote) -> None:
+            nonlocal done
+            try:
+                await work(remote)
+            except (SessionLost, RuntimeError, OSError, ValueError) as e:
+                remote.state.error = f"{what}: {printable(str(e))}"
+            done += 1
+            self.progress(what, done, len(remotes))
+
+        await asyncio.gather(*(one(r) for r in remotes))
+
+    # ---- before the job
+    def open(self, facts: dict[str, Any]) -> None:
+        """Sessions to all hosts, an agent made ready on each, clocks measured."""
+        self._facts = facts
+        self._do(self._open())
+        good = self._good()
+        self.capacity = min([r.state.ready["rows"] for r in good], default=self.options.max_samples)
+
+    async def _open(self) -> None:
+        self._gate = asyncio.Semaphore(self._fanout)
+        await self._all("connecting", self._remotes, self._connect_first)
+        seen: dict[tuple[Any, ...], str] = {}
+        for remote in self._good():
+            other = seen.setdefault(same_host_key(remote.state.identity), remote.name)
+            if other != remote.name:
+                remote.state.error = f"is the same host as {other}; recorded once"
+                await remote.session.disconnect()
+        await self._all("preparing", self._good(), self._prepare)
+        await self._all("clock", self._good(), self._clock)
+
+    async def _connect_first(self, remote: Remote) -> None:
+        command = remote_command()
+        if remote.local:
+            remote.session = Session(["sh", "-c", command], self.run, remote.state.key, ORPHAN_S)
+        else:
+            extra = await host_key_option(remote.name, self.user)
+            argv = ssh_argv(remote.name, self.user, self.ssh_timeout_s, command, extra)
+            remote.session = Session(argv, self.run, remote.state.key, ORPHAN_S)
+        for attempt in range(3):
+            async with self._gate:
+                try:
+                    await remote.session.connect(self.ssh_timeout_s)
+                    break
+                except SessionLost as e:
+                    # sshd's MaxStartups drops connections when many come at once; nothing else gets better by waiting
+                    if attempt == 2 or not any(w in str(e) for w in ("closed by", "reset by", "kex_exchange")):
+                        raise
+            await asyncio.sleep(0.5 * 2**attempt)
+        hello = remote.session.hello
+        remote.agent_pid = hello["pid"]
+        remote.state.identity, remote.state.hostname = hello["identity"], hello["identity"]["hostname"]
+
+    async def _prepare(self, remote: Remote) -> None:
+        facts = dict(self._facts, requested=remote.name)
+        remote.state.ready, _ = await remote.session.request(
+            "prepare", self.options.start_timeout_s, options=self.options.to_dict(), run=self.run,
+            key=remote.state.key, facts=facts,
+        )  # fmt: skip
+
+    async def _clock(self, remote: Remote) -> None:
+        echoes = []
+        for _ in range(_ECHOES):
+            sent = mono_ns()
+            answer, _ = await remote.session.request("echo", 10)
+            echoes.append((sent, answer["mono_ns"], mono_ns()))
+        here, offset, bound = best_echo(echoes)
+        # measured from this side: the agent's clock minus ours is the negative
+        remote.state.clock_bound_ns = bound
+        await remote.session.request("clock", 10, mono_ns=here - offset, offset_ns=-offset, bound_ns=bound)
+
+    def start(self) -> None:
+        """Everybody samples from the same tick 0 on; returns when all do, or have failed to within the time-out."""
+        self.t0_ns = mono_ns() + _LEAD_NS + 2_000_000 * len(self._remotes)
+        self.epoch_ns = wall_ns() + self.t0_ns - mono_ns()
+        self._do(self._all("starting", self._good(), self._start))
+        self._running = True
+        for remote in self._good():
+            remote.keeper = self._do(self._keep(remote))
+
+    async def _start(self, remote: Remote) -> None:
+        limit = self.options.start_timeout_s
+        await remote.session.request(
+            "start", limit, t0_ns=self.t0_ns, epoch_ns=self.epoch_ns, capacity=self.capacity
+        )  # fmt: skip
+        await asyncio.sleep(max(0.0, (self.t0_ns - mono_ns()) * 1e-9))
+        deadline = mono_ns() + int(limit * 1e9)
+        while mono_ns() < deadline:
+            answer, _ = await remote.session.request("first", limit)
+            if answer["failure"]:
+                raise RuntimeError(answer["failure"])
+            if answer["sampling"]:
+                remote.state.sampling = True
+                return
+            await asyncio.sleep(0.02)
+        raise SessionLost(f"no first sample within {limit:g} s")
+
+    # ---- during it
+    def idle(self) -> None:
+        """Nothing: the keepers work by themselves."""
+
+    async def _keep(self, remote: Remote) -> asyncio.Task[None]:
+        return asyncio.create_task(self._keeper(remote))
+
+    async def _keeper(self, remote: Remote) -> None:
+        """A heartbeat now and then, the clock every few minutes, a new session when the old one broke."""
+        clocked = mono_ns()
+        while self._running:
+            await asyncio.sleep(_HEARTBEAT_S)
+            try:
+                if not remote.session.up:
+                    await self._again(remote)
+                await remote.session.request("status", 2 * _HEARTBEAT_S)
+                if mono_ns() - clocked > _CLOCK_EVERY_S * 1e9:
+                    clocked = mono_ns()
+                    await self._clock(remote)
+            except (SessionLost, RuntimeError, OSError):
+                await remote.session.disconnect()  # tried again at the next beat
+
+    async def _again(self, remote: Remote) -> None:
+        """A new session to the same agent. SessionLost when it is not the same any more."""
+        hello = await remote.session.connect(self.ssh_timeout_s)
+        if hello["pid"] != remote.agent_pid or not hello["prepared"]:
+            await remote.session.request("quit", 5)
+            raise SessionLost("the agent died; what it had recorded is in the spool of that host")
+
+    async def _insist(self, remote: Remote, do: str, **fields: Any) -> tuple[dict[str, Any], bytes]:
+        """A request that survives broken sessions until the gather time-out."""
+        limit = self.options.gather_timeout_s
+        deadline = mono_ns() + int(limit * 1e9)
+        pause = 0.2
+        while True:
+            try:
+                if not remote.session.up:
+                    await self._again(remote)
+                return await remote.session.request(do, min(limit, max(1.0, (deadline - mono_ns()) * 1e-9)), **fields)
+            except SessionLost as e:
+                await remote.session.disconnect()
+                if mono_ns() + pause * 1e9 > deadline or "died" in str(e):
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 5.0)
+
+    # ---- after it
+    def stop(self) -> None:
+        """The last row everywhere, and the clocks once more."""
+        self._running = False
+        self._do(self._stop())
+
+    async def _stop(self) -> None:
+        for remote in self._remotes:
+            if remote.keeper is not None:
+                remote.keeper.cancel()
+
+        async def one(remote: Remote) -> None:
+            remote.state.stopped, _ = await self._insist(remote, "stop")
+            if remote.state.stopped.get("failure"):
+                remote.state.error = f"sampling: {printable(remote.state.stopped['failure'])}"
+            await self._clock(remote)
+
+        await self._all("stopping", [r for r in self._good() if r.state.sampling], one)
+
+    def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None:
+        """Every host's packed table into ``sink``, in the order in which they are ready. The samples are encoded later."""
+        del json
+        self._do(self._gather(sink, progress))
+
+    async def _gather(self, sink: Sink, progress: Callable[[int, int], None]) -> None:
+        ready = [r for r in self._remotes if r.state.stopped]
+        total, done = len(ready), 0
+        turn = asyncio.Lock()
+
+        async def one(remote: Remote) -> None:
+            nonlocal done
+            packed, _ = await self._insist(remote, "pack", json=False)
+            async with turn:  # hosts come one after the other into the files
+                remote.state.facts = packed["facts"]
+                await self._fetch(remote, packed["heads"], sink)
+            done += 1
+            progress(done, total)
+
+        await self._all("gathering", ready, one)
+
+    async def _fetch(self, remote: Remote, heads: list[dict[str, Any]], sink: Sink) -> None:
+        sink.begin_host(remote.state.key)
+        try:
+            for number, head in enumerate(heads):
+                sink.begin(head)
+                offset = 0
+                while offset < head["packed"]:
+                    _, blob = await self._insist(remote, "fetch", member=number, offset=offset)
+                    if not blob:
+                        raise SessionLost("its table ended too early")
+                    sink.write(blob)
+                    offset += len(blob)
+        except BaseException:
+            sink.drop_host()
+            raise
+        sink.end_host()
+        remote.state.collected = True
+
+    def dismiss(self, saved: bool) -> bool:
+        """Remove the spools of what is safely on disk, end the agents and the sessions."""
+        self._do(self._dismiss(saved))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        return True
+
+    async def _dismiss(self, saved: bool) -> None:
+        async def one(remote: Remote) -> None:
+            try:
+                if saved and remote.state.collected:
+                    await remote.session.request("discard", 10)
+                await remote.session.request("quit", 5)
+            except (SessionLost, RuntimeError):  # it ends by itself, and keeps its spool
+                pass
+            await remote.session.disconnect()
+
+        await asyncio.gather(*(one(r) for r in self._remotes if r.session.up))
