@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mpi_collector import __version__
 from mpi_collector.benchmark.command import Command, CommandError
@@ -20,12 +20,9 @@ from mpi_collector.node.spool import user_directory
 from mpi_collector.output.files import ResultsError, RunFiles, release, reserve
 from mpi_collector.output.sink import FileSink
 from mpi_collector.report.verdict import verdict
+from mpi_collector.transport.base import RootLike
 from mpi_collector.transport.launcher import Launch
 from mpi_collector.transport.options import SamplingOptions
-from mpi_collector.transport.root import Root
-
-if TYPE_CHECKING:
-    from mpi_collector.transport.mpi import World
 
 _JSON_AUTO_BYTES = 2e9
 _JSON_BYTES_PER_VALUE = 26  #: of a sample, names included; seen between 20 and 30
@@ -49,7 +46,7 @@ class Collection:
 
     def __init__(self, plan: CollectPlan, launch: Launch | None, say: Callable[[str], None]) -> None:
         self.plan, self.launch, self.say = plan, launch, say
-        self.about: dict[str, Any] = {}
+        self.everybody = False
         self.result: dict[str, Any] = {}
         self.exit_code = 0
 
@@ -61,18 +58,19 @@ class Collection:
         if self.files.marker.exists():
             self.files.marker.write_text(f'{{"run": "{self.run}", "pid": {os.getpid()}}}\n')
 
-    def record(self, world: World | None) -> int:
+    def record(self, root: RootLike) -> int:
         """The whole run; returns the exit code. A failure of ours never becomes COMMAND's."""
+        self.root = root
         with Signals() as signals:
-            self.root = Root(self.plan.sampling, self.run, world)
             facts = {"benchmark": self.plan.benchmark, "version": __version__, "stem": self.files.stem}
             self.root.open(facts)
             self._announce()
             self.root.start()
+            self._started_ns = mono_ns()
             command = self._start_command()
             why = "command not started" if command is None and self.plan.command else self._wait(signals, command)
             if why == "launcher":
-                self.root.recorder.close()
+                self.root.keep()
                 self.say(f"the launcher is gone; the recording is kept: mpi_collector recover {self.run}")
                 return 0
             complete = self._save(why, command)
@@ -110,7 +108,7 @@ class Collection:
 
     def _wait(self, signals: Signals, command: Command | None) -> str:
         duration = self.plan.sampling.duration_ns
-        end_ns = self.root.t0_ns + duration if duration else None
+        end_ns = self.root.t0_ns + duration if duration else None  # only of a root on this host
         spool = Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop"
         stdin = self.launch is not None and not self.plan.command and not sys.stdin.closed
         requests = [spool, self.files.stop_request]
@@ -169,7 +167,7 @@ class Collection:
             "hosts_requested": list(hosts),
             "hosts_partial": {k: h.error for k, h in hosts.items() if h.error},
             "missing_ranks": root.missing_ranks,
-            "t0_ns": root.t0_ns, "start_ns": root.epoch_ns, "end_ns": root.epoch_ns + mono_ns() - root.t0_ns,
+            "t0_ns": root.t0_ns, "start_ns": root.epoch_ns, "end_ns": root.epoch_ns + mono_ns() - self._started_ns,
             "interval_ns": options.interval_ns, "capacity": root.capacity, "options": options.to_dict(),
             "warnings": {k: h.ready.get("warnings") for k, h in hosts.items() if h.ready.get("warnings")},
             "clock_bound_ns": {k: h.clock_bound_ns for k, h in hosts.items()},

@@ -106,6 +106,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     add_sampling_options(parser)
     parser.add_argument("--duration", type=_seconds(0.01), default=None, metavar="S", help="end after so many seconds")
     parser.add_argument("--command-file", type=Path, metavar="FILE", help="COMMAND as one shell-quoted line of a file")
+    parser.add_argument("--bridge", action="store_true", help=argparse.SUPPRESS)  # rank 0 is told what to do
     args = parser.parse_args(options)
     if args.command_file is not None:
         if command:
@@ -142,6 +143,7 @@ def _collection(args: argparse.Namespace, launch: Launch | None) -> Collection:
 
 def _alone(args: argparse.Namespace) -> int:
     from mpi_collector.output.files import ResultsError
+    from mpi_collector.transport.root import Root
 
     collection = _collection(args, None)
     try:
@@ -149,7 +151,7 @@ def _alone(args: argparse.Namespace) -> int:
     except ResultsError as e:
         say(str(e))
         return 2
-    code = collection.record(None)
+    code = collection.record(Root(collection.plan.sampling, collection.run, None))
     _summary(collection, args.quiet)
     return code
 
@@ -185,8 +187,11 @@ def _member(world: object) -> int:
 def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
     from mpi_collector.output.files import ResultsError
     from mpi_collector.transport.mpi import World
+    from mpi_collector.transport.root import Root
 
     assert isinstance(world, World)
+    if args.bridge:
+        return _bridge(world)
     collection = _collection(args, launch)
     try:
         collection.reserve()
@@ -196,14 +201,30 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
             world.send(rank, type="exit")
         world.finish(True)
         return 2
-    code = collection.record(world)
+    code = collection.record(Root(collection.plan.sampling, collection.run, world))
     _summary(collection, args.quiet)
-    if not getattr(collection, "everybody", False):
+    if not collection.everybody:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)  # somebody is missing: Finalize would wait for them
     world.finish(True)
     return code
+
+
+def _bridge(world: object) -> int:
+    from mpi_collector.transport.bridge import Bridge, LauncherGone
+    from mpi_collector.transport.mpi import World
+
+    assert isinstance(world, World)
+    bridge = Bridge(world)
+    try:
+        bridge.serve()
+    except LauncherGone:
+        os._exit(0)
+    if not bridge.everybody:
+        os._exit(0)
+    world.finish(True)
+    return 0
 
 
 def _summary(collection: Collection, quiet: bool) -> None:

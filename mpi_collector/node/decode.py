@@ -79,7 +79,7 @@ class SourceDecoder:
         text = self.source.prepare(raw)
         tokens = text.split()
         plan = self.plan
-        if plan is None or not plan.fits(tokens):
+        if plan is None or plan.problems or not plan.fits(tokens):  # what was no number may be one again
             plan = self.replan(text, tokens, tick)
         try:
             values = list(map(int, plan.values_of(tokens)))
@@ -88,7 +88,7 @@ class SourceDecoder:
             values = list(map(int, plan.values_of(tokens)))
         for first, last, a, b in plan.runs:
             row[first:last] = values[a:b]
-        return MALFORMED if plan.problems or not tokens else OK
+        return MALFORMED if plan.problems or not (tokens or self.source.may_be_empty) else OK
 
     def replan(self, text, tokens, tick):
         # type: (bytes, list, int) -> Plan
@@ -139,6 +139,8 @@ def declare(source, raw):
             key = role.table if role.table or role.device == "" else DEVICES
             fields, devices = seen.setdefault(key, ({}, {}))
             fields[role.field] = devices[role.device] = None
+    if source.lists_devices and not seen:
+        seen[DEVICES] = (dict.fromkeys(f.name for f in source.fields), {})
     tables = []
     for key, (fields, devices) in seen.items():
         order = [f.name for f in source.fields if f.name in fields]

@@ -1,6 +1,7 @@
 """Messages between launcher and agent: length, checksum, JSON, and bytes that JSON would only inflate.
 
-A frame is ``MAGIC, u32 length of JSON, u32 length of the blob, u32 CRC-32 of both, JSON, blob``, little-endian.
+A frame is ``MAGIC, u32 length of JSON, u32 length of the blob, u32 CRC-32 of both, JSON, blob``, little-endian. Newlines
+between frames are skipped: a launcher that forwards line by line needs one to let a frame go.
 """
 
 import json
@@ -68,6 +69,8 @@ class Decoder:
 
     def _next(self):
         # type: () -> Any
+        while self._buffer[:1] == b"\n":
+            del self._buffer[:1]
         if len(self._buffer) < _HEAD.size:
             return None
         magic, json_size, blob_size, crc = _HEAD.unpack_from(self._buffer)

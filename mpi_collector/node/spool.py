@@ -20,6 +20,7 @@ import mmap
 import os
 import stat
 import struct
+import threading
 import zlib
 
 from .layout import Layout
@@ -85,6 +86,7 @@ class Spool:
         self.view = memoryview(mm)
         self._row_stamp = struct.Struct("<q").pack_into
         self._events_used = 0
+        self._events_lock = threading.Lock()  # the sampling thread tells of devices, others of clocks and marks
         self.events_lost = 0
 
     @classmethod
@@ -137,15 +139,16 @@ class Spool:
         # type: (dict) -> bool
         """Append to the event log. False (and counted) when it is full."""
         body = json.dumps(doc).encode()
-        at = self.shape.events_at + self._events_used
-        used = self._events_used + (_FRAME.size + len(body) + 7) // 8 * 8
-        if used > EVENTS_BYTES:
-            self.events_lost += 1
-            return False
-        self.mm[at + _FRAME.size : at + _FRAME.size + len(body)] = body
-        _FRAME.pack_into(self.mm, at, len(body), zlib.crc32(body))
-        self._events_used = used
-        _USED.pack_into(self.mm, _USED_AT, used)
+        with self._events_lock:
+            at = self.shape.events_at + self._events_used
+            used = self._events_used + (_FRAME.size + len(body) + 7) // 8 * 8
+            if used > EVENTS_BYTES:
+                self.events_lost += 1
+                return False
+            self.mm[at + _FRAME.size : at + _FRAME.size + len(body)] = body
+            _FRAME.pack_into(self.mm, at, len(body), zlib.crc32(body))
+            self._events_used = used
+            _USED.pack_into(self.mm, _USED_AT, used)
         return True
 
     # ---- rows
@@ -176,8 +179,8 @@ class Spool:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        self.view.release()
         try:
+            self.view.release()
             self.mm.close()
         except BufferError:  # somebody still looks at the rows; the map goes when they do
             pass
@@ -185,7 +188,7 @@ class Spool:
 
 def row_crc(stamp, payload):
     # type: (int, Any) -> int
-    return zlib.crc32(payload, stamp & 0xFFFFFFFF)
+    return zlib.crc32(payload, (stamp ^ stamp >> 32) & 0xFFFFFFFF)
 
 
 class SpoolReader:
@@ -215,19 +218,21 @@ class SpoolReader:
         expected = self.shape.words(meta_bytes)
         if expected != words[: len(expected)] or self.layout.width != width or sources != len(caps) or rows < 0:
             raise SpoolError("%s: damaged at byte 8: sizes do not fit together" % name)
-        if self.shape.size > len(data):
-            raise SpoolError("%s: truncated: %d of %d bytes" % (name, len(data), self.shape.size))
+        if self.shape.size != len(data):
+            what = "truncated" if self.shape.size > len(data) else "damaged"
+            raise SpoolError("%s: %s: %d of %d bytes" % (name, what, len(data), self.shape.size))
 
     def events(self):
         # type: () -> list
-        """The event log, up to its first damaged entry."""
+        """The event log, up to its first damaged entry; in place of that one an event of type "damaged" says so."""
         out = []  # type: list
         at = self.shape.events_at
         end = at + min(_USED.unpack_from(self.data, _USED_AT)[0], EVENTS_BYTES)
         while at + _FRAME.size <= end:
             size, crc = _FRAME.unpack_from(self.data, at)
             body = bytes(self.data[at + _FRAME.size : at + _FRAME.size + size])
-            if at + _FRAME.size + size > end or zlib.crc32(body) != crc:
+            if not size or at + _FRAME.size + size > end or zlib.crc32(body) != crc:
+                out.append({"type": "damaged", "text": "%s: damaged at byte %d: event log" % (self.name, at)})
                 break
             out.append(json.loads(body.decode()))
             at += (_FRAME.size + size + 7) // 8 * 8

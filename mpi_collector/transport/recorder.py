@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpi_collector.mlpstorage.samples import encode_samples
-from mpi_collector.node.decode import RowDecoder as BatchDecoder
 from mpi_collector.node.pack import Member, Table, pack
 from mpi_collector.node.recorder import Recorder
+from mpi_collector.store.fastdecode import BatchDecoder
 
 
 class NodeRecorder(Recorder):

@@ -5,7 +5,7 @@ It also records its own node. Without MPI peers (``world`` None) it records this
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mpi_collector.node.compat import mono_ns, wall_ns
@@ -27,8 +27,11 @@ ECHOES = 25
 class Root:
     """``open`` → ``start`` → (``idle`` now and then) → ``stop`` → ``gather`` → ``dismiss``."""
 
-    def __init__(self, options: SamplingOptions, run: str, world: World | None) -> None:
+    def __init__(
+        self, options: SamplingOptions, run: str, world: World | None, names: Mapping[str, str] | None = None
+    ) -> None:
         self.options, self.run, self.world = options, run, world
+        self._names = names or {}  # {hostname: name it was asked for by}
         self.leaders: dict[int, HostState] = {}
         self.ranks: dict[int, str] = {}
         self.missing_ranks: list[int] = []
@@ -129,12 +132,20 @@ class Root:
         for rank in sorted(identities):
             first.setdefault(same_host_key(identities[rank]), rank)
         leaders = sorted(first.values())
-        keys = unique_keys([identities[r]["hostname"] for r in leaders])
+        keys = unique_keys([self._name(identities[r]) for r in leaders])
         self.leaders = {r: HostState(k, identities[r]["hostname"], identities[r]) for r, k in zip(leaders, keys)}
         self._followers = [r for r in identities if r not in self.leaders]
         for rank in self._followers:
             assert self.world is not None
             self.world.send(rank, type="follow")
+
+    def _name(self, who: dict[str, Any]) -> str:
+        """The name that was asked for, known by any of the host's own names and addresses; else its own."""
+        own = str(who["hostname"])
+        for alias in (own, own.split(".")[0], *who["addresses"]):
+            if alias in self._names:
+                return self._names[alias]
+        return own
 
     def measure_clocks(self) -> None:
         """Every leader's offset to this clock, a few of them at a time."""
@@ -259,6 +270,10 @@ class Root:
             return
         sink.end_host()
         host.collected = True
+
+    def keep(self) -> None:
+        """Leave now: the spools stay."""
+        self.recorder.close()
 
     def dismiss(self, saved: bool) -> bool:
         """Remove the spools of what is safely on disk, and let everybody go. True when nobody is missing."""

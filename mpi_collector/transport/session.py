@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mpi_collector.node.frames import VERSION, Decoder, FrameError, encode
-from mpi_collector.transport.shipping import first_words
 
 _STDERR_KEPT = 2000
 
@@ -18,10 +17,14 @@ class SessionLost(Exception):
 
 
 class Session:
-    """Requests to one agent over one subprocess (ssh, or sh on this host). Only for the event loop's thread."""
+    """Requests to one agent over one subprocess (ssh, sh on this host, mpirun). Only for the event loop's thread.
 
-    def __init__(self, argv: Sequence[str], run: str, key: str, orphan_s: float) -> None:
-        self._argv, self._words = list(argv), first_words(run, key, orphan_s)
+    ``words`` are written before the first frame; ``on_event`` gets the frames that answer no request.
+    """
+
+    def __init__(self, argv: Sequence[str], words: bytes, environ: Mapping[str, str] | None = None) -> None:
+        self._argv, self._words, self._environ = list(argv), words, environ
+        self.on_event: Callable[[dict[str, Any], bytes], None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._waiting: dict[int, asyncio.Future[tuple[dict[str, Any], bytes]]] = {}
         self._ids = 0
@@ -39,7 +42,7 @@ class Session:
         pipe = asyncio.subprocess.PIPE
         self._stderr = b""
         self._process = await asyncio.create_subprocess_exec(
-            *self._argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+            *self._argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=self._environ
         )
         hello: asyncio.Future[tuple[dict[str, Any], bytes]] = asyncio.get_running_loop().create_future()
         self._waiting = {-1: hello}
@@ -79,6 +82,17 @@ class Session:
             raise RuntimeError(message["error"])
         return message, blob
 
+    def send(self, message: dict[str, Any]) -> None:
+        """A frame that wants no answer."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(encode(message))
+
+    async def wait(self, timeout_s: float) -> None:
+        """Let the subprocess end by itself."""
+        if self._process is not None:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._process.wait(), timeout_s)
+
     async def disconnect(self) -> None:
         """End the subprocess; the agent behind it goes on."""
         process, self._process = self._process, None
@@ -105,6 +119,10 @@ class Session:
                     await asyncio.sleep(0.05)  # what ssh had to say is on its way
                     raise FrameError("the connection closed")
                 for message, blob in decoder.feed(data):
+                    if "event" in message:
+                        if self.on_event is not None:
+                            self.on_event(message, blob)
+                        continue
                     future = self._waiting.get(-1 if "hello" in message else message.get("id", 0))
                     if future is not None and not future.done():
                         future.set_result((message, blob))

@@ -15,7 +15,7 @@ from mpi_collector.node.identity import same_host_key, unique_keys
 from mpi_collector.transport.base import HostState, Sink
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.session import Session, SessionLost, printable
-from mpi_collector.transport.shipping import remote_command
+from mpi_collector.transport.shipping import first_words, remote_command
 from mpi_collector.transport.sshargs import host_key_option, ssh_argv
 
 _ECHOES = 15
@@ -70,7 +70,7 @@ class SshRoot:
         self._running = False
 
     def _remote(self, name: str, local: bool, key: str) -> Remote:
-        session = Session([], self.run, key, ORPHAN_S)
+        session = Session([], b"")
         return Remote(name, local, HostState(key, name, {}), session)
 
     @property
@@ -120,12 +120,13 @@ class SshRoot:
 
     async def _connect_first(self, remote: Remote) -> None:
         command = remote_command()
+        words = first_words(self.run, remote.state.key, ORPHAN_S)
         if remote.local:
-            remote.session = Session(["sh", "-c", command], self.run, remote.state.key, ORPHAN_S)
+            remote.session = Session(["sh", "-c", command], words)
         else:
             extra = await host_key_option(remote.name, self.user)
             argv = ssh_argv(remote.name, self.user, self.ssh_timeout_s, command, extra)
-            remote.session = Session(argv, self.run, remote.state.key, ORPHAN_S)
+            remote.session = Session(argv, words)
         for attempt in range(3):
             async with self._gate:
                 try:
@@ -287,6 +288,17 @@ class SshRoot:
             raise
         sink.end_host()
         remote.state.collected = True
+
+    def keep(self) -> None:
+        """Leave now: the agents end by themselves and keep their spools."""
+        self._running = False
+
+        async def leave() -> None:
+            await asyncio.gather(*(r.session.disconnect() for r in self._remotes))
+
+        self._do(leave())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
 
     def dismiss(self, saved: bool) -> bool:
         """Remove the spools of what is safely on disk, end the agents and the sessions."""

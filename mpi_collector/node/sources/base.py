@@ -31,6 +31,8 @@ class Source:
     than this to a page's end may have more behind it. 0: the kernel formats the file in one piece (single_open)."""
     fields = ()  # type: tuple  #: Field tuples known by name
     fixed_width = True  #: the same number of tokens in every sample of one shape
+    lists_devices = False  #: has its table of devices even when none is there at the start
+    may_be_empty = False  #: a text without tokens says that there are no devices
 
     def prepare(self, raw):
         # type: (bytes) -> bytes
@@ -58,8 +60,11 @@ class Source:
 
 def is_number(token):
     # type: (bytes) -> bool
-    """True for what int() takes and the kernel prints: digits, perhaps after a minus. isdigit() alone is ASCII on bytes."""
-    return token.isdigit() or (token[:1] == b"-" and token[1:].isdigit())
+    """True for what int() takes and the kernel prints: digits, perhaps after a minus. isdigit() alone is ASCII on bytes.
+
+    64 bits have 20 digits at most; int() refuses thousands of them.
+    """
+    return len(token) <= 20 and (token.isdigit() or (token[:1] == b"-" and token[1:].isdigit()))
 
 
 def name_of(token):

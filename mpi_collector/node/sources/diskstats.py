@@ -16,6 +16,8 @@ class Diskstats(Source):
     path = "proc/diskstats"
     doc = "reads, writes, discards, flushes and time of every block device"
     record_max = 512
+    lists_devices = True
+    may_be_empty = True  # diskless, or hidden from a container
     fields = (
         _f("reads_completed", "reads", "reads completed; Linux 2.6"),
         _f("reads_merged", "reads", "reads merged with an adjacent one before they were queued; Linux 2.6"),

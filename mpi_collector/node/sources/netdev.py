@@ -16,6 +16,7 @@ class Netdev(Source):
     path = "proc/net/dev"
     doc = "bytes, packets, errors and drops of every network interface (not RDMA)"
     record_max = 512
+    lists_devices = True
     fields = (
         _f("rx_bytes", "bytes", "bytes received"),
         _f("rx_packets", "packets", "packets received"),
@@ -48,8 +49,9 @@ class Netdev(Source):
         # type: (bytes) -> tuple
         lines = text.split(b"\n")
         roles, problems = [], []  # type: list, list
-        while lines and b"|" in lines[0]:
-            roles.extend([LABEL] * len(lines.pop(0).split()))
+        for _ in range(2):  # not further down: a name may hold a bar
+            if lines and b"|" in lines[0]:
+                roles.extend([LABEL] * len(lines.pop(0).split()))
         scan_table(lines, 1, 0, self._names, roles, problems)
         return roles, problems
 

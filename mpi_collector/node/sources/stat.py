@@ -1,7 +1,7 @@
 """/proc/stat: CPU time per mode, interrupts, context switches, forks (proc(5), Documentation/filesystems/proc.rst)."""
 
 from ..layout import Field
-from .base import IGNORE, LABEL, Cell, Source, is_number, name_of
+from .base import IGNORE, LABEL, Cell, Source, is_number, name_of, unique
 
 _MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice")
 _MODE_DOC = {
@@ -54,12 +54,12 @@ class Stat(Source):
 
     def scan(self, text):
         # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+        roles, problems, seen = [], [], set()  # type: list, list, set
         for line in text.split(b"\n"):
             tokens = line.split()
             if tokens:
                 roles.append(LABEL)
-                roles.extend(self._values(name_of(tokens[0]), tokens[1:], problems))
+                roles.extend(self._values(unique(name_of(tokens[0]), seen), tokens[1:], problems))
         return roles, problems
 
     @staticmethod
@@ -72,8 +72,8 @@ class Stat(Source):
             cells = [Cell("", "", "%s_%s" % (key, n)) for n in names[: len(tokens)]]
         else:
             cells = [Cell("", "", key)]
+        bad = [t for t in tokens[: len(cells)] if not is_number(t)]
         cells = list(cells) + [IGNORE] * (len(tokens) - len(cells))  # type: ignore[list-item]
-        bad = [t for t in tokens if not is_number(t)]
         if bad or not tokens:
             problems.append("no number %r after %s" % (bad[:1], key))
         return [c if is_number(t) else IGNORE for c, t in zip(cells, tokens)]

@@ -1,0 +1,154 @@
+"""Rank 0 of a launch that a life-cycle process made: does what that process says, over stdin and stdout.
+
+The files are written where the life cycle runs, which may be a host that no rank is on. Requests and answers are frames;
+mpirun carries both ways unchanged. Tables go in blobs, a few of them unacknowledged, so that no daemon on the way has to
+hold a whole table.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import Any
+
+from mpi_collector.node.frames import BLOB_MAX, VERSION, Decoder, FrameError, encode
+from mpi_collector.node.identity import identity
+from mpi_collector.transport.mpi import World
+from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.transport.root import Root
+
+_WINDOW = 4  #: blobs on their way at a time
+_TURN_S = 1.0  #: how often the ranks' messages are looked at while nothing is asked
+
+
+class LauncherGone(Exception):
+    """The life-cycle process has closed its end, or mpirun has died."""
+
+
+class Bridge:
+    """``serve()`` until dismissed. Raises LauncherGone; the spools stay then."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.root: Root | None = None
+        self.everybody = True
+        self._decoder = Decoder()
+        self._queue: list[dict[str, Any]] = []
+        self._unacknowledged = 0
+        self._done = False
+        self._parent = os.getppid()
+
+    def serve(self) -> None:
+        self._send({"hello": VERSION, "identity": identity(), "pid": os.getpid(), "size": self.world.size,
+                    "library": self.world.library()})  # fmt: skip
+        try:
+            while not self._done:
+                message = self._next(_TURN_S)
+                if message is None:
+                    self._turn()
+                elif "ack" not in message:
+                    self._answer(message)
+        finally:
+            if self.root is not None and not self._done:
+                self.root.keep()
+
+    def _turn(self) -> None:
+        if os.getppid() != self._parent:
+            raise LauncherGone
+        if self.root is not None:
+            self.root.idle()
+
+    # ---- frames
+    def _send(self, message: dict[str, Any], blob: bytes | memoryview = b"") -> None:
+        data = memoryview(encode(message, blob) + b"\n")  # Open MPI 5 keeps a line back until it ends
+        try:
+            while data:
+                data = data[os.write(1, data) :]
+        except OSError as e:
+            raise LauncherGone from e
+
+    def _next(self, timeout_s: float | None) -> dict[str, Any] | None:
+        """The next request, or None when none came in time."""
+        while not self._queue:
+            if not select.select((0,), (), (), timeout_s)[0]:
+                return None
+            data = os.read(0, 1 << 16)
+            if not data:
+                raise LauncherGone
+            try:
+                self._queue += [m for m, _ in self._decoder.feed(data)]
+            except FrameError as e:
+                raise LauncherGone from e
+        return self._queue.pop(0)
+
+    def _answer(self, message: dict[str, Any]) -> None:
+        try:
+            answer = getattr(self, "do_" + str(message.get("do")))(message)
+        except LauncherGone:
+            raise
+        except Exception as e:  # noqa: BLE001 - told to the life cycle, which goes on with the job
+            answer = {"error": f"{type(e).__name__}: {e}"}
+        self._send(dict(answer, id=message.get("id")))
+
+    # ---- requests
+    def _state(self) -> dict[str, Any]:
+        assert self.root is not None
+        root = self.root
+        return {"hosts": [vars(h) for h in root.hosts], "missing_ranks": root.missing_ranks, "capacity": root.capacity,
+                "t0_ns": root.t0_ns, "epoch_ns": root.epoch_ns}  # fmt: skip
+
+    def do_open(self, message: dict[str, Any]) -> dict[str, Any]:
+        self.root = Root(SamplingOptions.from_dict(message["options"]), message["run"], self.world, message["names"])
+        self.root.open(message["facts"])
+        return self._state()
+
+    def do_start(self, _message: dict[str, Any]) -> dict[str, Any]:
+        assert self.root is not None
+        self.root.start()
+        return self._state()
+
+    def do_status(self, _message: dict[str, Any]) -> dict[str, Any]:
+        assert self.root is not None
+        self.root.idle()
+        return self._state()
+
+    def do_stop(self, _message: dict[str, Any]) -> dict[str, Any]:
+        assert self.root is not None
+        self.root.stop()
+        return self._state()
+
+    def do_gather(self, message: dict[str, Any]) -> dict[str, Any]:
+        assert self.root is not None
+        self.root.gather(self, lambda done, total: None, bool(message["json"]))
+        return self._state()
+
+    def do_dismiss(self, message: dict[str, Any]) -> dict[str, Any]:
+        assert self.root is not None
+        self.everybody = self.root.dismiss(bool(message["saved"]))
+        self._done = True
+        return {}
+
+    # ---- it is the sink of its own gather
+    def begin_host(self, key: str) -> None:
+        self._send({"event": "begin_host", "key": key})
+
+    def begin(self, head: dict[str, Any]) -> None:
+        self._send({"event": "begin", "head": head})
+
+    def write(self, data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        for at in range(0, len(view), BLOB_MAX):
+            self._send({"event": "write"}, view[at : at + BLOB_MAX])
+            self._unacknowledged += 1
+            while self._unacknowledged >= _WINDOW:
+                message = self._next(None)
+                if message is not None and "ack" in message:
+                    self._unacknowledged -= 1
+                elif message is not None:
+                    self._answer(message)
+
+    def end_host(self) -> None:
+        self._send({"event": "end_host"})
+
+    def drop_host(self) -> None:
+        self._send({"event": "drop_host"})

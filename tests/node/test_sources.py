@@ -1,0 +1,358 @@
+"""Every value of every kernel file equals the kernel's text: fixture trees, broken files, and the live machine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from pathlib import Path
+
+import pytest
+import reference
+from hypothesis import example, given
+from hypothesis import strategies as st
+from nodekit import FIXTURES, QUICK, SOURCES, TREES, Decoded, Run, cells_of, edge, make_root, present, text_of
+
+from mpi_collector.node import sources
+from mpi_collector.node.decode import ABSENT, DENIED, ERROR, MALFORMED, OK, RowDecoder, declare
+from mpi_collector.node.layout import MISSING, Layout
+from mpi_collector.node.reading import status_of
+from mpi_collector.node.sampler import Grid, Probe
+from mpi_collector.node.sources.base import IGNORE, LABEL, Cell
+
+HOUR_NS = 3600 * 10**9
+
+
+def stored(layout: Layout, decoder: RowDecoder, texts: list[bytes]) -> tuple[dict[str, int], list[int]]:
+    """Cells as they come out of the spool, and the statuses."""
+    row, statuses = decoder.decode(texts, 0)
+    return cells_of(layout, memoryview(decoder.to_bytes(row)).cast("q").tolist()), statuses
+
+
+def wide(cells: dict[str, int]) -> dict[str, int]:
+    """The reference without the one number that cannot be told from missing."""
+    return {name: value for name, value in cells.items() if value != MISSING}
+
+
+# ---- whole trees
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_tree_equals_reference(tree: str) -> None:
+    """All cells of all sources of a kernel's tree are the numbers that a naive reader finds, no more and no fewer."""
+    probe = Probe(sources.select("all"), str(FIXTURES / tree))
+    assert probe.absent == {}
+    texts = [text_of(tree, s) for s in probe.layout.sources]
+    cells, statuses = stored(probe.layout, RowDecoder(probe.sources, probe.layout, pytest.fail), texts)
+    probe.close()
+    expected: dict[str, int] = {}
+    for source, text in zip(probe.layout.sources, texts):
+        part, broken = reference.parse(source, text)
+        assert not broken
+        expected.update(part)
+    assert statuses == [OK] * len(texts)
+    assert present(cells) == wide(expected)
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_tree_through_the_sampler(tree: str) -> None:
+    """The same when the files are read by the sampler and the row comes out of the spool."""
+    with Run("all", str(FIXTURES / tree)) as run:
+        run.sampler.start(Grid(1 << 62, HOUR_NS))
+        run.sampler.stop()
+        ((cells, statuses, _head),) = run.rows().values()
+        expected: dict[str, int] = {}
+        for source in run.probe.layout.sources:
+            expected.update(reference.parse(source, text_of(tree, source))[0])
+    own = {name: value for name, value in present(cells).items() if name.startswith("collector.")}
+    assert statuses == [OK] * len(statuses)
+    assert {n: v for n, v in present(cells).items() if n not in own} == wide(expected)
+    assert own["collector.cpu_ns"] > 0 and own["collector.rss_bytes"] > 1 << 20
+
+
+@pytest.mark.parametrize("tree", TREES)
+@pytest.mark.parametrize("source", ["diskstats", "netdev", "vmstat", "meminfo", "loadavg"])
+def test_no_number_is_left_out(tree: str, source: str) -> None:
+    """As many cells as the text has numbers: the reference itself forgets none."""
+    text = text_of(tree, source)
+    lines = [line.partition(b":")[2] if source == "netdev" else line for line in text.splitlines() if b"|" not in line]
+    skip = {"diskstats": 3, "vmstat": 1, "meminfo": 1}.get(source, 0)
+    numbers = [t for line in lines for t in line.replace(b"/", b" ").split()[skip:] if t != b"kB"]
+    assert len(numbers) == len(reference.parse(source, text)[0])
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_column_names_and_units(tree: str) -> None:
+    """Names are unique, source first and field last even where the device has dots; every column has unit, kind and text."""
+    probe = Probe(sources.select("all"), str(FIXTURES / tree))
+    probe.close()
+    used = [c for c in probe.layout.columns() if c.device is not None]
+    assert len({c.name for c in used}) == len(used)
+    for c in used:
+        assert c.name.split(".")[0] == c.source and c.name.endswith("." + c.field) and c.kind in ("counter", "gauge")
+        assert c.name == ".".join(part for part in (c.source, c.device, c.field) if part)
+        assert c.unit, c.name
+    assert all(f.doc for t in probe.layout.tables for f in t.fields)
+
+
+def test_big_machine_by_hand() -> None:
+    """A few values of the big tree, looked up by eye: a dotted device, a counter above 2^63, 2^64 - 1, 256 CPUs."""
+    probe = Probe(sources.select("all"), str(FIXTURES / "big-256cpu"))
+    probe.close()
+    texts = [text_of("big-256cpu", s) for s in probe.layout.sources]
+    cells, _ = stored(probe.layout, RowDecoder(probe.sources, probe.layout, pytest.fail), texts)
+    assert cells["netdev.ib0.rx_bytes"] == 11601272640106398012 - 2**64
+    assert cells["vmstat.slabs_scanned"] == -1
+    assert cells["diskstats.nvme0n1.sectors_read"] == 196102418742
+    assert cells["loadavg.load_1min"] == 18742 and cells["loadavg.total_processes"] == 9873
+    assert cells["netdev.bond0.100.tx_bytes"] > 0
+    assert len({c.device for c in probe.layout.columns() if c.source == "stat" and c.device}) == 257
+
+
+def test_old_kernel_lacks_what_came_later() -> None:
+    """On 2.6.32 later fields are not declared at all: nothing is invented."""
+    probe = Probe(sources.select("all"), str(FIXTURES / "linux-2.6.32"))
+    probe.close()
+    names = {c.field for c in probe.layout.columns()}
+    assert "discards_completed" not in names and "guest_nice" not in names and "MemAvailable" not in names
+    assert "guest" in names and "sectors_read" in names
+
+
+# ---- broken files
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in (FIXTURES / "edge").iterdir()))
+def test_edge_file_equals_reference(name: str) -> None:
+    """Whatever is whole in a broken file is kept, whatever is not is missing, and the status says which it was."""
+    source, text = name.partition("-")[0], edge(name)
+    expected, broken = reference.parse(source, text)
+    one = Decoded(source, text)
+    cells, status = one.decode(text)
+    assert present(cells) == wide(expected)
+    assert status == (MALFORMED if broken or (not text and source != "diskstats") else OK)
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in (FIXTURES / "edge").iterdir()))
+def test_edge_file_in_a_running_recording(name: str) -> None:
+    """The same when the file breaks after a good start: columns stay, what the text lacks is missing and never 0."""
+    source, text = name.partition("-")[0], edge(name)
+    one = Decoded(source, text_of("linux-4.18", source))
+    before, _ = one.decode(text_of("linux-4.18", source))
+    cells, _status = one.decode(text, 1)
+    expected, _broken = reference.parse(source, text)
+    assert {n: v for n, v in cells.items() if v != MISSING} == {n: v for n, v in wide(expected).items() if n in cells}
+    lost = {e["name"] for e in one.events if e["type"] == "lost"}
+    assert all(n in cells or set(n.split(".")) & lost for n in expected)
+    assert one.decode(text_of("linux-4.18", source), 2)[0].items() >= before.items()
+
+
+def test_short_line_loses_only_itself() -> None:
+    """A device cut in the middle is missing; the lines before and behind it are right."""
+    text = edge("diskstats-short-line")
+    one = Decoded("diskstats", text_of("linux-4.18", "diskstats"))
+    cells, status = one.decode(text)
+    assert status == MALFORMED
+    assert {v for n, v in cells.items() if n.startswith("diskstats.sda1.")} == {MISSING}
+    assert cells["diskstats.sda.sectors_read"] == 856916 and cells["diskstats.sda3.time_reading_ms"] == 2850
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_empty_then_whole(source: str) -> None:
+    """A file that is empty once is missing once; only a diskstats without devices is in order."""
+    text = text_of("linux-4.18", source)
+    one = Decoded(source, text)
+    cells, status = one.decode(b"")
+    assert set(cells.values()) == {MISSING}
+    assert status == (OK if source == "diskstats" else MALFORMED)
+    assert one.decode(text) == (reference.parse(source, text)[0], OK)
+
+
+@pytest.mark.parametrize(("source", "text"), [("diskstats", b""), ("netdev", edge("netdev-headers-only"))])
+def test_first_device_after_the_start(source: str, text: bytes) -> None:
+    """Where no device is at the start there is room for those that come."""
+    one = Decoded(source, text)
+    later = text_of("linux-4.18", source)
+    cells, status = one.decode(later, 3)
+    assert (present(cells), status) == (reference.parse(source, later)[0], OK)
+    assert {e["type"] for e in one.events} == {"device"} and {e["tick"] for e in one.events} == {3}
+
+
+def test_future_fields_are_kept() -> None:
+    """Numbers behind those that have a name are kept as field_N, with a declaration of their own."""
+    one = Decoded("diskstats", edge("diskstats-future-20-fields"))
+    cells, _ = one.decode(edge("diskstats-future-20-fields"))
+    assert [cells[f"diskstats.nvme0n1.field_{n}"] for n in (18, 19, 20)] == [77, 4928, 31]
+    columns = {c.name: c for c in one.layout.columns()}
+    assert columns["diskstats.nvme0n1.field_18"].kind == "gauge"
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "name"),
+    [
+        ("vmstat", b"nr_brand_new 12\nweird_thing 5\n", "vmstat.weird_thing"),
+        ("meminfo", b"BrandNew:   5 kB\n", "meminfo.BrandNew"),
+        ("stat", b"cpu  1 2 3 4 5 6 7 8 9 10 5\nnovelty 7\n", "stat.cpu.field_11"),
+        ("stat", b"cpu  1 2 3 4\nnovelty 5\n", "stat.novelty"),
+        ("netdev", b"a|\nb|\neth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 5\n", "netdev.eth0.field_17"),
+    ],
+)
+def test_unknown_fields_are_kept(source: str, text: bytes, name: str) -> None:
+    """A key or column that this version does not know becomes a column all the same."""
+    cells, status = Decoded(source, text).decode(text)
+    assert (cells[name], status) == (5, OK)
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "name"),
+    [
+        ("diskstats", b"8 0 sda 1 2 3 4\n8 1 sda 5 6 7 8\n", "diskstats.sda#2.sectors_read"),
+        ("vmstat", b"a 5\na 6\na 7\n", "vmstat.a#2"),
+        ("meminfo", b"A: 5 kB\nA: 6 kB\n", "meminfo.A#2"),
+        ("stat", b"cpu 5\ncpu 6\n", "stat.cpu#2.user"),
+    ],
+)
+def test_repeated_name(source: str, text: bytes, name: str) -> None:
+    """A name that the file repeats is kept under NAME#2; the first keeps its own."""
+    cells, status = Decoded(source, text).decode(text)
+    assert (cells[name], status) == (6, OK)
+    assert cells[name.replace("#2", "")] in (2, 5)
+
+
+def test_interface_name_with_a_bar() -> None:
+    """Only the first two lines are headers; a name may hold what headers hold."""
+    line = b" : " + b" ".join(b"%d" % n for n in range(1, 17)) + b"\n"
+    text = edge("netdev-headers-only") + b"a|b" + line
+    cells, _ = Decoded("netdev", text).decode(text)
+    assert cells["netdev.a|b.tx_compressed"] == 16
+
+
+def test_value_glued_to_the_colon() -> None:
+    """Old kernels leave no blank between the name and a long number."""
+    cells, _ = Decoded("netdev", text_of("linux-2.6.32", "netdev")).decode(text_of("linux-2.6.32", "netdev"))
+    assert cells["netdev.eth0.rx_bytes"] == 4046496815
+
+
+def test_absent_and_unreadable_files(tmp_path: Path) -> None:
+    """A file that is not there or is no file leaves its source out, with the reason; the others are sampled."""
+    root = make_root(tmp_path, {"meminfo": text_of("linux-4.18", "meminfo"), "loadavg": b"0.01 0.02 0.03 1/2 3\n"})
+    (tmp_path / "proc" / "stat").mkdir()
+    probe = Probe(sources.select("all"), root)
+    probe.close()
+    assert probe.layout.sources == ["meminfo", "loadavg"]
+    assert probe.absent == {"diskstats": ABSENT, "netdev": ABSENT, "vmstat": ABSENT, "stat": ERROR}
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(errno.ENOENT, ABSENT), (errno.ENODEV, ABSENT), (errno.EACCES, DENIED), (errno.EPERM, DENIED), (errno.EIO, ERROR)],
+)
+def test_status_of_an_error(number: int, status: int) -> None:
+    """Not there, not allowed, and broken are three things."""
+    assert status_of(OSError(number, os.strerror(number))) == status
+
+
+def test_every_source_read_status() -> None:
+    """A source that was not read has the status it was given, and all its cells are missing."""
+    one = Decoded("loadavg", b"0.01 0.02 0.03 1/2 3\n")
+    row, statuses = one.rows.decode([DENIED], 0)
+    assert statuses == [DENIED] and set(row) == {MISSING}
+
+
+# ---- anything at all
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@QUICK
+@given(raw=st.binary(max_size=300))
+@example(raw=b"MemTotal: " + b"9" * 5000 + b" kB\n")
+@example(raw=b"|")
+@example(raw=b":")
+@example(raw=b"\nintr ")
+@example(raw=b"1.2 3. .4 5/6 7")
+def test_scan_of_any_bytes(source: str, raw: bytes) -> None:
+    """scan() gives a role to every token of every text, and every cell is a number."""
+    one = sources.BY_NAME[source]()
+    text = one.prepare(raw)
+    roles, problems = one.scan(text)
+    tokens = text.split()
+    assert len(roles) == len(tokens) and all(isinstance(p, str) for p in problems)
+    for role, token in zip(roles, tokens):
+        assert role in (LABEL, IGNORE) or (isinstance(role, Cell) and re.fullmatch(rb"-?[0-9]+", token))
+    assert all(len(t.devices) <= t.slots for t in declare(one, raw))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@QUICK
+@given(data=st.data())
+def test_damaged_text_never_crashes(source: str, data: st.DataObject) -> None:
+    """Real texts with bytes replaced, cut and repeated: a row of the right width every time, and then a good one again."""
+    whole = text_of("linux-6.18", source)
+    one = Decoded(source, whole)
+    for tick in range(3):
+        at = data.draw(st.integers(0, len(whole)))
+        end = data.draw(st.integers(at, min(len(whole), at + 60)))
+        cells, status = one.decode(whole[:at] + data.draw(st.binary(max_size=30)) + whole[end:], tick)
+        assert status in (OK, MALFORMED) and all(-(2**63) <= v < 2**63 for v in cells.values())
+    cells, status = one.decode(whole, 9)
+    assert status == OK and cells.items() >= reference.parse(source, whole)[0].items()
+
+
+# ---- the live machine
+
+
+def test_psutil_as_oracle() -> None:
+    """Every counter that psutil knows lies between its readings before and after ours."""
+    psutil = pytest.importorskip("psutil")
+    hz = os.sysconf("SC_CLK_TCK")
+
+    def oracle() -> dict[str, int]:
+        found = {}
+        for nic, c in psutil.net_io_counters(pernic=True, nowrap=False).items():
+            pairs = {"rx_bytes": c.bytes_recv, "tx_bytes": c.bytes_sent, "rx_packets": c.packets_recv}
+            pairs.update(tx_packets=c.packets_sent, rx_errors=c.errin, tx_errors=c.errout, rx_dropped=c.dropin)
+            found.update({f"netdev.{nic}.{k}": v for k, v in pairs.items()})
+        for disk, d in psutil.disk_io_counters(perdisk=True, nowrap=False).items():
+            pairs = {"reads_completed": d.read_count, "sectors_read": d.read_bytes // 512, "time_reading_ms": d.read_time}
+            pairs.update(writes_completed=d.write_count, sectors_written=d.write_bytes // 512, reads_merged=d.read_merged_count)
+            pairs.update(time_writing_ms=d.write_time, time_doing_ios_ms=d.busy_time)
+            found.update({f"diskstats.{disk}.{k}": v for k, v in pairs.items()})
+        for n, t in enumerate(psutil.cpu_times(percpu=True)):
+            found.update({f"stat.cpu{n}.{m}": round(getattr(t, m) * hz) for m in ("user", "nice", "system", "irq", "softirq")})
+        s, swap, load = psutil.cpu_stats(), psutil.swap_memory(), psutil.getloadavg()
+        found.update({"stat.ctxt": s.ctx_switches, "stat.intr_total": s.interrupts, "stat.softirq_total": s.soft_interrupts})
+        found.update({"vmstat.pswpin": swap.sin // 4096, "vmstat.pswpout": swap.sout // 4096})
+        found.update({"meminfo.MemTotal": psutil.virtual_memory().total // 1024, "meminfo.SwapTotal": swap.total // 1024})
+        found.update({f"loadavg.load_{n}min": round(100 * v) for n, v in zip((1, 5, 15), load)})
+        return found
+
+    probe = Probe(sources.select("all"))
+    decoder = RowDecoder(probe.sources, probe.layout, lambda event: None)
+    for _attempt in range(5):  # the load averages may be recomputed in between
+        before = oracle()
+        cells, statuses = stored(probe.layout, decoder, [f.first() for f in probe.files])
+        after = oracle()
+        if all(before[n] == after[n] for n in before if n.startswith("loadavg")):
+            break
+    probe.close()
+    assert statuses == [OK] * len(probe.sources)
+    wrong = {n: (before[n], cells[n], after[n]) for n in before.keys() & after.keys() if not before[n] <= cells[n] <= after[n]}
+    assert wrong == {}
+    assert {"stat.ctxt", "meminfo.MemTotal"} <= before.keys() and any(n.startswith("netdev.lo.") for n in before)
+
+
+# ---- which sources
+
+
+def test_select() -> None:
+    """Groups, names, aliases and mixtures of them, in reading order and without repetition."""
+    names = [s.name for s in sources.select("basic")]
+    assert sorted(names) == ["diskstats", "loadavg", "meminfo", "netdev", "vmstat"]
+    assert [s.name for s in sources.select("loadavg,net/dev,diskstats")] == ["diskstats", "netdev", "loadavg"]
+    assert [s.name for s in sources.select("basic stat loadavg")] == [s.name for s in sources.select("all")]
+
+
+@pytest.mark.parametrize("spec", ["", ",", "nothing", "basic,nothing"])
+def test_select_refuses(spec: str) -> None:
+    """What is not known is named, with what there is."""
+    with pytest.raises(ValueError, match="basic"):
+        sources.select(spec)
