@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "collect", "load"]
 
 if TYPE_CHECKING:
+    from mpi_collector.benchmark.embedded import collect
     from mpi_collector.store.recording import load
 
 
@@ -21,4 +22,8 @@ def __getattr__(name: str) -> Any:
         from mpi_collector.store.recording import load
 
         return load
+    if name == "collect":
+        from mpi_collector.benchmark.embedded import collect
+
+        return collect
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -60,21 +60,27 @@ class Collection:
 
     def record(self, root: RootLike) -> int:
         """The whole run; returns the exit code. A failure of ours never becomes COMMAND's."""
-        self.root = root
         with Signals() as signals:
-            facts = {"benchmark": self.plan.benchmark, "version": __version__, "stem": self.files.stem}
-            self.root.open(facts)
-            self._announce()
-            self.root.start()
-            self._started_ns = mono_ns()
+            self.begin(root)
             command = self._start_command()
             why = "command not started" if command is None and self.plan.command else self._wait(signals, command)
             if why == "launcher":
-                self.root.keep()
+                root.keep()
                 self.say(f"the launcher is gone; the recording is kept: mpi_collector recover {self.run}")
                 return 0
-            complete = self._save(why, command)
-            return self._end(complete, command)
+            return self.end(why, command)
+
+    def begin(self, root: RootLike) -> None:
+        """Everybody ready and sampling."""
+        self.root = root
+        root.open({"benchmark": self.plan.benchmark, "version": __version__, "stem": self.files.stem})
+        self._announce()
+        root.start()
+        self._started_ns = mono_ns()
+
+    def end(self, why: str, command: Command | None = None) -> int:
+        """Stop, gather, write, let everybody go. The exit code."""
+        return self._end(self._save(why, command), command)
 
     # ---- before and during
     def _announce(self) -> None:

@@ -197,8 +197,8 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
         collection.reserve()
     except ResultsError as e:
         say(str(e))
-        for rank in range(1, world.size):
-            world.send(rank, type="exit")
+        if not Root(collection.plan.sampling, "", world).refuse():
+            os._exit(2)
         world.finish(True)
         return 2
     code = collection.record(Root(collection.plan.sampling, collection.run, world))

@@ -28,6 +28,8 @@ _SHAPE_OUT = _DIGITS + _BLANKS
 _BORDER = b"\n|\n"  # between two texts; the bar stands in the shape, so that nothing can move from one to the other
 _FULL = np.uint64(2**64 - 1)  # what numpy makes of a number beyond 64 bits, too
 
+_AT_ONCE = 8  #: samples a scan: their texts stay in the cache, and no buffer is large enough for malloc to give back
+
 UInt64 = npt.NDArray[np.uint64]
 Int64 = npt.NDArray[np.int64]
 
@@ -89,10 +91,11 @@ class BatchDecoder(RowDecoder):
         """The rows (behind stamp and checksum) of the stage slots in ``wanted``, (tick, row, base) each, in order."""
         done: list[bytes] = []
         while len(done) < len(wanted):
-            todo = wanted[len(done) :]
-            done += self._fast(view, shape, todo) if self._shape is not None else []
-            if len(done) < len(wanted):  # the next one has another shape
-                tick, _row, base = wanted[len(done)]
+            todo = wanted[len(done) : len(done) + _AT_ONCE]
+            rows = self._fast(view, shape, todo) if self._shape is not None else []
+            done += rows
+            if len(rows) < len(todo):  # the next one has another shape
+                tick, _row, base = todo[len(rows)]
                 done.append(staged_row(view, base, shape, self, tick))
                 self._learn(view, shape, base)
         return done

@@ -30,10 +30,13 @@ class Orphan(Exception):
 
 
 class Member:
-    """``run()`` returns True when the root has dismissed this rank, False when the root is gone."""
+    """``run()`` returns True when the root has dismissed this rank, False when the root is gone.
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    Inside somebody else's program it is ``hello`` and ``serve`` at the beginning and ``serve`` at the end.
+    """
+
+    def __init__(self, world: World, recorder_class: type[NodeRecorder] = NodeRecorder) -> None:
+        self.world, self._recorder_class = world, recorder_class
         self.recorder: NodeRecorder | None = None
         self._parent = os.getppid()
         self._poll_s = BUSY_POLL_S
@@ -42,27 +45,46 @@ class Member:
         self._options = SamplingOptions()
 
     def run(self) -> bool:
+        """The whole life of a rank that does nothing else."""
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             signal.signal(getattr(signal, name), self._hurry)
         for name in ("SIGUSR1", "SIGUSR2"):  # the root's business; hydra sends SIGUSR1 to survivors of a crash
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+        self.hello()
+        return self.serve(("exit",))
+
+    def hello(self) -> None:
+        """The first word, which also proves that the two ranks reach each other."""
         self.world.send(0, type="hello", identity=identity(), pid=os.getpid())
+
+    def serve(self, until: tuple[str, ...]) -> bool:
+        """Do what the root says until it has said one of ``until``. False when the root is gone; the spool stays then."""
         try:
             while True:
                 message = self._next()
-                if message["type"] == "exit":
-                    return True
-                try:
-                    self._handle(message)
-                except Lost:
-                    raise
-                except Exception as e:  # noqa: BLE001 - told to the root; a rank that leaves would end the whole launch
-                    self._answer(type="failed", during=message["type"], error=f"{type(e).__name__}: {e}")
+                if message["type"] != "exit":
+                    self._try(message)
+                if message["type"] in until or message["type"] == "exit":
+                    break
         except (Orphan, Lost):
+            self.close()
             return False
-        finally:
-            if self.recorder is not None:
-                self.recorder.close()
+        if message["type"] == "exit":
+            self.close()
+        return True
+
+    def close(self) -> None:
+        if self.recorder is not None:
+            self.recorder.close()
+            self.recorder = None
+
+    def _try(self, message: dict[str, Any]) -> None:
+        try:
+            getattr(self, "_on_" + message["type"])(message)
+        except Lost:
+            raise
+        except Exception as e:  # noqa: BLE001 - told to the root; a rank that leaves would end the whole launch
+            self._answer(type="failed", during=message["type"], error=f"{type(e).__name__}: {e}")
 
     def _hurry(self, _signum: int, _frame: object) -> None:
         self._hurry_until = mono_ns() + int(HURRY_S * 1e9)
@@ -70,7 +92,8 @@ class Member:
 
     def _next(self) -> dict[str, Any]:
         """The root's next word. Orphan when the launcher has gone or a SIGTERM was not followed by anything."""
-        looked = 0
+        looked, since = 0, mono_ns()
+        patience = int(2e9 * self._options.start_timeout_s)  # so long the root may take from one word to the next
         while True:
             got = self.world.receive(0)
             if got is not None:
@@ -80,22 +103,20 @@ class Member:
                 looked = now
                 if os.getppid() != self._parent or (self._hurry_until and now > self._hurry_until):
                     raise Orphan
-            nap(self._poll_s)
+            nap(self._poll_s if now - since < patience else IDLE_POLL_S)
 
     def _answer(self, **message: Any) -> None:
         self.world.send(0, **message)
-
-    def _handle(self, message: dict[str, Any]) -> None:
-        getattr(self, "_on_" + message["type"])(message)
 
     # ---- the root's words
     def _on_follow(self, _message: dict[str, Any]) -> None:
         self._poll_s = IDLE_POLL_S
 
     def _on_lead(self, message: dict[str, Any]) -> None:
-        use_all_cpus()
+        if self.world.own:
+            use_all_cpus()
         self._options = SamplingOptions.from_dict(message["options"])
-        self.recorder = NodeRecorder(self._options, message["run"], message["key"], message["facts"])
+        self.recorder = self._recorder_class(self._options, message["run"], message["key"], message["facts"])
         self._answer(type="ready", **self.recorder.prepare())
 
     def _on_clock(self, _message: dict[str, Any]) -> None:

@@ -52,6 +52,7 @@ class World:
         self.comm.Set_errhandler(MPI.ERRORS_RETURN)
         self.rank, self.size = int(self.comm.Get_rank()), int(self.comm.Get_size())
         self._pending: list[tuple[Any, bytes]] = []
+        self._abandoned: list[tuple[Any, memoryview]] = []
         _refuse(world_mismatch(launch, self.size, self.library()) if launch else None)
 
     @staticmethod
@@ -97,7 +98,12 @@ class World:
         buffer = memoryview(bytearray(min(CHUNK_BYTES, max(size, 1))))
         while size > 0:
             piece = buffer[: min(size, len(buffer))]
-            self._finish(self.comm.Irecv([piece, MPI.BYTE], source, _DATA), timeout_s, source)
+            request = self.comm.Irecv([piece, MPI.BYTE], source, _DATA)
+            try:
+                self._finish(request, timeout_s, source)
+            except Lost:
+                self._abandoned.append((request, buffer))  # it may still arrive, and must not find the memory gone
+                raise
             take(piece)
             size -= len(piece)
 

@@ -28,8 +28,14 @@ class Root:
     """``open`` → ``start`` → (``idle`` now and then) → ``stop`` → ``gather`` → ``dismiss``."""
 
     def __init__(
-        self, options: SamplingOptions, run: str, world: World | None, names: Mapping[str, str] | None = None
+        self,
+        options: SamplingOptions,
+        run: str,
+        world: World | None,
+        names: Mapping[str, str] | None = None,
+        recorder_class: type[NodeRecorder] = NodeRecorder,
     ) -> None:
+        self._recorder_class = recorder_class
         self.options, self.run, self.world = options, run, world
         self._names = names or {}  # {hostname: name it was asked for by}
         self.leaders: dict[int, HostState] = {}
@@ -115,7 +121,7 @@ class Root:
             lead = dict(facts, identity=host.identity, rank=rank)
             self.world.send(rank, type="lead", run=self.run, key=host.key, options=self.options.to_dict(), facts=lead)
         root = self.leaders[0]
-        self.recorder = NodeRecorder(self.options, self.run, root.key, dict(facts, identity=root.identity, rank=0))
+        self.recorder = self._recorder_class(self.options, self.run, root.key, dict(facts, identity=root.identity, rank=0))
         root.ready = self.recorder.prepare()
         self.recorder.own_clock()
         ready = self._await(set(self._alive()), "ready", self.options.start_timeout_s)
@@ -204,8 +210,9 @@ class Root:
         self.recorder.own_clock()
         answers = self._await(set(started), "stopped", self.options.gather_timeout_s)
         for rank in started:
-            self.leaders[rank].stopped = answers.get(rank)
-            if rank not in answers:
+            answer = answers.get(rank)
+            self.leaders[rank].stopped = answer if answer and answer["type"] == "stopped" else None
+            if answer is None:
                 self.leaders[rank].lose(f"did not answer the stop within {self.options.gather_timeout_s:g} s")
         self.measure_clocks()
 
@@ -224,12 +231,15 @@ class Root:
             if answers is None:
                 for rank in waiting:
                     self.leaders[rank].lose(f"sent nothing within {self.options.gather_timeout_s:g} s")
-                return
+                break
             rank, message = answers
             waiting.discard(rank)
             if message["type"] == "packed":
                 self.leaders[rank].facts = message["facts"]
                 self._receive(rank, message["heads"], sink)
+        for host in self.hosts:  # only now: what was sampled until the failure has been gathered
+            if host.error is None and host.stopped and host.stopped["failure"]:
+                host.error = f"sampling: {host.stopped['failure']}"
         progress(total, total)
 
     def _await_one(self, waiting: set[int]) -> tuple[int, dict[str, Any]] | None:
@@ -274,6 +284,15 @@ class Root:
     def keep(self) -> None:
         """Leave now: the spools stay."""
         self.recorder.close()
+
+    def refuse(self) -> bool:
+        """Nothing will be recorded: let everybody go before anything was opened. True when nobody is missing."""
+        assert self.world is not None
+        # taken, not only answered: MPICH complains of messages that nobody received
+        hellos = self._await(set(range(1, self.world.size)), "hello", self.options.start_timeout_s)
+        for rank in hellos:
+            self.world.send(rank, type="exit")
+        return self.world.flush(2.0) and len(hellos) == self.world.size - 1
 
     def dismiss(self, saved: bool) -> bool:
         """Remove the spools of what is safely on disk, and let everybody go. True when nobody is missing."""

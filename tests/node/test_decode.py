@@ -49,10 +49,10 @@ TEXTS: dict[str, st.SearchStrategy[bytes]] = {
     "meminfo": lines(KEYS, st.sampled_from([b": ", b":       "]), tokens(1, 1, 1, 1, 0), st.sampled_from([b" kB", b""])),
     "stat": lines(
         st.one_of(
-            st.tuples(st.sampled_from([b"cpu  ", b"cpu0 ", b"cpu1 ", b"cpu2 ", b"cpu9 "]), tokens(4, 10, 10, 10, 11)),
-            st.tuples(st.sampled_from([b"ctxt ", b"btime ", b"new "]), tokens(1, 1, 1, 2, 0)),
-            st.tuples(st.just(b"intr "), tokens(1, 5, 9)),
-            st.tuples(st.just(b"softirq "), tokens(11, 11, 3, 14)),
+            st.tuples(st.sampled_from([b"cpu ", b"cpu0", b"cpu1", b"cpu2", b"cpu9"]), tokens(4, 10, 10, 10, 11)),
+            st.tuples(st.sampled_from([b"ctxt", b"btime", b"new"]), tokens(1, 1, 1, 2, 0)),
+            st.tuples(st.just(b"intr"), tokens(1, 5, 9)),
+            st.tuples(st.just(b"softirq"), tokens(11, 11, 3, 14)),
         ).map(joined)
     ),
     "loadavg": st.one_of(
@@ -81,9 +81,10 @@ def test_every_text_as_if_fresh(source: str, data: st.DataObject) -> None:
     for tick, text in enumerate(texts):
         cells, status = one.decode(text, tick)
         expected, broken = reference.parse(source, text)
-        assert status == (MALFORMED if broken or not (text.split() or source == "diskstats") else OK)
-        assert {n: v for n, v in expected.items() if n in cells and v != MISSING} == present(cells)
         lost = [e["name"] for e in one.events if e["type"] == "lost"]
+        if not lost:  # what has no column is not looked at any more
+            assert status == (MALFORMED if broken or not (text.split() or source == "diskstats") else OK)
+        assert {n: v for n, v in expected.items() if n in cells and v != MISSING} == present(cells)
         assert len(lost) == len(set(lost))
         for name in expected.keys() - cells.keys():
             assert any(name.endswith("." + x) or f".{x}." in name for x in lost), name

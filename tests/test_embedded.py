@@ -1,0 +1,106 @@
+"""``with mpi_collector.collect(...)``: inside a Python program, with and without MPI."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import mpi_collector
+
+PROGRAM = textwrap.dedent(
+    """
+    import sys, time
+    from mpi4py import MPI
+    import mpi_collector
+    comm = MPI.COMM_WORLD
+    with mpi_collector.collect(comm, interval=0.05, results_dir=sys.argv[1], sampler=sys.argv[2], quiet=True) as recorder:
+        total = comm.allreduce(comm.rank)
+        time.sleep(0.5)
+    assert total == comm.size * (comm.size - 1) // 2
+    assert bool(recorder.files) == (comm.rank == 0)
+    comm.Barrier()
+    """
+)
+
+
+def launch(variable: str, n: int) -> list[str]:
+    python = os.environ.get(variable, "")
+    mpirun = Path(python).parent / "mpirun"
+    if not python or not mpirun.exists():
+        pytest.skip(f"{variable} names no Python with a launcher beside it")
+    extra = ["--oversubscribe", "--bind-to", "none"] if "OPENMPI" in variable else []
+    return [str(mpirun), *extra, "-np", str(n), python]
+
+
+@pytest.mark.mpirun
+@pytest.mark.parametrize("variable", ["MPI_COLLECTOR_TEST_OPENMPI_PYTHON", "MPI_COLLECTOR_TEST_MPICH_PYTHON"])
+@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize("sampler", ["process", "thread"])
+def test_inside_an_mpi_program(variable: str, n: int, sampler: str, tmp_path: Path) -> None:
+    """One host recorded once whatever the number of ranks; the program's own collectives are undisturbed."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    argv = [*launch(variable, n), str(tmp_path / "program.py"), str(tmp_path / "results"), sampler]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    with mpi_collector.load(tmp_path / "results") as run:
+        assert len(run) == 1
+        assert run.run["verdict"]["verdict"] in ("complete", "partial")
+        assert run.run["verdict"]["ticks"] >= 5
+
+
+@pytest.mark.parametrize("sampler", ["process", "thread"])
+def test_without_mpi(sampler: str, tmp_path: Path) -> None:
+    """No communicator: this host. An exception of the program's own still leaves a recording, and passes through."""
+    with pytest.raises(ZeroDivisionError):
+        with mpi_collector.collect(interval=0.02, results_dir=tmp_path, sampler=sampler, quiet=True) as recorder:
+            _ = 1 / 0
+    assert {f.suffix for f in recorder.files} == {".npz", ".json"}
+    with mpi_collector.load(tmp_path) as run:
+        (host,) = run.values()
+        assert host.tick[0] == 0
+        assert host.tick[-1] == -1
+        assert run.run["ended_by"] == "an exception (ZeroDivisionError)"
+
+
+def test_arguments_are_checked() -> None:
+    """A mistake is a ValueError before anything starts."""
+    for wrong in ({"interval": 0.001}, {"sampler": "fork"}, {"when_full": "explode"}, {"sources": "nope"}, {"max_samples": 1}):
+        with pytest.raises(ValueError, match="."):
+            mpi_collector.collect(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_killed_child_leaves_its_spool(tmp_path: Path) -> None:
+    """kill -9 of the program: the child ends by itself, and recover makes the files."""
+    program = (
+        "import sys, time, mpi_collector\n"
+        f"with mpi_collector.collect(interval=0.02, results_dir={str(tmp_path / 'r')!r}, spool_dir={str(tmp_path)!r}):\n"
+        "    print('on', flush=True)\n    time.sleep(60)\n"
+    )
+    victim = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert victim.stdout is not None
+    assert victim.stdout.readline() == b"on\n"
+    try:
+        victim.stdout.close()
+        victim.wait(0.5)
+    except subprocess.TimeoutExpired:
+        victim.kill()
+        victim.wait()
+    (run,) = (tmp_path / f"mpi_collector-{os.getuid()}").iterdir()
+    argv = [sys.executable, "-m", "mpi_collector", "recover", run.name, "--spool-dir", str(tmp_path), "--results-dir",
+            str(tmp_path / "saved")]  # fmt: skip
+    for _ in range(50):
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        if done.returncode == 0:
+            break
+        assert "alive" in done.stderr
+    assert done.returncode == 0, done.stderr
+    with mpi_collector.load(tmp_path / "saved") as recovered:
+        (host,) = recovered.values()
+        assert len(host) > 10
+    assert not run.exists()
