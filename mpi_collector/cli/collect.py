@@ -152,7 +152,7 @@ def _alone(args: argparse.Namespace) -> int:
         say(str(e))
         return 2
     code = collection.record(Root(collection.plan.sampling, collection.run, None))
-    _summary(collection, args.quiet)
+    tell(collection, args.quiet)
     return code
 
 
@@ -202,7 +202,7 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
         world.finish(True)
         return 2
     code = collection.record(Root(collection.plan.sampling, collection.run, world))
-    _summary(collection, args.quiet)
+    tell(collection, args.quiet)
     if not collection.everybody:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -227,7 +227,8 @@ def _bridge(world: object) -> int:
     return 0
 
 
-def _summary(collection: Collection, quiet: bool) -> None:
+def tell(collection: Collection, quiet: bool) -> None:
+    """The verdict, its reasons and the files, when there is a result."""
     if not collection.result:
         return
     from mpi_collector.benchmark.collect import written

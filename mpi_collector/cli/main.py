@@ -35,9 +35,13 @@ class QuietParser(argparse.ArgumentParser):
 
 
 def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:
-    from mpi_collector.cli import collect, control, recover, summary
+    from functools import partial
 
-    return {"collect": collect.main, "stop": control.stop, "recover": recover.main, "summary": summary.main}
+    from mpi_collector.cli import benchmark, check, collect, control, recover, summary
+
+    life_cycle = {verb: partial(benchmark.main, verb) for verb in ("training", "checkpointing", "kvcache", "vectordb")}
+    own = {"check": check.main, "stop": control.stop, "recover": recover.main, "summary": summary.main}
+    return {"collect": collect.main, **life_cycle, **own}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ import sys
 
 from .compat import mono_ns, wall_ns
 from .frames import VERSION, Decoder, FrameError, encode
-from .identity import identity
+from .identity import check_host, identity
 from .options import SamplingOptions
 from .recorder import Recorder
 from .spool import user_directory
@@ -156,6 +156,15 @@ class Agent:
     def do_echo(self, _message):
         # type: (dict) -> dict
         return {"mono_ns": mono_ns()}
+
+    def do_wall(self, _message):
+        # type: (dict) -> dict
+        return {"wall_ns": wall_ns()}
+
+    def do_check(self, message):
+        # type: (dict) -> dict
+        """What `check` wants to know of a host."""
+        return check_host(message["spool_dir"])
 
     def do_prepare(self, message):
         # type: (dict) -> dict

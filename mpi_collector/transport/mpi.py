@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ from mpi4py import MPI  # noqa: E402 - the two settings must come first
 CHUNK_BYTES = int(os.environ.get("MPI_COLLECTOR_CHUNK_BYTES", 4 << 20))
 _CONTROL, _DATA, _PING, _PONG = 7001, 7002, 7003, 7004
 _NS = 1_000_000_000
+_ECHO = struct.Struct("<qq")  # there: when it was sent, how many are to come; back: the same, the root's time
 
 
 class WrongMPI(Exception):
@@ -122,23 +124,29 @@ class World:
         """(sent, root's time, received) of ``count`` round trips to rank 0, fewer when it stops answering."""
         deadline = mono_ns() + int(timeout_s * _NS)
         out: list[tuple[int, int, int]] = []
-        ping, pong = bytearray(8), bytearray(8)
-        for _ in range(count):
+        pong = bytearray(_ECHO.size)
+        while len(out) < count:
             receiving = self.comm.Irecv([pong, MPI.BYTE], 0, _PONG)
             sent = mono_ns()
-            self.comm.Send([ping, MPI.BYTE], 0, _PING)
-            while not receiving.Test():
-                if mono_ns() > deadline:
+            self.comm.Send([_ECHO.pack(sent, count - len(out)), MPI.BYTE], 0, _PING)
+            while True:
+                if receiving.Test():
+                    received = mono_ns()
+                    answered, root_ns = _ECHO.unpack(pong)
+                    if answered == sent:
+                        break
+                    receiving = self.comm.Irecv([pong, MPI.BYTE], 0, _PONG)  # that one was late, from an earlier time-out
+                elif mono_ns() > deadline:
                     receiving.Cancel()
                     receiving.Wait()
                     return out
-            out.append((sent, int.from_bytes(pong, "little"), mono_ns()))
+            out.append((sent, root_ns, received))
         return out
 
     def serve_echoes(self, peers: Iterable[int], count: int, timeout_s: float) -> None:
         """Answer ``count`` echoes of each of ``peers``; gives up on those that are silent after ``timeout_s``."""
         left = dict.fromkeys(peers, count)
-        ping, status = bytearray(8), MPI.Status()
+        ping, status = bytearray(_ECHO.size), MPI.Status()
         deadline = mono_ns() + int(timeout_s * _NS)
         last = 0
         while left and mono_ns() < deadline:
@@ -149,11 +157,13 @@ class World:
                 continue
             source = int(status.Get_source())
             self.comm.Recv([ping, MPI.BYTE], source, _PING)
-            self.comm.Send([mono_ns().to_bytes(8, "little"), MPI.BYTE], source, _PONG)
+            sent, to_come = _ECHO.unpack(ping)
+            self.comm.Send([_ECHO.pack(sent, mono_ns()), MPI.BYTE], source, _PONG)
             last = mono_ns()
-            left[source] = left.get(source, 1) - 1
-            if left[source] <= 0:
-                del left[source]
+            if to_come > 1:
+                left[source] = to_come - 1
+            else:
+                left.pop(source, None)
 
     # ---- the end
     def finish(self, everybody: bool) -> None:

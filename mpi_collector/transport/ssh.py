@@ -141,6 +141,27 @@ class SshRoot:
         remote.agent_pid = hello["pid"]
         remote.state.identity, remote.state.hostname = hello["identity"], hello["identity"]["hostname"]
 
+    def check(self) -> dict[str, dict[str, Any]]:
+        """{host: what its agent says of it} after connecting; a host that failed has its error in ``hosts``."""
+        self._gate = asyncio.Semaphore(self._fanout)
+        found: dict[str, dict[str, Any]] = {}
+
+        async def one(remote: Remote) -> None:
+            await self._connect_first(remote)
+            answer, _ = await remote.session.request("check", 10, spool_dir=self.options.spool_dir)
+            sent = wall_ns()
+            hello = remote.session.hello
+            echo, _ = await remote.session.request("wall", 10)
+            rtt = wall_ns() - sent
+            found[remote.state.key] = dict(answer, python=hello["python"], rtt_ns=rtt,
+                                           wall_offset_ns=echo["wall_ns"] - sent - rtt // 2)  # fmt: skip
+            await remote.session.request("quit", 5)
+            await remote.session.disconnect()
+
+        self._do(self._all("checking", self._remotes, one))
+        self.keep()
+        return found
+
     async def _prepare(self, remote: Remote) -> None:
         facts = dict(self._facts, requested=remote.name)
         remote.state.ready, _ = await remote.session.request(

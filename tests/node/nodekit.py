@@ -1,4 +1,4 @@
-"""What several of these tests need: fixture trees, a spool, a sampler that is driven by hand, scripts in other processes."""
+"""What several of these tests need: fixture trees, spools, a sampler with a clock of its own, other processes."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ SOURCES = tuple(sources.BY_NAME)
 ROOT = Path(__file__).parent.parent.parent
 MS = 1_000_000
 HOUR = 3600 * 1000 * MS
+HEAD = ("begin_mono_ns", "begin_wall_ns", "late_ns", "duration_ns", "flags")
 
 #: property tests: no time limit per example on a noisy machine
 QUICK = settings(
@@ -100,7 +101,7 @@ def read_rows(reader: SpoolReader) -> dict[int, tuple[dict[str, int], list[int],
     table = Table(reader)
     out = {}
     for n, tick in enumerate(table.ticks):
-        head = {name: table.head(name)[n] for name in ("begin_mono_ns", "begin_wall_ns", "late_ns", "duration_ns", "flags")}
+        head = {name: table.head(name)[n] for name in HEAD}
         out[tick] = (cells_of(table.layout, table.row(n)), [s[n] for s in table.statuses()], head)
     return out
 
@@ -108,7 +109,9 @@ def read_rows(reader: SpoolReader) -> dict[int, tuple[dict[str, int], list[int],
 class Run:
     """Probe, spool and sampler in one; closes all of it."""
 
-    def __init__(self, spec: str = "basic", root: str = "/", rows: int = 64, spool: Spool | None = None, **how: Any) -> None:
+    def __init__(
+        self, spec: str = "basic", root: str = "/", rows: int = 64, spool: Spool | None = None, **how: Any
+    ) -> None:
         self.probe = Probe(sources.select(spec), root)
         self.spool = spool or memory_spool(self.probe, rows)
         self.sampler = Sampler(self.probe, self.spool, **how)
@@ -161,4 +164,3 @@ def resident_bytes() -> int:
     """Resident memory of this process."""
     with open("/proc/self/statm") as f:
         return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-

@@ -12,8 +12,8 @@ DISK = (
     "sectors_discarded time_discarding_ms flush_requests_completed time_flushing_ms"
 ).split()
 NET = (
-    "rx_bytes rx_packets rx_errors rx_dropped rx_fifo rx_frame rx_compressed rx_multicast tx_bytes tx_packets tx_errors "
-    "tx_dropped tx_fifo tx_collisions tx_carrier tx_compressed"
+    "rx_bytes rx_packets rx_errors rx_dropped rx_fifo rx_frame rx_compressed rx_multicast "
+    "tx_bytes tx_packets tx_errors tx_dropped tx_fifo tx_collisions tx_carrier tx_compressed"
 ).split()
 MODES = "user nice system idle iowait irq softirq steal guest guest_nice".split()
 SOFTIRQS = "hi timer net_tx net_rx block irq_poll tasklet sched hrtimer rcu".split()

@@ -62,7 +62,8 @@ old.close()
 print(json.dumps({
     "version": "%d.%d" % sys.version_info[:2], "modules": modules, "failure": repr(sampler.failure), "t0": t0,
     "timer": type(sampler._timer).__name__, "ticks": table.ticks, "statuses": [list(s) for s in table.statuses()],
-    "begin": list(table.head("begin_mono_ns")), "late": list(table.head("late_ns")), "rows": rows, "meta": reader.meta["host"],
+    "begin": list(table.head("begin_mono_ns")), "late": list(table.head("late_ns")), "rows": rows,
+    "meta": reader.meta["host"],
     "events": [e["type"] for e in table.events], "fixture": hashlib.sha256(decoder.to_bytes(row)).hexdigest(),
     "fixture_statuses": statuses, "foreign": sorted(m for m in sys.modules if m.startswith("mpi_collector")),
 }))
@@ -113,10 +114,9 @@ def test_samples_and_reads_back(version: str, tmp_path: Path, expected_digest: s
     shutil.copytree(ROOT / "mpi_collector" / "node", tmp_path / "node", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "main.py").write_text(SCRIPT)
     before = {name: now(name) for name in ("ctxt", "processes")}
-    command = [python, "-S", "-E", "-s", "-B", "-W", "error", str(tmp_path / "main.py")]
-    done = subprocess.run(
-        [*command, str(tmp_path), str(FIXTURES / "big-256cpu")], capture_output=True, text=True, timeout=120, cwd=tmp_path
-    )
+    isolated = ["-S", "-E", "-s", "-B", "-W", "error"]
+    command = [python, *isolated, "main.py", str(tmp_path), str(FIXTURES / "big-256cpu")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
     assert done.returncode == 0 and not done.stderr, done.stderr
     check(json.loads(done.stdout), version, before, expected_digest)
 

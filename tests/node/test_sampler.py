@@ -9,6 +9,7 @@ import signal
 import struct
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +267,7 @@ def test_stopped_process() -> None:
     t0, rows = json.loads(out)
     ticks = [t for t, _begin, _late in rows[:-1]]
     assert ticks == sorted(set(ticks)) and rows[-1][0] == STOP_TICK
-    assert max(b - a for a, b in zip(ticks, ticks[1:])) >= 10
+    assert max(b - a for a, b in pairwise(ticks)) >= 10
     for tick, begin, late in rows[:-1]:
         assert begin - (t0 + tick * 20 * MS) == late >= -100_000
 
@@ -314,7 +315,7 @@ def test_a_hundred_thousand_ticks_in_a_thousand_rows(monkeypatch: pytest.MonkeyP
             assert max(size for _tick, size in memory) - max(early) < 2 << 20
         level = level_of(99_999, 1000)
         assert level == 7 and all(t % 128 == 0 for t in rows if t != STOP_TICK)
-        assert list(rows)[0] == 0 and list(rows)[-1] == STOP_TICK and len(rows) <= 1001
+        assert next(iter(rows)) == 0 and list(rows)[-1] == STOP_TICK and len(rows) <= 1001
         begins = [h["begin_mono_ns"] for _c, _s, h in rows.values()]
         assert begins == sorted(begins) and begins[-1] == grid.end_ns
         kept.append(set(rows))
@@ -411,7 +412,7 @@ def test_large_text_in_small_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_failure_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error nobody expected ends the thread, is there for the main thread, and wakes who waits for a first sample."""
+    """An error nobody expected ends the thread, is kept for the main thread, and wakes who waits for a sample."""
     with Run("loadavg", SMALL) as run:
         monkeypatch.setattr(run.sampler, "_take", lambda *_args: 1 / 0)
         run.sampler.start(soon(5 * MS))

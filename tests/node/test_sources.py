@@ -83,7 +83,7 @@ def test_no_number_is_left_out(tree: str, source: str) -> None:
 
 @pytest.mark.parametrize("tree", TREES)
 def test_column_names_and_units(tree: str) -> None:
-    """Names are unique, source first and field last even where the device has dots; every column has unit, kind and text."""
+    """Names are unique, source first and field last even where the device has dots; all have unit, kind, text."""
     probe = Probe(sources.select("all"), str(FIXTURES / tree))
     probe.close()
     used = [c for c in probe.layout.columns() if c.device is not None]
@@ -285,7 +285,7 @@ def test_scan_of_any_bytes(source: str, raw: bytes) -> None:
 @QUICK
 @given(data=st.data())
 def test_damaged_text_never_crashes(source: str, data: st.DataObject) -> None:
-    """Real texts with bytes replaced, cut and repeated: a row of the right width every time, and then a good one again."""
+    """Real texts with bytes replaced or cut: a row of the right width every time, and then a good one again."""
     whole = text_of("linux-6.18", source)
     one = Decoded(source, whole)
     for tick in range(3):
@@ -312,16 +312,28 @@ def test_psutil_as_oracle() -> None:
             pairs.update(tx_packets=c.packets_sent, rx_errors=c.errin, tx_errors=c.errout, rx_dropped=c.dropin)
             found.update({f"netdev.{nic}.{k}": v for k, v in pairs.items()})
         for disk, d in psutil.disk_io_counters(perdisk=True, nowrap=False).items():
-            pairs = {"reads_completed": d.read_count, "sectors_read": d.read_bytes // 512, "time_reading_ms": d.read_time}
-            pairs.update(writes_completed=d.write_count, sectors_written=d.write_bytes // 512, reads_merged=d.read_merged_count)
+            pairs = {
+                "reads_completed": d.read_count,
+                "sectors_read": d.read_bytes // 512,
+                "time_reading_ms": d.read_time,
+            }
+            pairs.update(
+                writes_completed=d.write_count, sectors_written=d.write_bytes // 512, reads_merged=d.read_merged_count
+            )
             pairs.update(time_writing_ms=d.write_time, time_doing_ios_ms=d.busy_time)
             found.update({f"diskstats.{disk}.{k}": v for k, v in pairs.items()})
         for n, t in enumerate(psutil.cpu_times(percpu=True)):
-            found.update({f"stat.cpu{n}.{m}": round(getattr(t, m) * hz) for m in ("user", "nice", "system", "irq", "softirq")})
+            found.update(
+                {f"stat.cpu{n}.{m}": round(getattr(t, m) * hz) for m in ("user", "nice", "system", "irq", "softirq")}
+            )
         s, swap, load = psutil.cpu_stats(), psutil.swap_memory(), psutil.getloadavg()
-        found.update({"stat.ctxt": s.ctx_switches, "stat.intr_total": s.interrupts, "stat.softirq_total": s.soft_interrupts})
+        found.update(
+            {"stat.ctxt": s.ctx_switches, "stat.intr_total": s.interrupts, "stat.softirq_total": s.soft_interrupts}
+        )
         found.update({"vmstat.pswpin": swap.sin // 4096, "vmstat.pswpout": swap.sout // 4096})
-        found.update({"meminfo.MemTotal": psutil.virtual_memory().total // 1024, "meminfo.SwapTotal": swap.total // 1024})
+        found.update(
+            {"meminfo.MemTotal": psutil.virtual_memory().total // 1024, "meminfo.SwapTotal": swap.total // 1024}
+        )
         found.update({f"loadavg.load_{n}min": round(100 * v) for n, v in zip((1, 5, 15), load)})
         return found
 
@@ -335,7 +347,11 @@ def test_psutil_as_oracle() -> None:
             break
     probe.close()
     assert statuses == [OK] * len(probe.sources)
-    wrong = {n: (before[n], cells[n], after[n]) for n in before.keys() & after.keys() if not before[n] <= cells[n] <= after[n]}
+    wrong = {
+        n: (before[n], cells[n], after[n])
+        for n in before.keys() & after.keys()
+        if not before[n] <= cells[n] <= after[n]
+    }
     assert wrong == {}
     assert {"stat.ctxt", "meminfo.MemTotal"} <= before.keys() and any(n.startswith("netdev.lo.") for n in before)
 

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -151,25 +152,35 @@ def test_event_log_full() -> None:
     spool.close()
 
 
-def test_events_from_two_threads() -> None:
+def test_events_from_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sampling thread and the main thread may both have something to say at once."""
     spool = Spool.create(None, "host", make_meta(), CAPS, 4, ROWS)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [
-            threading.Thread(target=lambda who=who: [spool.event({"type": who, "n": n}) for n in range(1000)])
-            for who in ("clock", "device")
-        ]
+    frame = spool_module._FRAME
+
+    class Slow:
+        """Lets the other thread run in the middle of an event."""
+
+        size = frame.size
+
+        @staticmethod
+        def pack_into(*args: Any) -> None:
+            time.sleep(1e-6)
+            frame.pack_into(*args)
+
+    def tell(who: str) -> None:
+        for n in range(100):
+            spool.event({"type": who, "n": n})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spool_module, "_FRAME", Slow)
+        threads = [threading.Thread(target=tell, args=(who,)) for who in ("clock", "device")]
         for t in threads:
             t.start()
         for t in threads:
             t.join()
-    finally:
-        sys.setswitchinterval(interval)
     events = spool.reader().events()
     for who in ("clock", "device"):
-        assert [e["n"] for e in events if e["type"] == who] == list(range(1000))
+        assert [e["n"] for e in events if e["type"] == who] == list(range(100))
     spool.close()
 
 

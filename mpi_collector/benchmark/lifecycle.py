@@ -1,0 +1,158 @@
+"""The life cycle of a benchmark run on the launch node: collectors beside the job, files whatever happened."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mpi_collector.benchmark.collect import Collection, CollectPlan
+from mpi_collector.benchmark.command import CommandError
+from mpi_collector.node.identity import identity
+from mpi_collector.transport.base import RootLike, TransportError
+from mpi_collector.transport.hosts import HostSpec, is_local
+
+BENCHMARKS = {
+    "training": "training",
+    "checkpointing": "checkpointing",
+    "kvcache": "kv_cache",
+    "vectordb": "vector_database",
+}  #: verb → the suite's name in files
+_MPI_BENCHMARKS = ("training", "checkpointing")
+_NOT_FOUND = 127
+
+
+@dataclass
+class LifecyclePlan(CollectPlan):
+    """What a benchmark verb was asked for. ``hosts`` empty: this host."""
+
+    hosts: list[HostSpec] = field(default_factory=list)
+    hosts_from: str = "this host"
+    transport: str = "auto"
+    mpi_bin: str | None = None
+    mpi_params: list[str] = field(default_factory=list)
+    ssh_username: str | None = None
+    ssh_fanout: int = 8
+    ssh_timeout_s: float = 30.0
+    skip_timeseries: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A transport and why it was chosen. ``launcher`` is set for MPI."""
+
+    transport: str
+    reason: str
+    launcher: Any = None
+
+
+def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], Any]) -> Choice:
+    """The transport of a run. TransportError when the one that was asked for cannot be had."""
+    local = [h for h in plan.hosts if is_local(h.name)]
+    asked = plan.transport
+    if asked == "local" or (asked == "auto" and len(local) == len(plan.hosts)):
+        if len(local) < len(plan.hosts):
+            raise TransportError("--transport local, but other hosts than this one are named")
+        return Choice("local", "asked for" if asked == "local" else "only this host is named")
+    if asked == "ssh":
+        return Choice("ssh", "asked for")
+    if asked == "auto" and verb not in _MPI_BENCHMARKS:
+        return Choice("ssh", f"{verb} is no MPI job")
+    try:
+        found = find_launcher()
+    except Exception as e:
+        if asked == "mpi":
+            raise TransportError(f"--transport mpi: {e}") from e
+        return Choice("ssh", f"no working MPI: {e}")
+    reason = "asked for" if asked == "mpi" else f"{verb} is an MPI job"
+    return Choice("mpi", f"{reason}; {found.explain()}", found)
+
+
+class Lifecycle:
+    """One ``run`` of a benchmark verb."""
+
+    def __init__(self, plan: LifecyclePlan, verb: str, say: Callable[[str], None]) -> None:
+        self.plan, self.verb, self.say = plan, verb, say
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    def run(self, choice: Choice) -> int:
+        """The exit code for the user: COMMAND's, unless something was wrong before it started."""
+        self.say(f"transport: {choice.transport} ({choice.reason})")
+        collection = Collection(self.plan, None, self.say)
+        collection.reserve()
+        try:
+            root = self._root(choice, collection.run)
+            return self._guarded(collection, root)
+        finally:
+            if self._temporary is not None:
+                self._temporary.cleanup()
+            self.collection = collection
+
+    def _guarded(self, collection: Collection, root: RootLike) -> int:
+        """A transport that does not come up must not keep the job from running."""
+        try:
+            return collection.record(root)
+        except TransportError as e:
+            self.say(f"warning: {e}")
+            if self.plan.strict:
+                self.say("the job was not started (--strict)")
+                return 2
+            self.say("the job runs unrecorded")
+            return run_plain(self.plan.command, self.say)
+
+    def _root(self, choice: Choice, run: str) -> RootLike:
+        options = self.plan.sampling
+        if choice.transport == "local":
+            from mpi_collector.transport.root import Root
+
+            names = {identity()["hostname"]: self.plan.hosts[0].name} if self.plan.hosts else {}
+            return Root(options, run, None, names)
+        if choice.transport == "ssh":
+            from mpi_collector.transport.ssh import SshRoot
+
+            hosts = [(h.name, is_local(h.name)) for h in self.plan.hosts]
+            return SshRoot(options, run, hosts, self.plan.ssh_username, self.plan.ssh_fanout, self.plan.ssh_timeout_s)
+        return self._bridged(choice, run)
+
+    def _bridged(self, choice: Choice, run: str) -> RootLike:
+        from mpi_collector.transport.bridged import BridgedRoot
+        from mpi_collector.transport.profiles import hostfile_text, launch_command
+
+        self._temporary = tempfile.TemporaryDirectory(prefix="mpi_collector-")
+        hostfile = Path(self._temporary.name) / "hosts"
+        hostfile.write_text(hostfile_text(choice.launcher.profile, self.plan.hosts))
+        argv = [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
+        launch = launch_command(choice.launcher, self.plan.hosts, argv, self.plan.mpi_params, hostfile, os.getuid() == 0)
+        environ = {**os.environ, **launch.environ_additions}
+        return BridgedRoot(self.plan.sampling, run, launch.argv, known_names(self.plan.hosts), environ)
+
+
+def known_names(hosts: Sequence[HostSpec]) -> dict[str, str]:
+    """{any name or address of a host: the name it was asked for by}, as far as this host can resolve it."""
+    import socket
+
+    out: dict[str, str] = {}
+    for host in hosts:
+        out[host.name] = host.name
+        out.setdefault(host.name.split(".")[0], host.name)
+        try:
+            for info in socket.getaddrinfo(host.name, None):
+                out.setdefault(str(info[4][0]), host.name)
+        except OSError:  # only the launcher's nodes can resolve it
+            continue
+    return out
+
+
+def run_plain(command: Sequence[str], say: Callable[[str], None]) -> int:
+    """COMMAND without us: its exit code, 128 + n for signal n."""
+    try:
+        code = subprocess.call(list(command))
+    except OSError as e:
+        say(str(CommandError(f"cannot start {command[0]}: {e.strerror}")))
+        return _NOT_FOUND
+    return code if code >= 0 else 128 - code

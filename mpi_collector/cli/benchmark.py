@@ -1,0 +1,126 @@
+"""``training``, ``checkpointing``, ``kvcache``, ``vectordb``: a benchmark run with collectors beside it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mpi_collector.benchmark.lifecycle import BENCHMARKS, Choice, Lifecycle, LifecyclePlan, choose, run_plain
+from mpi_collector.cli.collect import add_sampling_options, sampling_options, say, split_command, tell
+from mpi_collector.cli.main import QuietParser
+from mpi_collector.transport.base import TransportError
+from mpi_collector.transport.hosts import HostsError, HostSpec, from_scheduler, parse_hostfile, parse_hosts
+
+_EPILOG = """\
+examples:
+  mpi_collector training run --hosts node[01-16] -- mpirun -np 128 -f hosts dlio_benchmark workload=unet3d
+  mpi_collector kvcache run --hosts client1,client2 --timeseries-interval 1 -- ./kv-replay trace.bin
+  mpi_collector vectordb run --hostfile hosts --what-if -- ./search
+
+"run" collects; "datagen" and "configview" only run COMMAND. COMMAND is untouched: its stdin, stdout, signals and exit code
+are what they would be without us.
+"""
+
+
+def main(verb: str, words: Sequence[str]) -> int:
+    """COMMAND's exit code; 2 for a mistake before anything starts."""
+    args = _parse(verb, words)
+    if args.what != "run":
+        if args.what_if:
+            print(f"would run: {shlex.join(args.command)}")
+            return 0
+        return run_plain(args.command, say)
+    plan = _plan(verb, args)
+    try:
+        choice = choose(plan, verb, lambda: _find_launcher(args))
+    except TransportError as e:
+        say(str(e))
+        return 2
+    if args.what_if:
+        _print_what_if(plan, choice)
+        return 0
+    return _run(plan, verb, choice, args.quiet)
+
+
+def _run(plan: LifecyclePlan, verb: str, choice: Choice, quiet: bool) -> int:
+    from mpi_collector.output.files import ResultsError
+
+    lifecycle = Lifecycle(plan, verb, (lambda text: None) if quiet else say)
+    try:
+        code = lifecycle.run(choice)
+    except ResultsError as e:
+        say(str(e))
+        return 2
+    tell(lifecycle.collection, quiet)
+    return code
+
+
+def _parse(verb: str, words: Sequence[str]) -> argparse.Namespace:
+    options, command = split_command(words)
+    parser = QuietParser(prog=f"mpi_collector {verb}", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
+                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    add = parser.add_argument
+    add("what", choices=("run", "datagen", "configview"), help="what to do")
+    add_sampling_options(parser)
+    add("--hosts", "-s", nargs="+", default=None, metavar="HOST", help="names, node sets, addresses; commas or blanks")
+    add("--hostfile", type=Path, default=None, metavar="FILE", help="hosts from a file, any launcher's dialect")
+    add("--transport", choices=("auto", "mpi", "ssh", "local"), default="auto", help="how to reach the hosts (auto)")
+    add("--exec-type", choices=("mpi", "docker"), default="mpi", help="accepted for the suite; docker implies ssh")
+    add("--mpi-bin", default=None, metavar="PATH", help="launcher, or the directory that holds it")
+    add("--mpi-params", default="", metavar="WORDS", help="further options for the collectors' launch")
+    add("--ssh-username", default=None, metavar="USER", help="user on the hosts (ssh's own configuration)")
+    add("--ssh-fanout", type=int, default=8, metavar="N", help="sessions started at a time (8)")
+    add("--ssh-timeout", type=float, default=30.0, metavar="S", help="wait for a host's agent (30)")
+    add("--skip-timeseries", action="store_true", help="snapshots only")
+    add("--what-if", "--dry-run", action="store_true", help="print what would be run, and run nothing")
+    args = parser.parse_args(options)
+    args.command = command
+    if not command:
+        parser.error("no COMMAND; it goes behind --")
+    if args.hosts and args.hostfile:
+        parser.error("--hosts and --hostfile: give one of them")
+    return args
+
+
+def _plan(verb: str, args: argparse.Namespace) -> LifecyclePlan:
+    try:
+        hosts, origin = _hosts(args)
+    except (HostsError, OSError) as e:
+        say(str(e))
+        sys.exit(2)
+    transport = "ssh" if args.exec_type == "docker" and args.transport == "auto" and hosts else args.transport
+    return LifecyclePlan(
+        sampling_options(args), args.results_dir, args.json, args.command, args.strict, BENCHMARKS[verb],
+        hosts, origin, transport, args.mpi_bin, shlex.split(args.mpi_params), args.ssh_username, args.ssh_fanout,
+        args.ssh_timeout, args.skip_timeseries,
+    )  # fmt: skip
+
+
+def _hosts(args: argparse.Namespace) -> tuple[list[HostSpec], str]:
+    if args.hosts:
+        return parse_hosts(args.hosts), "--hosts"
+    if args.hostfile is not None:
+        return parse_hostfile(args.hostfile), str(args.hostfile)
+    return from_scheduler(os.environ) or ([], "this host")
+
+
+def _find_launcher(args: argparse.Namespace) -> object:
+    from mpi_collector.transport.profiles import detect_launcher
+
+    return detect_launcher(args.mpi_bin, os.environ)
+
+
+def _print_what_if(plan: LifecyclePlan, choice: Choice) -> None:
+    print(f"hosts: {', '.join(h.name for h in plan.hosts) or 'this host'} (from {plan.hosts_from})")
+    print(f"transport: {choice.transport} ({choice.reason})")
+    if choice.launcher is not None:
+        from mpi_collector.transport.profiles import launch_command
+
+        argv = [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
+        launch = launch_command(choice.launcher, plan.hosts, argv, plan.mpi_params, Path("HOSTFILE"), os.getuid() == 0)
+        print(f"collectors: {shlex.join(launch.argv)}")
+    print(f"would run: {shlex.join(plan.command)}")

@@ -1,0 +1,85 @@
+"""``check``: can these hosts be recorded? All of them at once, as a table."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mpi_collector.cli.main import QuietParser
+
+_OFFSET_NS = 1_000_000_000
+_EPILOG = """\
+examples:
+  mpi_collector check --hosts node[01-16]
+  mpi_collector check --hostfile hosts --spool-dir /dev/shm
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """0 only when every host is fit; 1 when one is not; 2 for a mistake."""
+    from mpi_collector.transport.hosts import HostsError, from_scheduler, is_local, parse_hostfile, parse_hosts
+    from mpi_collector.transport.options import SamplingOptions
+    from mpi_collector.transport.ssh import SshRoot
+
+    args = _parse(words)
+    try:
+        if args.hosts or args.hostfile:
+            hosts = parse_hosts(args.hosts) if args.hosts else parse_hostfile(args.hostfile)
+        else:
+            hosts = (from_scheduler() or (parse_hosts(["localhost"]), ""))[0]
+    except HostsError as e:
+        print(f"mpi_collector: {e}", file=sys.stderr)
+        return 2
+    names = [(h.name, is_local(h.name)) for h in hosts]
+    options = SamplingOptions(spool_dir=args.spool_dir)
+    root = SshRoot(options, f"check-{secrets.token_hex(4)}", names, args.ssh_username, args.ssh_fanout, args.ssh_timeout)
+    found = root.check()
+    rows = [(h.key, h.error, found.get(h.key)) for h in root.hosts]
+    return _table(rows)
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    parser = QuietParser(prog="mpi_collector check", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
+                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    add = parser.add_argument
+    add("--hosts", "-s", nargs="+", default=None, metavar="HOST", help="names, node sets, addresses")
+    add("--hostfile", type=Path, default=None, metavar="FILE", help="hosts from a file")
+    add("--spool-dir", default="/dev/shm", metavar="DIR", help="where the recording would be spooled (/dev/shm)")
+    add("--ssh-username", default=None, metavar="USER", help="user on the hosts")
+    add("--ssh-fanout", type=int, default=8, metavar="N", help="sessions started at a time (8)")
+    add("--ssh-timeout", type=float, default=30.0, metavar="S", help="wait for a host's answer (30)")
+    args = parser.parse_args(words)
+    if args.hosts and args.hostfile:
+        parser.error("--hosts and --hostfile: give one of them")
+    return args
+
+
+def _table(rows: list[tuple[str, str | None, dict[str, Any] | None]]) -> int:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=sys.stdout)
+    table = Table(box=None, pad_edge=False)
+    for title in ("host", "state", "python", "clock", "round trip", "free spool", "remarks"):
+        table.add_column(title, overflow="fold")
+    bad = 0
+    for key, error, doc in rows:
+        remarks = [error] if error else list(doc["hazards"]) if doc else []
+        cells = ["", "", "", ""]
+        if doc:
+            off = doc["wall_offset_ns"]
+            if abs(off) > _OFFSET_NS:
+                remarks.append("the wall clock is off (recordings do not mind)")
+            free = "?" if doc["free_bytes"] is None else f"{doc['free_bytes'] / 1e6:.0f} MB"
+            cells = [doc["python"], f"{off / 1e6:+.1f} ms", f"{doc['rtt_ns'] / 1e6:.2f} ms", free]
+        fit = error is None and doc is not None and doc["free_bytes"] is not None
+        bad += not fit
+        table.add_row(*(Text(c) for c in (key, "ok" if fit else "FAILED", *cells, "; ".join(remarks))))
+    console.print(table)
+    console.print(f"{len(rows) - bad} of {len(rows)} hosts are fit")
+    return 1 if bad else 0

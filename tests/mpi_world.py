@@ -1,0 +1,173 @@
+"""Messages between the ranks of one launch. Every rank runs every test; test_transport_mpi.py starts them under mpirun."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from mpi4py import MPI
+
+from mpi_collector.node.clock import best_echo
+from mpi_collector.node.compat import mono_ns
+from mpi_collector.transport import mpi
+from mpi_collector.transport.base import nap
+
+pytestmark = pytest.mark.mpi
+_LIMIT_S = 30.0
+
+
+@pytest.fixture
+def world() -> mpi.World:
+    """Over a communicator of its own, so that nothing of one test reaches the next; all ranks enter and leave together."""
+    MPI.COMM_WORLD.Barrier()
+    world = mpi.World(comm=MPI.COMM_WORLD)
+    yield world
+    assert world.flush(_LIMIT_S)
+    MPI.COMM_WORLD.Barrier()
+    world.finish(True)
+
+
+def within(seconds: float, look: Callable[[], object]) -> object:
+    """The first true answer of ``look``."""
+    deadline = mono_ns() + int(seconds * 1e9)
+    while mono_ns() < deadline:
+        got = look()
+        if got:
+            return got
+        nap(0.001)
+    raise AssertionError(f"nothing within {seconds:g} s")
+
+
+def sender_says(world: mpi.World, sender: int, **message: object) -> None:
+    """The next message from ``sender`` is ``message``."""
+    assert within(_LIMIT_S, lambda: world.receive(sender)) == (sender, message)
+
+
+def test_every_rank_talks_with_rank_0(world: mpi.World) -> None:
+    """A message and its answer between rank 0 and every rank, itself included, at the same time."""
+    world.send(0, type="hello", rank=world.rank, name="Knötchen", nothing=None, numbers=[1, -(2**63), 0.5])
+    if world.rank == 0:
+        heard = {}
+        for _ in range(world.size):
+            sender, message = within(_LIMIT_S, world.receive)
+            assert message == {"type": "hello", "rank": sender, "name": "Knötchen", "nothing": None, "numbers": [1, -(2**63), 0.5]}
+            heard[sender] = message
+            world.send(sender, type="welcome", to=sender)
+        assert sorted(heard) == list(range(world.size))
+    sender_says(world, 0, type="welcome", to=world.rank)
+    assert world.receive() is None
+
+
+def test_messages_keep_their_order(world: mpi.World) -> None:
+    """Small and large ones from one sender arrive as they were sent."""
+    sizes = [0, 1, 100_000, 10, 3_000_000, 2]
+    for size in sizes:
+        world.send((world.rank + 1) % world.size, size=size, text="x" * size)
+    for size in sizes:
+        sender_says(world, (world.rank - 1) % world.size, size=size, text="x" * size)
+
+
+def test_flush_tells_whether_all_is_out(world: mpi.World) -> None:
+    """A message too large to go before somebody takes it holds flush up, but not for longer than it may."""
+    if world.size == 1:
+        pytest.skip("a rank cannot be late for itself")
+    if world.rank == 0:
+        world.send(1, text="x" * 30_000_000)
+        assert not world.flush(0.2)
+        world.send(1, go=True)
+    elif world.rank == 1:
+        nap(0.5)
+        sender_says(world, 0, text="x" * 30_000_000)
+        sender_says(world, 0, go=True)
+    assert world.flush(_LIMIT_S)
+
+
+@pytest.mark.parametrize("size", [0, 1, 999, 1000, 1001, 123_457])
+def test_streams_of_many_chunks(world: mpi.World, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Rank 0 takes the stream of every other rank whole and in order, one chunk of 1,000 bytes in memory at a time."""
+    monkeypatch.setattr(mpi, "CHUNK_BYTES", 1000)
+    data = {rank: random.Random(rank).randbytes(size) for rank in range(world.size)}
+    if world.rank:
+        cuts = sorted(random.Random(world.rank).choices(range(size + 1), k=7))
+        mine = data[world.rank]
+        world.send_stream(0, [mine[a:b] for a, b in zip([0, *cuts], [*cuts, size])], _LIMIT_S)
+        return
+    for rank in range(1, world.size):
+        got = bytearray()
+        longest = []
+
+        def take(piece: memoryview, got: bytearray = got, longest: list[int] = longest) -> None:
+            got.extend(piece)
+            longest.append(len(piece))
+
+        world.receive_stream(rank, size, take, _LIMIT_S)
+        assert bytes(got) == data[rank]
+        assert max(longest, default=0) <= 1000
+
+
+def test_large_stream(world: mpi.World) -> None:
+    """20 MB in chunks of the usual size."""
+    size, digest = 20_000_000, 0
+    if world.rank == world.size - 1 and world.rank:
+        world.send_stream(0, [bytes([i]) * 1_000_000 for i in range(20)], _LIMIT_S)
+    if world.rank == 0 and world.size > 1:
+        sums = []
+        world.receive_stream(world.size - 1, size, lambda piece: sums.append(sum(piece[::1000])), _LIMIT_S)
+        digest = sum(sums)
+        assert digest > 0
+        assert len(sums) == -(-size // mpi.CHUNK_BYTES)
+
+
+def test_a_silent_peer_is_lost(world: mpi.World) -> None:
+    """Receiving from a rank that sends nothing ends after its time, and what arrives later harms nobody."""
+    if world.size == 1:
+        pytest.skip("needs a peer")
+    if world.rank == 0:
+        with pytest.raises(mpi.Lost, match="rank 1 did not answer within 0.2 s"):
+            world.receive_stream(1, 10, lambda piece: None, 0.2)
+        world.send(1, go=True)
+        sender_says(world, 1, done=True)
+    elif world.rank == 1:
+        sender_says(world, 0, go=True)
+        world.send_stream(0, [b"too late!!"], _LIMIT_S)
+        world.send(0, done=True)
+
+
+def test_echoes_of_one_clock(world: mpi.World) -> None:
+    """Ranks of one machine share a clock: every echo says an offset of 0 within its bound, all ranks asking at once."""
+    if world.rank == 0:
+        world.serve_echoes(range(1, world.size), 25, _LIMIT_S)
+        return
+    echoes = world.echoes(25, _LIMIT_S)
+    assert len(echoes) == 25
+    for echo in [*[[e] for e in echoes], echoes]:
+        _, offset, bound = best_echo(echo)
+        assert abs(offset) <= bound
+
+
+def test_late_answers_are_no_echoes(world: mpi.World) -> None:
+    """An answer to an echo that was given up is not taken for one to a later echo, which would fake a very short way."""
+    if world.size == 1:
+        pytest.skip("needs a peer")
+    if world.rank == 0:
+        sender_says(world, 1, gave_up=True)
+        world.serve_echoes([1], 1, 0.5)
+        world.send(1, served=True)
+        world.serve_echoes([1], 5, _LIMIT_S)
+    elif world.rank == 1:
+        assert world.echoes(5, 0.1) == []
+        world.send(0, gave_up=True)
+        sender_says(world, 0, served=True)
+        echoes = world.echoes(5, _LIMIT_S)
+        assert len(echoes) == 5
+        for sent, root, received in echoes:
+            assert sent <= root <= received
+
+
+def test_silence_ends_the_serving(world: mpi.World) -> None:
+    """Rank 0 does not wait for echoes of ranks that ask nothing."""
+    if world.rank == 0:
+        began = mono_ns()
+        world.serve_echoes([world.size], 25, 0.3)
+        assert mono_ns() - began >= 300_000_000

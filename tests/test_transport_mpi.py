@@ -1,0 +1,61 @@
+"""The messages of transport/mpi.py, checked inside launches of 1, 2 and 4 ranks on this machine (see mpi_world.py)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "cluster"))
+
+from bed import environment, find_mpi  # noqa: E402 - the path must come first
+
+_INSIDE = Path(__file__).parent / "mpi_world.py"
+
+
+@pytest.mark.mpirun
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("name", ["openmpi", "mpich", "openmpi4"])
+def test_world(name: str, count: int) -> None:
+    """Everything in mpi_world.py passes on every rank of a launch."""
+    mpi = find_mpi(name)
+    if isinstance(mpi, str):
+        pytest.skip(mpi)
+    probe = subprocess.run([mpi.python, "-c", "import pytest_mpi"], capture_output=True, timeout=60, check=False)
+    if probe.returncode:
+        pytest.skip(f"no pytest-mpi for {mpi.python}")
+    place = ["-np", str(count)] if mpi.hydra else ["--bind-to", "none", "--oversubscribe", "-np", str(count)]
+    words = ["-m", "mpi4py", "-m", "pytest", "--with-mpi", str(_INSIDE), "-x", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run([mpi.mpirun, *place, mpi.python, *words], env=environment(), capture_output=True, text=True,
+                          timeout=120, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert done.stdout.count(" passed") == count
+
+
+def test_regroup_keeps_every_byte() -> None:
+    """Whatever the chunks, the pieces are the same bytes, all of the same size but the last."""
+    hypothesis = pytest.importorskip("hypothesis")
+    strategies = pytest.importorskip("hypothesis.strategies")
+    mpi = pytest.importorskip("mpi_collector.transport.mpi", exc_type=(ImportError, RuntimeError))
+
+    @hypothesis.given(strategies.lists(strategies.binary(max_size=50)), strategies.integers(1, 60))
+    def check(chunks: list[bytes], size: int) -> None:
+        pieces = list(mpi.regroup(chunks, size))
+        assert b"".join(pieces) == b"".join(chunks)
+        assert all(len(piece) == size for piece in pieces[:-1])
+        assert all(0 < len(piece) <= size for piece in pieces[-1:])
+
+    check()
+
+
+def test_importing_the_transport_starts_no_mpi() -> None:
+    """Only a World initialises MPI: a verb that merely imports the module must not need a launcher."""
+    mpi = find_mpi("openmpi")
+    if isinstance(mpi, str):
+        pytest.skip(mpi)
+    code = "import mpi_collector.transport.mpi as m; print(m.MPI.Is_initialized())"
+    done = subprocess.run([mpi.python, "-c", code], env=dict(os.environ), capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "False\n"
