@@ -46,15 +46,14 @@ def sender_says(world: mpi.World, sender: int, **message: object) -> None:
 
 def test_every_rank_talks_with_rank_0(world: mpi.World) -> None:
     """A message and its answer between rank 0 and every rank, itself included, at the same time."""
-    world.send(0, type="hello", rank=world.rank, name="Knötchen", nothing=None, numbers=[1, -(2**63), 0.5])
+    said = {"type": "hello", "rank": world.rank, "name": "Knötchen", "nothing": None, "numbers": [1, -(2**63), 0.5]}
+    world.send(0, **said)
     if world.rank == 0:
-        heard = {}
-        for _ in range(world.size):
-            sender, message = within(_LIMIT_S, world.receive)
-            assert message == {"type": "hello", "rank": sender, "name": "Knötchen", "nothing": None, "numbers": [1, -(2**63), 0.5]}
-            heard[sender] = message
-            world.send(sender, type="welcome", to=sender)
+        heard = dict(within(_LIMIT_S, world.receive) for _ in range(world.size))
         assert sorted(heard) == list(range(world.size))
+        for sender, message in heard.items():
+            assert message == dict(said, rank=sender)
+            world.send(sender, type="welcome", to=sender)
     sender_says(world, 0, type="welcome", to=world.rank)
     assert world.receive() is None
 
@@ -75,11 +74,10 @@ def test_flush_tells_whether_all_is_out(world: mpi.World) -> None:
     if world.rank == 0:
         world.send(1, text="x" * 30_000_000)
         assert not world.flush(0.2)
-        world.send(1, go=True)
+        MPI.COMM_WORLD.send("take it", 1)
     elif world.rank == 1:
-        nap(0.5)
+        MPI.COMM_WORLD.recv(source=0)
         sender_says(world, 0, text="x" * 30_000_000)
-        sender_says(world, 0, go=True)
     assert world.flush(_LIMIT_S)
 
 
@@ -124,7 +122,7 @@ def test_a_silent_peer_is_lost(world: mpi.World) -> None:
     if world.size == 1:
         pytest.skip("needs a peer")
     if world.rank == 0:
-        with pytest.raises(mpi.Lost, match="rank 1 did not answer within 0.2 s"):
+        with pytest.raises(mpi.Lost, match="rank 1 did not answer"):
             world.receive_stream(1, 10, lambda piece: None, 0.2)
         world.send(1, go=True)
         sender_says(world, 1, done=True)

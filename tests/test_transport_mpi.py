@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "cluster"))
 
-from bed import environment, find_mpi  # noqa: E402 - the path must come first
+from bed import environment, find_mpi
 
 _INSIDE = Path(__file__).parent / "mpi_world.py"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +20,13 @@ from mpi_collector.node.spool import user_directory
 from mpi_collector.output.files import ResultsError, RunFiles, release, reserve
 from mpi_collector.output.sink import FileSink
 from mpi_collector.report.verdict import verdict
-from mpi_collector.transport.base import RootLike
+from mpi_collector.transport.base import RootLike, TransportError
 from mpi_collector.transport.launcher import Launch
 from mpi_collector.transport.options import SamplingOptions
 
 _JSON_AUTO_BYTES = 2e9
 _JSON_BYTES_PER_VALUE = 26  #: of a sample, names included; seen between 20 and 30
-INCOMPLETE = 3  #: exit code of --strict
+FAILED, INCOMPLETE = 1, 3  #: exit codes: nothing else to tell; of --strict
 
 
 @dataclass
@@ -47,6 +47,8 @@ class Collection:
     def __init__(self, plan: CollectPlan, launch: Launch | None, say: Callable[[str], None]) -> None:
         self.plan, self.launch, self.say = plan, launch, say
         self.everybody = False
+        self._command: Command | None = None
+        self._ending: Ending | None = None
         self.result: dict[str, Any] = {}
         self.exit_code = 0
 
@@ -61,14 +63,42 @@ class Collection:
     def record(self, root: RootLike) -> int:
         """The whole run; returns the exit code. A failure of ours never becomes COMMAND's."""
         with Signals() as signals:
-            self.begin(root)
-            command = self._start_command()
-            why = "command not started" if command is None and self.plan.command else self._wait(signals, command)
-            if why == "launcher":
-                root.keep()
-                self.say(f"the launcher is gone; the recording is kept: mpi_collector recover {self.run}")
-                return 0
-            return self.end(why, command)
+            try:
+                return self._record(root, signals)
+            except TransportError:  # nothing has started: the caller knows what to do without us
+                raise
+            except Exception as e:  # noqa: BLE001 - whatever it is, the job goes on
+                return self._unrecorded(e, signals)
+
+    def _record(self, root: RootLike, signals: Signals) -> int:
+        self.begin(root)
+        self._command = self._start_command()
+        absent = self._command is None and self.plan.command
+        why = "command not started" if absent else self._wait(signals, self._command)
+        if why == "launcher":
+            root.keep()
+            release(self.files)
+            self.say(f"the launcher is gone; the recording is kept: mpi_collector recover {self.run}")
+            return 0
+        return self.end(why, self._command)
+
+    def _unrecorded(self, error: Exception, signals: Signals) -> int:
+        """Something of ours broke: say so, keep what was sampled, let everybody go, and leave COMMAND alone."""
+        self.say("".join(traceback.format_exception(error)))
+        self.say(f"warning: the recording failed: {type(error).__name__}: {error}")
+        self.say(f"what was sampled until then is kept: mpi_collector recover {self.run}")
+        try:
+            self.everybody = self.root.dismiss(False)
+        except Exception:  # noqa: BLE001 - it may be the very thing that broke
+            self.everybody = False
+        release(self.files)
+        self._command = self._command or self._start_command()
+        if self._command is None:
+            return self.exit_code or FAILED
+        self._ending = self._ending or Ending(signals, None, self._command, (), False, False, lambda: None)
+        self._ending.outlast()
+        code = self._command.exit_code() or 0
+        return INCOMPLETE if self.plan.strict and code == 0 else code
 
     def begin(self, root: RootLike) -> None:
         """Everybody ready and sampling."""
@@ -118,7 +148,8 @@ class Collection:
         spool = Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop"
         stdin = self.launch is not None and not self.plan.command and not sys.stdin.closed
         requests = [spool, self.files.stop_request]
-        return Ending(signals, end_ns, command, requests, stdin, self.launch is not None, self.root.idle).wait()
+        self._ending = Ending(signals, end_ns, command, requests, stdin, self.launch is not None, self.root.idle)
+        return self._ending.wait()
 
     # ---- after
     def _save(self, why: str, command: Command | None) -> bool:
@@ -143,9 +174,8 @@ class Collection:
         (Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop").unlink(missing_ok=True)
         self.everybody = self.root.dismiss(saved)
         release(self.files)
-        while command is not None and command.exit_code() is None:
-            time.sleep(0.05)  # the recording ended before COMMAND did
-        if command is not None:
+        if command is not None and self._ending is not None:
+            self._ending.outlast()  # the recording may have ended before COMMAND did
             self.exit_code = command.exit_code() or 0
         incomplete = not saved or self.result["verdict"]["verdict"] != "complete"
         if self.exit_code == 0 and self.plan.strict and incomplete:

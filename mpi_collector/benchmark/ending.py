@@ -78,6 +78,15 @@ class Ending:
             if 0 in ready:
                 self._read_stdin()
 
+    def outlast(self) -> None:
+        """The recording is over: wait for COMMAND, and pass on the signals that still come."""
+        while self.command is not None and self.command.exit_code() is None:
+            for number in self.signals.seen[self._handled :]:
+                self._handled += 1
+                self._pass_on(number)
+            if select.select([self.signals.fd], (), (), _LOOK_S)[0]:  # a child's end wakes it, too
+                self.signals.drain()
+
     def _timeout_s(self) -> float:
         """Until the next look or the end; a lone local run with nothing to look at still wakes for the launcher's death."""
         until = self._look_at if self.end_ns is None else min(self._look_at, self.end_ns)
@@ -100,11 +109,14 @@ class Ending:
 
     def _passed_on(self, number: int) -> bool:
         """COMMAND gets the first signal and ends the run by ending; a second one ends it at once."""
-        if self.command is None or not forwardable(number) or self._handled > 1:
+        if self.command is None or not forwardable(number):
             return False
-        if not (number == signal.SIGINT and self.command.in_our_group()):
+        self._pass_on(number)
+        return self._handled == 1
+
+    def _pass_on(self, number: int) -> None:
+        if self.command is not None and forwardable(number) and not (number == signal.SIGINT and self.command.in_our_group()):
             self.command.signal(number)
-        return True
 
     def _look(self) -> str:
         self._look_at = mono_ns() + int(_LOOK_S * 1e9)

@@ -122,7 +122,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def say(text: str) -> None:
-    print(f"mpi_collector: {text}", file=sys.stderr, flush=True)
+    try:
+        print(f"mpi_collector: {text}", file=sys.stderr, flush=True)
+    except OSError:  # nobody listens any more: no reason to stop
+        pass
 
 
 def main(words: Sequence[str]) -> int:

@@ -10,7 +10,6 @@ from mpi_collector.mlpstorage.samples import RecordedRows, encode_samples
 from mpi_collector.output.files import RunFiles, create
 from mpi_collector.output.json import JsonWriter
 from mpi_collector.output.npz import NpzWriter
-from mpi_collector.store.recording import Recording
 
 
 class FileSink:
@@ -65,6 +64,8 @@ class FileSink:
         rest = [h for h in self.hosts if h not in json.hosts]
         if not rest:
             return
+        from mpi_collector.store.recording import Recording  # numpy is not for those who only ask for --help
+
         self._npz_file.flush()
         with Recording(Path(self._npz_file.name)) as recording:
             for key in rest:

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 import reference
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nodekit import QUICK, SOURCES, Decoded, present, text_of
 
@@ -76,7 +76,7 @@ TEXTS: dict[str, st.SearchStrategy[bytes]] = {
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@QUICK
+@settings(QUICK, max_examples=60)
 @given(data=st.data())
 def test_every_text_as_if_fresh(source: str, data: st.DataObject) -> None:
     """In any order of texts every cell is what a fresh naive reading finds; what finds no room is told, not dropped."""

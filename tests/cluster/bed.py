@@ -1,0 +1,387 @@
+"""Fake hosts (scripts/testbed.sh), the MPIs to start on them, and what a test wants to see of both from outside."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TESTBED = REPOSITORY / "scripts" / "testbed.sh"
+SECOND_NS = 1_000_000_000
+SHIFT_NS = 100_000 * SECOND_NS  #: host k's monotonic clock is k times this ahead of the machine's
+LAUNCHERS = ("mpirun", "mpiexec", "prterun", "orterun", "mpirun.openmpi", "mpiexec.hydra")
+DAEMONS = (*LAUNCHERS, "prted", "orted", "hydra_pmi_proxy", "hydra_bstrap_proxy")
+_SCRATCH = Path("/tmp")
+_NO_WORDS: tuple[str, ...] = ()
+
+
+# ---- the MPIs
+@dataclass(frozen=True)
+class Mpi:
+    """A python with mpi4py, and the mpirun that belongs to it."""
+
+    name: str
+    python: str
+    mpirun: str
+
+    @property
+    def hydra(self) -> bool:
+        return self.name == "mpich"
+
+    def ranks(self, count: int, hosts: Path, *words: str, per_node: int = 1, env: dict[str, str] | None = None,
+              python: str = "") -> list[str]:  # fmt: skip
+        """The command that starts ``python *words`` as ``count`` ranks on ``hosts`` (see ``Bed.hostfile``)."""
+        forwarded = [f"{k}={v}" for k, v in (env or {}).items()]
+        if self.hydra:
+            place = ["-f", str(hosts), "-ppn", str(per_node), "-np", str(count)]
+            place += [w for pair in forwarded for w in ("-genv", *pair.split("=", 1))]
+        else:
+            place = ["--bind-to", "none", "--hostfile", str(hosts), "--map-by", f"ppr:{per_node}:node", "-np", str(count)]
+            place += [w for pair in forwarded for w in ("-x", pair)]
+        return [self.mpirun, *place, python or self.python, *words]
+
+    def collect(self, count: int, hosts: Path, *words: str, per_node: int = 1, env: dict[str, str] | None = None,
+                python: str = "") -> list[str]:  # fmt: skip
+        """The same for ``python -m mpi_collector *words``."""
+        return self.ranks(count, hosts, "-m", "mpi_collector", *words, per_node=per_node, env=env, python=python)
+
+
+def find_mpi(name: str) -> Mpi | str:
+    """``openmpi``, ``mpich`` or ``openmpi4``, or in a sentence why it cannot be had."""
+    variable = f"MPI_COLLECTOR_TEST_{name.upper()}_PYTHON"
+    python = os.environ.get(variable, sys.executable if name == "openmpi" else "")
+    if not python:
+        return f"{variable} does not name a Python with {name}"
+    if not os.access(python, os.X_OK):
+        return f"{variable}={python} is no program"
+    mpirun = shutil.which("mpirun.openmpi") if name == "openmpi4" else str(Path(python).parent / "mpirun")
+    if not mpirun or not os.access(mpirun, os.X_OK):
+        return f"no mpirun for {name} beside {python}" if name != "openmpi4" else "no mpirun.openmpi (Debian's openmpi-bin)"
+    return Mpi(name, python, mpirun)
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Ours for a launcher: nothing of a launcher around the tests in it, and Open MPI may run as root."""
+    theirs = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "HYDRA_", "HYDI_", "SLURM_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(theirs)}
+    return {**kept, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **extra}
+
+
+# ---- waiting
+def poll(what: str, seconds: float, happened: Callable[[], object]) -> object:
+    """The first true answer of ``happened``. AssertionError when there is none within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = happened()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
+
+
+# ---- processes, seen from the machine
+@dataclass(frozen=True)
+class Process:
+    """A process by the machine's pid."""
+
+    pid: int
+    words: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.words[0])
+
+    @property
+    def alive(self) -> bool:
+        stat = _read(f"/proc/{self.pid}/stat")
+        return bool(stat) and stat.rpartition(")")[2].split()[0] != "Z"
+
+    def cpu_s(self) -> float:
+        """CPU seconds of all its threads so far, to the nanosecond."""
+        threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int((_read(str(t)) or "0").split()[0]) for t in threads) * 1e-9
+
+    def variable(self, name: str) -> str:
+        """A variable of the environment it was started with."""
+        for pair in _read(f"/proc/{self.pid}/environ").split("\0"):
+            key, _, value = pair.partition("=")
+            if key == name:
+                return value
+        return ""
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:  # the process has gone
+        return ""
+
+
+def _namespace(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
+
+
+def processes(namespace_of: int) -> list[Process]:
+    """Those that share the pid namespace of ``namespace_of``."""
+    wanted = _namespace(namespace_of)
+    found = []
+    for pid in (int(p) for p in os.listdir("/proc") if p.isdigit()):
+        words = tuple(_read(f"/proc/{pid}/cmdline").split("\0")[:-1])
+        if words and _namespace(pid) == wanted:
+            found.append(Process(pid, words))
+    return found
+
+
+def descendants(pid: int) -> Iterator[Process]:
+    """``pid`` and everything below it, the topmost first."""
+    words = tuple(_read(f"/proc/{pid}/cmdline").split("\0")[:-1])
+    if words:
+        yield Process(pid, words)
+    for child in _read(f"/proc/{pid}/task/{pid}/children").split():
+        yield from descendants(int(child))
+
+
+# ---- a started launcher
+@dataclass
+class Job:
+    """A program started by a test. Its output goes to files, so that nothing blocks when nobody reads."""
+
+    process: subprocess.Popen[bytes]
+    out_path: Path
+    err_path: Path
+
+    @property
+    def out(self) -> bytes:
+        return self.out_path.read_bytes()
+
+    @property
+    def err(self) -> str:
+        return self.err_path.read_text(errors="replace")
+
+    @property
+    def ours(self) -> list[str]:
+        """Our lines on stderr; launchers add theirs."""
+        return [line for line in self.err.splitlines() if "mpi_collector:" in line]
+
+    def line(self, pattern: str, seconds: float = 30) -> re.Match[str]:
+        """Wait for a line on stderr that matches."""
+
+        def look() -> re.Match[str] | None:
+            found = re.search(pattern, self.err)
+            assert found or self.process.poll() is None, f"ended with {self.process.returncode} before {pattern!r}: {self.err}"
+            return found
+
+        match = poll(f"{pattern!r} in {self.err_path}", seconds, look)
+        assert isinstance(match, re.Match)
+        return match
+
+    def recording(self, seconds: float = 30) -> str:
+        """Wait until it says that it records; returns the name of the run."""
+        return self.line(r"recording \d+ hosts? every .* run (\S+)", seconds)[1]
+
+    def launcher(self) -> Process:
+        """The mpirun, wherever the chain of wrappers put it."""
+
+        def look() -> Process | None:
+            return next((p for p in descendants(self.process.pid) if p.name in LAUNCHERS), None)
+
+        found = poll("a launcher", 10, look)
+        assert isinstance(found, Process)
+        return found
+
+    def type(self, text: str) -> None:
+        """On its stdin."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def finish(self, seconds: float = 60) -> int:
+        """Wait for the end; returns the exit code. A job that does not end is killed and fails the test."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"still running after {seconds:g} s: {self.process.args}\n{self.err}") from None
+
+    def kill(self) -> None:
+        for process in [*descendants(self.process.pid)][::-1]:
+            try:
+                process.signal(signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait(10)
+
+
+# ---- the hosts
+@dataclass
+class Bed:
+    """``count`` fake hosts node1 .. nodeN, and the launch side as host 0. ``share`` is a directory that all of them see."""
+
+    count: int
+    share: Path
+    name: str
+    net: str
+    visible: Sequence[str] = _NO_WORDS
+    jobs: list[Job] = field(default_factory=list)
+    _inits: dict[int, int] = field(default_factory=dict)
+    _number: int = 0
+
+    @property
+    def launch_address(self) -> str:
+        return f"{self.net}.254"
+
+    # ---- up and down
+    def script(self, *words: str, seconds: float = 60) -> str:
+        """Output of a testbed.sh verb."""
+        done = subprocess.run(["bash", str(TESTBED), *words], env=self._environ(), capture_output=True, text=True,
+                              timeout=seconds, check=False)  # fmt: skip
+        assert done.returncode == 0, f"testbed.sh {' '.join(words)}: {done.stderr or done.stdout}"
+        return done.stdout
+
+    def _environ(self, **extra: str) -> dict[str, str]:
+        shared = ":".join([str(self.share), *self.visible])
+        return environment(TB_NAME=self.name, TB_NET=self.net, TB_TIMENS="1", TB_SHARE=shared, **extra)
+
+    def up(self) -> None:
+        self.script("down")  # left by a session that was killed: it has another share
+        self.script("up", str(self.count))
+        self._inits = {k: int(self.script("pid", str(k))) for k in range(1, self.count + 1)}
+
+    def down(self) -> None:
+        for job in self.jobs:
+            if job.process.poll() is None:
+                job.kill()
+        self.script("down")
+
+    # ---- doing something on a host
+    def start(self, host: int, argv: Sequence[str], **env: str) -> Job:
+        """Start ``argv`` on a host (0: the launch side), with the share as its directory."""
+        self._number += 1
+        out, err = self.share / f"job{self._number}.out", self.share / f"job{self._number}.err"
+        with out.open("wb") as o, err.open("wb") as e:
+            process = subprocess.Popen(["bash", str(TESTBED), "exec", str(host), *argv], stdin=subprocess.PIPE, stdout=o,
+                                       stderr=e, cwd=self.share, env=self._environ(**env), start_new_session=True)  # fmt: skip
+        job = Job(process, out, err)
+        self.jobs.append(job)
+        return job
+
+    def run(self, host: int, argv: Sequence[str], seconds: float = 60, **env: str) -> Job:
+        """Start and wait; the job's ``process.returncode`` is the exit code."""
+        job = self.start(host, argv, **env)
+        assert job.process.stdin is not None
+        job.process.stdin.close()
+        job.finish(seconds)
+        return job
+
+    def hostfile(self, mpi: Mpi, hosts: Sequence[int], slots: int = 4, name: str = "hosts") -> Path:
+        """A hostfile in the MPI's dialect."""
+        path = self.share / f"{name}.{mpi.name}.{''.join(map(str, hosts))}"
+        path.write_text("".join(f"node{k}:{slots}\n" if mpi.hydra else f"node{k} slots={slots}\n" for k in hosts))
+        return path
+
+    def directory(self, name: str) -> Path:
+        """A new directory under the share."""
+        self._number += 1
+        path = self.share / f"{name}{self._number}"
+        path.mkdir()
+        return path
+
+    # ---- seeing what is on a host
+    def processes(self, host: int) -> list[Process]:
+        return processes(self._inits[host] if host else os.getpid())
+
+    def ranks(self, host: int) -> list[Process]:
+        """Pythons of ours on a host (none of the launchers, whose arguments name us too), the oldest first."""
+        found = [p for p in self.processes(host) if p.name.startswith("python") and any("mpi_collector" in w for w in p.words)]
+        return sorted(found, key=lambda p: p.pid)
+
+    def all_ranks(self) -> dict[int, list[Process]]:
+        """Hosts that have any."""
+        found = {k: self.ranks(k) for k in range(1, self.count + 1)}
+        return {k: ps for k, ps in found.items() if ps}
+
+    def root(self, host: int) -> Path:
+        """A host's file system as the machine sees it."""
+        return Path(f"/proc/{self._inits[host]}/root")
+
+    def spools(self, host: int) -> list[str]:
+        """``RUN/KEY`` of the spools on a host."""
+        base = self.root(host) / f"dev/shm/mpi_collector-{os.getuid()}"
+        return sorted(str(f.relative_to(base)) for f in base.glob("*/*")) if base.is_dir() else []
+
+    @contextmanager
+    def renamed(self, names: dict[int, str]) -> Iterator[None]:
+        """Hosts that call themselves something else for a while."""
+        try:
+            for host, name in names.items():
+                self.script("exec", str(host), "hostname", name)
+            yield
+        finally:
+            for host in names:
+                self.script("exec", str(host), "hostname", f"node{host}")
+
+    def clean(self) -> None:
+        """Kill what a test left running and remove its spools."""
+        for job in self.jobs:
+            if job.process.poll() is None:
+                job.kill()
+            if job.process.stdin is not None:
+                job.process.stdin.close()
+        self.jobs.clear()
+        for ranks in self.all_ranks().values():
+            for process in ranks:
+                process.signal(signal.SIGKILL)
+        for host in range(1, self.count + 1):
+            shutil.rmtree(self.root(host) / f"dev/shm/mpi_collector-{os.getuid()}", ignore_errors=True)
+
+
+def missing_for_bed() -> str:
+    """Why there can be no fake hosts here; "" when there can."""
+    if sys.platform != "linux" or os.getuid() != 0:
+        return "fake hosts need root on Linux"
+    if not TESTBED.exists():
+        return f"no {TESTBED.relative_to(REPOSITORY)}"
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    absent = [program for program in ("ip", "sshd", "ssh", "unshare", "nsenter") if not shutil.which(program, path=path)]
+    return f"fake hosts need {', '.join(absent)} (Debian: iproute2 openssh-server openssh-client util-linux)" if absent else ""
+
+
+def under_scratch(paths: Sequence[str | Path]) -> list[str]:
+    """The directories directly under /tmp that hold any of ``paths``: every fake host has a /tmp of its own."""
+    found = set()
+    for path in map(Path, paths):
+        if path.is_relative_to(_SCRATCH) and len(path.parts) > 2:
+            found.add(str(_SCRATCH / path.parts[2]))
+    return sorted(found)
+
+
+@contextmanager
+def hosts(count: int, name: str = "ct", net: str = "10.78.0", pythons: Sequence[str] = _NO_WORDS) -> Iterator[Bed]:
+    """A bed that is there inside a ``with``."""
+    share = Path(tempfile.mkdtemp(prefix="mpicol-", dir=_SCRATCH))
+    share.chmod(0o755)
+    bed = Bed(count, share, name, net, under_scratch([REPOSITORY, *pythons]))
+    try:
+        bed.up()
+        yield bed
+    finally:
+        try:
+            bed.down()
+        finally:
+            shutil.rmtree(share, ignore_errors=True)

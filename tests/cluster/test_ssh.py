@@ -1,0 +1,240 @@
+"""The ssh transport on four odd hosts: old Python, wrong clock, jump host, chatty shell; and what happens when it breaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bed import TESTBED, Bed, descendants, environment, hosts, missing_for_bed, poll
+
+import mpi_collector
+
+PYTHON = sys.executable
+MS = 1_000_000
+odd: set[str] = set()  #: which oddities this machine allows
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
+
+def python36() -> str | None:
+    """An interpreter of version 3.6, if there is one."""
+    roots = [Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"]
+    found = [str(p) for root in roots for p in sorted(root.glob("3.6*/bin/python3.6"))]
+    return found[0] if found else shutil.which("python3.6")
+
+
+def only_python(bed: Bed, host: int, script: str) -> bool:
+    """Make ``script`` what python3 means on one host. False where that would be its own interpreter."""
+    wrapper = bed.share / f"python3-of-node{host}"
+    wrapper.write_text(f"#!/bin/sh\n{script}\n")
+    wrapper.chmod(0o755)
+    found = bed.run(0, ["ssh", f"node{host}", "command -v python3"]).out.decode().strip()
+    place = Path(found).resolve()
+    if place == Path(PYTHON).resolve():
+        return False
+    bed.script("exec", str(host), "mount", "--bind", str(wrapper), str(place))
+    return True
+
+
+def state_directory(bed: Bed) -> Path:
+    return Path(f"/tmp/testbed-state-{bed.name}")
+
+
+@pytest.fixture(scope="module")
+def odd_hosts() -> Iterator[Bed]:
+    """node1 plain with its wall clock an hour off, node2 with Python 3.6, node3 behind node1, node4 with a banner."""
+    missing = missing_for_bed()
+    if missing:
+        pytest.skip(missing)
+    with hosts(4, name="st", net="10.79.0", pythons=[PYTHON]) as bed:
+        odd.clear()
+        if FAKETIME and only_python(bed, 1, f"LD_PRELOAD={FAKETIME} FAKETIME=+1h exec {PYTHON} \"$@\""):
+            odd.add("clock")
+        old = python36()
+        if old and only_python(bed, 2, f'exec {old} "$@"'):
+            odd.add("python")
+        config = state_directory(bed) / "ssh_config"
+        config.write_text(config.read_text() + "Host node3\n  ProxyJump node1\n")
+        sshd = state_directory(bed) / "node4" / "sshd_config"
+        sshd.write_text(sshd.read_text() + "ForceCommand echo 'Welcome to node4. All your base.'; sh -c \"$SSH_ORIGINAL_COMMAND\"\n")
+        bed.script("sshd", "4", "stop")
+        bed.script("sshd", "4", "start")
+        yield bed
+
+
+@pytest.fixture
+def bed(odd_hosts: Bed) -> Iterator[Bed]:
+    try:
+        yield odd_hosts
+    finally:
+        for k in range(1, 5):
+            subprocess.run(["bash", str(TESTBED), "link", str(k), "up"], env=odd_hosts._environ(), check=False)
+        for pid in agents(odd_hosts).values():  # those of frozen or cut-off hosts would stay for a minute
+            os.kill(pid, signal.SIGKILL)
+        odd_hosts.clean()
+
+
+def collect(results: Path, *command: str, verb: str = "kvcache", names: str = "node[1-4]", extra: tuple[str, ...] = ()) -> list[str]:
+    return [PYTHON, "-m", "mpi_collector", verb, "run", "--hosts", names, "--timeseries-interval", "0.1",
+            "--results-dir", str(results), *extra, "--", *command]  # fmt: skip
+
+
+def agents(bed: Bed) -> dict[int, int]:
+    """{host: pid of its agent}."""
+    found = {}
+    for k in range(1, bed.count + 1):
+        for process in bed.processes(k):
+            if any("sys.exit(1)" in w for w in process.words) and process.alive:
+                found[k] = process.pid
+    return found
+
+
+def sleeper(seconds: float) -> tuple[str, ...]:
+    return ("sleep", str(seconds))
+
+
+@pytest.mark.parametrize("verb", ["kvcache", "vectordb"])
+def test_four_odd_hosts(bed: Bed, verb: str) -> None:
+    """All recorded on one time line, whatever their Python, clocks, shell and route are."""
+    results = bed.directory("results")
+    job = bed.run(0, collect(results, PYTHON, str(Path(__file__).parents[1] / "jobs" / f"{verb}.py"), verb=verb))
+    assert job.process.returncode == 0, job.err
+    assert "transport: ssh" in job.err
+    assert b"done" in job.out
+    with mpi_collector.load(results) as run:
+        assert list(run) == ["node1", "node2", "node3", "node4"]
+        assert run.run["verdict"]["hosts"] == 4, run.run["verdict"]
+        assert not run.run["hosts_partial"]
+        grids = {k: dict(zip(h.tick.tolist(), (h.timestamp_ns - h.array("late_ns")).tolist())) for k, h in run.items()}
+        common = set.intersection(*(set(g) for g in grids.values())) - {-1}
+        assert len(common) >= 5
+        spread = max(max(g[t] for g in grids.values()) - min(g[t] for g in grids.values()) for t in common)
+        assert spread < 5 * MS
+        now = time.time_ns()
+        for host in run.values():
+            assert abs(int(host.timestamp_ns[-1]) - now) < 60_000 * MS  # UTC is the launcher's, not the odd host's
+            assert {"diskstats", "netdev", "stat", "vmstat", "meminfo", "loadavg"} <= {c.split(".")[0] for c in host.columns}
+        if "clock" in odd:
+            wrong = int(run["node1"].array("begin_wall_ns")[0] - run["node1"].timestamp_ns[0])
+            assert abs(wrong - 3_600_000 * MS) < 10_000 * MS
+        columns = [set(h.columns) for h in run.values()]
+        assert len({frozenset(c.split(".")[-1] for c in cs) for cs in columns}) == 1
+    document = json.loads(next(results.glob("*_timeseries.json")).read_text())
+    assert document["collection_method"] == "ssh"
+    assert document["hosts_collected"] == ["node1", "node2", "node3", "node4"]
+    assert poll("no agent left", 10, lambda: not agents(bed))
+    assert all(not bed.spools(k) for k in range(1, 5))
+
+
+def test_python_of_every_host(bed: Bed) -> None:
+    """check lists them: versions, clocks, free spool; exit 0 only when all are fit."""
+    argv = [PYTHON, "-m", "mpi_collector", "check", "--ssh-timeout", "8", "--hosts", "node[1-4]"]
+    job = bed.run(0, argv, COLUMNS="160")
+    assert job.process.returncode == 0, job.err + job.out.decode()
+    text = job.out.decode()
+    if "python" in odd:
+        assert re.search(r"node2 +ok +3\.6\.", text)
+    if "clock" in odd:
+        assert re.search(r"node1 +ok .*\+36\d\d\d\d\d\.\d ms", text)
+    job = bed.run(0, [*argv, "nosuchhost"], COLUMNS="160")
+    assert job.process.returncode == 1
+    assert "nosuchhost  FAILED" in job.out.decode()
+    assert "4 of 5" in job.out.decode()
+
+
+def test_cable_out_for_five_seconds(bed: Bed) -> None:
+    """A short outage loses nothing: the agent samples on."""
+    results = bed.directory("results")
+    job = bed.start(0, collect(results, *sleeper(9)))
+    job.recording()
+    time.sleep(1)
+    bed.script("link", "4", "down")
+    time.sleep(5)
+    bed.script("link", "4", "up")
+    assert job.finish(60) == 0, job.err
+    with mpi_collector.load(results) as run:
+        assert run.run["verdict"]["missed"] <= 3, run.run["verdict"]
+        assert not run.run["hosts_partial"]
+        ticks = run["node4"].tick
+        assert len(ticks) > 60
+
+
+def test_cable_out_for_good(bed: Bed) -> None:
+    """The others are complete, the lost one is named, the job's exit code is its own, and --strict says 3 after a success."""
+    results = bed.directory("results")
+    job = bed.start(0, collect(results, "sh", "-c", "sleep 3; exit 7", extra=("--gather-timeout", "4")))
+    job.recording()
+    bed.script("link", "4", "down")
+    assert job.finish(90) == 7
+    with mpi_collector.load(results) as run:
+        assert list(run) == ["node1", "node2", "node3"]
+        assert "node4" in run.run["hosts_partial"]
+        assert run.run["verdict"]["verdict"] == "partial"
+    assert "warning: node4" in job.err
+    document = json.loads(next(results.glob("*_timeseries.json")).read_text())
+    assert document["samples_by_host"]["node4"] == []
+    assert "node4" in document["hosts_requested"]
+    assert "node4" not in document["hosts_collected"]
+
+
+def test_frozen_host_delays_nobody(bed: Bed) -> None:
+    """SIGSTOP of everything on a host: the others have every tick."""
+    results = bed.directory("results")
+    job = bed.start(0, collect(results, *sleeper(4), extra=("--gather-timeout", "4")))
+    job.recording()
+    frozen = [p for p in bed.processes(4) if p.name in ("sshd", "sshd:") or p.words[0].startswith("sshd")]
+    frozen += [p for p in bed.processes(4) if "python" in p.words[0]]
+    try:
+        for process in frozen:
+            process.signal(signal.SIGSTOP)
+        assert job.finish(90) == 0
+    finally:
+        for process in frozen:
+            if process.alive:
+                process.signal(signal.SIGCONT)
+    with mpi_collector.load(results) as run:
+        others = {k: f for k, f in run.run["facts"].items() if k != "node4"}
+        assert set(others) == {"node1", "node2", "node3"}
+        assert all(f["missed"] <= 2 for f in others.values()), others
+        assert "node4" in run.run["hosts_partial"]
+
+
+def test_killed_launcher_leaves_spools(bed: Bed) -> None:
+    """kill -9 of the launcher: the agents end by themselves, and what they sampled can be recovered on each host."""
+    results = bed.directory("results")
+    job = bed.start(0, collect(results, *sleeper(30)), MPI_COLLECTOR_ORPHAN_S="3")
+    run = job.recording()
+    time.sleep(1)
+    ours = (p for p in descendants(job.process.pid) if any("mpi_collector" in w for w in p.words))
+    launcher = next(p for p in ours if "python" in p.words[0])
+    launcher.signal(signal.SIGKILL)
+    poll(f"agents gone: {agents(bed)}", 30, lambda: not agents(bed))
+    for k in range(1, 5):
+        assert bed.spools(k) == [f"{run}/node{k}"]
+    saved = bed.directory("saved")
+    done = bed.run(4, [PYTHON, "-m", "mpi_collector", "recover", run, "--results-dir", str(saved)])
+    assert done.process.returncode == 0, done.err
+    with mpi_collector.load(saved) as recovered:
+        assert np.all(np.diff(recovered["node4"].tick[:-1]) == 1)
+        assert len(recovered["node4"]) > 10
+
+
+@pytest.mark.parametrize("name", ["-oProxyCommand=touch${IFS}x", "a;reboot", "$(reboot)", "a b|c", "node1\nreboot"])
+def test_names_are_never_commands(name: str, tmp_path: Path) -> None:
+    """Host names that could be options or shell text are refused before anything starts."""
+    argv = [PYTHON, "-m", "mpi_collector", "kvcache", "run", f"--hosts={name}", "--", "touch", str(tmp_path / "ran")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=environment())
+    assert done.returncode == 2 or name == "node1\nreboot"
+    assert "Traceback" not in done.stderr
+    if done.returncode == 2:
+        assert not (tmp_path / "ran").exists()
+        assert len(done.stderr.strip().splitlines()) == 1
