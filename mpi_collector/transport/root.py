@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _GROUP = 16  #: leaders that measure their clocks at the same time
 _CLOCK_EVERY_NS = 180_000_000_000
 _LEAD_NS = 50_000_000  #: tick 0 lies this far ahead, and a little more for every leader that must hear of it
+_BYE_NS = 5_000_000_000
 ECHOES = 25
 
 
@@ -288,11 +289,23 @@ class Root:
     def refuse(self) -> bool:
         """Nothing will be recorded: let everybody go before anything was opened. True when nobody is missing."""
         assert self.world is not None
-        # taken, not only answered: MPICH complains of messages that nobody received
         hellos = self._await(set(range(1, self.world.size)), "hello", self.options.start_timeout_s)
-        for rank in hellos:
+        return self._let_go(hellos) and len(hellos) == self.world.size - 1
+
+    def _let_go(self, ranks: Iterable[int]) -> bool:
+        """Everybody may leave; True when all of ``ranks`` said bye.
+
+        What they sent before it is taken too: of messages that nobody took MPICH complains, on COMMAND's stdout.
+        """
+        assert self.world is not None
+        for rank in range(1, self.world.size):
             self.world.send(rank, type="exit")
-        return self.world.flush(2.0) and len(hellos) == self.world.size - 1
+        left, deadline = set(ranks), mono_ns() + _BYE_NS
+        while left and mono_ns() < deadline:
+            self._pump()
+            left -= {r for r, box in self._inbox.items() if box and box[-1]["type"] == "bye"}
+            nap(0.001)
+        return self.world.flush(2.0) and not left
 
     def dismiss(self, saved: bool) -> bool:
         """Remove the spools of what is safely on disk, and let everybody go. True when nobody is missing."""
@@ -304,9 +317,8 @@ class Root:
             self.recorder.close()
         if self.world is None:
             return True
-        for rank in range(1, self.world.size):
-            self.world.send(rank, type="exit")
-        return self.world.flush(2.0) and not self.missing_ranks and not any(h.gone for h in self.hosts)
+        gone = {r for r, h in self.leaders.items() if h.gone} | set(self.missing_ranks)
+        return self._let_go(set(range(1, self.world.size)) - gone) and not gone
 
 
 class _Cutter:
