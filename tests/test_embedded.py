@@ -63,7 +63,7 @@ def test_without_mpi(sampler: str, tmp_path: Path) -> None:
     assert {f.suffix for f in recorder.files} == {".npz", ".json"}
     with mpi_collector.load(tmp_path) as run:
         (host,) = run.values()
-        assert host.tick[0] == 0
+        assert 0 <= host.tick[0] < 10  # tick 0, unless the machine was busy
         assert host.tick[-1] == -1
         assert run.run["ended_by"] == "an exception (ZeroDivisionError)"
 

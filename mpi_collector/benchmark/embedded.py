@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import Any
 
 from mpi_collector.benchmark.collect import Collection, CollectPlan
+from mpi_collector.benchmark.recorder import SuiteChildRecorder, SuiteRecorder
 from mpi_collector.node.rows import POLICIES
 from mpi_collector.node.sources import select
-from mpi_collector.transport.child import ChildRecorder
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.recorder import NodeRecorder
 from mpi_collector.transport.root import Root
 
-_SAMPLERS: dict[str, type[NodeRecorder]] = {"process": ChildRecorder, "thread": NodeRecorder}
+_SAMPLERS: dict[str, type[NodeRecorder]] = {"process": SuiteChildRecorder, "thread": SuiteRecorder}
 
 
 class EmbeddedRecorder:

@@ -13,6 +13,7 @@ from typing import Any
 
 from mpi_collector.benchmark.collect import Collection, CollectPlan
 from mpi_collector.benchmark.command import CommandError
+from mpi_collector.benchmark.recorder import SuiteRecorder
 from mpi_collector.node.identity import identity
 from mpi_collector.transport.base import RootLike, TransportError
 from mpi_collector.transport.hosts import HostSpec, is_local
@@ -111,7 +112,7 @@ class Lifecycle:
             from mpi_collector.transport.root import Root
 
             names = {identity()["hostname"]: self.plan.hosts[0].name} if self.plan.hosts else {}
-            return Root(options, run, None, names)
+            return Root(options, run, None, names, SuiteRecorder)
         if choice.transport == "ssh":
             from mpi_collector.transport.ssh import SshRoot
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mpi_collector import __version__
+from mpi_collector.benchmark.recorder import packed
 from mpi_collector.mlpstorage.samples import utc_text
 from mpi_collector.node.clock import Timeline
 from mpi_collector.node.layout import STOP_TICK
@@ -16,7 +17,6 @@ from mpi_collector.node.spool import SpoolError, open_reader, remove_spool
 from mpi_collector.output.files import ResultsError, release, reserve
 from mpi_collector.output.sink import FileSink
 from mpi_collector.report.verdict import line, verdict
-from mpi_collector.transport.recorder import packed
 
 
 def recover_run(run: str, spools: Sequence[Path], results_dir: Path, keep: bool) -> int:

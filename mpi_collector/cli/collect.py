@@ -145,6 +145,7 @@ def _collection(args: argparse.Namespace, launch: Launch | None) -> Collection:
 
 
 def _alone(args: argparse.Namespace) -> int:
+    from mpi_collector.benchmark.recorder import SuiteRecorder
     from mpi_collector.output.files import ResultsError
     from mpi_collector.transport.root import Root
 
@@ -154,7 +155,7 @@ def _alone(args: argparse.Namespace) -> int:
     except ResultsError as e:
         say(str(e))
         return 2
-    code = collection.record(Root(collection.plan.sampling, collection.run, None))
+    code = collection.record(Root(collection.plan.sampling, collection.run, None, None, SuiteRecorder))
     tell(collection, args.quiet)
     return code
 
@@ -177,17 +178,19 @@ def _rank(args: argparse.Namespace, launch: Launch) -> int:
 
 
 def _member(world: object) -> int:
+    from mpi_collector.benchmark.recorder import SuiteRecorder
     from mpi_collector.transport.member import Member
     from mpi_collector.transport.mpi import World
 
     assert isinstance(world, World)
-    if not Member(world).run():
+    if not Member(world, SuiteRecorder).run():
         os._exit(0)  # the root is gone; Finalize would wait for it
     world.finish(True)
     return 0
 
 
 def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
+    from mpi_collector.benchmark.recorder import SuiteRecorder
     from mpi_collector.output.files import ResultsError
     from mpi_collector.transport.mpi import World
     from mpi_collector.transport.root import Root
@@ -204,7 +207,7 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
             os._exit(2)
         world.finish(True)
         return 2
-    code = collection.record(Root(collection.plan.sampling, collection.run, world))
+    code = collection.record(Root(collection.plan.sampling, collection.run, world, None, SuiteRecorder))
     tell(collection, args.quiet)
     if not collection.everybody:
         sys.stdout.flush()
@@ -215,11 +218,12 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
 
 
 def _bridge(world: object) -> int:
+    from mpi_collector.benchmark.recorder import SuiteRecorder
     from mpi_collector.transport.bridge import Bridge, LauncherGone
     from mpi_collector.transport.mpi import World
 
     assert isinstance(world, World)
-    bridge = Bridge(world)
+    bridge = Bridge(world, SuiteRecorder)
     try:
         bridge.serve()
     except LauncherGone:

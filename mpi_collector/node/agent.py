@@ -9,7 +9,6 @@ import array
 import errno
 import os
 import select
-import signal
 import socket
 import sys
 
@@ -18,7 +17,6 @@ from .frames import VERSION, Decoder, FrameError, encode
 from .identity import check_host, identity
 from .options import SamplingOptions
 from .recorder import Recorder
-from .spool import user_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +25,12 @@ if TYPE_CHECKING:
 ORPHAN_S = 60.0
 _CHUNK = 4 << 20
 _FDS = array.array("i")
+
+
+def peer_uid(connection):
+    # type: (socket.socket) -> int
+    """Who is at the other end of a Unix socket."""
+    return array.array("i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
 
 
 class Agent:
@@ -94,7 +98,7 @@ class Agent:
     def _accept(self):
         # type: () -> None
         connection, _ = self.listener.accept()
-        if _peer_uid(connection) != os.getuid():  # an abstract socket has no file mode
+        if peer_uid(connection) != os.getuid():  # an abstract socket has no file mode
             connection.close()
             return
         _data, extra, _flags, _address = connection.recvmsg(1, socket.CMSG_SPACE(2 * _FDS.itemsize))
@@ -229,77 +233,3 @@ class Agent:
         # type: (dict) -> dict
         self.done = True
         return {}
-
-
-# ---- how it comes to life
-
-
-def socket_name(run, key):
-    # type: (str, str) -> str
-    """Abstract, so that no file is left: the spool is the agent's only file. Names the user, the run and the host."""
-    return "\0%s/%s/%s" % (user_directory(), run, key)
-
-
-def main(run, key, orphan_s=ORPHAN_S):
-    # type: (str, str, float) -> None
-    """What ssh runs: hand stdin and stdout to the agent of this run, which is started if there is none, and wait."""
-    name = socket_name(run, key)
-    connection = _connect(name)
-    if connection is None:
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(name)
-        listener.listen(4)
-        if _fork_agent(listener, orphan_s):
-            listener.close()
-        connection = _connect(name)
-    if connection is None:
-        raise SystemExit("the agent did not start")
-    fds = array.array("i", [0, 1])
-    connection.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1):  # the agent alone holds them now, and sees when the other end goes
-        os.dup2(null, fd)
-    while connection.recv(1):
-        pass
-
-
-def _connect(name):
-    # type: (str) -> Any
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.connect(name)
-    except OSError:
-        connection.close()
-        return None
-    if _peer_uid(connection) != os.getuid():
-        raise SystemExit("the agent's socket belongs to another user")
-    return connection
-
-
-def _peer_uid(connection):
-    # type: (socket.socket) -> int
-    return array.array("i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
-
-
-def _fork_agent(listener, orphan_s):
-    # type: (Any, float) -> bool
-    """True in the parent. The child becomes a daemon: no terminal, no parent, no open files but the listener's."""
-    if os.fork():
-        return True
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    code = 0
-    try:
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_IGN)
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(null, fd)
-        os.chdir("/")
-        agent = Agent(listener)
-        signal.signal(signal.SIGTERM, agent.end_soon)
-        agent.serve(orphan_s)
-    except BaseException:  # noqa: BLE001 - nobody is left to tell; the spool is there
-        code = 1
-    os._exit(code)

@@ -55,6 +55,9 @@ class Recorder:
         meta.update(self.probe.meta())
         self.spool = self._make_spool(meta)
         self._decoder = self.decoder(self.probe.sources, self.probe.layout, self.spool.event)
+        gc.collect()
+        if hasattr(gc, "freeze"):  # Python 3.7
+            gc.freeze()  # what lives now lives until the end; no collection needs to look at it
         return {
             "rows": self.spool.shape.rows - 1,
             "spool": self.spool.path,
@@ -107,9 +110,6 @@ class Recorder:
         )  # fmt: skip
         self.sampler = Sampler(self.probe, self.spool, self._decoder, options.when_full, capacity)
         t0 = t0_root_ns + self._offset_ns
-        gc.collect()
-        if hasattr(gc, "freeze"):  # Python 3.7
-            gc.freeze()  # what lives now lives until the end; no collection needs to look at it
         self.sampler.start(Grid(t0, options.interval_ns, t0 + options.duration_ns if options.duration_ns else 0))
 
     def wait_first(self, timeout_s):

@@ -192,9 +192,9 @@ class Sampler:
             missed = (mono_ns() - deadline) // grid.interval_ns
             if missed > 0:
                 tick += missed
-                if tick % stride:
-                    continue
                 deadline = grid.t0_ns + tick * grid.interval_ns
+                if tick % stride or (grid.end_ns and deadline >= grid.end_ns):
+                    continue
             self._take(tick, deadline, 0)
             self.last_tick = tick
             if self.taken == 1:

@@ -1,8 +1,8 @@
 """Derived figures: what a host did, from its counters, in one place, with names and units.
 
 ``derive(host)`` turns the rows of a host into intervals. Interval i lies between rows i and i + 1. A rate is the growth
-of a counter over the exact time between the two rows; a level (memory) is its value at the interval's end. A figure whose
-columns were not recorded is not there; one that is unknown in some interval is NaN there. Nothing is clamped.
+of a counter over the exact time between the two rows; a level (memory) is its value at the interval's end. A figure
+whose columns were not recorded is not there; one that is unknown in some interval is NaN there. Nothing is clamped.
 
 Totals count leaf physical devices once. Which those are says the host's recorded topology (``meta["topology"]``, under
 ``block`` and ``net``: {name: {"kind", "leaf", "parents"}}); devices it does not know, and recordings without one, go by
@@ -106,6 +106,7 @@ class Derived:
     """
 
     key: str
+    first_tick: int  #: of the first row
     tick: Int64  #: of the interval's end; -1 = the stop row
     begin_ns: Int64
     end_ns: Int64
@@ -119,7 +120,7 @@ class Derived:
 
 
 def block_rule(name: str, others: Iterable[str]) -> str:
-    """"" when a block device of this name counts, else why not. ``others``: all names that are listed."""
+    """ "" when a block device of this name counts, else why not. ``others``: all names that are listed."""
     if _BLOCK_LEAF.fullmatch(name):
         return ""
     match = _PARTITION.fullmatch(name)
@@ -130,7 +131,7 @@ def block_rule(name: str, others: Iterable[str]) -> str:
 
 
 def net_rule(name: str, _others: Iterable[str]) -> str:
-    """"" when an interface of this name counts, else why not."""
+    """ "" when an interface of this name counts, else why not."""
     return "no physical interface by its name" if _NET_SOFTWARE.fullmatch(name) else ""
 
 
@@ -162,8 +163,9 @@ class _Deriver:
         self.seconds[self.seconds <= 0] = np.nan
         self.shown = self._shown(len(self.seconds))
         n = self.shown
-        self.out = Derived(host.key, host.tick[1 : n + 1], times[:n], times[1 : n + 1],
-                           float(times[-1] - times[0]) * 1e-9 if len(times) else 0.0)  # fmt: skip
+        first = int(host.tick[0]) if len(times) else STOP_TICK
+        span_s = float(times[-1] - times[0]) * 1e-9 if len(times) else 0.0
+        self.out = Derived(host.key, first, host.tick[1 : n + 1], times[:n], times[1 : n + 1], span_s)
         topology = host.meta.get("topology")
         topology = topology if isinstance(topology, dict) else {}
         self.out.block = choose(self.devices("diskstats", "sectors_read"), topology.get("block"), block_rule)

@@ -71,3 +71,23 @@ class TransportError(Exception):
 def nap(seconds: float) -> None:
     """Sleep by select, which no faked or stepped clock disturbs (time.sleep fails under libfaketime)."""
     select.select((), (), (), seconds)
+
+
+class Cutter:
+    """Cuts a stream of bytes back into the members it was made of."""
+
+    def __init__(self, heads: list[dict[str, Any]], sink: Sink) -> None:
+        self._heads, self._sink = iter(heads), sink
+        self.total = sum(int(h["packed"]) for h in heads)
+        self._left = 0
+
+    def take(self, data: memoryview) -> None:
+        while len(data):
+            while not self._left:
+                head = next(self._heads)
+                self._left = int(head["packed"])
+                self._sink.begin(head)
+            n = min(self._left, len(data))
+            self._sink.write(data[:n])
+            self._left -= n
+            data = data[n:]

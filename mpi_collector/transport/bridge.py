@@ -15,6 +15,7 @@ from mpi_collector.node.frames import BLOB_MAX, VERSION, Decoder, FrameError, en
 from mpi_collector.node.identity import identity
 from mpi_collector.transport.mpi import World
 from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.transport.recorder import NodeRecorder
 from mpi_collector.transport.root import Root
 
 _WINDOW = 4  #: blobs on their way at a time
@@ -28,8 +29,8 @@ class LauncherGone(Exception):
 class Bridge:
     """``serve()`` until dismissed. Raises LauncherGone; the spools stay then."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, world: World, recorder_class: type[NodeRecorder]) -> None:
+        self.world, self._recorder_class = world, recorder_class
         self.root: Root | None = None
         self.everybody = True
         self._decoder = Decoder()
@@ -98,7 +99,8 @@ class Bridge:
                 "t0_ns": root.t0_ns, "epoch_ns": root.epoch_ns}  # fmt: skip
 
     def do_open(self, message: dict[str, Any]) -> dict[str, Any]:
-        self.root = Root(SamplingOptions.from_dict(message["options"]), message["run"], self.world, message["names"])
+        options = SamplingOptions.from_dict(message["options"])
+        self.root = Root(options, message["run"], self.world, message["names"], self._recorder_class)
         self.root.open(message["facts"])
         return self._state()
 

@@ -19,10 +19,9 @@ from mpi_collector.transport.session import Session
 
 _T = TypeVar("_T")
 _START_S = 60.0
-_SERVE = "from mpi_collector.transport.child import serve; serve()"
 
 
-def serve() -> None:
+def serve_agent(recorder_class: type[NodeRecorder]) -> None:
     """The child: an agent on stdin and stdout, and no other way to it."""
     import os
     import signal
@@ -31,21 +30,23 @@ def serve() -> None:
 
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):  # the program's, not ours
         signal.signal(number, signal.SIG_IGN)
-    agent = Agent(recorder_class=NodeRecorder)
+    agent = Agent(recorder_class=recorder_class)
     signal.signal(signal.SIGTERM, agent.end_soon)
     agent.attach(os.dup(0), os.dup(1))
     agent.serve()
 
 
 class ChildRecorder(NodeRecorder):
-    """A NodeRecorder whose work is done by a child process."""
+    """A NodeRecorder whose work is done by a child process that runs ``program``."""
+
+    program = "from mpi_collector.transport.child import *; serve_agent(NodeRecorder)"
 
     def __init__(self, options: SamplingOptions, run: str, key: str, facts: dict[str, Any]) -> None:
         super().__init__(options, run, key, facts)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="recorder", daemon=True)
         self._thread.start()
-        self._session = Session([sys.executable, "-c", _SERVE], b"")
+        self._session = Session([sys.executable, "-c", self.program], b"")
         self._json = False
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:

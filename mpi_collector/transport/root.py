@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.identity import identity, same_host_key, unique_keys
 from mpi_collector.node.recorder import use_all_cpus
-from mpi_collector.transport.base import HostState, Sink, nap
+from mpi_collector.transport.base import Cutter, HostState, Sink, nap
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.recorder import NodeRecorder
 
@@ -272,7 +272,7 @@ class Root:
         host = self.leaders[rank]
         self.world.send(rank, type="send")
         sink.begin_host(host.key)
-        cutter = _Cutter(heads, sink)
+        cutter = Cutter(heads, sink)
         try:
             self.world.receive_stream(rank, cutter.total, cutter.take, self.options.gather_timeout_s)
         except Lost as e:
@@ -319,23 +319,3 @@ class Root:
             return True
         gone = {r for r, h in self.leaders.items() if h.gone} | set(self.missing_ranks)
         return self._let_go(set(range(1, self.world.size)) - gone) and not gone
-
-
-class _Cutter:
-    """Cuts a stream of bytes back into the members it was made of."""
-
-    def __init__(self, heads: list[dict[str, Any]], sink: Sink) -> None:
-        self._heads, self._sink = iter(heads), sink
-        self.total = sum(int(h["packed"]) for h in heads)
-        self._left = 0
-
-    def take(self, data: memoryview) -> None:
-        while len(data):
-            while not self._left:
-                head = next(self._heads)
-                self._left = int(head["packed"])
-                self._sink.begin(head)
-            n = min(self._left, len(data))
-            self._sink.write(data[:n])
-            self._left -= n
-            data = data[n:]

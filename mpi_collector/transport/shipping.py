@@ -48,8 +48,8 @@ class _Memory(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return self.sources[name][1]
 _head = json.loads(_exactly(int(_exactly(8))).decode())
 sys.meta_path.insert(0, _Memory(json.loads(zlib.decompress(_exactly(_head["size"])).decode())))
-from mpi_collector_node import agent
-agent.main(_head["run"], _head["key"], _head["orphan_s"])
+from mpi_collector_node import agent_start
+agent_start.main(_head["run"], _head["key"], _head["orphan_s"])
 '''
 
 

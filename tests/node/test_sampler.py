@@ -193,7 +193,6 @@ def test_missed_ticks_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lates == {3: 0.9, 12: 0.5}
 
 
-@pytest.mark.xfail(strict=True, reason="a jump over missed ticks does not look at the end of the grid")
 @pytest.mark.parametrize("when", [2, 4])
 def test_asleep_over_the_end(monkeypatch: pytest.MonkeyPatch, when: int) -> None:
     """Who sleeps over the end of the grid takes the stop row and no tick behind the end."""

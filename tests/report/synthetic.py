@@ -109,7 +109,9 @@ def counter(rate: Float64 | float, times: Int64, start: int = 1000) -> Int64:
     return np.concatenate(([0], np.round(grown))).astype(np.int64) + start
 
 
-def disk(name: str, times: Int64, read: Float64 | float, write: Float64 | float, block: int = 1 << 20) -> dict[str, Int64]:
+def disk(
+    name: str, times: Int64, read: Float64 | float, write: Float64 | float, block: int = 1 << 20
+) -> dict[str, Int64]:
     """diskstats columns of a device that reads and writes so many bytes per second; it can do 3 GB/s."""
     read, write = np.asarray(read, dtype=np.float64), np.asarray(write, dtype=np.float64)
     load = np.clip((read + write) / 3e9, 0, 0.999)
@@ -137,7 +139,9 @@ def cpu(times: Int64, busy: Float64 | float, iowait: Float64 | float, cpus: int 
     return out
 
 
-def memory(used: Float64 | float, cache: Float64 | float, dirty: Float64 | float, rows: int, total: float = 256e9) -> dict[str, Int64]:
+def memory(
+    used: Float64 | float, cache: Float64 | float, dirty: Float64 | float, rows: int, total: float = 256e9
+) -> dict[str, Int64]:
     """meminfo columns, from bytes; ``used`` and the others: (rows,) or one number."""
     used, cache, dirty = (np.broadcast_to(np.asarray(x, dtype=np.float64), (rows,)) for x in (used, cache, dirty))
     kb = {"MemTotal": np.full(rows, total), "MemFree": total - used - cache, "Buffers": np.full(rows, 1e8),

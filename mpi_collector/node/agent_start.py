@@ -1,0 +1,79 @@
+"""How an agent comes to life on a host, and how a session finds the one that lives there already."""
+
+import array
+import os
+import signal
+import socket
+
+from .agent import ORPHAN_S, Agent, peer_uid
+from .spool import user_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def socket_name(run, key):
+    # type: (str, str) -> str
+    """Abstract, so that no file is left: the spool is the agent's only file. Names the user, the run and the host."""
+    return "\0%s/%s/%s" % (user_directory(), run, key)
+
+
+def main(run, key, orphan_s=ORPHAN_S):
+    # type: (str, str, float) -> None
+    """What ssh runs: hand stdin and stdout to the agent of this run, which is started if there is none, and wait."""
+    name = socket_name(run, key)
+    connection = _connect(name)
+    if connection is None:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(name)
+        listener.listen(4)
+        if _fork_agent(listener, orphan_s):
+            listener.close()
+        connection = _connect(name)
+    if connection is None:
+        raise SystemExit("the agent did not start")
+    fds = array.array("i", [0, 1])
+    connection.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):  # the agent alone holds them now, and sees when the other end goes
+        os.dup2(null, fd)
+    while connection.recv(1):
+        pass
+
+
+def _connect(name):
+    # type: (str) -> Any
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(name)
+    except OSError:
+        connection.close()
+        return None
+    if peer_uid(connection) != os.getuid():
+        raise SystemExit("the agent's socket belongs to another user")
+    return connection
+
+
+def _fork_agent(listener, orphan_s):
+    # type: (Any, float) -> bool
+    """True in the parent. The child becomes a daemon: no terminal, no parent, no open files but the listener's."""
+    if os.fork():
+        return True
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    code = 0
+    try:
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_IGN)
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.chdir("/")
+        agent = Agent(listener)
+        signal.signal(signal.SIGTERM, agent.end_soon)
+        agent.serve(orphan_s)
+    except BaseException:  # noqa: BLE001 - nobody is left to tell; the spool is there
+        code = 1
+    os._exit(code)

@@ -1,0 +1,88 @@
+"""Numbers and names for people: units that fit, ranges of names, nothing that a terminal would obey."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+#: unit as stored -> (what to show, divisor), the largest first
+_SCALES: dict[str, tuple[tuple[str, float], ...]] = {
+    "bytes/s": (("TB/s", 1e12), ("GB/s", 1e9), ("MB/s", 1e6), ("kB/s", 1e3), ("B/s", 1.0)),
+    "bytes": (("TiB", 2.0**40), ("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10), ("B", 1.0)),
+    "1/s": (("M/s", 1e6), ("k/s", 1e3), ("/s", 1.0)),
+    "ms": (("s", 1e3), ("ms", 1.0), ("µs", 1e-3)),
+    "requests": (("", 1.0),),
+    "%": (("%", 1.0),),
+}
+NOTHING = "-"  #: what was not recorded
+
+
+def scale(unit: str, largest: float) -> tuple[str, float]:
+    """(unit to show, divisor) in which ``largest`` reads well."""
+    steps = _SCALES[unit]
+    if not math.isfinite(largest) or largest <= 0:
+        return steps[min(1, len(steps) - 1)]
+    return next(((u, by) for u, by in steps if largest >= by), steps[-1])
+
+
+def number(value: float | None, divisor: float = 1.0) -> str:
+    """Three significant digits without an exponent; a dash for what is not known."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    x = value / divisor
+    if x == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(x)))) if abs(x) < 1000 else 0
+    return f"{x:.{min(digits, 3)}f}"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number with the unit that fits it."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    shown, by = scale(unit, abs(value))
+    return f"{number(value, by)} {shown}".rstrip()
+
+
+def duration(seconds: float) -> str:
+    """``95.2 s`` or ``2 h 05 min 10 s``."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours} h {m:02d} min {s:02d} s" if hours else f"{m} min {s:02d} s"
+
+
+def clean(text: object, ascii_only: bool = False) -> str:
+    """``text`` with everything that a terminal or an eye could take for something else written as an escape."""
+    good = [c if c.isprintable() and (c.isascii() or not ascii_only) else ascii(c)[1:-1] for c in str(text)]
+    return "".join(good)
+
+
+def ranges(names: Iterable[str]) -> str:
+    """``loop0-7, sda, nvme0n1-7n1`` style: names that differ in one last number only, together."""
+    groups: dict[str, list[int]] = {}
+    out: dict[str, None] = {}
+    for name in names:
+        match = re.fullmatch(r"(.*?)(0|[1-9]\d{0,8})", name)
+        if match:
+            groups.setdefault(match[1], []).append(int(match[2]))
+            out.setdefault(match[1] + "\0")
+        else:
+            out.setdefault(name)
+    return ", ".join(_runs(n[:-1], groups[n[:-1]]) if n.endswith("\0") and n[:-1] in groups else n for n in out)
+
+
+def _runs(head: str, numbers: list[int]) -> str:
+    runs: list[list[int]] = []
+    for n in sorted(set(numbers)):
+        if runs and n == runs[-1][-1] + 1:
+            runs[-1].append(n)
+        else:
+            runs.append([n])
+    texts = [
+        f"{r[0]}-{r[-1]}" if len(r) > 2 else ", ".join(f"{head}{n}" if i else str(n) for i, n in enumerate(r))
+        for r in runs
+    ]
+    return ", ".join(head + t for t in texts)
