@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,20 +20,19 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("path", type=Path, nargs="?", default=Path("results"), help="recording, or a results directory")
     parser.add_argument("--json", action="store_true", help="for scripts, on stdout")
     args = parser.parse_args(words)
-    from mpi_collector.report.verdict import line
+    from mpi_collector.report.summary import document, print_summary
     from mpi_collector.store.recording import RecordingError, load
 
     try:
-        with load(args.path) as recording:
-            run = recording.run
+        if args.json:
+            with load(args.path) as recording:
+                json.dump(document(recording), sys.stdout, indent=1, allow_nan=False)
+            print()
+        else:
+            print_summary(args.path, sys.stdout, most_hosts=None)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # "summary | head": nothing to complain about
     except (RecordingError, OSError) as e:
         print(f"mpi_collector: {e}", file=sys.stderr)
         return 2
-    if args.json:
-        json.dump({"verdict": run["verdict"], "facts": run["facts"]}, sys.stdout, indent=1)
-        print()
-        return 0
-    print(line(run))
-    for reason in run["verdict"]["reasons"]:
-        print(f"  {reason}")
     return 0

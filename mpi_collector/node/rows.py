@@ -66,7 +66,10 @@ class Placement:
         taken[slot] = tick
         return slot
 
-    def stride(self, tick):
-        # type: (int) -> int
-        """After ``tick``, only every this-many-th tick needs to be sampled."""
-        return 1 << level_of(tick + 1, self.capacity) if self.policy == "decimate" else 1
+    def pace(self, tick):
+        # type: (int) -> tuple
+        """(every how many ticks to sample from ``tick`` on, the tick up to which that holds)."""
+        if self.policy != "decimate":
+            return 1, 1 << 62
+        level = level_of(tick, self.capacity)
+        return 1 << level, self.capacity << level

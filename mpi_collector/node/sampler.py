@@ -8,7 +8,7 @@ the stage is in the spool.
 import os
 import struct
 import threading
-import zlib
+from zlib import crc32
 
 from .compat import cpu_ns, mono_ns, preadv, wall_ns
 from .decode import ERROR, TRUNCATED, RowDecoder, make_layout
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
 STAGE_SLOTS = 32
+_NUMBER = struct.Struct("<q").pack_into
 
 
 class Probe:
@@ -95,14 +96,14 @@ class Sampler:
         self.last_tick = STOP_TICK
         self.failure = None  # type: Any
         self.first_sample = threading.Event()
+        self._quit = False
         self._stopping = threading.Event()
         self._timer = make_timer()  # type: Any
         self._thread = None  # type: Any
         self._slot = 0
         self._rows = _RowWriter(self)
         shape = spool.shape
-        self._head = struct.Struct("<%dq" % (len(STAGE_FIELDS) - 2 + 2 * shape.sources))
-        self._stamp = struct.Struct("<q").pack_into
+        self._head = struct.Struct("<%dq" % (len(STAGE_FIELDS) - 2 + 2 * shape.sources)).pack_into
         self._slots = [self._prepare(i) for i in range(shape.stage_slots)]
         self._batch = min(stage_slots, shape.stage_slots)
         try:
@@ -144,6 +145,7 @@ class Sampler:
             raise RuntimeError("not started")
         if not self._stopping.is_set():
             self._stopping.set()
+            self._quit = True
             self._timer.wake()
         if self._thread is not threading.current_thread():
             self._thread.join()
@@ -176,22 +178,22 @@ class Sampler:
 
     def _loop(self):
         # type: () -> None
-        grid, stopping, wait = self.grid, self._stopping, self._timer.wait
-        tick = 0
-        while not stopping.is_set():
-            stride = self.placement.stride(tick - 1)
+        # Every Python function called here is one more piece of cold code at every tick: few, and nothing computed twice.
+        grid, wait = self.grid, self._timer.wait
+        tick, stride, steady_until = 0, 1, 0
+        while not self._quit:
+            if tick >= steady_until:
+                stride, steady_until = self.placement.pace(tick)
             tick += -tick % stride
             deadline = grid.t0_ns + tick * grid.interval_ns
             if grid.end_ns and deadline >= grid.end_ns:
                 wait(grid.end_ns, 0)
                 return
-            wait(deadline, grid.interval_ns * stride)
-            if stopping.is_set():
+            now = wait(deadline, grid.interval_ns * stride)
+            if self._quit:
                 return
-            # a tick is missed once the next one is due
-            missed = (mono_ns() - deadline) // grid.interval_ns
-            if missed > 0:
-                tick += missed
+            if now - deadline >= grid.interval_ns:  # a tick is missed once the next one is due
+                tick += (now - deadline) // grid.interval_ns
                 deadline = grid.t0_ns + tick * grid.interval_ns
                 if tick % stride or (grid.end_ns and deadline >= grid.end_ns):
                     continue
@@ -205,9 +207,9 @@ class Sampler:
     def _take(self, tick, deadline, flags):
         # type: (int, int, int) -> None
         base, head, plan = self._slots[self._slot]
+        mm, ends = self.spool.mm, []  # type: Any, list
         wall = wall_ns()
         begin = mono_ns()
-        ends = []  # type: list
         for fd, buffers, whole_below, kernel_file in plan:
             try:
                 n = preadv(fd, buffers, 0)
@@ -215,14 +217,13 @@ class Sampler:
                     n = kernel_file.rest(buffers[0], n)
             except OSError as e:
                 n = -status_of(e)
-            ends.append(n)
-            ends.append(mono_ns())
-        rss = self._rss() if not self._slot or flags else MISSING
-        self._stamp(self.spool.mm, base, 0)
-        self._head.pack_into(self.spool.mm, base + 16, begin, wall, deadline, flags, cpu_ns(), rss, *ends)
+            ends += n, mono_ns()
+        rss = MISSING if self._slot and not flags else self._rss()
+        self._head(mm, base + 16, begin, wall, deadline, flags, cpu_ns(), rss, *ends)
         stamp = tick + STAMP_SHIFT
-        self._stamp(self.spool.mm, base + 8, zlib.crc32(head, stamp & 0xFFFFFFFF))
-        self._stamp(self.spool.mm, base, stamp)
+        # last, and only now: the stamp of a free slot is 0
+        _NUMBER(mm, base + 8, crc32(head, stamp & 0xFFFFFFFF))
+        _NUMBER(mm, base, stamp)
         self.taken += 1
         self._slot += 1
         if self._slot == self._batch:
@@ -241,7 +242,7 @@ class Sampler:
         bases = [shape.stage_at + i * shape.stage_size for i in range(self._slot)]
         self._rows.write(bases)
         for base in bases:
-            self._stamp(mm, base, 0)
+            _NUMBER(mm, base, 0)
         self._slot = 0
 
 

@@ -15,18 +15,21 @@ _EARLY_NS = 50000  #: a wake-up that is early by less than this counts
 
 
 class SelectTimer:
-    """``wait(deadline)`` returns at the deadline (monotonic ns) or when ``wake()`` was called, which is for good."""
+    """``wait(deadline)`` returns at the deadline or when ``wake()`` was called, which is for good; it returns the time.
+
+    All times are monotonic ns.
+    """
 
     def __init__(self):
         # type: () -> None
         self._read, self._write = os.pipe()
 
     def wait(self, deadline_ns, period_ns):
-        # type: (int, int) -> None
+        # type: (int, int) -> int
         while True:
-            left = deadline_ns - mono_ns()
-            if left <= 0 or select.select((self._read,), (), (), left * 1e-9)[0]:
-                return
+            now = mono_ns()
+            if now >= deadline_ns or select.select((self._read,), (), (), (deadline_ns - now) * 1e-9)[0]:
+                return now
 
     def wake(self):
         # type: () -> None
@@ -64,14 +67,15 @@ class TimerFd:
             self._next, self._period = deadline_ns, period_ns
 
     def wait(self, deadline_ns, period_ns):
-        # type: (int, int) -> None
+        # type: (int, int) -> int
         while True:
             if deadline_ns != self._next or period_ns != self._period:
                 self._arm(deadline_ns, period_ns)
             os.read(self._fd, 8)
             self._next += period_ns
-            if self._woken or mono_ns() >= deadline_ns - _EARLY_NS:
-                return
+            now = mono_ns()
+            if now >= deadline_ns - _EARLY_NS or self._woken:
+                return now
             self._next = 0  # early: the clock was slewed
 
     def wake(self):

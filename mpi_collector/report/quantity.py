@@ -10,11 +10,12 @@ from collections.abc import Iterable
 _SCALES: dict[str, tuple[tuple[str, float], ...]] = {
     "bytes/s": (("TB/s", 1e12), ("GB/s", 1e9), ("MB/s", 1e6), ("kB/s", 1e3), ("B/s", 1.0)),
     "bytes": (("TiB", 2.0**40), ("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10), ("B", 1.0)),
-    "1/s": (("M/s", 1e6), ("k/s", 1e3), ("/s", 1.0)),
+    "1/s": (("M", 1e6), ("k", 1e3), ("", 1.0)),
     "ms": (("s", 1e3), ("ms", 1.0), ("µs", 1e-3)),
     "requests": (("", 1.0),),
     "%": (("%", 1.0),),
 }
+_OF_ZERO = ("MB/s", "MiB", "ms")
 NOTHING = "-"  #: what was not recorded
 
 
@@ -22,17 +23,19 @@ def scale(unit: str, largest: float) -> tuple[str, float]:
     """(unit to show, divisor) in which ``largest`` reads well."""
     steps = _SCALES[unit]
     if not math.isfinite(largest) or largest <= 0:
-        return steps[min(1, len(steps) - 1)]
+        return next((step for step in steps if step[0] in _OF_ZERO), steps[-1])
     return next(((u, by) for u, by in steps if largest >= by), steps[-1])
 
 
 def number(value: float | None, divisor: float = 1.0) -> str:
-    """Three significant digits without an exponent; a dash for what is not known."""
+    """Three significant digits, no exponent, three decimals at most; a dash for what is not known."""
     if value is None or not math.isfinite(value):
         return NOTHING
     x = value / divisor
     if x == 0:
         return "0"
+    if abs(x) < 0.0005:
+        return "<0.001" if x > 0 else ">-0.001"
     digits = max(0, 2 - math.floor(math.log10(abs(x)))) if abs(x) < 1000 else 0
     return f"{x:.{min(digits, 3)}f}"
 

@@ -18,14 +18,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 
 from mpi_collector.report.cluster import LIMITS, Cluster, HostFigures, fold
 from mpi_collector.report.outliers import outliers
+from mpi_collector.report.text import Writer, render, verdict_lines
+from mpi_collector.report.verdict import line
 from mpi_collector.store.derived import FIGURES, RDMA_NOTE
-from mpi_collector.store.recording import Recording
+from mpi_collector.store.recording import Recording, load
+
+END_HOSTS = 64  #: at the end of a run with more hosts nobody waits for the figures
 
 _RUN = ("run", "benchmark", "collection_method", "ended_by", "start_ns", "end_ns", "interval_ns", "command",
         "command_exit_code", "hosts_requested", "hosts_partial")  # fmt: skip
@@ -119,3 +124,15 @@ def notes(cluster: Cluster, run: dict[str, Any]) -> list[str]:
     thinned = f" (the array was full: every {2**level}th tick was kept)" if level else ""
     out.append(f"a peak is the highest mean over one interval of {interval_s:g} s{thinned}")
     return out
+
+
+def print_summary(path: str | Path, file: TextIO, width: int | None = None, most_hosts: int | None = END_HOSTS) -> None:
+    """The summary of a recording as text. ``most_hosts``: of a run with more of them only the verdict is printed, which
+    takes no time; None: always everything. RecordingError when it cannot be read."""
+    out = Writer(file, width)
+    with load(path) as recording:
+        verdict_lines(recording.run, line(recording.run), out)
+        if most_hosts is not None and len(recording) > most_hosts:
+            out.line(f"figures of {len(recording)} hosts: mpi_collector summary {out.name(recording.path)}")
+            return
+        render(document(recording), out)

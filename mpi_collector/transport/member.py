@@ -71,6 +71,7 @@ class Member:
             return False
         if message["type"] == "exit":
             self.close()
+            self._answer(type="bye")
         return True
 
     def close(self) -> None:
@@ -85,6 +86,7 @@ class Member:
             raise
         except Exception as e:  # noqa: BLE001 - told to the root; a rank that leaves would end the whole launch
             self._answer(type="failed", during=message["type"], error=f"{type(e).__name__}: {e}")
+            self._poll_s = IDLE_POLL_S  # the root asks no more of this rank before the end
 
     def _hurry(self, _signum: int, _frame: object) -> None:
         self._hurry_until = mono_ns() + int(HURRY_S * 1e9)

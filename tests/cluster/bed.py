@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -372,16 +373,34 @@ def under_scratch(paths: Sequence[str | Path]) -> list[str]:
 
 
 @contextmanager
-def hosts(count: int, name: str = "ct", net: str = "10.78.0", pythons: Sequence[str] = _NO_WORDS) -> Iterator[Bed]:
+def free_bed() -> Iterator[tuple[str, str]]:
+    """(name, network) that no other session of this machine has while the ``with`` lasts."""
+    for number in range(200):
+        with open(_SCRATCH / f".mpi_collector-bed{number}.lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            try:
+                yield f"mc{number}", f"10.78.{number}"
+            finally:
+                os.unlink(lock.name)
+            return
+    raise RuntimeError("200 beds on this machine?")
+
+
+@contextmanager
+def hosts(count: int, pythons: Sequence[str] = _NO_WORDS) -> Iterator[Bed]:
     """A bed that is there inside a ``with``."""
     share = Path(tempfile.mkdtemp(prefix="mpicol-", dir=_SCRATCH))
     share.chmod(0o755)
-    bed = Bed(count, share, name, net, under_scratch([REPOSITORY, *pythons]))
-    try:
-        bed.up()
-        yield bed
-    finally:
+    with free_bed() as (name, net):
+        bed = Bed(count, share, name, net, under_scratch([REPOSITORY, *pythons]))
         try:
-            bed.down()
+            bed.up()
+            yield bed
         finally:
-            shutil.rmtree(share, ignore_errors=True)
+            try:
+                bed.down()
+            finally:
+                shutil.rmtree(share, ignore_errors=True)

@@ -55,7 +55,7 @@ def odd_hosts() -> Iterator[Bed]:
     missing = missing_for_bed()
     if missing:
         pytest.skip(missing)
-    with hosts(4, name="st", net="10.79.0", pythons=[PYTHON]) as bed:
+    with hosts(4, pythons=[PYTHON]) as bed:
         odd.clear()
         if FAKETIME and only_python(bed, 1, f"LD_PRELOAD={FAKETIME} FAKETIME=+1h exec {PYTHON} \"$@\""):
             odd.add("clock")

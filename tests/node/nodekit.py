@@ -139,8 +139,9 @@ class FakeTime:
         run.sampler._timer.close()
         run.sampler._timer = self
 
-    def wait(self, deadline_ns: int, period_ns: int) -> None:
+    def wait(self, deadline_ns: int, period_ns: int) -> int:
         self.now = max(self.now, deadline_ns) + self.late(deadline_ns)
+        return self.now
 
     def wake(self) -> None:
         """Nobody sleeps."""

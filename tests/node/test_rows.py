@@ -88,12 +88,12 @@ def test_two_hosts_line_up(capacity: int, length: int, missed: list[int]) -> Non
 
 @QUICK
 @given(capacity=CAPACITIES, last=st.integers(0, 2000))
-def test_stride_skips_only_what_is_not_kept(capacity: int, last: int) -> None:
-    """A sampler that takes only the ticks that stride() asks for ends with the same array as one that takes all."""
+def test_pace_skips_only_what_is_not_kept(capacity: int, last: int) -> None:
+    """A sampler that takes only the ticks that pace() asks for ends with the same array as one that takes all."""
     sparse, tick = [], 0
     placement = Placement("decimate", capacity)
     while True:
-        tick += -tick % placement.stride(tick - 1)
+        tick += -tick % placement.pace(tick)[0]
         if tick > last:
             break
         sparse.append(tick)
@@ -103,6 +103,15 @@ def test_stride_skips_only_what_is_not_kept(capacity: int, last: int) -> None:
     assert {t for t in arrays[0].values() if t % divisor == 0} == {t for t in arrays[1].values() if t % divisor == 0}
     # a tick that is due at one level may be the first of the next
     assert sum(placement.place(t) < 0 for t in sparse) <= placement.level
+
+
+@QUICK
+@given(capacity=CAPACITIES, tick=st.integers(0, 100_000))
+def test_pace_says_how_long_it_holds(capacity: int, tick: int) -> None:
+    """The level is the same up to the tick it names, and another one there."""
+    stride, until = Placement("decimate", capacity).pace(tick)
+    assert 2 ** level_of(until - 1, capacity) == stride == 2 ** level_of(tick, capacity)
+    assert 2 ** level_of(until, capacity) == 2 * stride
 
 
 @QUICK
@@ -118,7 +127,7 @@ def test_stop_keeps_the_oldest(capacity: int, ticks: list[int]) -> None:
     """The first ``capacity`` samples are there and nothing is overwritten."""
     placement = Placement("stop", capacity)
     assert sorted(array_after(placement, ticks).values()) == ticks[:capacity]
-    assert [placement.stride(t) for t in ticks] == [1] * len(ticks)
+    assert {placement.pace(t) for t in ticks} <= {(1, 1 << 62)}
 
 
 def test_refuses() -> None:

@@ -1,0 +1,198 @@
+"""The figures against iostat's and sar's, which read the same kernel files over the same interval.
+
+In a mount namespace of their own the tools see files that we wrote over those of /proc; between their two readings the
+files are exchanged for later ones. Ours come from the same two texts, through the same decoder that samples a host.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import synthetic as sy
+
+from mpi_collector.node import sources
+from mpi_collector.node.decode import RowDecoder, make_layout
+from mpi_collector.store.derived import Derived, derive
+from mpi_collector.store.recording import load
+
+SECONDS = 2.0
+
+#: a /proc of links to the real one except for our files; when the tool has read them once, they are exchanged
+SCRIPT = """
+import json, os, subprocess, sys, time
+job = json.load(sys.stdin)
+real, fake = job["real"], job["fake"]
+subprocess.run(["mount", "--rbind", "/proc", real], check=True)
+for directory, names in ((fake, os.listdir("/proc")), (fake + "/net", os.listdir("/proc/self/net"))):
+    for name in names:
+        here = os.path.join(directory, name)
+        if not os.path.lexists(here):
+            os.symlink(here.replace(fake, real, 1).replace("/net/", "/self/net/"), here)
+for path, texts in job["sys"].items():
+    subprocess.run(["mount", "--bind", texts, path], check=True)
+subprocess.run(["mount", "--bind", fake, "/proc"], check=True)
+environ = {"LC_ALL": "C", "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
+tool = subprocess.Popen(job["command"], stdout=subprocess.PIPE, env=environ)
+time.sleep(job["seconds"] / 2)
+for path, after in job["after"].items():
+    with open(path, "r+") as f:
+        f.truncate(0)
+        f.write(after)
+sys.stdout.buffer.write(tool.communicate(timeout=30)[0])
+"""
+
+
+def can_mount() -> bool:
+    return (
+        shutil.which("unshare") is not None and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0
+    )
+
+
+pytestmark = [
+    pytest.mark.skipif(
+        not (shutil.which("iostat") and shutil.which("sar")), reason="iostat and sar (sysstat) are not here"
+    ),
+    pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs root and a mount namespace"),
+]
+
+
+def later(source: str, text: str) -> str:
+    """The kernel file as it might be a little later: numbers in the neighbourhood of a busy disk, NIC and CPU."""
+    out = []
+    for n, line in enumerate(text.splitlines()):
+        words = line.replace(":", ": ").split()
+        if source == "diskstats":
+            add = [400, 3, 819200, 900, 300, 5, 614400, 1500, 0, 1400, 2400, 0, 0, 0, 0, 2, 1]
+            words[3:] = [str(int(w) + a * (n % 3 + 1) // 3) for w, a in zip(words[3:], add)]
+        elif source == "netdev" and n > 1:
+            words[1:] = [str(int(w) + 1000 * (i + 1) * n) for i, w in enumerate(words[1:])]
+        elif source == "stat" and line.startswith("cpu"):
+            add = [70, 2, 30, 60, 20, 3, 5, 10, 40, 1]
+            words[1:] = [str(int(w) + a) for w, a in zip(words[1:], add)]
+        out.append(" ".join(words))
+    return "\n".join(out) + "\n"
+
+
+def tool(command: list[str], texts: dict[str, tuple[str, str]], tmp_path: Path) -> dict[str, Any]:
+    """What the tool prints as JSON of the interval between the two texts of each source."""
+    real, fake = tmp_path / "real", tmp_path / "fake"
+    real.mkdir()
+    (fake / "net").mkdir(parents=True)
+    after, in_sys = {}, {}
+    for source, pair in texts.items():
+        path = fake / Path(sources.BY_NAME[source].path).relative_to("proc")
+        path.write_text(pair[0])
+        after[str(path)] = pair[1]
+    for before, then in zip(*(t.splitlines() for t in texts.get("diskstats", ("", "")))):
+        name = before.split()[2]  # iostat prefers the same numbers from /sys
+        path = tmp_path / f"stat-{name.replace('/', '!')}"
+        path.write_text(" ".join(before.split()[3:]) + "\n")
+        after[str(path)] = " ".join(then.split()[3:]) + "\n"
+        in_sys[f"/sys/block/{name}/stat"] = str(path)
+    in_sys = {k: v for k, v in in_sys.items() if os.path.exists(k)}
+    job = json.dumps({"real": str(real), "fake": str(fake), "after": after, "sys": in_sys, "command": command,
+                      "seconds": SECONDS})  # fmt: skip
+    unshare = ["unshare", "-m", sys.executable, "-c", SCRIPT]
+    done = subprocess.run(unshare, input=job.encode(), stdout=subprocess.PIPE, timeout=60, check=True)
+    return dict(json.loads(done.stdout)["sysstat"]["hosts"][0])
+
+
+def ours(texts: dict[str, tuple[str, str]], tmp_path: Path) -> Derived:
+    """Our figures of the same two texts."""
+    chosen = [sources.BY_NAME[s]() for s in texts]
+    before, after = ([t[n].encode() for t in texts.values()] for n in range(2))
+    layout = make_layout(chosen, before)
+    decoder = RowDecoder(chosen, layout, lambda event: None)
+    rows = np.array(
+        [np.frombuffer(decoder.to_bytes(decoder.decode(t, n)[0]), np.int64) for n, t in enumerate((before, after))]
+    )
+    columns = {c.name: rows[:, n] for n, c in enumerate(layout.columns()) if c.device is not None}
+    times = sy.START_NS + np.array([0, round(SECONDS * sy.S)])
+    path = sy.write(
+        tmp_path / "host_20260105_120000_timeseries.npz", [("h", sy.SynthHost(np.arange(2), times, columns))]
+    )
+    with load(path) as recording:
+        return derive(recording["h"])
+
+
+def texts_of(*names: str) -> dict[str, tuple[str, str]]:
+    now = {n: Path("/", sources.BY_NAME[n].path).read_text() for n in names}
+    return {n: (t, later(n, t)) for n, t in now.items()}
+
+
+def test_disks_against_iostat(tmp_path: Path) -> None:
+    """Throughput, IOPS, latency, utilisation and queue of all counted disks."""
+    texts = texts_of("diskstats")
+    d = ours(texts, tmp_path)
+    if not d.block.devices:
+        pytest.skip("no disk here")
+    command = ["iostat", "-o", "JSON", "-dxky", f"{SECONDS:g}", "1"]
+    rows = {r["disk_device"]: r for r in tool(command, texts, tmp_path)["statistics"][-1]["disk"]}
+    theirs = [rows[name] for name in d.block.devices]
+
+    def total(key: str) -> float:
+        return float(sum(r[key] for r in theirs))
+
+    def weighted(key: str, by: str) -> float:
+        return float(sum(r[key] * r[by] for r in theirs)) / total(by)
+
+    mean = {n: s.mean for n, s in d.series.items()}
+    near = {"rel": 0.02, "abs": 0.02}  # iostat rounds to two digits, and its interval is 2 s give or take a timer
+    assert mean["read_bytes_per_s"] / 1024 == pytest.approx(total("rkB/s"), **near)
+    assert mean["write_bytes_per_s"] / 1024 == pytest.approx(total("wkB/s"), **near)
+    assert mean["read_iops"] == pytest.approx(total("r/s"), **near)
+    assert mean["write_iops"] == pytest.approx(total("w/s"), **near)
+    assert mean["read_latency_ms"] == pytest.approx(weighted("r_await", "r/s"), **near)
+    assert mean["write_latency_ms"] == pytest.approx(weighted("w_await", "w/s"), **near)
+    assert mean["utilisation_max_percent"] == pytest.approx(max(r["util"] for r in theirs), **near)
+    assert mean["queue_depth"] == pytest.approx(
+        total("aqu-sz"), rel=0.1, abs=0.02
+    )  # iostat's numerator differs by flushes
+    assert mean["read_bytes_per_s"] > 1e6
+
+
+def test_cpu_against_sar(tmp_path: Path) -> None:
+    """busy = user + nice + system + irq + soft of sar, guests taken out of user there."""
+    texts = texts_of("stat")
+    row = sar(["-u", "ALL"], texts, tmp_path)["cpu-load"][0]
+    d = ours(texts, tmp_path)
+    busy = sum(row[k] for k in ("usr", "nice", "sys", "irq", "soft", "guest", "gnice"))
+    assert d.series["cpu_busy_percent"].mean == pytest.approx(busy, abs=0.1)
+    assert d.series["cpu_iowait_percent"].mean == pytest.approx(row["iowait"], abs=0.05)
+    assert d.series["cpu_steal_percent"].mean == pytest.approx(row["steal"], abs=0.05)
+
+
+def test_memory_against_sar(tmp_path: Path) -> None:
+    texts = texts_of("meminfo")
+    row = sar(["-r", "ALL"], texts, tmp_path)["memory"]
+    mean = {n: s.mean / 1024 for n, s in ours(texts, tmp_path).series.items()}
+    assert mean["page_cache_bytes"] == row["cached"] + row["buffers"]
+    assert mean["dirty_bytes"] == row["dirty"]
+    assert mean["memory_used_bytes"] == row["memused"] + row["slab"]  # sar takes the slab out of what is used
+
+
+def test_network_against_sar(tmp_path: Path) -> None:
+    texts = texts_of("netdev")
+    d = ours(texts, tmp_path)
+    if not d.net.devices:
+        pytest.skip("no interface here")
+    rows = {r["iface"]: r for r in sar(["-n", "DEV"], texts, tmp_path)["network"]["net-dev"]}
+    for way in ("rx", "tx"):
+        theirs = sum(rows[n][f"{way}kB"] for n in d.net.devices)
+        assert d.series[f"net_{way}_bytes_per_s"].mean / 1024 == pytest.approx(theirs, rel=0.02)
+
+
+def sar(options: list[str], texts: dict[str, tuple[str, str]], tmp_path: Path) -> dict[str, Any]:
+    """sar's statistics of the interval, through its own file and sadf, whose numbers have names."""
+    data = tmp_path / "sa"
+    sh = 'sar -o "$0" "$1" 1 >/dev/null && exec sadf -j "$0" -- "${@:2}"'
+    command = ["bash", "-c", sh, str(data), f"{SECONDS:g}", *options]
+    return dict(tool(command, texts, tmp_path)["statistics"][-1])
