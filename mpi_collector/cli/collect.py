@@ -247,3 +247,18 @@ def tell(collection: Collection, quiet: bool) -> None:
         say(line(collection.result))
         for path in written(collection.files):
             say(f"wrote {path}")
+        _figures(collection.files.path("timeseries.npz"))
+
+
+def _figures(path: Path) -> None:
+    """What people tabulate by hand, unless there are so many hosts that it would take time."""
+    from mpi_collector.report.summary import END_HOSTS, document
+    from mpi_collector.report.text import Writer, render
+    from mpi_collector.store.recording import load
+
+    try:
+        with load(path) as recording:
+            if len(recording) <= END_HOSTS:
+                render(document(recording), Writer(sys.stderr))
+    except Exception as e:  # noqa: BLE001 - the files are safe and the exit code is the job's
+        say(f"no figures: {type(e).__name__}: {e}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -253,5 +254,5 @@ def test_any_counter(values: list[int]) -> None:
         d = derived(Path(directory), host(disk(sectors_read=values), [float(n) for n in range(len(values))]))
     got = d.series["read_bytes_per_s"].values
     assert (got[np.isfinite(got)] >= 0).all()
-    for n, (a, b) in enumerate(zip(values, values[1:])):
+    for n, (a, b) in enumerate(pairwise(values)):
         assert not (MISSING in (a, b) and np.isfinite(got[n]))
