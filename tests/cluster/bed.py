@@ -154,8 +154,9 @@ def descendants(pid: int) -> Iterator[Process]:
     words = tuple(_read(f"/proc/{pid}/cmdline").split("\0")[:-1])
     if words:
         yield Process(pid, words)
-    for child in _read(f"/proc/{pid}/task/{pid}/children").split():
-        yield from descendants(int(child))
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):  # a child belongs to the thread that made it
+        for child in _read(str(children)).split():
+            yield from descendants(int(child))
 
 
 # ---- a started launcher
@@ -263,6 +264,17 @@ class Bed:
         self.script("down")  # left by a session that was killed: it has another share
         self.script("up", str(self.count))
         self._inits = {k: int(self.script("pid", str(k))) for k in range(1, self.count + 1)}
+
+    def plain_shells(self) -> None:
+        """Logins read no start-up file of the user's: whatever that does, it is slow, and waits where a kill -9 left a lock."""
+        for host in range(1, self.count + 1):
+            config = Path(f"/tmp/testbed-state-{self.name}/node{host}/sshd_config")
+            # Debian's bash reads ~/.bashrc under sshd, but only at the first level
+            config.write_text(config.read_text() + "SetEnv SHLVL=2\n")
+            pid_file = self.root(host) / "run/sshd.pid"
+            self.script("sshd", str(host), "stop")
+            poll("sshd has ended", 10, lambda pid_file=pid_file: not pid_file.exists())
+            self.script("sshd", str(host), "start")
 
     def down(self) -> None:
         for job in self.jobs:
@@ -390,14 +402,16 @@ def free_bed() -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def hosts(count: int, pythons: Sequence[str] = _NO_WORDS) -> Iterator[Bed]:
-    """A bed that is there inside a ``with``."""
+def hosts(count: int, pythons: Sequence[str] = _NO_WORDS, plain_shells: bool = False) -> Iterator[Bed]:
+    """A bed that is there inside a ``with``. ``plain_shells``: see there."""
     share = Path(tempfile.mkdtemp(prefix="mpicol-", dir=_SCRATCH))
     share.chmod(0o755)
     with free_bed() as (name, net):
         bed = Bed(count, share, name, net, under_scratch([REPOSITORY, *pythons]))
         try:
             bed.up()
+            if plain_shells:
+                bed.plain_shells()
             yield bed
         finally:
             try:

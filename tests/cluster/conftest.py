@@ -31,7 +31,7 @@ def three_hosts() -> Iterator[Bed]:
         pytest.skip(missing)
     found = [find_mpi(name) for name in MPIS]
     pythons = [m.python for m in found if isinstance(m, Mpi)]
-    with hosts(3, pythons=pythons) as bed:
+    with hosts(3, pythons, plain_shells=True) as bed:
         yield bed
 
 

@@ -1,0 +1,149 @@
+"""training, checkpointing, kvcache, vectordb: a job with collectors beside it, on real hosts over real mpirun and ssh."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from bed import Bed, Mpi, descendants, poll
+
+import mpi_collector
+
+INNER = str(Path(__file__).parent / "inner.py")
+
+
+def run_words(python: str, verb: str, results: Path, *command: str, hosts: str = "node[1-3]", extra: tuple[str, ...] = ()) -> list[str]:
+    return [python, "-m", "mpi_collector", verb, "run", "--hosts", hosts, "--timeseries-interval", "0.1",
+            "--results-dir", str(results), *extra, "--", *command]  # fmt: skip
+
+
+def test_training_around_a_real_mpi_job(bed: Bed, mpi: Mpi) -> None:
+    """The job's own mpirun across the same hosts: its exit code, stdout and arguments are its own; all hosts recorded."""
+    results = bed.directory("results")
+    inner = mpi.ranks(3, bed.hostfile(mpi, (1, 2, 3)), INNER, "--map-by", "x")
+    extra = ("--mpi-bin", mpi.mpirun)
+    job = bed.run(0, run_words(mpi.python, "training", results, *inner, extra=extra))
+    alone = bed.run(0, inner)
+    assert job.process.returncode == alone.process.returncode, job.err[:3000]
+    assert job.out == alone.out
+    assert "transport: mpi (training is an MPI job" in job.err
+    with mpi_collector.load(results) as run:
+        assert sorted(run) == ["node1", "node2", "node3"]
+        assert run.run["benchmark"] == "training"
+        assert run.run["command_exit_code"] == alone.process.returncode
+        assert run.run["verdict"]["hosts"] == 3
+    document = json.loads(next(results.glob("training_*_timeseries.json")).read_text())
+    assert document["collection_method"] == "mpi"
+    assert all(not bed.spools(k) for k in (1, 2, 3))
+    assert poll("nobody left", 10, lambda: not bed.all_ranks())
+
+
+@pytest.mark.parametrize("verb", ["training", "kvcache"])
+def test_codes_and_signals_are_passed_on(bed: Bed, openmpi: Mpi, verb: str) -> None:
+    """0, 7, death by signal; stdin reaches the job; each says which transport and why."""
+    for script, code in (("cat; exit 0", 0), ("cat; exit 7", 7), ("cat; kill -9 $$", 137)):
+        results = bed.directory("results")
+        job = bed.start(0, run_words(openmpi.python, verb, results, "sh", "-c", script))
+        job.type("through\n")
+        assert job.process.stdin is not None
+        job.process.stdin.close()
+        assert job.finish() == code, job.err
+        assert job.out == b"through\n"
+        assert f"transport: {'mpi' if verb == 'training' else 'ssh'} (" in job.err
+        assert len(list(results.glob("*_timeseries.npz"))) == 1
+
+
+@pytest.mark.parametrize("verb", ["training", "kvcache"])
+def test_a_misspelt_host(bed: Bed, openmpi: Mpi, verb: str) -> None:
+    """The job runs whatever the collectors do; --strict says 2 before it or 3 after it."""
+    results = bed.directory("results")
+    marker = results / "ran"
+    words = run_words(openmpi.python, verb, results, "touch", str(marker), hosts="node1,nodeX",
+                      extra=("--ssh-timeout", "5", "--start-timeout", "8"))  # fmt: skip
+    job = bed.run(0, words, 90)
+    assert job.process.returncode == 0, job.err
+    assert marker.exists()
+    assert "warning" in job.err
+    if verb == "kvcache":
+        with mpi_collector.load(results) as run:
+            assert list(run) == ["node1"]
+            assert "nodeX" in run.run["hosts_partial"]
+    marker.unlink()
+    at = words.index("--")
+    job = bed.run(0, [*words[:at], "--strict", *words[at:]], 90)
+    assert job.process.returncode in (2, 3), job.err
+
+
+def test_the_collectors_launch_dies(bed: Bed, openmpi: Mpi) -> None:
+    """kill -9 of the collectors' mpirun in the middle: the job goes on, its exit code is passed on, the spools are there."""
+    results = bed.directory("results")
+    job = bed.start(0, run_words(openmpi.python, "training", results, "sh", "-c", "sleep 4; exit 7", extra=("--gather-timeout", "4")))
+    run = job.recording()
+    time.sleep(1)
+    launcher = next(p for p in descendants(job.process.pid) if any("--bridge" in w for w in p.words))
+    launcher.signal(signal.SIGKILL)
+    assert job.finish(60) == 7
+    assert "Traceback" not in job.err
+    poll("no collector left", 15, lambda: not bed.all_ranks())
+    assert any(bed.spools(k) == [f"{run}/node{k}"] for k in (1, 2, 3))
+
+
+def test_terminated_in_the_middle(bed: Bed, openmpi: Mpi) -> None:
+    """SIGTERM: the job gets it and ends, and everything is written."""
+    results = bed.directory("results")
+    job = bed.start(0, run_words(openmpi.python, "training", results, "sleep", "60"))
+    job.recording()
+    time.sleep(1)
+    ours = next(p for p in descendants(job.process.pid) if "mpi_collector" in p.words and "python" in p.words[0])
+    ours.signal(signal.SIGTERM)
+    assert job.finish(30) == 128 + signal.SIGTERM
+    with mpi_collector.load(results) as run:
+        assert len(run) == 3
+
+
+def test_what_if_runs_nothing(bed: Bed, openmpi: Mpi) -> None:
+    """--what-if, datagen and configview collect nothing."""
+    results = bed.directory("results")
+    words = run_words(openmpi.python, "training", results, "touch", str(results / "ran"))
+    at = words.index("--")
+    job = bed.run(0, [*words[:at], "--what-if", *words[at:]])
+    assert job.process.returncode == 0
+    assert b"would run: touch" in job.out
+    assert b"--bridge" in job.out
+    assert not os.listdir(results)
+    for what in ("datagen", "configview"):
+        other = [what if w == "run" else w for w in words]
+        job = bed.run(0, other)
+        assert job.process.returncode == 0, job.err
+        assert [p.name for p in results.iterdir()] == ["ran"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("training", "run", "--hosts", "node1"),
+        ("training", "run", "--hosts", "node1", "--nonsense", "--", "true"),
+        ("training", "run", "--hostfile", "/nonexistent", "--", "true"),
+        ("training", "run", "--timeseries-interval", "0", "--", "true"),
+        ("kvcache", "run", "--sources", "nope", "--", "true"),
+        ("training", "run", "--results-dir", "/proc/nope", "--", "true"),
+        ("training", "run", "--transport", "local", "--hosts", "node7", "--", "true"),
+        ("training", "run", "--transport", "mpi", "--mpi-bin", "/nonexistent", "--hosts", "node7,node8", "--", "true"),
+        ("training", "fly", "--", "true"),
+    ],
+)
+def test_mistakes_are_one_line_and_code_2(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Before the job starts, without a traceback."""
+    import subprocess
+
+    argv = [sys.executable, "-m", "mpi_collector", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    said = [line for line in done.stderr.splitlines() if "transport:" not in line]
+    assert len(said) == 1, said
+    assert said[0].startswith("mpi_collector: ")
