@@ -314,6 +314,21 @@ def test_stop_wants_one_run(place: Path) -> None:
         assert process.returncode == 0
 
 
+def test_stop_knows_the_dead(place: Path) -> None:
+    """What a killed run left behind is not taken for a run: the only one that lives needs no name."""
+    dead = start(place)
+    started_sampling(place, dead)
+    dead.kill()
+    dead.communicate(timeout=_LIMIT_S)
+    alive = start(place)
+    started_sampling(place, alive)
+    done = verb(place, "stop", "--results-dir", str(place / "results"), "--spool-dir", str(place / "spool"))
+    assert done.returncode == 0, done.stderr
+    _, err = alive.communicate(timeout=_LIMIT_S)
+    assert alive.returncode == 0, err
+    assert recorded(place).run["ended_by"] == "request"
+
+
 def test_runs_at_the_same_time_share_nothing(place: Path) -> None:
     """Four runs started together in one directory: four sets of files, none overwritten."""
     together = [start(place, "--duration", "0.3") for _ in range(4)]

@@ -120,8 +120,7 @@ class Ending:
 
     def _look(self) -> str:
         self._look_at = mono_ns() + int(_LOOK_S * 1e9)
-        self.turn()
-        if any(r.exists() for r in self.requests):
+        if self.turn() or any(r.exists() for r in self.requests):
             return "request"
         return "launcher" if self._parent is not None and os.getppid() != self._parent else ""
 

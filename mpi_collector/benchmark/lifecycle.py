@@ -13,7 +13,6 @@ from typing import Any
 
 from mpi_collector.benchmark.collect import Collection, CollectPlan
 from mpi_collector.benchmark.command import CommandError
-from mpi_collector.benchmark.recorder import SuiteRecorder
 from mpi_collector.node.identity import identity
 from mpi_collector.transport.base import RootLike, TransportError
 from mpi_collector.transport.hosts import HostSpec, is_local
@@ -109,6 +108,7 @@ class Lifecycle:
     def _root(self, choice: Choice, run: str) -> RootLike:
         options = self.plan.sampling
         if choice.transport == "local":
+            from mpi_collector.benchmark.recorder import SuiteRecorder  # numpy: not for --help
             from mpi_collector.transport.root import Root
 
             names = {identity()["hostname"]: self.plan.hosts[0].name} if self.plan.hosts else {}

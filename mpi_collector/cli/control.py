@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.node.spool import user_directory
-from mpi_collector.output.files import RUN_SUFFIX
+from mpi_collector.output.files import RUN_SUFFIX, held
 
 _EPILOG = """\
 examples:
@@ -23,17 +23,23 @@ examples:
 def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, list[Path]]:
     """{run name: [files to make to stop it]} of the runs that can be seen from here."""
     found: dict[str, list[Path]] = {}
+    alive: set[str] = set()
     for marker in sorted(results_dir.glob(f".mpi_collector_*{RUN_SUFFIX}")):
         try:
             run = str(json.loads(marker.read_text())["run"])
         except (OSError, ValueError, KeyError):
             continue
         found.setdefault(run, []).append(marker.with_name(marker.name[: -len(RUN_SUFFIX)] + ".stop"))
+        if held(marker):
+            alive.add(run)
     base = spool_dir / user_directory()
     if base.is_dir():
         for directory in sorted(base.iterdir()):
             found.setdefault(directory.name, []).append(directory / "stop")
-    return found
+            if any(held(spool) for spool in directory.iterdir() if spool.name != "stop"):
+                alive.add(directory.name)
+    # what died left its marker; but if nothing seems alive, the locks may not be seen from here
+    return {run: requests for run, requests in found.items() if run in alive or not alive}
 
 
 def stop(words: Sequence[str]) -> int:

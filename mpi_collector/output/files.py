@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -14,6 +15,9 @@ from typing import Any, BinaryIO
 
 RUN_SUFFIX = ".run.json"
 SUFFIXES = ("timeseries.json", "timeseries.npz", "cluster_info.json", "metadata.json", "report.html")
+
+
+_locks: dict[Path, int] = {}  #: descriptors of the markers of runs that are on
 
 
 class ResultsError(Exception):
@@ -63,8 +67,12 @@ def reserve(directory: Path, benchmark: str, about: dict[str, Any], now: float |
                 fd = os.open(files.marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             except FileExistsError:
                 continue
-            with os.fdopen(fd, "w") as f:
-                json.dump(dict(about, stem=files.stem), f)
+            os.write(fd, json.dumps(dict(about, stem=files.stem)).encode())
+            _locks[files.marker] = fd
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with this process, however that ends
+            except OSError:  # a file system without locks: nobody can tell, then
+                pass
             return files
     except OSError as e:
         raise ResultsError(
@@ -76,6 +84,23 @@ def release(files: RunFiles) -> None:
     """Remove the marker and a stop request."""
     for path in (files.marker, files.stop_request):
         path.unlink(missing_ok=True)
+    if files.marker in _locks:
+        os.close(_locks.pop(files.marker))
+
+
+def held(path: Path) -> bool:
+    """False when no living process holds the lock on ``path`` (a marker, a spool). True where that cannot be known."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 @contextmanager

@@ -43,6 +43,7 @@ class Member:
         self._hurry_until = 0
         self._members: list[Any] = []
         self._options = SamplingOptions()
+        self._stop_request = ""
 
     def run(self) -> bool:
         """The whole life of a rank that does nothing else."""
@@ -105,7 +106,14 @@ class Member:
                 looked = now
                 if os.getppid() != self._parent or (self._hurry_until and now > self._hurry_until):
                     raise Orphan
+                self._look_for_stop()
             nap(self._poll_s if now - since < patience else IDLE_POLL_S)
+
+    def _look_for_stop(self) -> None:
+        """``mpi_collector stop`` on this host leaves its request here; the root decides."""
+        if self._stop_request and os.path.exists(self._stop_request):
+            os.unlink(self._stop_request)
+            self._answer(type="request")
 
     def _answer(self, **message: Any) -> None:
         self.world.send(0, **message)
@@ -119,7 +127,9 @@ class Member:
             use_all_cpus()
         self._options = SamplingOptions.from_dict(message["options"])
         self.recorder = self._recorder_class(self._options, message["run"], message["key"], message["facts"])
-        self._answer(type="ready", **self.recorder.prepare())
+        ready = self.recorder.prepare()
+        self._stop_request = os.path.join(os.path.dirname(ready["spool"]), "stop") if ready["spool"] else ""
+        self._answer(type="ready", **ready)
 
     def _on_clock(self, _message: dict[str, Any]) -> None:
         self._poll_s = BUSY_POLL_S

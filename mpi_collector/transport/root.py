@@ -188,17 +188,20 @@ class Root:
                 self.world.send(rank, type="idle")
 
     # ---- during it
-    def idle(self) -> None:
-        """To be called about once a second: takes messages, and measures the clocks again every few minutes."""
+    def idle(self) -> bool:
+        """To be called about once a second: takes messages, and measures the clocks again every few minutes.
+
+        True when a host was asked to stop the run.
+        """
         if self.world is None:
-            return
+            return False
         self._pump()
-        for rank in self._alive():
-            self._take(rank, "failed")
+        taken = [self._take(rank, "request") for rank in self._alive()]
         if mono_ns() - self._clocked_ns > _CLOCK_EVERY_NS:
             self.measure_clocks()
             for rank in self._alive():
                 self.world.send(rank, type="idle")
+        return any(m is not None and m["type"] == "request" for m in taken)
 
     # ---- after it
     def stop(self) -> None:

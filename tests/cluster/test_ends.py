@@ -88,12 +88,13 @@ def test_stop_from_the_launch_side(bed: Bed, wheel_mpi: Mpi) -> None:
     check_complete(bed, directory, job, "request")
 
 
-def test_stop_on_the_host(bed: Bed, openmpi: Mpi) -> None:
-    """``mpi_collector stop`` on a host of the job that only sees the spool."""
+@pytest.mark.parametrize("host", [1, 2])
+def test_stop_on_a_host(bed: Bed, openmpi: Mpi, host: int) -> None:
+    """``mpi_collector stop`` on a host of the job that only sees its own spool: rank 0's, or any other."""
     directory = bed.directory("stop")
     job, run = start(bed, openmpi, 0, *_EVERY, "--results-dir", str(directory))
     words = ["-m", "mpi_collector", "stop", run, "--results-dir", "/nonexistent"]
-    stop = bed.run(1, [openmpi.python, *words])
+    stop = bed.run(host, [openmpi.python, *words])
     assert stop.process.returncode == 0, stop.err
     check_complete(bed, directory, job, "request")
 

@@ -12,7 +12,7 @@ from mpi_collector.transport.hosts.names import HostsError, HostSpec, checked, i
 
 MAX_HOSTS = 65536
 MAX_FILE_BYTES = 4 << 20
-_MAX_MENTIONS = 2_000_000  #: node sets of a small file must not keep us for minutes
+_MAX_MENTIONS = 1_000_000  #: node sets of a small file must not keep us for minutes
 _MAX_SLOTS = 10_000_000
 
 _RANGE = r"[0-9]{1,9}(?:-[0-9]{1,9}(?:/[1-9][0-9]{0,4})?)?"
