@@ -15,7 +15,7 @@ from mpi_collector.benchmark.collect import Collection, CollectPlan
 from mpi_collector.benchmark.command import CommandError
 from mpi_collector.node.identity import identity
 from mpi_collector.transport.base import RootLike, TransportError
-from mpi_collector.transport.hosts import HostSpec, is_local
+from mpi_collector.transport.hosts import HostSpec, local_names, resolve_all
 
 BENCHMARKS = {
     "training": "training",
@@ -53,7 +53,8 @@ class Choice:
 
 def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], Any]) -> Choice:
     """The transport of a run. TransportError when the one that was asked for cannot be had."""
-    local = [h for h in plan.hosts if is_local(h.name)]
+    here = local_names([h.name for h in plan.hosts])
+    local = [h for h in plan.hosts if h.name in here]
     asked = plan.transport
     if asked == "local" or (asked == "auto" and len(local) == len(plan.hosts)):
         if len(local) < len(plan.hosts):
@@ -69,6 +70,11 @@ def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], Any]) -> 
         if asked == "mpi":
             raise TransportError(f"--transport mpi: {e}") from e
         return Choice("ssh", f"no working MPI: {e}")
+    unfit = found.unfit(plan.hosts)
+    if unfit and asked == "mpi":
+        raise TransportError(f"--transport mpi: {unfit}")
+    if unfit:
+        return Choice("ssh", f"{found.explain()}, but {unfit}")
     reason = "asked for" if asked == "mpi" else f"{verb} is an MPI job"
     return Choice("mpi", f"{reason}; {found.explain()}", found)
 
@@ -116,7 +122,8 @@ class Lifecycle:
         if choice.transport == "ssh":
             from mpi_collector.transport.ssh import SshRoot
 
-            hosts = [(h.name, is_local(h.name)) for h in self.plan.hosts]
+            here = local_names([h.name for h in self.plan.hosts])
+            hosts = [(h.name, h.name in here) for h in self.plan.hosts]
             return SshRoot(options, run, hosts, self.plan.ssh_username, self.plan.ssh_fanout, self.plan.ssh_timeout_s)
         return self._bridged(choice, run)
 
@@ -128,24 +135,23 @@ class Lifecycle:
         hostfile = Path(self._temporary.name) / "hosts"
         hostfile.write_text(hostfile_text(choice.launcher.profile, self.plan.hosts))
         argv = [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
-        launch = launch_command(choice.launcher, self.plan.hosts, argv, self.plan.mpi_params, hostfile, os.getuid() == 0)
+        user = ["-l", self.plan.ssh_username] if self.plan.ssh_username else []
+        launch = launch_command(
+            choice.launcher, self.plan.hosts, argv, self.plan.mpi_params, hostfile, os.getuid() == 0, ssh_args=user
+        )
         environ = {**os.environ, **launch.environ_additions}
         return BridgedRoot(self.plan.sampling, run, launch.argv, known_names(self.plan.hosts), environ)
 
 
 def known_names(hosts: Sequence[HostSpec]) -> dict[str, str]:
     """{any name or address of a host: the name it was asked for by}, as far as this host can resolve it."""
-    import socket
-
     out: dict[str, str] = {}
     for host in hosts:
         out[host.name] = host.name
         out.setdefault(host.name.split(".")[0], host.name)
-        try:
-            for info in socket.getaddrinfo(host.name, None):
-                out.setdefault(str(info[4][0]), host.name)
-        except OSError:  # only the launcher's nodes can resolve it
-            continue
+    for name, addresses in resolve_all([h.name for h in hosts]).items():
+        for address in addresses:
+            out.setdefault(address, name)
     return out
 
 

@@ -13,7 +13,7 @@ from mpi_collector.benchmark.lifecycle import BENCHMARKS, Choice, Lifecycle, Lif
 from mpi_collector.cli.collect import add_sampling_options, sampling_options, say, split_command, tell
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.transport.base import TransportError
-from mpi_collector.transport.hosts import HostsError, HostSpec, from_scheduler, parse_hostfile, parse_hosts
+from mpi_collector.transport.hosts import HostsError, HostSpec, from_scheduler, parse_hostfile, parse_hosts, valid_user
 
 _EPILOG = """\
 examples:
@@ -83,6 +83,8 @@ def _parse(verb: str, words: Sequence[str]) -> argparse.Namespace:
         parser.error("no COMMAND; it goes behind --")
     if args.hosts and args.hostfile:
         parser.error("--hosts and --hostfile: give one of them")
+    if args.ssh_username is not None and not valid_user(args.ssh_username):
+        parser.error(f"--ssh-username: {args.ssh_username[:40]!r} is no user name")
     return args
 
 

@@ -14,13 +14,10 @@ from bokeh.models import (
     ColumnDataSource,
     CrosshairTool,
     DatetimeTickFormatter,
-    GlyphRenderer,
     HoverTool,
     PanTool,
-    Plot,
     Range1d,
     Span,
-    Tooltip,
     VArea,
     VSpan,
     VStrip,
@@ -42,7 +39,6 @@ ORDER = ("read_bytes_per_s", "write_bytes_per_s", "read_iops", "write_iops", "re
          "utilisation_max_percent", "queue_depth", "cpu_busy_percent", "cpu_iowait_percent", "memory_used_bytes",
          "page_cache_bytes", "net_rx_bytes_per_s", "net_tx_bytes_per_s", "dirty_bytes", "cpu_steal_percent")  # fmt: skip
 _HEIGHT = 190
-_TIME = DatetimeTickFormatter  # shorter lines below
 
 
 def shown(story: Story) -> list[str]:
@@ -53,8 +49,8 @@ def shown(story: Story) -> list[str]:
 
 def time_axis() -> DatetimeTickFormatter:
     """UTC; the date only where a day begins."""
-    return _TIME(milliseconds="%H:%M:%S.%3N", seconds="%H:%M:%S", minsec="%H:%M:%S", minutes="%H:%M", hourmin="%H:%M",
-                 hours="%H:%M", days="%d %b")  # fmt: skip
+    return DatetimeTickFormatter(milliseconds="%H:%M:%S.%3N", seconds="%H:%M:%S", minsec="%H:%M:%S", minutes="%H:%M", hourmin="%H:%M",
+                                 hours="%H:%M", days="%d %b")  # fmt: skip
 
 
 def frame(name: str, x_range: tuple[float, float], y_range: tuple[float, float], height: int = _HEIGHT) -> figure:
@@ -99,18 +95,24 @@ def line_chart(story: Story, name: str) -> tuple[figure, str]:
         for column, values, label in _band(chart):
             data[column] = values / np.float32(by)
             labels.append((label, column))
-    for n, (host, values) in enumerate(chart.lines.items()):
+    drawn = {story.named.index(host): (host, values) for host, values in chart.lines.items()}
+    for n, (host, values) in drawn.items():
         data[f"h{n}"] = values / np.float32(by)
         labels.append((clean(host), f"h{n}"))
     source = ColumnDataSource(data, name=f"data {name}")
     _phases(plot, story)
     if chart.high is not None:
         _draw_band(plot, source)
-    for n in range(len(chart.lines)):
-        colour = COLOURS[(n + 1 if chart.high is not None else n) % len(COLOURS)]
-        plot.line("x", f"h{n}", source=source, line_color=colour, line_width=1.3, name=f"h{n}", tags=["host"])
+    for n in drawn:
+        plot.line("x", f"h{n}", source=source, line_color=colour(story, n), line_width=1.3, muted_alpha=0.15,
+                  name=f"h{n}", tags=["host"])  # fmt: skip
     _hover(plot, source, labels, unit, story)
     return plot, unit
+
+
+def colour(story: Story, n: int) -> str:
+    """Of the n-th host that has a name on the charts; the first colour is the median's where there is one."""
+    return COLOURS[n if story.few else 1 + n % (len(COLOURS) - 1)]
 
 
 def _ceiling(about: Figure, top: float) -> float:
@@ -139,13 +141,6 @@ def _hover(plot: figure, source: ColumnDataSource, labels: list[tuple[str, str]]
     plot.add_tools(CrosshairTool(overlay=Span(dimension="height", line_color="#888888", line_dash="dotted")))
 
 
-def phases(story: Story) -> dict[str, list[float]]:
-    """Beginnings and ends of the marks that last, and the moments of those that do not."""
-    lasting = [m for m in story.marks if m.end_ms > m.begin_ms]
-    return {"x0": [m.begin_ms for m in lasting], "x1": [m.end_ms for m in lasting],
-            "at": [m.begin_ms for m in story.marks if m.end_ms <= m.begin_ms]}  # fmt: skip
-
-
 def kinds(story: Story) -> dict[str, int]:
     """A number for every kind of phase: "epoch 3" and "epoch 4" are of one kind."""
     out: dict[str, int] = {}
@@ -158,7 +153,7 @@ def kind(text: str) -> str:
     return text.rstrip("0123456789 #._-:") or text
 
 
-def _phases(plot: Plot, story: Story) -> None:
+def _phases(plot: figure, story: Story) -> None:
     """Shade what lasted, one tone per kind, and draw a line at what did not last."""
     numbers = kinds(story)
     lasting = [m for m in story.marks if m.end_ms > m.begin_ms]
@@ -184,5 +179,3 @@ def missing_chart(story: Story) -> figure | None:
     _hover(plot, source, [("hosts without a sample", "y")], "", story)
     return plot
 
-
-__all__ = ["GlyphRenderer", "Tooltip", "line_chart", "missing_chart", "shown"]

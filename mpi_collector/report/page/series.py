@@ -27,7 +27,7 @@ _POINTS = 60_000  #: of all lines of a chart; 16 hosts x 3,600 samples fit
 _CELLS = 400_000  #: hosts x bins of a figure, beyond ``FEW`` hosts
 _BINS = 1200  #: a screen's width
 _FEWEST_BINS = 100
-_OUTLIERS = 6  #: lines above the band
+_OUTLIERS = 6  #: hosts with a line beside the band
 
 
 @dataclass
@@ -64,6 +64,7 @@ class Story:
     charts: dict[str, Chart]
     marks: list[Mark]
     missing: Float32  #: (points,) hosts without a sample
+    named: list[str]  #: hosts that have a line somewhere; the number of a host here is that of its colour
 
     @property
     def few(self) -> bool:
@@ -193,6 +194,7 @@ def tell(recording: Recording) -> Story:
         charts,
         sorted(set_once(collector.marks), key=lambda m: (m.begin_ms, m.end_ms)),
         np.zeros(0, np.float32) if reducer is None else _worst(reducer, collector.missing),
+        collector.hosts if len(collector.hosts) <= FEW else list(dict.fromkeys(k for c in charts.values() for k in c.lines)),
     )
 
 
@@ -211,9 +213,10 @@ def _few(collector: _Collector, cluster: Cluster) -> dict[str, Chart]:
 
 def _many(collector: _Collector, cluster: Cluster, summary: dict[str, Any]) -> dict[str, Chart]:
     out = {}
+    worst = list(dict.fromkeys(o["host"] for o in summary["outliers"]))[:_OUTLIERS]
     for name in cluster.totals:
         low, mean, high = collector.parts.pop(name)
-        odd = [o["host"] for o in summary["outliers"] if o["figure"] == name][:_OUTLIERS]
+        odd = [o["host"] for o in summary["outliers"] if o["figure"] == name and o["host"] in worst]
         lines = {k: mean[collector.number[k]].copy() for k in odd}
         out[name] = Chart(lines, np.fmin.reduce(low), median(mean), np.fmax.reduce(high), high)
     return out
