@@ -359,7 +359,10 @@ class Bed:
         self.jobs.clear()
         for ranks in self.all_ranks().values():
             for process in ranks:
-                process.signal(signal.SIGKILL)
+                try:
+                    process.signal(signal.SIGKILL)
+                except ProcessLookupError:  # it was about to go anyway
+                    pass
         for host in range(1, self.count + 1):
             shutil.rmtree(self.root(host) / f"dev/shm/mpi_collector-{os.getuid()}", ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -79,7 +80,8 @@ def bed(odd_hosts: Bed) -> Iterator[Bed]:
         for k in range(1, 5):
             subprocess.run(["bash", str(TESTBED), "link", str(k), "up"], env=odd_hosts._environ(), check=False)
         for pid in agents(odd_hosts).values():  # those of frozen or cut-off hosts would stay for a minute
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         odd_hosts.clean()
 
 
