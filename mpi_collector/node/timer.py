@@ -12,6 +12,7 @@ from .compat import mono_ns
 
 _NS = 1000000000
 _EARLY_NS = 50000  #: a wake-up that is early by less than this counts
+_TRIES = 5
 
 
 class SelectTimer:
@@ -62,9 +63,16 @@ class TimerFd:
         with self._lock:
             if self._woken:
                 return
-            # relative, because a faked monotonic clock (libfaketime) may be another than the kernel's
-            self._set(self._fd, max(1, deadline_ns - mono_ns()), period_ns)
-            self._next, self._period = deadline_ns, period_ns
+            exact = False
+            for _ in range(_TRIES):
+                # relative, because a faked monotonic clock (libfaketime) may be another than the kernel's
+                before = mono_ns()
+                self._set(self._fd, max(1, deadline_ns - before), period_ns)
+                # preempted between the two, the timer would be late for as long as it runs
+                exact = before < deadline_ns and mono_ns() - before < _EARLY_NS
+                if exact or before >= deadline_ns:
+                    break
+            self._next, self._period = deadline_ns, period_ns if exact else 0  # 0: the next wait sets it again
 
     def wait(self, deadline_ns, period_ns):
         # type: (int, int) -> int

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -271,10 +272,10 @@ class Bed:
             config = Path(f"/tmp/testbed-state-{self.name}/node{host}/sshd_config")
             # Debian's bash reads ~/.bashrc under sshd, but only at the first level
             config.write_text(config.read_text() + "SetEnv SHLVL=2\n")
-            pid_file = self.root(host) / "run/sshd.pid"
-            self.script("sshd", str(host), "stop")
-            poll("sshd has ended", 10, lambda pid_file=pid_file: not pid_file.exists())
-            self.script("sshd", str(host), "start")
+            self.script("exec", str(host), "sh", "-c", "kill -HUP $(cat /run/sshd.pid)")
+        for host in range(1, self.count + 1):
+            said = partial(self.run, 0, ["ssh", f"node{host}", "echo $SHLVL"])
+            poll(f"node{host} reads its new sshd_config", 10, lambda said=said: int(said().out or 0) > 1)
 
     def down(self) -> None:
         for job in self.jobs:

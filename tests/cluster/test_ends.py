@@ -47,8 +47,9 @@ def test_signal_to_mpich(bed: Bed, mpich: Mpi, number: signal.Signals) -> None:
     check_complete(bed, directory, job, f"signal {number.name}")
 
 
-@pytest.mark.parametrize("name", ["openmpi", "openmpi4"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("name", "number"), [("openmpi", signal.SIGINT), ("openmpi", signal.SIGTERM), ("openmpi4", signal.SIGTERM)]
+)
 def test_signal_to_open_mpi(bed: Bed, name: str, number: signal.Signals) -> None:
     """Open MPI kills its ranks soon: the files are there, or every host keeps a spool that recover turns into files."""
     mpi, directory = need_mpi(name), bed.directory("signal")

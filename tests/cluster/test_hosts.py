@@ -11,11 +11,11 @@ from bed import Bed, Mpi
 import mpi_collector
 
 
-def test_several_ranks_on_a_host_count_once(bed: Bed, mpi: Mpi, figure: Callable[[str], None]) -> None:
+def test_several_ranks_on_a_host_count_once(bed: Bed, wheel_mpi: Mpi, figure: Callable[[str], None]) -> None:
     """-np 6 on 2 hosts: two leaders, two hosts, every tick once; and none of the six ranks spins while it waits."""
     directory = bed.directory("six")
     words = ["--timeseries-interval", "1", "--duration", "5", "--results-dir", str(directory)]
-    job = bed.start(0, mpi.collect(6, bed.hostfile(mpi, (1, 2)), *words, per_node=3))
+    job = bed.start(0, wheel_mpi.collect(6, bed.hostfile(wheel_mpi, (1, 2)), *words, per_node=3))
     job.recording()
     time.sleep(1)
     ranks = [p for processes in bed.all_ranks().values() for p in processes]
@@ -26,7 +26,7 @@ def test_several_ranks_on_a_host_count_once(bed: Bed, mpi: Mpi, figure: Callable
     assert job.finish() == 0, job.err
     assert len(ranks) == 6
     assert [len(spools[k]) for k in (1, 2, 3)] == [1, 1, 0]
-    figure(f"{mpi.name}: CPU of six ranks at 1 s: {', '.join(f'{100 * s:.2f}' for s in shares)} % of a core")
+    figure(f"{wheel_mpi.name}: CPU of six ranks at 1 s: {', '.join(f'{100 * s:.2f}' for s in shares)} % of a core")
     assert max(shares) < 0.01
     with mpi_collector.load(directory) as recording:
         assert list(recording) == recording.run["hosts_requested"] == ["node1", "node2"]

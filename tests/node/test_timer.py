@@ -174,3 +174,25 @@ def test_descriptors_are_given_back(timer: Any) -> None:
     for _ in range(5):
         type(timer)().close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_preempted_while_arming() -> None:
+    """A preemption between reading the clock and setting the timer would make every later tick that much late: set again."""
+    try:
+        timer = TimerFd()
+    except (OSError, AttributeError):
+        pytest.skip("no timerfd")
+    really, delays = timer._set, [0.01, 0.01]
+
+    def slow(fd: int, first: int, period: int) -> None:
+        if delays:
+            time.sleep(delays.pop())
+        really(fd, first, period)
+
+    timer._set = slow
+    period = 50_000_000
+    deadline = time.monotonic_ns() + period
+    late = [timer.wait(deadline + k * period, period) - (deadline + k * period) for k in range(5)]
+    timer.close()
+    assert not delays
+    assert min(late) < 5_000_000
