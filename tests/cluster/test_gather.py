@@ -54,7 +54,7 @@ def test_memory_of_rank_0_stays_flat(bed: Bed, wheel_mpi: Mpi, figure: Callable[
         peak.unlink(missing_ok=True)
         words = ["--timeseries-interval", "0.5", "--max-timeseries-samples", "32", "--duration", "2.5"]
         words += ["--sources", "basic,stat", "--start-timeout", "120", "--gather-timeout", "120"]
-        env = {"MPI_COLLECTOR_ROOT": str(_BIG_HOST), "MANY_RANKS_PEAK": str(peak)}
+        env = {"MPI_COLLECTOR_ROOT": str(_BIG_HOST), "MANY_RANKS_PEAK": str(peak), "OMPI_MCA_mpi_yield_when_idle": "1"}
         argv = wheel_mpi.ranks(count, bed.hostfile(wheel_mpi, (1,), slots=64), str(_MANY), *words, "--results-dir",
                                str(directory), per_node=count, env=env)  # fmt: skip
         job = bed.run(0, argv, seconds=120)

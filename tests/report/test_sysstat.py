@@ -23,7 +23,7 @@ from mpi_collector.node.decode import RowDecoder, make_layout
 from mpi_collector.store.derived import Derived, derive
 from mpi_collector.store.recording import load
 
-SECONDS = 2.0
+SECONDS = 4.0  #: long enough that a busy machine's delays stay small beside it
 
 #: a /proc of links to the real one except for our files; when the tool has read them once, they are exchanged
 SCRIPT = """
@@ -145,7 +145,10 @@ def test_disks_against_iostat(tmp_path: Path) -> None:
         return float(sum(r[key] * r[by] for r in theirs)) / total(by)
 
     mean = {n: s.mean for n, s in d.series.items()}
-    near = {"rel": 0.02, "abs": 0.02}  # iostat rounds to two digits, and its interval is 2 s give or take a timer
+    near = {
+        "rel": 0.05,
+        "abs": 0.02,
+    }  # iostat rounds to two digits, and its interval is what it is give or take a timer
     assert mean["read_bytes_per_s"] / 1024 == pytest.approx(total("rkB/s"), **near)
     assert mean["write_bytes_per_s"] / 1024 == pytest.approx(total("wkB/s"), **near)
     assert mean["read_iops"] == pytest.approx(total("r/s"), **near)
@@ -185,7 +188,7 @@ def test_network_against_sar(tmp_path: Path) -> None:
     rows = {r["iface"]: r for r in sar(["-n", "DEV"], texts, tmp_path)["network"]["net-dev"]}
     for way in ("rx", "tx"):
         theirs = sum(rows[n][f"{way}kB"] for n in d.net.devices)
-        assert d.series[f"net_{way}_bytes_per_s"].mean / 1024 == pytest.approx(theirs, rel=0.02)
+        assert d.series[f"net_{way}_bytes_per_s"].mean / 1024 == pytest.approx(theirs, rel=0.05)
 
 
 def sar(options: list[str], texts: dict[str, tuple[str, str]], tmp_path: Path) -> dict[str, Any]:
