@@ -39,7 +39,6 @@ class LifecyclePlan(CollectPlan):
     ssh_username: str | None = None
     ssh_fanout: int = 8
     ssh_timeout_s: float = 30.0
-    skip_timeseries: bool = False
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,6 @@ def _parse(verb: str, words: Sequence[str]) -> argparse.Namespace:
     add("--ssh-username", default=None, metavar="USER", help="user on the hosts (ssh's own configuration)")
     add("--ssh-fanout", type=int, default=8, metavar="N", help="sessions started at a time (8)")
     add("--ssh-timeout", type=float, default=30.0, metavar="S", help="wait for a host's agent (30)")
-    add("--skip-timeseries", action="store_true", help="snapshots only")
     add("--what-if", "--dry-run", action="store_true", help="print what would be run, and run nothing")
     args = parser.parse_args(options)
     args.command = command
@@ -98,7 +97,7 @@ def _plan(verb: str, args: argparse.Namespace) -> LifecyclePlan:
     return LifecyclePlan(
         sampling_options(args), args.results_dir, args.json, args.command, args.strict, BENCHMARKS[verb],
         hosts, origin, transport, args.mpi_bin, shlex.split(args.mpi_params), args.ssh_username, args.ssh_fanout,
-        args.ssh_timeout, args.skip_timeseries,
+        args.ssh_timeout,
     )  # fmt: skip
 
 
