@@ -67,10 +67,10 @@ def test_signal_to_open_mpi(bed: Bed, name: str, number: signal.Signals) -> None
             assert recording[f"node{host}"].on_grid.sum() >= 4
 
 
-def test_line_on_stdin(bed: Bed, mpi: Mpi) -> None:
+def test_line_on_stdin(bed: Bed, wheel_mpi: Mpi) -> None:
     """``stop`` typed into mpirun; any other line is no end."""
     directory = bed.directory("stdin")
-    job, _ = start(bed, mpi, 0, *_EVERY, "--results-dir", str(directory))
+    job, _ = start(bed, wheel_mpi, 0, *_EVERY, "--results-dir", str(directory))
     job.type("stopping\n\n")
     time.sleep(0.3)
     assert job.process.poll() is None
@@ -78,12 +78,12 @@ def test_line_on_stdin(bed: Bed, mpi: Mpi) -> None:
     check_complete(bed, directory, job, "stdin")
 
 
-def test_stop_from_the_launch_side(bed: Bed, wheel_mpi: Mpi) -> None:
+def test_stop_from_the_launch_side(bed: Bed, mpich: Mpi) -> None:
     """``mpi_collector stop`` on a host that only sees the results directory."""
     directory = bed.directory("stop")
-    job, run = start(bed, wheel_mpi, 0, *_EVERY, "--results-dir", str(directory))
+    job, run = start(bed, mpich, 0, *_EVERY, "--results-dir", str(directory))
     words = ["-m", "mpi_collector", "stop", "--results-dir", str(directory), "--spool-dir", "/nonexistent"]
-    stop = bed.run(0, [wheel_mpi.python, *words])
+    stop = bed.run(0, [mpich.python, *words])
     assert stop.process.returncode == 0, stop.err
     assert run in stop.err
     check_complete(bed, directory, job, "request")

@@ -14,14 +14,14 @@ import mpi_collector
 def test_several_ranks_on_a_host_count_once(bed: Bed, wheel_mpi: Mpi, figure: Callable[[str], None]) -> None:
     """-np 6 on 2 hosts: two leaders, two hosts, every tick once; and none of the six ranks spins while it waits."""
     directory = bed.directory("six")
-    words = ["--timeseries-interval", "1", "--duration", "5", "--results-dir", str(directory)]
+    words = ["--timeseries-interval", "1", "--duration", "4", "--results-dir", str(directory)]
     job = bed.start(0, wheel_mpi.collect(6, bed.hostfile(wheel_mpi, (1, 2)), *words, per_node=3))
     job.recording()
     time.sleep(1)
     ranks = [p for processes in bed.all_ranks().values() for p in processes]
     spools = {k: bed.spools(k) for k in (1, 2, 3)}
     before, began = [p.cpu_s() for p in ranks], time.monotonic()
-    time.sleep(3)
+    time.sleep(2)
     shares = [(p.cpu_s() - b) / (time.monotonic() - began) for p, b in zip(ranks, before, strict=True)]
     assert job.finish() == 0, job.err
     assert len(ranks) == 6
@@ -35,7 +35,7 @@ def test_several_ranks_on_a_host_count_once(bed: Bed, wheel_mpi: Mpi, figure: Ca
             ticks = host.tick.tolist()
             assert ticks[-1] == -1
             assert ticks[:-1] == sorted(set(ticks[:-1]))
-            assert 4 <= len(ticks[:-1]) <= 5
+            assert 3 <= len(ticks[:-1]) <= 4
         assert sorted(h.meta["rank"] for h in recording.values()) == [0, 3]
     (path,) = directory.glob("*_timeseries.json")
     assert sorted(json.loads(path.read_text())["samples_by_host"]) == ["node1", "node2"]

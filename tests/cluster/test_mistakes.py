@@ -65,10 +65,10 @@ def run_failing(bed: Bed, mpi: Mpi, directory: Path, host: str, what: str) -> Jo
 
 
 @pytest.mark.parametrize("method", ["prepare", "start", "stop", "pack"])
-def test_recorder_that_fails(bed: Bed, openmpi: Mpi, method: str) -> None:
+def test_recorder_that_fails(bed: Bed, mpich: Mpi, method: str) -> None:
     """One host's recorder fails at some step: a warning names it, the others are complete, COMMAND and its exit code unharmed."""
     directory = bed.directory("failing")
-    job = run_failing(bed, openmpi, directory, "node2", method)
+    job = run_failing(bed, mpich, directory, "node2", method)
     assert job.process.returncode == 5, job.err
     assert job.out == b"ran\n"
     assert any("warning: node2" in line and "made to fail" in line for line in job.ours), job.err
@@ -94,10 +94,10 @@ def test_root_that_fails(bed: Bed, wheel_mpi: Mpi, method: str) -> None:
         assert bed.spools(2)
 
 
-def test_sampling_that_dies(bed: Bed, openmpi: Mpi) -> None:
+def test_sampling_that_dies(bed: Bed, mpich: Mpi) -> None:
     """A sampling thread that dies in the middle: what it sampled is kept, and the recording says that it is partial."""
     directory = bed.directory("dying")
-    job = run_failing(bed, openmpi, directory, "node2", "tick5")
+    job = run_failing(bed, mpich, directory, "node2", "tick5")
     assert job.process.returncode == 5, job.err
     with mpi_collector.load(directory) as recording:
         assert recording.run["verdict"]["verdict"] == "partial"
