@@ -199,7 +199,7 @@ class Collection:
         doc = {
             "format": 1, "program": f"mpi_collector {__version__}", "run": self.run, "stem": self.files.stem,
             "benchmark": self.plan.benchmark, "collection_method": root.method, "ended_by": why,
-            "hosts": [k for k, h in hosts.items() if h.collected],
+            "hosts": [k for k, h in hosts.items() if h.collected or h.rescued],
             "hosts_requested": list(hosts),
             "hosts_partial": {k: h.error for k, h in hosts.items() if h.error},
             "missing_ranks": root.missing_ranks,
@@ -207,7 +207,7 @@ class Collection:
             "interval_ns": options.interval_ns, "capacity": root.capacity, "options": options.to_dict(),
             "warnings": {k: h.ready.get("warnings") for k, h in hosts.items() if h.ready.get("warnings")},
             "clock_bound_ns": {k: h.clock_bound_ns for k, h in hosts.items()},
-            "facts": {k: h.facts for k, h in hosts.items() if h.collected},
+            "facts": {k: h.facts for k, h in hosts.items() if h.collected or h.rescued},
             "command": getattr(self, "command_argv", None),
             "command_exit_code": command.exit_code() if command else None,
             "written_ns": wall_ns(),

@@ -68,6 +68,8 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     add("--json", choices=("auto", "always", "never"), default="auto", help="write the suite's JSON (auto: up to 2 GB)")
     add("--spool-dir", default="/dev/shm", metavar="DIR", help="tmpfs for the recording while it is made (/dev/shm)")
     add("--max-spool-mb", type=float, default=None, metavar="MB", help="limit of the spool on each host (half of what is free)")
+    add("--replicate", type=_seconds(0.1), default=0.0, metavar="S",
+        help="send new rows to rank 0 or the launcher every S seconds, for hosts that lose power (off)")  # fmt: skip
     add("--start-timeout", type=_seconds(0.1), default=30.0, metavar="S", help="wait for the hosts to be sampling (30)")
     add("--gather-timeout", type=_seconds(0.1), default=60.0, metavar="S", help="wait for a host's table at the end (60)")
     add("--strict", action="store_true", help="exit 3 when the recording is incomplete though the job succeeded")
@@ -85,6 +87,7 @@ def sampling_options(args: argparse.Namespace) -> SamplingOptions:
         max_spool_mb=args.max_spool_mb,
         start_timeout_s=args.start_timeout,
         gather_timeout_s=args.gather_timeout,
+        replicate_s=args.replicate,
         root=os.environ.get("MPI_COLLECTOR_ROOT", "/"),
     )
 
@@ -191,6 +194,7 @@ def _member(world: object) -> int:
 
 def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
     from mpi_collector.benchmark.recorder import SuiteRecorder
+    from mpi_collector.benchmark.stuck import leave_for_good
     from mpi_collector.output.files import ResultsError
     from mpi_collector.transport.mpi import World
     from mpi_collector.transport.root import Root
@@ -212,7 +216,7 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
     if not collection.everybody:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)  # somebody is missing: Finalize would wait for them
+        leave_for_good(code)  # somebody is missing: Finalize would wait for them, and the launcher may
     world.finish(True)
     return code
 

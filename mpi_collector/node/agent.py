@@ -202,7 +202,17 @@ class Agent:
 
     def do_mark(self, message):
         # type: (dict) -> dict
-        return {"kept": self.recorder.spool.event(message["event"])}
+        self.recorder.mark(message["event"])
+        return {}
+
+    def do_flush(self, _message):
+        # type: (dict) -> dict
+        self.recorder.flush()
+        return {}
+
+    def do_replicate(self, message):
+        # type: (dict) -> tuple
+        return self.recorder.replicate(message["got"])  # type: ignore[no-any-return]
 
     def do_stop(self, _message):
         # type: (dict) -> dict

@@ -14,6 +14,8 @@ class SamplingOptions:
         "max_spool_mb": None,
         "start_timeout_s": 30.0,
         "gather_timeout_s": 60.0,
+        "replicate_s": 0.0,
+        "directories": (),
         "root": "/",
     }
     interval_s = 10.0  # type: float
@@ -25,6 +27,8 @@ class SamplingOptions:
     max_spool_mb = None  # type: float | None
     start_timeout_s = 30.0  # type: float
     gather_timeout_s = 60.0  # type: float
+    replicate_s = 0.0  # type: float  # how often rows are sent to the root; 0: only at the end
+    directories = ()  # type: tuple  # whose file systems the snapshots describe
     root = "/"  # type: str
 
     def __init__(self, **given):

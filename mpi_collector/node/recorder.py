@@ -8,6 +8,7 @@ from .compat import mono_ns
 from .decode import RowDecoder
 from .options import SamplingOptions
 from .pack import Table, facts_of, pack
+from .replica import Changes
 from .sampler import STAGE_SLOTS, Grid, Probe, Sampler
 from .spool import Spool, SpoolError, open_run_directory
 
@@ -43,6 +44,7 @@ class Recorder:
         self.sampler = None  # type: Any
         self.warnings = []  # type: list
         self._table = None  # type: Any
+        self._changes = None  # type: Any
         self._offset_ns = 0
 
     # ---- before the first sample
@@ -127,6 +129,24 @@ class Recorder:
             "last_tick": self.sampler.last_tick,
             "failure": "%s: %s" % (type(failure).__name__, failure) if failure else None,
         }
+
+    def mark(self, event):
+        # type: (dict) -> None
+        """Put a mark into the event log; one of a dying run that does not fit any more is counted there."""
+        self.spool.event(event)
+
+    def flush(self):
+        # type: () -> None
+        """Have what is staged decoded with the next sample, so that ``replicate`` sends rows instead of texts."""
+        if self.sampler is not None:
+            self.sampler.flush_soon()
+
+    def replicate(self, got):
+        # type: (int) -> tuple
+        """(document, bytes): what has changed since the set numbered ``got`` arrived, for a copy elsewhere."""
+        if self._changes is None:
+            self._changes = Changes(self.spool)
+        return self._changes.take(got)  # type: ignore[no-any-return]
 
     # ---- the table
     def table(self):

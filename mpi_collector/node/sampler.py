@@ -105,7 +105,7 @@ class Sampler:
         shape = spool.shape
         self._head = struct.Struct("<%dq" % (len(STAGE_FIELDS) - 2 + 2 * shape.sources)).pack_into
         self._slots = [self._prepare(i) for i in range(shape.stage_slots)]
-        self._batch = min(stage_slots, shape.stage_slots)
+        self._batch = self._full = min(stage_slots, shape.stage_slots)
         try:
             self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:  # no /proc of our own: the column stays empty
@@ -137,6 +137,11 @@ class Sampler:
     def running(self):
         # type: () -> bool
         return self._thread is not None and self._thread.is_alive()
+
+    def flush_soon(self):
+        # type: () -> None
+        """Decode what is staged with the next sample, from whatever thread this is asked."""
+        self._batch = 1
 
     def stop(self):
         # type: () -> int
@@ -226,7 +231,7 @@ class Sampler:
         _NUMBER(mm, base, stamp)
         self.taken += 1
         self._slot += 1
-        if self._slot == self._batch:
+        if self._slot >= self._batch:
             self._flush()
 
     def _rss(self):
@@ -244,6 +249,7 @@ class Sampler:
         for base in bases:
             _NUMBER(mm, base, 0)
         self._slot = 0
+        self._batch = self._full
 
 
 class _RowWriter:

@@ -162,6 +162,14 @@ class Spool:
         self._row_stamp(self.mm, at + 8, row_crc(stamp, payload))
         self._row_stamp(self.mm, at, stamp)
 
+    @property
+    def events_used(self):
+        # type: () -> int
+        """Bytes of the event log that are whole."""
+        return self._events_used
+
+    used_at = _USED_AT  #: where the header says the same
+
     def sync_name(self):
         # type: () -> str
         return str(self.path) if self.path else "(memory)"

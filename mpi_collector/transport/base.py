@@ -20,6 +20,7 @@ class HostState:
     clock_bound_ns: int | None = 0
     stopped: dict[str, Any] | None = None
     collected: bool = False
+    rescued: bool = False  #: not collected, but here as of its last --replicate
     error: str | None = None
     gone: bool = False  #: does not answer any more; nobody may wait for it in MPI
     facts: dict[str, Any] = field(default_factory=dict)

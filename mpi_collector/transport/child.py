@@ -81,6 +81,12 @@ class ChildRecorder(NodeRecorder):
         """Put a mark into the event log."""
         self._ask("mark", event=event)
 
+    def flush(self) -> None:
+        self._ask("flush")
+
+    def replicate(self, got: int) -> tuple[dict[str, Any], bytes]:
+        return self._do(self._session.request("replicate", max(_START_S, self.options.gather_timeout_s), got=got))
+
     def facts(self) -> dict[str, Any]:
         return dict(self._ask("pack", json=self._json)["facts"])
 

@@ -149,6 +149,16 @@ class Member:
     def _on_idle(self, _message: dict[str, Any]) -> None:
         self._poll_s = IDLE_POLL_S if not self._hurry_until else BUSY_POLL_S
 
+    def _on_flush(self, _message: dict[str, Any]) -> None:
+        assert self.recorder is not None
+        self.recorder.flush()
+
+    def _on_replicate(self, message: dict[str, Any]) -> None:
+        assert self.recorder is not None
+        doc, blob = self.recorder.replicate(message["got"])
+        self._answer(type="replica", doc=doc, bytes=len(blob))
+        self.world.send_blob(0, blob)
+
     def _on_stop(self, _message: dict[str, Any]) -> None:
         self._poll_s = BUSY_POLL_S
         assert self.recorder is not None

@@ -24,7 +24,7 @@ mpi4py.rc.finalize = False
 from mpi4py import MPI  # noqa: E402 - the two settings must come first
 
 CHUNK_BYTES = int(os.environ.get("MPI_COLLECTOR_CHUNK_BYTES", 4 << 20))
-_CONTROL, _DATA, _PING, _PONG = 7001, 7002, 7003, 7004
+_CONTROL, _DATA, _PING, _PONG, _BLOB = 7001, 7002, 7003, 7004, 7005
 _NS = 1_000_000_000
 _ECHO = struct.Struct("<qq")  # there: when it was sent, how many are to come; back: the same, the root's time
 
@@ -88,6 +88,16 @@ class World:
             if self._pending:
                 nap(0.001)
         return not self._pending
+
+    def send_blob(self, dest: int, data: bytes) -> None:
+        """Hand over bytes that a message has announced; nobody waits for them to be taken."""
+        self._pending.append((self.comm.Isend([data, MPI.BYTE], dest, _BLOB), data))
+
+    def receive_blob(self, source: int, size: int) -> Callable[[], bytearray | None]:
+        """Begin to receive ``size`` bytes from ``source``; the answer gives them once they are there."""
+        buffer = bytearray(size)
+        request = self.comm.Irecv([buffer, MPI.BYTE], source, _BLOB)
+        return lambda: buffer if request.Test() else None
 
     # ---- large ones
     def send_stream(self, dest: int, chunks: Iterable[bytes], timeout_s: float) -> None:

@@ -14,6 +14,7 @@ from mpi_collector.node.recorder import use_all_cpus
 from mpi_collector.transport.base import Cutter, HostState, Sink, nap
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.recorder import NodeRecorder
+from mpi_collector.transport.replicas import Replicas
 
 if TYPE_CHECKING:
     from mpi_collector.transport.mpi import World
@@ -47,6 +48,9 @@ class Root:
         self._followers: list[int] = []
         self._inbox: dict[int, list[dict[str, Any]]] = {}
         self._clocked_ns = 0
+        self._replicas = Replicas(options, run)
+        self._blobs: dict[int, tuple[dict[str, Any], Callable[[], bytearray | None]]] = {}
+        self._flushed = False
 
     @property
     def method(self) -> str:
@@ -201,7 +205,37 @@ class Root:
             self.measure_clocks()
             for rank in self._alive():
                 self.world.send(rank, type="idle")
+        self._replicate()
         return any(m is not None and m["type"] == "request" for m in taken)
+
+    def _replicate(self) -> None:
+        """One turn has everybody decode what is staged, the next one asks for it, and later ones take what has come."""
+        self._take_blobs()
+        assert self.world is not None
+        if self._flushed:
+            self._flushed = False
+            for rank in self._alive():
+                if rank not in self._blobs:  # else the last set is still on its way
+                    self.world.send(rank, type="replicate", got=self._replicas.got(self.leaders[rank].key))
+        elif self._replicas.due():
+            self._flushed = True
+            for rank in self._alive():
+                self.world.send(rank, type="flush")
+
+    def _take_blobs(self) -> None:
+        assert self.world is not None
+        for rank, host in self.leaders.items():
+            message = self._take(rank, "replica") if rank and host.error is None else None
+            if message is not None and message["type"] == "replica":
+                self._blobs[rank] = message["doc"], self.world.receive_blob(rank, message["bytes"])
+        for rank, (doc, arrived) in list(self._blobs.items()):
+            blob = arrived()
+            if blob is not None:
+                del self._blobs[rank]
+                key = self.leaders[rank].key
+                self._replicas.apply(key, doc, blob)
+                if doc["more"] and key not in self._replicas.failures:
+                    self.world.send(rank, type="replicate", got=self._replicas.got(key))
 
     # ---- after it
     def stop(self) -> None:
@@ -241,6 +275,7 @@ class Root:
             if message["type"] == "packed":
                 self.leaders[rank].facts = message["facts"]
                 self._receive(rank, message["heads"], sink)
+        self._replicas.rescue(self.hosts, sink)
         for host in self.hosts:  # only now: what was sampled until the failure has been gathered
             if host.error is None and host.stopped and host.stopped["failure"]:
                 host.error = f"sampling: {host.stopped['failure']}"
@@ -287,6 +322,7 @@ class Root:
 
     def keep(self) -> None:
         """Leave now: the spools stay."""
+        self._replicas.close(False)
         self.recorder.close()
 
     def refuse(self) -> bool:
@@ -312,6 +348,7 @@ class Root:
 
     def dismiss(self, saved: bool) -> bool:
         """Remove the spools of what is safely on disk, and let everybody go. True when nobody is missing."""
+        self._replicas.close(saved)
         if saved:
             self.recorder.discard()
             ranks = [r for r, h in self.leaders.items() if r and h.collected]

@@ -15,6 +15,7 @@ from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.identity import same_host_key, unique_keys
 from mpi_collector.transport.base import HostState, Sink
 from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.transport.replicas import Replicas
 from mpi_collector.transport.session import Session, SessionLost, printable
 from mpi_collector.transport.shipping import first_words, remote_command
 from mpi_collector.transport.sshargs import host_key_option, ssh_argv
@@ -74,6 +75,7 @@ class SshRoot:
         self._thread.start()
         self._facts: dict[str, Any] = {}
         self._running = False
+        self._replicas = Replicas(options, run)
 
     def _remote(self, name: str, local: bool, key: str) -> Remote:
         session = Session([], b"")
@@ -222,17 +224,32 @@ class SshRoot:
     async def _keeper(self, remote: Remote) -> None:
         """A heartbeat now and then, the clock every few minutes, a new session when the old one broke."""
         clocked = mono_ns()
+        copied = self.options.replicate_s and not remote.local
+        pause = min(_HEARTBEAT_S, self.options.replicate_s) if copied else _HEARTBEAT_S
         while self._running:
-            await asyncio.sleep(_HEARTBEAT_S)
+            await asyncio.sleep(pause)
             try:
                 if not remote.session.up:
                     await self._again(remote)
                 await remote.session.request("status", 2 * _HEARTBEAT_S)
+                if copied:
+                    await self._replicate(remote)
                 if mono_ns() - clocked > _CLOCK_EVERY_S * 1e9:
                     clocked = mono_ns()
                     await self._clock(remote)
             except (SessionLost, RuntimeError, OSError):
                 await remote.session.disconnect()  # tried again at the next beat
+
+    async def _replicate(self, remote: Remote) -> None:
+        """Bring the copy of a host's spool up to date; with its next sample it has decoded what was staged."""
+        key = remote.state.key
+        await remote.session.request("flush", _HEARTBEAT_S)
+        await asyncio.sleep(min(1.2 * self.options.interval_s, 1.0))
+        more = key not in self._replicas.failures
+        while more:
+            doc, blob = await remote.session.request("replicate", 2 * _HEARTBEAT_S, got=self._replicas.got(key))
+            self._replicas.apply(key, doc, blob)
+            more = doc["more"] and key not in self._replicas.failures
 
     async def _again(self, remote: Remote) -> None:
         """A new session to the same agent. SessionLost when it is not the same any more."""
@@ -297,6 +314,7 @@ class SshRoot:
             progress(done, total)
 
         await self._all("gathering", ready, one)
+        self._replicas.rescue(self.hosts, sink)
 
     async def _fetch(self, remote: Remote, heads: list[dict[str, Any]], sink: Sink) -> None:
         sink.begin_host(remote.state.key)
@@ -319,6 +337,7 @@ class SshRoot:
     def keep(self) -> None:
         """Leave now: the agents end by themselves and keep their spools."""
         self._running = False
+        self._replicas.close(False)
 
         async def leave() -> None:
             await asyncio.gather(*(r.session.disconnect() for r in self._remotes))
@@ -329,6 +348,7 @@ class SshRoot:
 
     def dismiss(self, saved: bool) -> bool:
         """Remove the spools of what is safely on disk, end the agents and the sessions."""
+        self._replicas.close(saved)
         self._do(self._dismiss(saved))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)

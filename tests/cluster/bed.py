@@ -266,14 +266,25 @@ class Bed:
         self.script("up", str(self.count))
         self._inits = {k: int(self.script("pid", str(k))) for k in range(1, self.count + 1)}
 
-    def plain_shells(self) -> None:
+    def power_off(self, host: int) -> None:
+        """The host loses power: nothing of it answers any more, and its memory is gone."""
+        self.script("kill", str(host))
+
+    def power_on(self, host: int) -> None:
+        """A new host in its place."""
+        self.script("up", str(self.count))
+        self._inits[host] = int(self.script("pid", str(host)))
+        self.plain_shells([host])
+
+    def plain_shells(self, which: Sequence[int] = ()) -> None:
         """Logins read no start-up file of the user's: whatever that does, it is slow, and waits where a kill -9 left a lock."""
-        for host in range(1, self.count + 1):
+        which = which or range(1, self.count + 1)
+        for host in which:
             config = Path(f"/tmp/testbed-state-{self.name}/node{host}/sshd_config")
             # Debian's bash reads ~/.bashrc under sshd, but only at the first level
             config.write_text(config.read_text() + "SetEnv SHLVL=2\n")
             self.script("exec", str(host), "sh", "-c", "kill -HUP $(cat /run/sshd.pid)")
-        for host in range(1, self.count + 1):
+        for host in which:
             said = partial(self.run, 0, ["ssh", f"node{host}", "echo $SHLVL"])
             poll(f"node{host} reads its new sshd_config", 10, lambda said=said: int(said().out or 0) > 1)
 

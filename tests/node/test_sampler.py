@@ -160,7 +160,8 @@ def test_real_grid() -> None:
             assert head["begin_mono_ns"] - (grid.t0_ns + tick * grid.interval_ns) == head["late_ns"] >= -100_000
     for name in ("stat.ctxt", "collector.cpu_ns", "vmstat.pgfault"):
         values = [cells[name] for cells, _s, _h in rows.values()]
-        assert values == sorted(values) and values[0] < values[-1]
+        # the kernel adds per-CPU counters up without a lock: one may be behind the sample before by a few
+        assert values[0] < values[-1] and (name != "collector.cpu_ns" or values == sorted(values))
 
 
 @pytest.mark.parametrize("ticks", [1, 2, 31, 32, 33, 40])

@@ -1,0 +1,164 @@
+"""A copy of a spool on another host, for the day its own host loses power.
+
+The writer's side says what of its spool has changed since the last time, as pieces of the file; the other side writes
+them into a file of the same layout, which is then read like any spool. Torn rows are left out by their checksums.
+"""
+
+import array
+import fcntl
+import mmap
+import os
+import struct
+import zlib
+
+from .spool import HEADER_BYTES, STAGE_FIELDS, SpoolError, SpoolReader, remove_spool, row_crc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+AT_ONCE = 4 << 20  #: plain bytes of one change set; the rest comes with the next
+SIZE_MAX = 1 << 40
+_PIECE = struct.Struct("<qq")
+_STAMP = struct.Struct("<q")
+
+
+class Changes:
+    """What of ``spool`` changed. Only in the process that writes it; ``take`` never waits for the sampling thread."""
+
+    def __init__(self, spool):
+        # type: (Any) -> None
+        self._spool = spool
+        self._number = 0
+        self._forget()
+
+    def _forget(self):
+        # type: () -> None
+        shape = self._spool.shape
+        self._sent = array.array("q", bytes(8 * shape.rows))
+        self._staged = array.array("q", bytes(8 * shape.stage_slots))
+        self._events = -1
+
+    def take(self, got):
+        # type: (int) -> tuple
+        """(document, compressed pieces). ``got``: number of the last set that arrived (0: none); another one than the last
+        sent means that something was lost on the way, and everything is sent again."""
+        if got != self._number:
+            self._forget()
+        self._number = got + 1
+        pieces, held, more = [], 0, False  # type: list, int, bool
+        for at, data in self._pieces():
+            pieces += [_PIECE.pack(at, len(data)), data]
+            held += len(data)
+            if held > AT_ONCE:
+                more = True
+                break
+        body = b"".join(pieces)
+        doc = {"number": self._number, "size": self._spool.shape.size, "plain": len(body), "more": more}
+        return doc, zlib.compress(body, 1)
+
+    def _pieces(self):
+        # type: () -> Iterator[tuple]
+        view, shape = self._spool.view, self._spool.shape
+        if self._events < 0:  # what is written once
+            yield 0, bytes(view[: shape.events_at])
+            self._events = 0
+        used = self._spool.events_used
+        if used > self._events:
+            yield shape.events_at + self._events, bytes(view[shape.events_at + self._events : shape.events_at + used])
+            yield self._spool.used_at, _STAMP.pack(used)
+            self._events = used
+        for slot in range(shape.rows):
+            at = shape.rows_at + slot * shape.row_size
+            stamp = _STAMP.unpack_from(view, at)[0]
+            if stamp != self._sent[slot] and stamp > 0:
+                row = bytes(view[at : at + shape.row_size])
+                head, crc = struct.unpack_from("<qq", row)
+                if head == stamp and row_crc(stamp, row[16:]) == crc:
+                    yield at, row
+                    self._sent[slot] = stamp
+        for slot in range(shape.stage_slots):
+            for piece in self._stage(view, shape, slot):
+                yield piece
+
+    def _stage(self, view, shape, slot):
+        # type: (memoryview, Any, int) -> Iterator[tuple]
+        """A sample that is not decoded yet: its header and as much text as there is."""
+        base = shape.stage_at + slot * shape.stage_size
+        head = bytes(view[base : base + shape.stage_head])
+        words = struct.unpack("<%dq" % (shape.stage_head // 8), head)
+        stamp = words[0]
+        if stamp == self._staged[slot]:
+            return
+        if stamp > 0 and row_crc(stamp, head[16:]) == words[1]:
+            at = base + shape.stage_head
+            for i, cap in enumerate(shape.caps):
+                size = min(max(words[len(STAGE_FIELDS) + 2 * i], 0), cap)
+                if size:
+                    yield at, bytes(view[at : at + size])
+                at += cap
+            yield base, head
+        elif not stamp:
+            yield base, _STAMP.pack(0)
+        self._staged[slot] = stamp
+
+
+class Replica:
+    """The copy, in the directory descriptor ``directory``. SpoolError when it cannot be made, kept or read."""
+
+    def __init__(self, directory, name, size):
+        # type: (int, str, int) -> None
+        if not HEADER_BYTES < size < SIZE_MAX:
+            raise SpoolError("a spool of %d bytes" % size)
+        self.size, self.number, self.name = size, 0, name
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            self._fd = os.open(name, flags, 0o600, dir_fd=directory)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._fd, size)
+        except OSError as e:
+            raise SpoolError("cannot make the copy %s: %s" % (name, e.strerror)) from e
+        self.path = os.readlink("/proc/self/fd/%d" % self._fd)
+
+    def apply(self, doc, blob):
+        # type: (dict, Any) -> None
+        """Write a change set. What is not one of this spool is refused whole; a full tmpfs raises."""
+        plain = int(doc["plain"])
+        if doc["size"] != self.size or not 0 <= plain <= 2 * AT_ONCE + self.size:
+            raise SpoolError("%s: a change set of another spool" % self.name)
+        inflate = zlib.decompressobj()
+        try:
+            body = memoryview(inflate.decompress(bytes(blob), plain + 1))
+            self._write(body, plain)
+        except (zlib.error, struct.error) as e:
+            raise SpoolError("%s: a damaged change set: %s" % (self.name, e)) from e
+        except OSError as e:
+            raise SpoolError("%s: %s" % (self.name, e.strerror)) from e
+        self.number = doc["number"]
+
+    def _write(self, body, plain):
+        # type: (memoryview, int) -> None
+        if len(body) != plain:
+            raise SpoolError("%s: a change set of %d instead of %d bytes" % (self.name, len(body), plain))
+        at = 0
+        while at < plain:
+            offset, size = _PIECE.unpack_from(body, at)
+            at += _PIECE.size
+            if offset < 0 or size < 0 or offset + size > self.size or at + size > plain:
+                raise SpoolError("%s: a piece at %d of %d bytes is outside of it" % (self.name, offset, size))
+            # by write, never by map: a full tmpfs answers a write with an error and a touch with death
+            os.pwrite(self._fd, body[at : at + size], offset)
+            at += size
+
+    def reader(self):
+        # type: () -> SpoolReader
+        mm = mmap.mmap(self._fd, self.size, mmap.MAP_SHARED, mmap.PROT_READ)
+        return SpoolReader(memoryview(mm), self.path)
+
+    def close(self, remove):
+        # type: (bool) -> None
+        if remove:
+            remove_spool(self.path)
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
