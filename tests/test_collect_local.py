@@ -280,6 +280,41 @@ def test_signals_end_a_recording(place: Path, number: signal.Signals) -> None:
     assert not spools(place)
 
 
+def test_one_ctrl_c_is_the_commands(place: Path) -> None:
+    """COMMAND gets it; when it has ended everything is written, and its exit code is passed on."""
+    process = start(place, command=["sh", "-c", "trap 'sleep 0.5; exit 9' INT; echo up; while :; do sleep 0.05; done"])
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"up\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=_LIMIT_S)
+    assert process.returncode == 9, err
+    assert "Once more to leave now" in err.decode()
+    with recorded(place) as recording:
+        assert recording.run["ended_by"] == "command"
+
+
+def test_two_ctrl_c_leave_now(place: Path) -> None:
+    """Nothing is waited for, nothing written, the spool kept; recover is named, and gives the files."""
+    process = start(place, command=["sh", "-c", "trap '' INT; echo up; sleep 20"])
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"up\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(_LIMIT_S / 2) == 128 + signal.SIGINT
+    assert process.stderr is not None
+    said = os.read(process.stderr.fileno(), 1 << 16).decode()
+    assert "Traceback" not in said
+    assert not list((place / "results").iterdir())
+    (spool,) = spools(place)
+    assert f"mpi_collector recover {spool.parent.name}" in said
+    done = verb(place, "recover", spool.parent.name, "--results-dir", str(place / "results"), "--spool-dir", str(place / "spool"))
+    assert done.returncode == 0, done.stderr
+    with recorded(place) as recording:
+        assert recording.run["verdict"]["hosts"] == 1
+
+
 @pytest.mark.parametrize("way", ["results", "spool"])
 def test_stop(place: Path, way: str) -> None:
     """``stop`` finds the run by its results directory or by its spool."""

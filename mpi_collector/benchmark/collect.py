@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 
 from mpi_collector import __version__
 from mpi_collector.benchmark.command import Command, CommandError
-from mpi_collector.benchmark.ending import Ending, Signals
+from mpi_collector.benchmark.ending import Ending, LeaveNow, Signals
 from mpi_collector.benchmark.environment import launcher_pid, read_environ, users_command, users_environment
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.spool import user_directory
@@ -65,6 +66,8 @@ class Collection:
         with Signals() as signals:
             try:
                 return self._record(root, signals)
+            except LeaveNow:
+                return self._leave(root)
             except TransportError:  # nothing has started: the caller knows what to do without us
                 raise
             except Exception as e:  # noqa: BLE001 - whatever it is, the job goes on
@@ -99,6 +102,18 @@ class Collection:
         self._ending.outlast()
         code = self._command.exit_code() or 0
         return INCOMPLETE if self.plan.strict and code == 0 else code
+
+    def _leave(self, root: RootLike) -> int:
+        """Ctrl-C twice: nothing is waited for, and nothing is thrown away."""
+        self.everybody = False
+        try:
+            root.keep()
+        except Exception as e:  # noqa: BLE001 - wherever it was, it may be half made
+            self.say(f"warning: {type(e).__name__}: {e}")
+        release(self.files)
+        self.say(f"left; what was sampled is kept on every host: mpi_collector recover {self.run}")
+        code = self._command.exit_code() if self._command is not None else None
+        return code if code is not None else 128 + signal.SIGINT
 
     def begin(self, root: RootLike) -> None:
         """Everybody ready and sampling."""
@@ -148,7 +163,8 @@ class Collection:
         spool = Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop"
         stdin = self.launch is not None and not self.plan.command and not sys.stdin.closed
         requests = [spool, self.files.stop_request]
-        self._ending = Ending(signals, end_ns, command, requests, stdin, self.launch is not None, self.root.idle)
+        self._ending = Ending(signals, end_ns, command, requests, stdin, self.launch is not None, self.root.idle,
+                              self.say)  # fmt: skip
         return self._ending.wait()
 
     # ---- after
@@ -168,6 +184,10 @@ class Collection:
             self.say(f"cannot write {self.files.directory}: {e.strerror or e}")
             self.say(f"the recording is kept; save it with: mpi_collector recover {self.run} --results-dir DIR")
             return False
+        except LeaveNow:
+            if sink is not None:
+                sink.abandon()
+            raise
         return True
 
     def _end(self, saved: bool, command: Command | None) -> int:

@@ -14,14 +14,24 @@ from mpi_collector.benchmark.command import Command, forwardable
 from mpi_collector.node.compat import mono_ns
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+_TWICE_NS = 200_000_000  #: a terminal and a launcher may both pass one Ctrl-C on
 _LOOK_S = 1.0  #: how often files are looked at and the transport is given its turn
 
 
+class LeaveNow(BaseException):
+    """A second Ctrl-C: nothing is waited for any more, wherever this process is just now."""
+
+
 class Signals:
-    """Catches the signals that end a run; ``seen`` lists them. A context manager that restores what was there."""
+    """Catches the signals that end a run; ``seen`` lists them. A context manager that restores what was there.
+
+    A second SIGINT raises LeaveNow in the main thread, once.
+    """
 
     def __init__(self) -> None:
         self.seen: list[int] = []
+        self._interrupted_ns = 0
+        self._left = False
         self.fd, self._write = os.pipe()
 
     def __enter__(self) -> Signals:
@@ -38,8 +48,19 @@ class Signals:
         os.close(self._write)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if number != signal.SIGCHLD:
-            self.seen.append(number)
+        if number == signal.SIGCHLD:
+            return
+        self.seen.append(number)
+        if number == signal.SIGINT:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        now = mono_ns()
+        if not self._interrupted_ns:
+            self._interrupted_ns = now
+        elif now - self._interrupted_ns > _TWICE_NS and not self._left:
+            self._left = True
+            raise LeaveNow
 
     def drain(self) -> None:
         os.read(self.fd, 4096)
@@ -57,9 +78,10 @@ class Ending:
         stdin: bool,
         watch_launcher: bool,
         turn: Callable[[], Any],
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.signals, self.end_ns, self.command = signals, end_ns, command
-        self.requests, self.turn = list(requests), turn
+        self.requests, self.turn, self.say = list(requests), turn, say
         self._stdin = stdin
         self._typed = b""
         self._handled = 0
@@ -112,6 +134,8 @@ class Ending:
         if self.command is None or not forwardable(number):
             return False
         self._pass_on(number)
+        if self._handled == 1 and number == signal.SIGINT:
+            self.say("Ctrl-C: COMMAND has it; the recording is written when it ends. Once more to leave now")
         return self._handled == 1
 
     def _pass_on(self, number: int) -> None:
