@@ -20,6 +20,7 @@ PROGRAM = textwrap.dedent(
     comm = MPI.COMM_WORLD
     with mpi_collector.collect(comm, interval=0.05, results_dir=sys.argv[1], sampler=sys.argv[2], quiet=True) as recorder:
         total = comm.allreduce(comm.rank)
+        recorder.mark(f"rank {comm.rank}")
         time.sleep(0.5)
     assert total == comm.size * (comm.size - 1) // 2
     assert bool(recorder.files) == (comm.rank == 0)
@@ -52,6 +53,7 @@ def test_inside_an_mpi_program(variable: str, n: int, sampler: str, tmp_path: Pa
         assert len(run) == 1
         assert run.run["verdict"]["verdict"] in ("complete", "partial")
         assert run.run["verdict"]["ticks"] >= 5
+        assert sorted(m["text"] for m in run.run["marks"]) == [f"rank {r}" for r in range(n)]
 
 
 @pytest.mark.parametrize("sampler", ["process", "thread"])

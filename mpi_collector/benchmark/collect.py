@@ -16,12 +16,13 @@ from mpi_collector import __version__
 from mpi_collector.benchmark.command import Command, CommandError
 from mpi_collector.benchmark.ending import Ending, LeaveNow, Signals
 from mpi_collector.benchmark.environment import launcher_pid, read_environ, users_command, users_environment
+from mpi_collector.node import marks
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.spool import user_directory
 from mpi_collector.output.files import ResultsError, RunFiles, release, reserve
 from mpi_collector.output.sink import FileSink
 from mpi_collector.report.verdict import verdict
-from mpi_collector.transport.base import RootLike, TransportError
+from mpi_collector.transport.base import HostState, RootLike, TransportError
 from mpi_collector.transport.launcher import Launch
 from mpi_collector.transport.options import SamplingOptions
 
@@ -228,12 +229,20 @@ class Collection:
             "warnings": {k: h.ready.get("warnings") for k, h in hosts.items() if h.ready.get("warnings")},
             "clock_bound_ns": {k: h.clock_bound_ns for k, h in hosts.items()},
             "facts": {k: h.facts for k, h in hosts.items() if h.collected or h.rescued},
+            "marks": self._marks(hosts),
             "command": getattr(self, "command_argv", None),
             "command_exit_code": command.exit_code() if command else None,
             "written_ns": wall_ns(),
         }  # fmt: skip
         doc["verdict"] = verdict(doc)
         return doc
+
+    def _marks(self, hosts: dict[str, HostState]) -> list[dict[str, Any]]:
+        """All marks of the run in order: of its hosts, and of those that only see the results directory (wall clock)."""
+        out = [dict(m, host=k) for k, h in hosts.items() for m in h.facts.get("marks", [])]
+        for mark in marks.read(str(self.files.marks)):
+            out.append({"text": mark["text"], "edge": mark["edge"], "utc_ns": mark["wall_ns"], "host": None})
+        return sorted(out, key=lambda m: m["utc_ns"])
 
     def _suite_facts(self) -> dict[str, Any]:
         run = self.result

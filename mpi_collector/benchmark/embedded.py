@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from mpi_collector.benchmark.collect import Collection, CollectPlan
 from mpi_collector.benchmark.recorder import SuiteChildRecorder, SuiteRecorder
+from mpi_collector.node import marks
 from mpi_collector.node.rows import POLICIES
 from mpi_collector.node.sources import select
 from mpi_collector.transport.options import SamplingOptions
@@ -26,6 +28,7 @@ class EmbeddedRecorder:
     def __init__(self, plan: CollectPlan, comm: Any, sampler: str, say: Callable[[str], None]) -> None:
         self._plan, self._comm, self._class, self._say = plan, comm, _SAMPLERS[sampler], say
         self._collection: Collection | None = None
+        self._root: Root | None = None
         self._member: Any = None
         self._world: Any = None
 
@@ -41,6 +44,28 @@ class EmbeddedRecorder:
         """The verdict of the recording, on rank 0 after the end."""
         return self._collection.result.get("verdict") if self._collection is not None else None
 
+    def mark(self, text: str, edge: str = "point") -> None:
+        """Mark this moment in the recording of this rank's host: a point, or the "begin" or "end" of a phase.
+
+        From any rank, inside the block; not collective. ValueError for a text that is empty or longer than 200 characters.
+        """
+        made = marks.make(text, edge)
+        if self._root is not None:
+            self._root.mark(made)
+        elif self._member is not None:
+            self._member.mark(made)
+        else:
+            raise RuntimeError("not started")
+
+    @contextmanager
+    def phase(self, text: str) -> Iterator[None]:
+        """Mark the begin and the end of a block of code."""
+        self.mark(text, "begin")
+        try:
+            yield
+        finally:
+            self.mark(text, "end")
+
     def __enter__(self) -> EmbeddedRecorder:
         if self._comm is not None:
             from mpi_collector.transport.mpi import World
@@ -55,7 +80,8 @@ class EmbeddedRecorder:
             return self
         self._collection = Collection(self._plan, None, self._say)
         self._collection.reserve()
-        self._collection.begin(Root(self._plan.sampling, self._collection.run, self._world, None, self._class))
+        self._root = Root(self._plan.sampling, self._collection.run, self._world, None, self._class)
+        self._collection.begin(self._root)
         return self
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""``stop``: end a run from another shell."""
+"""``stop`` and ``mark``: a word to a run from another shell."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mpi_collector.cli.main import QuietParser
+from mpi_collector.node import marks
 from mpi_collector.node.spool import user_directory
 from mpi_collector.output.files import RUN_SUFFIX, held
+
+_MARK_EPILOG = """\
+examples:
+  mpi_collector mark "checkpoint 3"                    # a moment of the only run that is on
+  mpi_collector mark --begin "epoch 1"; ...; mpi_collector mark --end "epoch 1"
+
+On a recorded host a mark has the accuracy of the recording. Elsewhere --results-dir must be seen from there, and the wall
+clock of that host is what counts.
+"""
 
 _EPILOG = """\
 examples:
@@ -20,8 +30,11 @@ examples:
 """
 
 
+_NO_SPOOLS = ("stop", marks.FILE_NAME)
+
+
 def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, list[Path]]:
-    """{run name: [files to make to stop it]} of the runs that can be seen from here."""
+    """{run name: [files to make to stop it]} of the runs that can be seen from here; one beside a spool comes last."""
     found: dict[str, list[Path]] = {}
     alive: set[str] = set()
     for marker in sorted(results_dir.glob(f".mpi_collector_*{RUN_SUFFIX}")):
@@ -36,26 +49,37 @@ def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, list[Path]]:
     if base.is_dir():
         for directory in sorted(base.iterdir()):
             found.setdefault(directory.name, []).append(directory / "stop")
-            if any(held(spool) for spool in directory.iterdir() if spool.name != "stop"):
+            if any(held(spool) for spool in directory.iterdir() if spool.name not in _NO_SPOOLS):
                 alive.add(directory.name)
     # what died left its marker; but if nothing seems alive, the locks may not be seen from here
     return {run: requests for run, requests in found.items() if run in alive or not alive}
 
 
-def stop(words: Sequence[str]) -> int:
-    """Ask a run to stop; 0 when the request was left, 2 when there is no such run or several."""
-    parser = QuietParser(prog="mpi_collector stop", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
-                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("run", nargs="?", default="", help="name of the run, or its beginning")
-    parser.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where it writes to")
-    parser.add_argument("--spool-dir", type=Path, default=Path("/dev/shm"), metavar="DIR", help="where it spools to")
-    args = parser.parse_args(words)
+def _one_run(args: argparse.Namespace) -> tuple[str, list[Path]] | None:
+    """The run that is meant; None, and a word about it, when that is not clear."""
     runs = {r: f for r, f in find_runs(args.results_dir, args.spool_dir).items() if r.startswith(args.run)}
     if len(runs) != 1:
         what = f"several runs match: {', '.join(runs)}; name one" if runs else "no such run; is --results-dir right?"
         print(f"mpi_collector: {what}", file=sys.stderr)
+        return None
+    return next(iter(runs.items()))
+
+
+def _add_directories(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where it writes to")
+    parser.add_argument("--spool-dir", type=Path, default=Path("/dev/shm"), metavar="DIR", help="where it spools to")
+
+
+def stop(words: Sequence[str]) -> int:
+    """Ask a run to stop; 0 when the request was left, 2 when there is no such run or several."""
+    parser = QuietParser(prog="mpi_collector stop", description="End a run from another shell.", epilog=_EPILOG,
+                         allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("run", nargs="?", default="", help="name of the run, or its beginning")
+    _add_directories(parser)
+    found = _one_run(parser.parse_args(words))
+    if found is None:
         return 2
-    ((run, requests),) = runs.items()
+    run, requests = found
     left = 0
     for request in requests:
         try:
@@ -66,3 +90,32 @@ def stop(words: Sequence[str]) -> int:
     if left:
         print(f"mpi_collector: asked {run} to stop", file=sys.stderr)
     return 0 if left else 2
+
+
+def mark(words: Sequence[str]) -> int:
+    """Leave a mark in a run; 0 when it is left, 2 when there is no such run or several, or it is none."""
+    parser = QuietParser(prog="mpi_collector mark", description="Mark a moment, or the begin or end of a phase, of a run.",
+                         epilog=_MARK_EPILOG, allow_abbrev=False,
+                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("run", nargs="?", default="", help="name of the run, or its beginning; none: the only one")
+    parser.add_argument("text", help="what it is: up to 200 characters")
+    edge = parser.add_mutually_exclusive_group()
+    edge.add_argument("--begin", dest="edge", action="store_const", const="begin", help="a phase of this name begins")
+    edge.add_argument("--end", dest="edge", action="store_const", const="end", help="it ends")
+    _add_directories(parser)
+    args = parser.parse_args(words)
+    try:
+        made = marks.make(args.text, args.edge or "point")
+    except ValueError as e:
+        parser.error(str(e))
+    found = _one_run(args)
+    if found is None:
+        return 2
+    beside = found[1][-1]  # the spool's directory, if this host has one
+    path = beside.with_name(marks.FILE_NAME) if beside.name == "stop" else beside.with_suffix(".marks")
+    try:
+        marks.append(str(path), made)
+    except OSError as e:
+        print(f"mpi_collector: cannot write {path}: {e.strerror}", file=sys.stderr)
+        return 2
+    return 0

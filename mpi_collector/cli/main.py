@@ -40,7 +40,13 @@ def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:
     from mpi_collector.cli import benchmark, check, collect, control, recover, summary
 
     life_cycle = {verb: partial(benchmark.main, verb) for verb in ("training", "checkpointing", "kvcache", "vectordb")}
-    own = {"check": check.main, "stop": control.stop, "recover": recover.main, "summary": summary.main}
+    own = {
+        "check": check.main,
+        "stop": control.stop,
+        "mark": control.mark,
+        "recover": recover.main,
+        "summary": summary.main,
+    }
     return {"collect": collect.main, **life_cycle, **own}
 
 

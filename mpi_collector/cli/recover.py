@@ -22,7 +22,8 @@ def spools(base: Path) -> dict[str, list[Path]]:
     """{run: spool files} under the user's spool directory."""
     if not base.is_dir():
         return {}
-    return {d.name: sorted(f for f in d.iterdir() if f.name != "stop") for d in sorted(base.iterdir()) if d.is_dir()}
+    others = ("stop", "marks")
+    return {d.name: sorted(f for f in d.iterdir() if f.name not in others) for d in sorted(base.iterdir()) if d.is_dir()}
 
 
 def main(words: Sequence[str]) -> int:

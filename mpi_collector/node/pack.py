@@ -185,6 +185,14 @@ def json_member(name, doc):
     return Member("npz", name, [npy_header("<U%d" % max(len(text), 1), ()), text.encode("utf-32-le")])
 
 
+def marks_of(events):
+    # type: (list) -> list
+    """The marks among ``events`` on the common time line: {"text", "edge", "utc_ns"}."""
+    marks = [e for e in events if e["type"] == "mark"]
+    utc_ns = Timeline.from_events(events).utc_ns if marks else None  # type: Any
+    return [{"text": m["text"], "edge": m["edge"], "utc_ns": utc_ns(m["mono_ns"])} for m in marks]
+
+
 def facts_of(table):
     # type: (Table) -> dict
     """What the run's summary needs to know of this node without its table."""
@@ -219,6 +227,7 @@ def facts_of(table):
         "cpu_share": cost,
         "statuses": statuses,
         "lost": [e for e in table.events if e["type"] == "lost"],
+        "marks": marks_of(table.events),
         "columns": table.layout.width,
     }
 

@@ -3,6 +3,7 @@
 import gc
 import os
 
+from . import marks
 from . import sources as node_sources
 from .compat import mono_ns
 from .decode import RowDecoder
@@ -45,6 +46,7 @@ class Recorder:
         self.warnings = []  # type: list
         self._table = None  # type: Any
         self._changes = None  # type: Any
+        self._marks_taken = False
         self._offset_ns = 0
 
     # ---- before the first sample
@@ -123,6 +125,7 @@ class Recorder:
         # type: () -> dict
         """Take the last row and end the thread; called again it changes nothing."""
         self.sampler.stop()
+        self._take_marks()
         failure = self.sampler.failure
         return {
             "samples": self.sampler.taken,
@@ -132,8 +135,17 @@ class Recorder:
 
     def mark(self, event):
         # type: (dict) -> None
-        """Put a mark into the event log; one of a dying run that does not fit any more is counted there."""
+        """Put a mark into the event log."""
         self.spool.event(event)
+
+    def _take_marks(self):
+        # type: () -> None
+        """Those that were left beside the spool."""
+        if self._marks_taken or not self.spool.path:
+            return
+        self._marks_taken = True
+        for mark in marks.read(marks.path_in(os.path.dirname(self.spool.path))):
+            self.spool.event(mark)
 
     def flush(self):
         # type: () -> None
@@ -176,5 +188,7 @@ class Recorder:
             self.sampler.close()
         if self.spool is not None:
             self._table = None
+            if remove and self.spool.path:
+                marks.remove(os.path.dirname(self.spool.path))
             self.spool.close(remove)
             self.spool = None

@@ -45,6 +45,11 @@ class RunFiles:
         return self.directory / f".mpi_collector_{self.stem}{RUN_SUFFIX}"
 
     @property
+    def marks(self) -> Path:
+        """Marks made on a host that sees the results directory and is not recorded itself."""
+        return self.directory / f".mpi_collector_{self.stem}.marks"
+
+    @property
     def stop_request(self) -> Path:
         """Made by ``mpi_collector stop`` on a host that sees the results directory."""
         return self.directory / f".mpi_collector_{self.stem}.stop"
@@ -81,8 +86,8 @@ def reserve(directory: Path, benchmark: str, about: dict[str, Any], now: float |
 
 
 def release(files: RunFiles) -> None:
-    """Remove the marker and a stop request."""
-    for path in (files.marker, files.stop_request):
+    """Remove the marker, a stop request and marks."""
+    for path in (files.marker, files.stop_request, files.marks):
         path.unlink(missing_ok=True)
     if files.marker in _locks:
         os.close(_locks.pop(files.marker))

@@ -10,10 +10,12 @@ import os
 import signal
 from typing import Any
 
+from mpi_collector.node import marks
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.identity import identity
 from mpi_collector.node.recorder import use_all_cpus
+from mpi_collector.node.spool import user_directory
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.mpi import Lost, World
 from mpi_collector.transport.options import SamplingOptions
@@ -44,6 +46,7 @@ class Member:
         self._members: list[Any] = []
         self._options = SamplingOptions()
         self._stop_request = ""
+        self._beside = ""
 
     def run(self) -> bool:
         """The whole life of a rank that does nothing else."""
@@ -119,8 +122,16 @@ class Member:
         self.world.send(0, **message)
 
     # ---- the root's words
-    def _on_follow(self, _message: dict[str, Any]) -> None:
+    def _on_follow(self, message: dict[str, Any]) -> None:
         self._poll_s = IDLE_POLL_S
+        self._beside = os.path.join(message["spool_dir"], user_directory(), message["run"])
+
+    def mark(self, event: dict[str, Any]) -> None:
+        """A mark made on this host; one of a rank that leads none lies beside its leader's spool."""
+        if self.recorder is not None:
+            self.recorder.mark(event)
+        else:
+            marks.append(marks.path_in(self._beside), event)
 
     def _on_lead(self, message: dict[str, Any]) -> None:
         if self.world.own:

@@ -148,7 +148,7 @@ class Root:
         self._followers = [r for r in identities if r not in self.leaders]
         for rank in self._followers:
             assert self.world is not None
-            self.world.send(rank, type="follow")
+            self.world.send(rank, type="follow", run=self.run, spool_dir=self.options.spool_dir)
 
     def _name(self, who: dict[str, Any]) -> str:
         """The name that was asked for, known by any of the host's own names and addresses; else its own."""
@@ -236,6 +236,10 @@ class Root:
                 self._replicas.apply(key, doc, blob)
                 if doc["more"] and key not in self._replicas.failures:
                     self.world.send(rank, type="replicate", got=self._replicas.got(key))
+
+    def mark(self, event: dict[str, Any]) -> None:
+        """A mark made on this host."""
+        self.recorder.mark(event)
 
     # ---- after it
     def stop(self) -> None:

@@ -1,0 +1,98 @@
+"""Marks: from the shell, from Python, on a recorded host and beside one; what is no mark, and where they end up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mpi_collector
+from mpi_collector.node import marks
+
+
+def start(place: Path) -> subprocess.Popen[str]:
+    words = ["--timeseries-interval", "0.05", "--results-dir", str(place / "results"), "--spool-dir", str(place / "spool")]
+    (place / "spool").mkdir()
+    process = subprocess.Popen([sys.executable, "-m", "mpi_collector", *words], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while "if this process dies" not in process.stderr.readline():
+        pass
+    time.sleep(0.3)
+    return process
+
+
+def mark(place: Path, *words: str, spool: str = "spool") -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "mpi_collector", "mark", *words, "--results-dir", str(place / "results")]
+    return subprocess.run([*argv, "--spool-dir", str(place / spool)], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_marks_from_the_shell(tmp_path: Path) -> None:
+    """In order and at their times, beside a spool and from a host that sees the results only; nothing is left over."""
+    process = start(tmp_path)
+    before = time.time_ns()
+    assert mark(tmp_path, "--begin", "epoch 1").returncode == 0
+    assert mark(tmp_path, "checkpoint\x1b[2J 3").returncode == 0
+    assert mark(tmp_path, "--end", "epoch 1").returncode == 0
+    assert mark(tmp_path, "elsewhere", spool="nospool").returncode == 0
+    after = time.time_ns()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    with mpi_collector.load(tmp_path / "results") as run:
+        found = run.run["marks"]
+        (host,) = run
+    assert [(m["text"], m["edge"], m["host"]) for m in found] == [
+        ("epoch 1", "begin", host), ("checkpoint [2J 3", "point", host), ("epoch 1", "end", host), ("elsewhere", "point", None)]
+    assert all(before < m["utc_ns"] < after for m in found)
+    assert not os.listdir(tmp_path / "spool" / f"mpi_collector-{os.getuid()}")
+    assert not [p for p in (tmp_path / "results").iterdir() if p.name.startswith(".")]
+
+
+@pytest.mark.parametrize("words", [("",), ("x" * 201,), ("--begin", "--end", "x"), ()])
+def test_what_is_no_mark(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = mark(tmp_path, *words)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_such_run(tmp_path: Path) -> None:
+    done = mark(tmp_path, "nope", "text")
+    assert (done.returncode, done.stderr) == (2, "mpi_collector: no such run; is --results-dir right?\n")
+
+
+@pytest.mark.parametrize("sampler", ["thread", "process"])
+def test_marks_from_python(tmp_path: Path, sampler: str) -> None:
+    options = {"results_dir": tmp_path / "r", "spool_dir": str(tmp_path), "quiet": True, "sampler": sampler}
+    with mpi_collector.collect(interval=0.05, **options) as recorder:
+        with recorder.phase("load"):
+            time.sleep(0.1)
+        recorder.mark("now")
+        with pytest.raises(ValueError, match="edge|is one of"):
+            recorder.mark("x", "middle")
+    with mpi_collector.load(tmp_path / "r") as run:
+        found = run.run["marks"]
+    assert [(m["text"], m["edge"]) for m in found] == [("load", "begin"), ("load", "end"), ("now", "point")]
+    assert 0.1e9 <= found[1]["utc_ns"] - found[0]["utc_ns"] < 5e9
+
+
+@given(st.binary(max_size=400))
+def test_a_damaged_file_of_marks(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    """Whatever is in it: what is no mark is left out, what is one is kept."""
+    path = str(tmp_path_factory.mktemp("marks") / "marks")
+    Path(path).write_bytes(data + b"\n")
+    marks.append(path, marks.make("good"))
+    assert marks.read(path)[-1]["text"] == "good"
+
+
+def test_no_symlink_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "marks").symlink_to(tmp_path / "target")
+    with pytest.raises(OSError, match="."):
+        marks.append(str(tmp_path / "marks"), marks.make("x"))
+    assert marks.read(str(tmp_path / "marks")) == []
+    assert not (tmp_path / "target").exists()
