@@ -7,7 +7,6 @@ import secrets
 import signal
 import sys
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from mpi_collector import __version__
 from mpi_collector.benchmark.command import Command, CommandError
 from mpi_collector.benchmark.ending import Ending, LeaveNow, Signals
 from mpi_collector.benchmark.environment import launcher_pid, read_environ, users_command, users_environment
+from mpi_collector.benchmark.teller import Teller
 from mpi_collector.node import marks
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.spool import user_directory
@@ -44,10 +44,10 @@ class CollectPlan:
 
 
 class Collection:
-    """One run of ``collect`` as rank 0 or as the only process. ``say`` writes a line to the user."""
+    """One run of ``collect`` as rank 0 or as the only process."""
 
-    def __init__(self, plan: CollectPlan, launch: Launch | None, say: Callable[[str], None]) -> None:
-        self.plan, self.launch, self.say = plan, launch, say
+    def __init__(self, plan: CollectPlan, launch: Launch | None, teller: Teller) -> None:
+        self.plan, self.launch, self.teller, self.say = plan, launch, teller, teller.say
         self.everybody = False
         self._command: Command | None = None
         self._ending: Ending | None = None
@@ -141,8 +141,9 @@ class Collection:
             self.say(f"warning: rank {rank} sent no hello within {self.plan.sampling.start_timeout_s:g} s")
         interval = self.plan.sampling.interval_s
         good = sum(h.error is None for h in hosts)
-        self.say(f"recording {good} host{'s' if good != 1 else ''} every {interval:g} s ({self.root.method}), run {self.run}")
-        self.say(f"if this process dies: mpi_collector recover {self.run}")
+        hosts_text = f"{good} host{'s' if good != 1 else ''}"
+        self.teller.inform(f"recording {hosts_text} every {interval:g} s ({self.root.method}), run {self.run}")
+        self.teller.inform(f"if this process dies: mpi_collector recover {self.run}")
 
     def _start_command(self) -> Command | None:
         if not self.plan.command:
@@ -164,19 +165,27 @@ class Collection:
         spool = Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop"
         stdin = self.launch is not None and not self.plan.command and not sys.stdin.closed
         requests = [spool, self.files.stop_request]
-        self._ending = Ending(signals, end_ns, command, requests, stdin, self.launch is not None, self.root.idle,
-                              self.say)  # fmt: skip
+        self._ending = Ending(signals, end_ns, command, requests, stdin, self.launch is not None,
+                              self._turn, self.say)  # fmt: skip
         return self._ending.wait()
+
+    def _turn(self) -> bool | None:
+        """About once a second."""
+        if not self.plan.command:
+            facts = {"elapsed_s": (mono_ns() - self._started_ns) * 1e-9, "marks": len(marks.read(str(self.files.marks)))}
+            self.teller.status({**facts, **self.root.status()})
+        return self.root.idle()
 
     # ---- after
     def _save(self, why: str, command: Command | None) -> bool:
         """Stop, gather, write. True when the files are there."""
+        self.teller.progress("stopping", 0, len(self.root.hosts))
         self.root.stop()
         sink = None
         try:
             json = self._wants_json()
             sink = FileSink(self.files, json)
-            self.root.gather(sink, lambda done, total: None, json)
+            self.root.gather(sink, lambda done, total: self.teller.progress("gathering", done, total), json)
             self.result = self._run_document(why, command)
             sink.finish(self.result, self._suite_facts())
         except OSError as e:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +11,7 @@ from typing import Any
 
 from mpi_collector.benchmark.collect import Collection, CollectPlan
 from mpi_collector.benchmark.recorder import SuiteChildRecorder, SuiteRecorder
+from mpi_collector.benchmark.teller import Teller
 from mpi_collector.node import marks
 from mpi_collector.node.rows import POLICIES
 from mpi_collector.node.sources import select
@@ -25,8 +25,8 @@ _SAMPLERS: dict[str, type[NodeRecorder]] = {"process": SuiteChildRecorder, "thre
 class EmbeddedRecorder:
     """What ``with mpi_collector.collect(...) as recorder`` gives. Entering and leaving is collective over ``comm``."""
 
-    def __init__(self, plan: CollectPlan, comm: Any, sampler: str, say: Callable[[str], None]) -> None:
-        self._plan, self._comm, self._class, self._say = plan, comm, _SAMPLERS[sampler], say
+    def __init__(self, plan: CollectPlan, comm: Any, sampler: str, teller: Teller) -> None:
+        self._plan, self._comm, self._class, self._teller = plan, comm, _SAMPLERS[sampler], teller
         self._collection: Collection | None = None
         self._root: Root | None = None
         self._member: Any = None
@@ -78,7 +78,7 @@ class EmbeddedRecorder:
             self._member.hello()
             self._member.serve(("idle", "follow"))
             return self
-        self._collection = Collection(self._plan, None, self._say)
+        self._collection = Collection(self._plan, None, self._teller)
         self._collection.reserve()
         self._root = Root(self._plan.sampling, self._collection.run, self._world, None, self._class)
         self._collection.begin(self._root)
@@ -128,9 +128,4 @@ def collect(
     options = SamplingOptions(
         interval_s=interval, max_samples=max_samples, when_full=when_full, sources=sources, spool_dir=spool_dir
     )
-
-    def say(text: str) -> None:
-        if not quiet:
-            print(f"mpi_collector: {text}", file=sys.stderr, flush=True)
-
-    return EmbeddedRecorder(CollectPlan(options, Path(os.fspath(results_dir)), json), comm, sampler, say)
+    return EmbeddedRecorder(CollectPlan(options, Path(os.fspath(results_dir)), json), comm, sampler, Teller(quiet))

@@ -13,6 +13,7 @@ from typing import Any
 
 from mpi_collector.benchmark.collect import Collection, CollectPlan
 from mpi_collector.benchmark.command import CommandError
+from mpi_collector.benchmark.teller import Teller
 from mpi_collector.node.identity import identity
 from mpi_collector.transport.base import RootLike, TransportError
 from mpi_collector.transport.hosts import HostSpec, local_names, resolve_all
@@ -81,14 +82,14 @@ def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], Any]) -> 
 class Lifecycle:
     """One ``run`` of a benchmark verb."""
 
-    def __init__(self, plan: LifecyclePlan, verb: str, say: Callable[[str], None]) -> None:
-        self.plan, self.verb, self.say = plan, verb, say
+    def __init__(self, plan: LifecyclePlan, verb: str, teller: Teller) -> None:
+        self.plan, self.verb, self.teller, self.say = plan, verb, teller, teller.say
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     def run(self, choice: Choice) -> int:
         """The exit code for the user: COMMAND's, unless something was wrong before it started."""
-        self.say(f"transport: {choice.transport} ({choice.reason})")
-        collection = Collection(self.plan, None, self.say)
+        self.teller.inform(f"transport: {choice.transport} ({choice.reason})")
+        collection = Collection(self.plan, None, self.teller)
         collection.reserve()
         try:
             root = self._root(choice, collection.run)
@@ -123,7 +124,10 @@ class Lifecycle:
 
             here = local_names([h.name for h in self.plan.hosts])
             hosts = [(h.name, h.name in here) for h in self.plan.hosts]
-            return SshRoot(options, run, hosts, self.plan.ssh_username, self.plan.ssh_fanout, self.plan.ssh_timeout_s)
+            plan = self.plan
+            return SshRoot(
+                options, run, hosts, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, self.teller.progress
+            )
         return self._bridged(choice, run)
 
     def _bridged(self, choice: Choice, run: str) -> RootLike:

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mpi_collector.benchmark.lifecycle import BENCHMARKS, Choice, Lifecycle, LifecyclePlan, choose, run_plain
-from mpi_collector.cli.collect import add_sampling_options, sampling_options, say, split_command, tell
+from mpi_collector.benchmark.teller import say
+from mpi_collector.cli.collect import add_sampling_options, sampling_options, split_command, tell
 from mpi_collector.cli.main import QuietParser
+from mpi_collector.cli.terminal import Terminal
 from mpi_collector.transport.base import TransportError
 from mpi_collector.transport.hosts import HostsError, HostSpec, from_scheduler, parse_hostfile, parse_hosts, valid_user
 
@@ -49,13 +51,13 @@ def main(verb: str, words: Sequence[str]) -> int:
 def _run(plan: LifecyclePlan, verb: str, choice: Choice, quiet: bool) -> int:
     from mpi_collector.output.files import ResultsError
 
-    lifecycle = Lifecycle(plan, verb, (lambda text: None) if quiet else say)
+    lifecycle = Lifecycle(plan, verb, Terminal(quiet))
     try:
         code = lifecycle.run(choice)
     except ResultsError as e:
         say(str(e))
         return 2
-    tell(lifecycle.collection, quiet)
+    tell(lifecycle.collection)
     return code
 
 

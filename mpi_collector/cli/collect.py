@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mpi_collector.benchmark.teller import say
 from mpi_collector.cli.main import QuietParser
+from mpi_collector.cli.terminal import Terminal
 from mpi_collector.node.rows import POLICIES
 from mpi_collector.node.sources import select
 from mpi_collector.transport.launcher import Launch, detect
@@ -124,13 +126,6 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def say(text: str) -> None:
-    try:
-        print(f"mpi_collector: {text}", file=sys.stderr, flush=True)
-    except OSError:  # nobody listens any more: no reason to stop
-        pass
-
-
 def main(words: Sequence[str]) -> int:
     """The verb. Under a launcher every rank comes here; rank 0 speaks."""
     args = parse(words)
@@ -144,7 +139,7 @@ def _collection(args: argparse.Namespace, launch: Launch | None) -> Collection:
     from mpi_collector.benchmark.collect import Collection, CollectPlan
 
     plan = CollectPlan(sampling_options(args), args.results_dir, args.json, args.command, args.strict)
-    return Collection(plan, launch, say)
+    return Collection(plan, launch, Terminal(args.quiet))
 
 
 def _alone(args: argparse.Namespace) -> int:
@@ -159,7 +154,7 @@ def _alone(args: argparse.Namespace) -> int:
         say(str(e))
         return 2
     code = collection.record(Root(collection.plan.sampling, collection.run, None, None, SuiteRecorder))
-    tell(collection, args.quiet)
+    tell(collection)
     return code
 
 
@@ -212,7 +207,7 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
         world.finish(True)
         return 2
     code = collection.record(Root(collection.plan.sampling, collection.run, world, None, SuiteRecorder))
-    tell(collection, args.quiet)
+    tell(collection)
     if not collection.everybody:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -238,7 +233,7 @@ def _bridge(world: object) -> int:
     return 0
 
 
-def tell(collection: Collection, quiet: bool) -> None:
+def tell(collection: Collection) -> None:
     """The verdict, its reasons and the files, when there is a result."""
     if not collection.result:
         return
@@ -246,9 +241,9 @@ def tell(collection: Collection, quiet: bool) -> None:
     from mpi_collector.report.verdict import line
 
     for reason in collection.result["verdict"]["reasons"]:
-        say(f"warning: {reason}")
-    if not quiet:
-        say(line(collection.result))
+        collection.teller.say(f"warning: {reason}")
+    if not collection.teller.quiet:
+        collection.teller.say(line(collection.result))
         for path in written(collection.files):
             say(f"wrote {path}")
         _figures(collection.files.path("timeseries.npz"))

@@ -92,7 +92,7 @@ class Sampler:
         # one row is kept back for the stop
         self.capacity = min(capacity or spool.shape.rows - 1, spool.shape.rows - 1)
         self.placement = Placement(policy, self.capacity)
-        self.taken = 0
+        self.taken = self.missed = 0
         self.last_tick = STOP_TICK
         self.failure = None  # type: Any
         self.first_sample = threading.Event()
@@ -198,7 +198,9 @@ class Sampler:
             if self._quit:
                 return
             if now - deadline >= grid.interval_ns:  # a tick is missed once the next one is due
-                tick += (now - deadline) // grid.interval_ns
+                late = (now - deadline) // grid.interval_ns
+                self.missed += late // stride
+                tick += late
                 deadline = grid.t0_ns + tick * grid.interval_ns
                 if tick % stride or (grid.end_ns and deadline >= grid.end_ns):
                     continue

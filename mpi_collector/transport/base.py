@@ -56,6 +56,8 @@ class RootLike(Protocol):
     def open(self, facts: dict[str, Any]) -> None: ...
     def start(self) -> None: ...
     def idle(self) -> bool | None: ...
+    def status(self) -> dict[str, Any]:
+        """hosts, sampling, last_tick, missed, as far as is known without asking anybody."""
     def stop(self) -> None: ...
     def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None: ...
     def keep(self) -> None: ...
@@ -63,6 +65,12 @@ class RootLike(Protocol):
 
 
 Progress = Callable[[str, int, int], None]
+
+
+def status_of(hosts: list[HostState], last_tick: int = -1, missed: int = 0) -> dict[str, Any]:
+    """``RootLike.status``."""
+    sampling = sum(h.sampling and h.error is None for h in hosts)
+    return {"hosts": len(hosts), "sampling": sampling, "last_tick": last_tick, "missed": missed}
 
 
 class TransportError(Exception):

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from mpi_collector.transport.base import HostState, Sink, TransportError
+from mpi_collector.transport.base import HostState, Sink, TransportError, status_of
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.session import Session, SessionLost
 
@@ -71,6 +71,9 @@ class BridgedRoot:
 
     def idle(self) -> None:
         """Nothing: rank 0 looks after its ranks by itself."""
+
+    def status(self) -> dict[str, Any]:
+        return status_of(self.hosts)
 
     def stop(self) -> None:
         self._ask("stop", 2 * self.options.gather_timeout_s)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.identity import identity, same_host_key, unique_keys
 from mpi_collector.node.recorder import use_all_cpus
-from mpi_collector.transport.base import Cutter, HostState, Sink, nap
+from mpi_collector.transport.base import Cutter, HostState, Sink, nap, status_of
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.recorder import NodeRecorder
 from mpi_collector.transport.replicas import Replicas
@@ -236,6 +236,11 @@ class Root:
                 self._replicas.apply(key, doc, blob)
                 if doc["more"] and key not in self._replicas.failures:
                     self.world.send(rank, type="replicate", got=self._replicas.got(key))
+
+    def status(self) -> dict[str, Any]:
+        """Ticks of this host, which stand for all: nobody is asked while the job runs."""
+        sampler = self.recorder.sampler
+        return status_of(self.hosts, sampler.last_tick, sampler.missed) if sampler is not None else status_of(self.hosts)
 
     def mark(self, event: dict[str, Any]) -> None:
         """A mark made on this host."""

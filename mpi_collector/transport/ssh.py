@@ -13,7 +13,7 @@ from mpi_collector.node import agent
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.identity import same_host_key, unique_keys
-from mpi_collector.transport.base import HostState, Sink
+from mpi_collector.transport.base import HostState, Sink, status_of
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.replicas import Replicas
 from mpi_collector.transport.session import Session, SessionLost, printable
@@ -217,6 +217,9 @@ class SshRoot:
     # ---- during it
     def idle(self) -> None:
         """Nothing: the keepers work by themselves."""
+
+    def status(self) -> dict[str, Any]:
+        return status_of(self.hosts)
 
     async def _keep(self, remote: Remote) -> asyncio.Task[None]:
         return asyncio.create_task(self._keeper(remote))

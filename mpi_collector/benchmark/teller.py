@@ -1,0 +1,36 @@
+"""Words to whoever started the run, on stderr. The command line has one that draws on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def say(text: str) -> None:
+    """A line of ours; that nobody listens any more is no reason to stop."""
+    try:
+        print(f"mpi_collector: {text}", file=sys.stderr, flush=True)
+    except OSError:
+        pass
+
+
+class Teller:
+    """``quiet``: warnings and errors only."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+
+    def say(self, text: str) -> None:
+        """A warning or an error."""
+        say(text)
+
+    def inform(self, text: str) -> None:
+        """What is not said when quiet."""
+        if not self.quiet:
+            self.say(text)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """``done`` of ``total`` hosts are through with ``what``."""
+
+    def status(self, facts: dict[str, Any]) -> None:
+        """``facts``: elapsed_s, hosts, sampling, last_tick, missed, marks. About once a second, unless COMMAND runs."""

@@ -1,0 +1,94 @@
+"""What is drawn on a terminal, what is written elsewhere, and what --quiet leaves."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mpi_collector.cli import terminal
+from mpi_collector.cli.terminal import Terminal, status_line
+
+FACTS = {"elapsed_s": 3725.4, "hosts": 4, "sampling": 3, "last_tick": 372, "missed": 2, "marks": 1}
+
+
+def test_the_line() -> None:
+    assert status_line(FACTS) == "recording 1:02:05, 3 of 4 hosts sampling, tick 372, 2 missed, 1 marks"
+    assert status_line({**FACTS, "last_tick": -1, "marks": 0}) == "recording 1:02:05, 3 of 4 hosts sampling, no tick yet, 2 missed"
+
+
+def test_no_terminal_is_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    teller = Terminal()
+    for _ in range(150):
+        teller.status(FACTS)
+        teller.progress("connecting", 1, 9)
+        now[0] += 1
+    assert len(capsys.readouterr().err.splitlines()) == 2
+    Terminal(quiet=True).status(FACTS)
+    assert capsys.readouterr().err == ""
+
+
+def on_a_terminal(argv: list[str], seconds: float) -> str:
+    """What ``argv`` writes to a terminal until it is interrupted after ``seconds``."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=slave, env={**os.environ, "TERM": "xterm"})
+    os.close(slave)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    out = b""
+    while True:
+        try:
+            data = os.read(master, 4096)
+        except OSError:  # the other end has closed
+            break
+        if not data:
+            break
+        out += data
+    os.close(master)
+    assert process.wait(60) == 0
+    return out.decode()
+
+
+def test_status_on_a_terminal(tmp_path: Path) -> None:
+    """It replaces itself while the run is on, and is gone before the summary."""
+    argv = [sys.executable, "-m", "mpi_collector", "--timeseries-interval", "0.2", "--results-dir", str(tmp_path),
+            "--spool-dir", str(tmp_path)]  # fmt: skip
+    seen = on_a_terminal(argv, 5)
+    assert re.search(r"recording 0:00:0\d, 1 of 1 hosts sampling, tick \d+, 0 missed", seen), seen
+    assert "\x1b[2K" in seen[seen.rindex("hosts sampling") :]
+    assert "verdict: complete" in seen
+    assert "hosts sampling" not in on_a_terminal([*argv, "--quiet"], 4)
+
+
+def test_a_bar_for_what_takes_long(tmp_path: Path) -> None:
+    """From the second on; it goes when all are through, and before a line."""
+    program = """
+import time
+from mpi_collector.cli.terminal import Terminal
+teller = Terminal()
+for done in range(6):
+    teller.progress("connecting", done, 5)
+    time.sleep(0.4)
+teller.say("a word")
+teller.progress("quick", 1, 2)
+teller.progress("quick", 2, 2)
+"""
+    master, slave = pty.openpty()
+    done = subprocess.run([sys.executable, "-c", program], stderr=slave, env={**os.environ, "TERM": "xterm"}, check=True, timeout=60)
+    assert done.returncode == 0
+    os.close(slave)
+    seen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", os.read(master, 1 << 16).decode())
+    os.close(master)
+    assert "connecting" in seen
+    assert "4/5 hosts" in seen
+    assert "0/5 hosts" not in seen
+    assert seen.rstrip().endswith("mpi_collector: a word")
