@@ -7,6 +7,7 @@ import secrets
 import signal
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class CollectPlan:
     command: list[str] = field(default_factory=list)
     strict: bool = False
     benchmark: str = "host"
+    usable_first: bool = False  #: with ``strict``, a broken host keeps the job from starting
 
 
 class Collection:
@@ -53,6 +55,7 @@ class Collection:
         self._ending: Ending | None = None
         self.result: dict[str, Any] = {}
         self.exit_code = 0
+        self.unusable: dict[str, str] = {}  #: hosts that were asked for and left out, and why
 
     def reserve(self) -> None:
         """Take the names of the run. ResultsError before anything starts."""
@@ -121,6 +124,10 @@ class Collection:
         self.root = root
         root.open({"benchmark": self.plan.benchmark, "version": __version__, "stem": self.files.stem})
         self._announce()
+        broken = {**self.unusable, **{h.key: h.error for h in root.hosts if h.error}}
+        if broken and self.plan.strict and self.plan.usable_first:
+            root.dismiss(True)
+            raise TransportError(f"not every host can be recorded: {listed(broken)}")
         root.start()
         self._started_ns = mono_ns()
 
@@ -134,9 +141,8 @@ class Collection:
         for host in hosts:
             for warning in host.ready.get("warnings", []):
                 self.say(f"{host.key}: {warning}")
-        for host in hosts:
-            if host.error:
-                self.say(f"warning: {host.key} is not recorded: {host.error}")
+        for key, why in [*self.unusable.items(), *((h.key, h.error) for h in hosts if h.error)]:
+            self.say(f"warning: {key} is not recorded: {why}")
         for rank in self.root.missing_ranks:
             self.say(f"warning: rank {rank} sent no hello within {self.plan.sampling.start_timeout_s:g} s")
         interval = self.plan.sampling.interval_s
@@ -230,8 +236,8 @@ class Collection:
             "format": 1, "program": f"mpi_collector {__version__}", "run": self.run, "stem": self.files.stem,
             "benchmark": self.plan.benchmark, "collection_method": root.method, "ended_by": why,
             "hosts": [k for k, h in hosts.items() if h.collected or h.rescued],
-            "hosts_requested": list(hosts),
-            "hosts_partial": {k: h.error for k, h in hosts.items() if h.error},
+            "hosts_requested": [*hosts, *self.unusable],
+            "hosts_partial": {**{k: h.error for k, h in hosts.items() if h.error}, **self.unusable},
             "missing_ranks": root.missing_ranks,
             "t0_ns": root.t0_ns, "start_ns": root.epoch_ns, "end_ns": root.epoch_ns + mono_ns() - self._started_ns,
             "interval_ns": options.interval_ns, "capacity": root.capacity, "options": options.to_dict(),
@@ -266,6 +272,11 @@ class Collection:
             "hosts_requested": run["hosts_requested"],
             "hosts_collected": [k for k, f in run["facts"].items() if f["samples"]],
         }
+
+
+def listed(problems: Mapping[str, str | None]) -> str:
+    """All problems in a line, host by host."""
+    return "; ".join(f"{host}: {why}" for host, why in problems.items())
 
 
 def written(files: RunFiles) -> list[Path]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mpi_collector.benchmark.collect import Collection, CollectPlan
+from mpi_collector.benchmark.collect import Collection, CollectPlan, listed
 from mpi_collector.benchmark.command import CommandError
 from mpi_collector.benchmark.teller import Teller
 from mpi_collector.node.identity import identity
+from mpi_collector.output.files import release
 from mpi_collector.transport.base import RootLike, TransportError
 from mpi_collector.transport.hosts import HostSpec, local_names, resolve_all
 
@@ -26,6 +27,7 @@ BENCHMARKS = {
 }  #: verb → the suite's name in files
 _MPI_BENCHMARKS = ("training", "checkpointing")
 _NOT_FOUND = 127
+_ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID")  #: where launchers start their daemons without ssh
 
 
 @dataclass
@@ -40,6 +42,7 @@ class LifecyclePlan(CollectPlan):
     ssh_username: str | None = None
     ssh_fanout: int = 8
     ssh_timeout_s: float = 30.0
+    usable_first: bool = True
 
 
 @dataclass(frozen=True)
@@ -89,21 +92,20 @@ class Lifecycle:
     def run(self, choice: Choice) -> int:
         """The exit code for the user: COMMAND's, unless something was wrong before it started."""
         self.teller.inform(f"transport: {choice.transport} ({choice.reason})")
-        collection = Collection(self.plan, None, self.teller)
+        self.collection = collection = Collection(self.plan, None, self.teller)
         collection.reserve()
         try:
-            root = self._root(choice, collection.run)
-            return self._guarded(collection, root)
+            return self._guarded(choice, collection)
         finally:
             if self._temporary is not None:
                 self._temporary.cleanup()
-            self.collection = collection
 
-    def _guarded(self, collection: Collection, root: RootLike) -> int:
+    def _guarded(self, choice: Choice, collection: Collection) -> int:
         """A transport that does not come up must not keep the job from running."""
         try:
-            return collection.record(root)
+            return collection.record(self._root(choice, collection))
         except TransportError as e:
+            release(collection.files)
             self.say(f"warning: {e}")
             if self.plan.strict:
                 self.say("the job was not started (--strict)")
@@ -111,8 +113,8 @@ class Lifecycle:
             self.say("the job runs unrecorded")
             return run_plain(self.plan.command, self.say)
 
-    def _root(self, choice: Choice, run: str) -> RootLike:
-        options = self.plan.sampling
+    def _root(self, choice: Choice, collection: Collection) -> RootLike:
+        options, run = self.plan.sampling, collection.run
         if choice.transport == "local":
             from mpi_collector.benchmark.recorder import SuiteRecorder  # numpy: not for --help
             from mpi_collector.transport.root import Root
@@ -128,22 +130,37 @@ class Lifecycle:
             return SshRoot(
                 options, run, hosts, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, self.teller.progress
             )
-        return self._bridged(choice, run)
+        return self._bridged(choice, collection)
 
-    def _bridged(self, choice: Choice, run: str) -> RootLike:
+    def _checked(self, choice: Choice) -> dict[str, str]:
+        """{host: what keeps a rank of ours from starting there}, before a launch that one such host would fail."""
+        from mpi_collector.transport.preflight import check_ranks
+
+        plan = self.plan
+        if not choice.launcher.profile.ssh_variable or any(v in os.environ for v in _ALLOCATIONS):
+            return {}  # these launchers reach hosts that nobody else may log in to
+        here = local_names([h.name for h in plan.hosts])
+        others = [h for h in plan.hosts if h.name not in here]
+        return check_ranks(others, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, self.teller.progress)
+
+    def _bridged(self, choice: Choice, collection: Collection) -> RootLike:
         from mpi_collector.transport.bridged import BridgedRoot
         from mpi_collector.transport.profiles import hostfile_text, launch_command
 
+        collection.unusable = self._checked(choice)
+        hosts = [h for h in self.plan.hosts if h.name not in collection.unusable]
+        if not hosts:
+            raise TransportError(f"no host is left: {listed(collection.unusable)}")
         self._temporary = tempfile.TemporaryDirectory(prefix="mpi_collector-")
         hostfile = Path(self._temporary.name) / "hosts"
-        hostfile.write_text(hostfile_text(choice.launcher.profile, self.plan.hosts))
+        hostfile.write_text(hostfile_text(choice.launcher.profile, hosts))
         argv = [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
         user = ["-l", self.plan.ssh_username] if self.plan.ssh_username else []
         launch = launch_command(
-            choice.launcher, self.plan.hosts, argv, self.plan.mpi_params, hostfile, os.getuid() == 0, ssh_args=user
+            choice.launcher, hosts, argv, self.plan.mpi_params, hostfile, os.getuid() == 0, ssh_args=user
         )
         environ = {**os.environ, **launch.environ_additions}
-        return BridgedRoot(self.plan.sampling, run, launch.argv, known_names(self.plan.hosts), environ)
+        return BridgedRoot(self.plan.sampling, collection.run, launch.argv, known_names(hosts), environ)
 
 
 def known_names(hosts: Sequence[HostSpec]) -> dict[str, str]:

@@ -360,7 +360,8 @@ class Root:
         self._replicas.close(saved)
         if saved:
             self.recorder.discard()
-            ranks = [r for r, h in self.leaders.items() if r and h.collected]
+            # what never sampled has nothing to lose
+            ranks = [r for r, h in self.leaders.items() if r and not h.gone and (h.collected or (h.ready and not h.sampling))]
             self._ask(ranks, "discarded", 10.0, type="discard")
         else:
             self.recorder.close()

@@ -360,7 +360,7 @@ class SshRoot:
     async def _dismiss(self, saved: bool) -> None:
         async def one(remote: Remote) -> None:
             try:
-                if saved and remote.state.collected:
+                if saved and (remote.state.collected or (remote.state.ready and not remote.state.sampling)):
                     await remote.session.request("discard", 10)
                 await remote.session.request("quit", 5)
             except (SessionLost, RuntimeError):  # it ends by itself, and keeps its spool

@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,25 +60,42 @@ def test_codes_and_signals_are_passed_on(bed: Bed, openmpi: Mpi, verb: str) -> N
         assert len(list(results.glob("*_timeseries.npz"))) == 1
 
 
+@contextmanager
+def without_python(bed: Bed, host: int, python: str) -> Iterator[None]:
+    """The host lacks the directory of this interpreter."""
+    folder = str(Path(python).parent)
+    bed.script("exec", str(host), "mount", "-t", "tmpfs", "none", folder)
+    try:
+        yield
+    finally:
+        bed.script("exec", str(host), "umount", folder)
+
+
 @pytest.mark.parametrize("verb", ["training", "kvcache"])
-def test_a_misspelt_host(bed: Bed, openmpi: Mpi, verb: str) -> None:
-    """The job runs whatever the collectors do; --strict says 2 before it or 3 after it."""
+def test_broken_hosts(bed: Bed, openmpi: Mpi, verb: str) -> None:
+    """A misspelt host and one without our interpreter: a warning each, the others recorded, the job runs; --strict: 2, before it."""
     results = bed.directory("results")
     marker = results / "ran"
-    words = run_words(openmpi.python, verb, results, "touch", str(marker), hosts="node1,nodeX",
-                      extra=("--ssh-timeout", "5", "--start-timeout", "8"))  # fmt: skip
-    job = bed.run(0, words, 90)
-    assert job.process.returncode == 0, job.err
-    assert marker.exists()
-    assert "warning" in job.err
-    if verb == "kvcache":
+    words = run_words(openmpi.python, verb, results, "touch", str(marker), hosts="node1,nodeX,node2",
+                      extra=("--ssh-timeout", "10", "--start-timeout", "10"))  # fmt: skip
+    with without_python(bed, 2, openmpi.python):
+        job = bed.run(0, words, 90)
+        assert job.process.returncode == 0, job.err
+        assert marker.exists()
+        assert "warning: nodeX is not recorded: " in job.err
         with mpi_collector.load(results) as run:
-            assert list(run) == ["node1"]
-            assert "nodeX" in run.run["hosts_partial"]
-    marker.unlink()
-    at = words.index("--")
-    job = bed.run(0, [*words[:at], "--strict", *words[at:]], 90)
-    assert job.process.returncode in (2, 3), job.err
+            broken = {"nodeX", "node2"} if verb == "training" else {"nodeX"}  # the agent takes any python3
+            assert set(run.run["hosts_partial"]) == broken
+            assert set(run) == {"node1", "node2"} - broken
+            assert set(run.run["hosts_requested"]) == {"node1", "node2", "nodeX"}
+        marker.unlink()
+        at = words.index("--")
+        job = bed.run(0, [*words[:at], "--strict", *words[at:]], 90)
+    assert job.process.returncode == 2, job.err
+    assert not marker.exists()
+    (said,) = [line for line in job.err.splitlines() if "not every host can be recorded" in line]
+    assert all(name in said for name in broken)
+    assert not any(bed.spools(k) for k in (1, 2, 3))
 
 
 def test_the_collectors_launch_dies(bed: Bed, openmpi: Mpi) -> None:
