@@ -247,8 +247,8 @@ def test_duration(place: Path) -> None:
     code, out, err = run(place, "--duration", "1")
     assert (code, out) == (0, b""), err
     names = sorted(p.name for p in (place / "results").iterdir())
-    assert len({n.rsplit("_", 1)[0] for n in names}) == 1
-    assert [n.rsplit("_", 1)[1] for n in names] == ["timeseries.json", "timeseries.npz"]
+    assert len({n[: len("host_20260105_120000")] for n in names}) == 1
+    assert [n.rsplit("_", 1)[1] for n in names] == ["info.json", "metadata.json", "timeseries.json", "timeseries.npz"]
     with recorded(place) as recording:
         (host,) = recording.values()
         assert host.tick[-1] == -1
@@ -327,7 +327,7 @@ def test_stop(place: Path, way: str) -> None:
     assert process.returncode == 0, err
     with recorded(place) as recording:
         assert recording.run["ended_by"] == "request"
-    assert len(list((place / "results").iterdir())) == 2
+    assert len(list((place / "results").iterdir())) == 4
 
 
 def test_stop_wants_one_run(place: Path) -> None:
@@ -371,7 +371,7 @@ def test_runs_at_the_same_time_share_nothing(place: Path) -> None:
         process.communicate(timeout=_LIMIT_S)
         assert process.returncode == 0
     assert len(list((place / "results").glob("*_timeseries.npz"))) == 4
-    assert len(list((place / "results").iterdir())) == 8
+    assert len(list((place / "results").iterdir())) == 16
 
 
 # ---- crashes

@@ -42,6 +42,7 @@ class CollectPlan:
     command: list[str] = field(default_factory=list)
     strict: bool = False
     benchmark: str = "host"
+    skip_timeseries: bool = False  #: snapshots only
     usable_first: bool = False  #: with ``strict``, a broken host keeps the job from starting
 
 
@@ -148,6 +149,9 @@ class Collection:
         interval = self.plan.sampling.interval_s
         good = sum(h.error is None for h in hosts)
         hosts_text = f"{good} host{'s' if good != 1 else ''}"
+        if self.plan.skip_timeseries:
+            self.teller.inform(f"snapshots of {hosts_text} ({self.root.method}), no time series, run {self.run}")
+            return
         self.teller.inform(f"recording {hosts_text} every {interval:g} s ({self.root.method}), run {self.run}")
         self.teller.inform(f"if this process dies: mpi_collector recover {self.run}")
 
@@ -189,8 +193,9 @@ class Collection:
         self.root.stop()
         sink = None
         try:
-            json = self._wants_json()
-            sink = FileSink(self.files, json)
+            keep = not self.plan.skip_timeseries
+            json = keep and self._wants_json()
+            sink = FileSink(self.files, json, keep)
             self.root.gather(sink, lambda done, total: self.teller.progress("gathering", done, total), json)
             self.result = self._run_document(why, command)
             sink.finish(self.result, self._suite_facts())

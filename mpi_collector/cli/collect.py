@@ -33,6 +33,10 @@ without COMMAND), or "mpi_collector stop".
 """
 
 
+_ONLY_ONCE_S = 1e8
+_DIRECTORIES_MAX = 16
+
+
 def _seconds(low: float) -> type:
     def parse(text: str) -> float:
         value = float(text)
@@ -66,6 +70,7 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     add("--max-timeseries-samples", type=_count, default=3600, metavar="N", help="rows of the array (3600)")
     add("--when-full", choices=POLICIES, default="decimate", help="what a full array does (decimate: every other tick)")
     add("--sources", type=_sources, default="default", metavar="LIST", help="basic, default, all, or names with commas")
+    add("--skip-timeseries", action="store_true", help="snapshots at the start and the end only")
     add("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where the files go (./results)")
     add("--json", choices=("auto", "always", "never"), default="auto", help="write the suite's JSON (auto: up to 2 GB)")
     add("--spool-dir", default="/dev/shm", metavar="DIR", help="tmpfs for the recording while it is made (/dev/shm)")
@@ -79,11 +84,13 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:
+    skip = args.skip_timeseries  # a first and a last row of nothing, for the snapshots that come with them
     return SamplingOptions(
-        interval_s=args.timeseries_interval,
+        interval_s=_ONLY_ONCE_S if skip else args.timeseries_interval,
         max_samples=args.max_timeseries_samples,
         when_full=args.when_full,
-        sources=args.sources,
+        sources="none" if skip else args.sources,
+        directories=directories_of(args.results_dir, args.command),
         duration_s=getattr(args, "duration", None),
         spool_dir=args.spool_dir,
         max_spool_mb=args.max_spool_mb,
@@ -92,6 +99,16 @@ def sampling_options(args: argparse.Namespace) -> SamplingOptions:
         replicate_s=args.replicate,
         root=os.environ.get("MPI_COLLECTOR_ROOT", "/"),
     )
+
+
+def directories_of(results_dir: Path, command: Sequence[str]) -> tuple[str, ...]:
+    """The results directory and those that COMMAND names, in a word or behind its = sign: where the data lies, most likely."""
+    found = {str(results_dir.absolute()): None}
+    for word in command:
+        for part in (word, word.partition("=")[2]):
+            if part.startswith("/") and len(part) < 4096 and os.path.isdir(part):
+                found[os.path.normpath(part)] = None
+    return tuple(found)[:_DIRECTORIES_MAX]
 
 
 def split_command(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -138,7 +155,9 @@ def main(words: Sequence[str]) -> int:
 def _collection(args: argparse.Namespace, launch: Launch | None) -> Collection:
     from mpi_collector.benchmark.collect import Collection, CollectPlan
 
-    plan = CollectPlan(sampling_options(args), args.results_dir, args.json, args.command, args.strict)
+    plan = CollectPlan(
+        sampling_options(args), args.results_dir, args.json, args.command, args.strict, skip_timeseries=args.skip_timeseries
+    )
     return Collection(plan, launch, Terminal(args.quiet))
 
 
@@ -246,7 +265,8 @@ def tell(collection: Collection) -> None:
         collection.teller.say(line(collection.result))
         for path in written(collection.files):
             say(f"wrote {path}")
-        _figures(collection.files.path("timeseries.npz"))
+        if not collection.plan.skip_timeseries:
+            _figures(collection.files.path("timeseries.npz"))
 
 
 def _figures(path: Path) -> None:

@@ -177,6 +177,10 @@ class Agent:
         self.recorder = self.recorder_class(options, message["run"], message["key"], facts)
         return self.recorder.prepare()  # type: ignore[no-any-return]
 
+    def do_snapshot(self, _message):
+        # type: (dict) -> dict
+        return {"snapshot": self.recorder.snapshot()}
+
     def do_clock(self, message):
         # type: (dict) -> dict
         self.recorder.clock(message["mono_ns"], message["offset_ns"], message["bound_ns"])

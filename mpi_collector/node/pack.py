@@ -57,6 +57,7 @@ class Table:
     def __init__(self, reader):
         # type: (SpoolReader) -> None
         self.reader, self.shape, self.layout = reader, reader.shape, reader.layout
+        self.meta = dict(reader.meta)  #: what is known of the host; the root gets it with the table
         self.events = reader.events()
         name_slots(self.layout, self.events)
         rows = {tick: bytes(reader.data[at + 16 : at + self.shape.row_size]) for tick, at in reader.rows()}
@@ -240,7 +241,7 @@ def pack(table, key):
     times = array("q", table.utc_ns())
     columns = table.layout.columns()
     used = [i for i, c in enumerate(columns) if c.device is not None]
-    meta = dict(table.reader.meta, events=table.events, facts=facts_of(table))
+    meta = dict(table.meta, events=table.events, facts=facts_of(table))
     yield json_member(key + "/meta", meta)
     yield text_member(key + "/columns", [columns[i].name for i in used])
     yield text_member(key + "/units", [columns[i].unit for i in used])

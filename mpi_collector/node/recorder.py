@@ -11,6 +11,7 @@ from .options import SamplingOptions
 from .pack import Table, facts_of, pack
 from .replica import Changes
 from .sampler import STAGE_SLOTS, Grid, Probe, Sampler
+from .snapshot import take, topology
 from .spool import Spool, SpoolError, open_run_directory
 
 TYPE_CHECKING = False
@@ -47,6 +48,7 @@ class Recorder:
         self._table = None  # type: Any
         self._changes = None  # type: Any
         self._marks_taken = False
+        self._end_snapshot = None  # type: Any
         self._offset_ns = 0
 
     # ---- before the first sample
@@ -55,7 +57,9 @@ class Recorder:
         """Open the sources and allocate the array. Returns what the root wants to know of it."""
         options = self.options
         self.probe = Probe(node_sources.select(options.sources), options.root)
+        snapshot = take(options.directories, options.root)
         meta = dict(self._facts, run=self.run, host=self.key, options=options.to_dict())
+        meta.update(snapshot=snapshot, topology=topology(snapshot))
         meta.update(self.probe.meta())
         self.spool = self._make_spool(meta)
         self._decoder = self.decoder(self.probe.sources, self.probe.layout, self.spool.event)
@@ -123,15 +127,22 @@ class Recorder:
 
     def stop(self):
         # type: () -> dict
-        """Take the last row and end the thread; called again it changes nothing."""
+        """Take the last row, end the thread, look at the host once more; called again it changes nothing."""
         self.sampler.stop()
         self._take_marks()
+        if self._end_snapshot is None:
+            self._end_snapshot = take(self.options.directories, self.options.root)
         failure = self.sampler.failure
         return {
             "samples": self.sampler.taken,
             "last_tick": self.sampler.last_tick,
             "failure": "%s: %s" % (type(failure).__name__, failure) if failure else None,
         }
+
+    def snapshot(self):
+        # type: () -> dict
+        """This host as it stands now."""
+        return take(self.options.directories, self.options.root)
 
     def mark(self, event):
         # type: (dict) -> None
@@ -165,6 +176,7 @@ class Recorder:
         # type: () -> Table
         if self._table is None:
             self._table = Table(self.spool.reader())
+            self._table.meta["snapshot_end"] = self._end_snapshot
         return self._table  # type: ignore[no-any-return]
 
     def facts(self):

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from mpi_collector.mlpstorage.samples import RecordedRows, encode_samples
-from mpi_collector.output.files import RunFiles, create
+from mpi_collector.output.files import RunFiles, create, write_json
 from mpi_collector.output.json import JsonWriter
 from mpi_collector.output.npz import NpzWriter
 
 
 class FileSink:
-    """Writes the npz and, if ``json``, the suite's document. Neither appears before ``finish``; ``abandon`` drops both."""
+    """Writes the npz and, if ``json``, the suite's time series; then cluster_info and metadata from what is in them.
 
-    def __init__(self, files: RunFiles, json: bool) -> None:
+    Nothing appears before ``finish``; ``abandon`` drops it all. ``keep`` False: only the last two (``--skip-timeseries``).
+    """
+
+    def __init__(self, files: RunFiles, json: bool, keep: bool = True) -> None:
+        self._files, self._keep = files, keep
         self._stack = ExitStack()
         self._npz_file = self._stack.enter_context(create(files.path("timeseries.npz")))
         self._npz = NpzWriter(self._npz_file)
@@ -57,14 +61,30 @@ class FileSink:
         if self._json:
             self._encode_the_rest(self._json)
             self._json.finish(suite, suite["hosts_requested"])
-        self._stack.close()
+        documents = self._documents(run)
+        if self._keep:
+            self._stack.close()
+        else:
+            self.abandon()
+        for suffix, document in documents.items():
+            write_json(self._files.path(suffix), document)
+
+    def _documents(self, run: dict[str, Any]) -> dict[str, Any]:
+        from mpi_collector.output.documents import cluster_info, metadata_document, snapshots_of
+        from mpi_collector.store.recording import Recording  # numpy is not for those who only ask for --help
+
+        self._npz_file.flush()
+        with Recording(Path(self._npz_file.name)) as recording:
+            info = cluster_info(*snapshots_of(recording), run)
+        series = None if not self._keep else "timeseries.json" if self._json else "timeseries.npz"
+        return {"cluster_info.json": info, "metadata.json": metadata_document(self._files, run, info, series)}
 
     def _encode_the_rest(self, json: JsonWriter) -> None:
         """The samples of hosts that could not encode them themselves."""
         rest = [h for h in self.hosts if h not in json.hosts]
         if not rest:
             return
-        from mpi_collector.store.recording import Recording  # numpy is not for those who only ask for --help
+        from mpi_collector.store.recording import Recording
 
         self._npz_file.flush()
         with Recording(Path(self._npz_file.name)) as recording:

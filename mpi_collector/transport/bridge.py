@@ -109,6 +109,10 @@ class Bridge:
         self.root.start()
         return self._state()
 
+    def do_snapshot(self, _message: dict[str, Any]) -> dict[str, Any]:
+        assert self.root is not None
+        return {"snapshots": self.root.snapshot()}
+
     def do_status(self, _message: dict[str, Any]) -> dict[str, Any]:
         assert self.root is not None
         self.root.idle()

@@ -69,6 +69,15 @@ class BridgedRoot:
     def start(self) -> None:
         self._ask("start", 3 * self.options.start_timeout_s)
 
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        """{key: snapshot} of the hosts that answer in time."""
+        try:
+            answer, _ = self._do(self._session.request("snapshot", 2 * self.options.start_timeout_s))
+        except (SessionLost, RuntimeError) as e:
+            self.lost = str(e)
+            return {}
+        return dict(answer["snapshots"])
+
     def idle(self) -> None:
         """Nothing: rank 0 looks after its ranks by itself."""
 

@@ -81,6 +81,9 @@ class ChildRecorder(NodeRecorder):
         """Put a mark into the event log."""
         self._ask("mark", event=event)
 
+    def snapshot(self) -> dict[str, Any]:
+        return dict(self._ask("snapshot")["snapshot"])
+
     def flush(self) -> None:
         self._ask("flush")
 

@@ -160,6 +160,10 @@ class Member:
     def _on_idle(self, _message: dict[str, Any]) -> None:
         self._poll_s = IDLE_POLL_S if not self._hurry_until else BUSY_POLL_S
 
+    def _on_snapshot(self, _message: dict[str, Any]) -> None:
+        assert self.recorder is not None
+        self._answer(type="snapshot", snapshot=self.recorder.snapshot())
+
     def _on_flush(self, _message: dict[str, Any]) -> None:
         assert self.recorder is not None
         self.recorder.flush()

@@ -191,6 +191,13 @@ class Root:
             for rank in self._alive():
                 self.world.send(rank, type="idle")
 
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        """{key: snapshot} of the hosts that answer in time; between ``open`` and ``dismiss``."""
+        answers = self._ask(self._alive(), "snapshot", self.options.start_timeout_s, type="snapshot")
+        out = {self.leaders[0].key: self.recorder.snapshot()}
+        out.update({self.leaders[r].key: m["snapshot"] for r, m in sorted(answers.items()) if m["type"] == "snapshot"})
+        return out
+
     # ---- during it
     def idle(self) -> bool:
         """To be called about once a second: takes messages, and measures the clocks again every few minutes.

@@ -214,6 +214,17 @@ class SshRoot:
             await asyncio.sleep(0.02)
         raise SessionLost(f"no first sample within {limit:g} s")
 
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        """{key: snapshot} of the hosts that answer in time; between ``open`` and ``dismiss``."""
+        found: dict[str, dict[str, Any]] = {}
+
+        async def one(remote: Remote) -> None:
+            answer, _ = await remote.session.request("snapshot", self.options.start_timeout_s)
+            found[remote.state.key] = answer["snapshot"]
+
+        self._do(self._all("snapshot", self._good(), one))
+        return {r.state.key: found[r.state.key] for r in self._remotes if r.state.key in found}
+
     # ---- during it
     def idle(self) -> None:
         """Nothing: the keepers work by themselves."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,8 +42,53 @@ def test_training_around_a_real_mpi_job(bed: Bed, mpi: Mpi) -> None:
         assert run.run["verdict"]["hosts"] == 3
     document = json.loads(next(results.glob("training_*_timeseries.json")).read_text())
     assert document["collection_method"] == "mpi"
+    check_documents(results, "mpi", alone.process.returncode, inner)
     assert all(not bed.spools(k) for k in (1, 2, 3))
     assert poll("nobody left", 10, lambda: not bed.all_ranks())
+
+
+def check_documents(results: Path, method: str, code: int, command: Sequence[str]) -> None:
+    """Names, references and values of cluster_info and metadata fit the time series beside them."""
+    (info_path,) = results.glob("*_cluster_info.json")
+    (metadata_path,) = results.glob("*_metadata.json")
+    (series_path,) = results.glob("*_timeseries.json")
+    info, metadata, series = (json.loads(p.read_text()) for p in (info_path, metadata_path, series_path))
+    stem = series_path.name.removesuffix("_timeseries.json")
+    assert info_path.name == f"{stem}_cluster_info.json"
+    assert metadata["benchmark_type"] + "_" + metadata["run_datetime"] == stem
+    assert metadata["timeseries_data"]["file"] == series_path.name
+    assert metadata["timeseries_data"]["num_samples"] == series["num_samples"] == sum(map(len, series["samples_by_host"].values()))
+    assert metadata["timeseries_data"]["hosts_collected"] == series["hosts_collected"] == ["node1", "node2", "node3"]
+    assert metadata["executed_command"] == shlex.join(command)
+    assert metadata["exit_code"] == code
+    assert (metadata["hosts_partial"], metadata["errors"]) == ([], {})
+    assert metadata["num_processes"] == 3
+    for snapshot in (info, info["cluster_snapshots"]["start"], info["cluster_snapshots"]["end"], metadata["cluster_information"]):
+        assert snapshot["collection_method"] == method
+        assert [h["hostname"] for h in snapshot["hosts"]] == ["node1", "node2", "node3"]
+        assert [h["system"]["hostname"] for h in snapshot["hosts"]] == ["node1", "node2", "node3"]
+        assert snapshot["num_hosts"] == 3
+        assert snapshot["total_memory_bytes"] == 3 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        assert snapshot["total_cores"] == sum(h["cpu"]["num_cores"] for h in snapshot["hosts"]) > 0
+    start, end = (info["cluster_snapshots"][when]["hosts"][0] for when in ("start", "end"))
+    assert start["collection_timestamp"] < end["collection_timestamp"]
+    assert set(start) == set(end)
+    assert {d["path"] for d in start["directories"]} >= {str(results)}
+
+
+@pytest.mark.parametrize("verb", ["training", "kvcache"])
+def test_snapshots_only(bed: Bed, openmpi: Mpi, verb: str) -> None:
+    """--skip-timeseries over MPI and ssh: both snapshots, the same keys, no time series, the job's exit code."""
+    results = bed.directory("results")
+    job = bed.run(0, run_words(openmpi.python, verb, results, "sh", "-c", "sleep 1.2; exit 7", extra=("--skip-timeseries",)))
+    assert job.process.returncode == 7, job.err
+    assert sorted(p.name.split("_", 3 if verb == "training" else 4)[-1] for p in results.iterdir()) == ["cluster_info.json", "metadata.json"]
+    (path,) = results.glob("*_metadata.json")
+    metadata = json.loads(path.read_text())
+    assert metadata["timeseries_data"] is None
+    assert metadata["runtime"] > 1
+    assert metadata["cluster_snapshots"]["end"]["num_hosts"] == 3
+    assert not any(bed.spools(k) for k in (1, 2, 3))
 
 
 @pytest.mark.parametrize("verb", ["training", "kvcache"])

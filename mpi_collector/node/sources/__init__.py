@@ -14,6 +14,7 @@ GROUPS = {
     "basic": ("diskstats", "netdev", "vmstat", "meminfo", "loadavg"),
     "default": ("diskstats", "netdev", "stat", "vmstat", "meminfo", "loadavg"),
     "all": tuple(s.name for s in ALL),
+    "none": (),
 }
 ALIASES = {"net/dev": "netdev", "net_dev": "netdev"}
 
@@ -25,6 +26,8 @@ def select(spec):
     ValueError names what is not known and what there is.
     """
     wanted = []  # type: list
+    if spec == "none":
+        return wanted
     for word in spec.replace(",", " ").split():
         word = ALIASES.get(word, word)
         if word not in GROUPS and word not in BY_NAME:
