@@ -18,7 +18,7 @@ LAYERS = [("cli",), ("benchmark",), ("report", "output"), ("transport",), ("stor
 LEVEL = {name: n for n, names in enumerate(LAYERS) for name in names}
 #: beside the layers: the suite's formats
 SUITE_IMPORTED_BY = {"output", "benchmark", "cli", "mlpstorage"}
-SUITE_MAY_IMPORT = {"store", "node", "mlpstorage"}
+SUITE_MAY_IMPORT = {"transport", "store", "node", "mlpstorage"}  # its collectors are ours underneath
 
 #: in the standard library of today, but not in that of Python 3.6
 LATER_THAN_3_6 = {"contextvars", "dataclasses", "graphlib", "tomllib", "zoneinfo"}

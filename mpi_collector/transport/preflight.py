@@ -39,6 +39,15 @@ def check_ranks(
     return asyncio.run(_check_all(hosts, user, fanout, timeout_s, progress, command or ranks_command()))
 
 
+def check_reachable(hosts: Sequence[HostSpec], user: str | None, fanout: int, timeout_s: float) -> dict[str, str]:
+    """{host: what is wrong} of those to which ssh does not get through."""
+    return asyncio.run(_check_all(hosts, user, fanout, timeout_s, _nothing, f"echo '{_DONE}' {__version__}"))
+
+
+def _nothing(what: str, done: int, total: int) -> None:
+    """Nobody watches."""
+
+
 async def _check_all(
     hosts: Sequence[HostSpec],
     user: str | None,

@@ -212,3 +212,35 @@ def test_mistakes_are_one_line_and_code_2(words: tuple[str, ...], tmp_path: Path
     said = [line for line in done.stderr.splitlines() if "transport:" not in line]
     assert len(said) == 1, said
     assert said[0].startswith("mpi_collector: ")
+
+
+_COMPAT = """
+import json, sys
+from mpi_collector.mlpstorage import ClusterInformation, MPIClusterCollector, MultiHostTimeSeriesCollector, SSHClusterCollector
+hosts = ["node1", "node2:4", "node2", "node3"]
+which = MPIClusterCollector(hosts, None, None, True, 60) if sys.argv[1] == "mpi" else SSHClusterCollector(hosts, None)
+found = which.collect([], 60)
+info = ClusterInformation.from_mpi_collection(found.data)
+import time
+series = MultiHostTimeSeriesCollector(hosts, interval_seconds=0.2)
+series.start(); time.sleep(1.5); samples = series.stop()
+print(json.dumps({"success": found.success, "errors": found.errors, "method": found.collection_method, "hosts": list(found.data),
+                  "names": [h.system.hostname for h in info.host_info_list], "keys": sorted(set(map(len, found.data.values()))),
+                  "samples": {h: len(s) for h, s in samples.items()}, "ticks": [[x["tick"] for x in s] for s in samples.values()]}))
+"""
+
+
+@pytest.mark.parametrize("method", ["over-mpi", "over-ssh"])
+def test_the_suites_collectors(bed: Bed, openmpi: Mpi, method: str) -> None:
+    """The compatibility classes on three hosts: the same keys over both transports, samples on one grid."""
+    program = bed.share / "compat.py"
+    program.write_text(_COMPAT)
+    job = bed.run(0, [openmpi.python, str(program), method.removeprefix("over-")], 120)
+    assert job.process.returncode == 0, job.err
+    found = json.loads(job.out)
+    assert (found["success"], found["errors"], found["method"]) == (True, [], method.removeprefix("over-"))
+    assert found["hosts"] == found["names"] == ["node1", "node2", "node3"]
+    assert len(found["keys"]) == 1
+    assert all(n >= 6 for n in found["samples"].values())
+    assert len({tuple(t[:5]) for t in found["ticks"]}) == 1
+    assert not any(bed.spools(k) for k in (1, 2, 3))

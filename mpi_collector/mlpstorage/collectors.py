@@ -1,0 +1,191 @@
+"""The suite's cluster collectors: what hosts are, over MPI or ssh, with our transports underneath."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mpi_collector.mlpstorage.models import ClusterCollectorInterface, CollectionResult
+from mpi_collector.mlpstorage.parsers import collect_local_system_info
+from mpi_collector.node.options import SamplingOptions
+
+_MANY = 1e6  #: seconds between samples that nobody takes
+
+
+def unique_hosts(hosts: Iterable[str]) -> list[str]:
+    """Names without slots (``host:4``, IPv6 literals stay whole), blanks and repetitions, in order."""
+    out: dict[str, None] = {}
+    for text in hosts:
+        name = text.strip()
+        head, colon, slots = name.partition(":")
+        if colon and slots.isdigit() and ":" not in slots:
+            name = head
+        if name:
+            out[name] = None
+    return list(out)
+
+
+def _is_localhost(hostname: str) -> bool:
+    """One of this host's own names or addresses."""
+    import socket
+
+    from mpi_collector.transport.hosts import is_local
+
+    own = {"localhost", "127.0.0.1", "::1", socket.gethostname().lower(), socket.getfqdn().lower()}
+    return hostname.lower() in own or is_local(hostname)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+class _Collector(ClusterCollectorInterface):
+    """What both have: a root that is opened, asked for snapshots, and dismissed."""
+
+    method = ""
+
+    def __init__(self, hosts: Sequence[str], logger: Any, timeout_seconds: int) -> None:
+        self.hosts, self.logger, self.timeout = list(hosts), logger, timeout_seconds
+
+    def _root(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
+        raise NotImplementedError
+
+    def get_collection_method(self) -> str:
+        return self.method
+
+    def collect_local(self) -> CollectionResult:
+        data = collect_local_system_info()
+        return CollectionResult(True, {data["hostname"]: data}, [], "local", _now())
+
+    def _get_unique_hosts(self) -> list[str]:
+        return unique_hosts(self.hosts)
+
+    def collect(self, hosts: Sequence[str] = (), timeout: int | None = None) -> CollectionResult:
+        """Snapshots of ``hosts`` (none: those of the constructor). A host that fails has ``error`` in its data.
+
+        ``success``: more hosts answered than failed.
+        """
+        wanted = unique_hosts(hosts) or self._get_unique_hosts()
+        limit = float(timeout or self.timeout)
+        options = SamplingOptions(interval_s=_MANY, max_samples=2, sources="none", start_timeout_s=limit)
+        run = f"collect-{os.getpid()}-{secrets.token_hex(3)}"
+        data: dict[str, Any] = {}
+        try:
+            data = self._snapshots(wanted, options, run)
+        except Exception as e:  # noqa: BLE001 - the suite wants a result, whatever happened
+            data = {h: {"hostname": h, "error": str(e)} for h in wanted}
+        errors = [f"{h}: {d['error']}" for h, d in data.items() if "error" in d]
+        return CollectionResult(len(errors) < len(data) - len(errors), data, errors, self.method, _now())
+
+    def _snapshots(self, wanted: list[str], options: SamplingOptions, run: str) -> dict[str, Any]:
+        root = self._root(wanted, options, run)
+        root.open({"benchmark": "collect"})
+        try:
+            found = root.snapshot()
+            failed = {h.key: h.error or "no answer" for h in root.hosts if h.key not in found}
+        finally:
+            root.dismiss(True)
+        out = {k: {**d, "uptime": d.get("uptime_seconds")} for k, d in found.items()}
+        for name in wanted:
+            if name not in out:
+                out[name] = {"hostname": name, "error": failed.get(name, "no answer")}
+        return out
+
+
+class SSHClusterCollector(_Collector):
+    """An agent on every host over ssh; this host directly."""
+
+    method = "ssh"
+
+    def __init__(
+        self,
+        hosts: Sequence[str],
+        logger: Any,
+        ssh_username: str | None = None,
+        timeout_seconds: int = 60,
+        max_workers: int = 10,
+    ) -> None:
+        super().__init__(hosts, logger, timeout_seconds)
+        self.ssh_username, self.max_workers = ssh_username, max_workers
+
+    def is_available(self) -> bool:
+        return shutil.which("ssh") is not None
+
+    def _root(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
+        from mpi_collector.transport.hosts import local_names
+        from mpi_collector.transport.ssh import SshRoot
+
+        here = local_names(hosts)
+        pairs = [(h, h in here) for h in hosts]
+        return SshRoot(options, run, pairs, self.ssh_username, self.max_workers, options.start_timeout_s)
+
+
+class MPIClusterCollector(_Collector):
+    """A rank on every host over MPI. ``mpi_bin``: a launcher or its directory; None or a bare name: looked for."""
+
+    method = "mpi"
+
+    def __init__(
+        self,
+        hosts: Sequence[str],
+        mpi_bin: str | None = None,
+        logger: Any = None,
+        allow_run_as_root: bool = False,
+        timeout_seconds: int = 60,
+    ) -> None:
+        super().__init__(hosts, logger, timeout_seconds)
+        self.mpi_bin = mpi_bin
+        self.allow_run_as_root = allow_run_as_root
+
+    def is_available(self) -> bool:
+        from mpi_collector.transport.base import TransportError
+        from mpi_collector.transport.profiles import detect_launcher
+
+        try:
+            detect_launcher(self._place())
+        except TransportError:
+            return False
+        return True
+
+    def _place(self) -> str | None:
+        """``mpirun`` alone says nothing: the one beside this Python is taken first."""
+        return self.mpi_bin if self.mpi_bin and os.sep in self.mpi_bin else None
+
+    def _snapshots(self, wanted: list[str], options: SamplingOptions, run: str) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
+            self._hostfile = Path(directory) / "hosts"
+            return super()._snapshots(wanted, options, run)
+
+    def _root(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
+        from mpi_collector.transport.bridged import BridgedRoot
+        from mpi_collector.transport.hosts import HostSpec
+        from mpi_collector.transport.profiles import detect_launcher, hostfile_text, launch_command
+
+        found = detect_launcher(self._place())
+        specs = [HostSpec(h) for h in hosts]
+        self._hostfile.write_text(hostfile_text(found.profile, specs))
+        argv = [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
+        as_root = self.allow_run_as_root or os.getuid() == 0
+        launch = launch_command(found, specs, argv, (), self._hostfile, as_root)
+        names = {h: h for h in hosts}
+        return BridgedRoot(options, run, launch.argv, names, {**os.environ, **launch.environ_additions})
+
+
+def validate_ssh_connectivity(hosts: Sequence[str], timeout: int = 5) -> dict[str, tuple[bool, str]]:
+    """{host: (can it be reached, why not)} of all of them, at the same time. This host needs no ssh."""
+    from mpi_collector.transport.hosts import HostSpec, local_names
+    from mpi_collector.transport.preflight import check_reachable
+
+    names = unique_hosts(hosts)
+    here = local_names(names)
+    bad = check_reachable([HostSpec(h) for h in names if h not in here], None, 10, float(timeout))
+    return {h: (h not in bad, bad.get(h, "")) for h in names}
+
+

@@ -1,0 +1,170 @@
+"""``ClusterInformation`` and what is built of it, and the time series as objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from mpi_collector.mlpstorage.models import HostInfo, issues_of
+
+
+class ClusterInformation:
+    """All hosts of a run and their totals; those with an ``error`` are listed and not counted."""
+
+    def __init__(self, host_info_list: list[HostInfo], logger: Any = None, calculate_aggregated_info: bool = True) -> None:
+        self.host_info_list, self.logger = list(host_info_list), logger
+        self.total_memory_bytes = self.total_cores = self.min_memory_bytes = self.max_memory_bytes = 0
+        self.num_hosts = sum(h.error is None for h in self.host_info_list)
+        self.collection_method = "unknown"
+        self.collection_timestamp: str | None = None
+        self.host_consistency_issues: list[str] = []
+        self.extra: dict[str, Any] = {}
+        if calculate_aggregated_info:
+            self.calculate_aggregated_info()
+
+    def calculate_aggregated_info(self) -> None:
+        good = [h for h in self.host_info_list if h.error is None]
+        sizes = [h.memory.total for h in good]
+        self.total_memory_bytes = sum(sizes)
+        self.min_memory_bytes, self.max_memory_bytes = min(sizes, default=0), max(sizes, default=0)
+        self.total_cores = sum(h.cpu.num_cores for h in good if h.cpu)
+
+    def validate_cluster_consistency(self) -> list[str]:
+        self.host_consistency_issues = issues_of(self.host_info_list)
+        return self.host_consistency_issues
+
+    def as_dict(self) -> dict[str, Any]:
+        out: dict[str, Any] = {name: getattr(self, name) for name in _TOTALS}
+        out["hosts"] = [h.to_dict() for h in self.host_info_list]
+        if self.host_consistency_issues:
+            out["host_consistency_issues"] = self.host_consistency_issues
+        return {**out, **self.extra}
+
+    to_dict = to_detailed_dict = as_dict
+
+    @property
+    def info(self) -> dict[str, Any]:
+        return self.as_dict()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any] | None, logger: Any = None) -> ClusterInformation | None:
+        """None when there is none in ``data``. Keys of ours are kept."""
+        if data is None or data.get("total_memory_bytes") is None:
+            return None
+        out = cls([HostInfo.from_collected_data(h) for h in data.get("hosts", [])], logger, calculate_aggregated_info=False)
+        for name in _TOTALS:
+            setattr(out, name, data.get(name, getattr(out, name)))
+        out.host_consistency_issues = list(data.get("host_consistency_issues", []))
+        out.extra = {k: v for k, v in data.items() if k not in (*_TOTALS, "hosts", "host_consistency_issues")}
+        return out
+
+    @classmethod
+    def _from_collection(cls, collected: Mapping[str, Any], logger: Any, method: str) -> ClusterInformation:
+        about = collected.get("_metadata") or {}
+        hosts = [_host(name, data) for name, data in collected.items() if not name.startswith("_")]
+        out = cls(hosts, logger)
+        out.collection_method = about.get("collection_method", method)
+        out.collection_timestamp = about.get("collection_timestamp")
+        out.validate_cluster_consistency()
+        return out
+
+    @classmethod
+    def from_mpi_collection(cls, collected_data: Mapping[str, Any], logger: Any = None) -> ClusterInformation:
+        """{hostname: collected data}, with ``_metadata`` beside them."""
+        return cls._from_collection(collected_data, logger, "mpi")
+
+    @classmethod
+    def from_ssh_collection(cls, collected_data: Mapping[str, Any], logger: Any = None) -> ClusterInformation:
+        """The same, over ssh."""
+        return cls._from_collection(collected_data, logger, "ssh")
+
+
+_TOTALS = ("total_memory_bytes", "total_cores", "num_hosts", "min_memory_bytes", "max_memory_bytes", "collection_method",
+           "collection_timestamp")  # fmt: skip
+
+
+def _host(name: str, data: Mapping[str, Any]) -> HostInfo:
+    if "error" in data:
+        return HostInfo(name, error=str(data["error"]))
+    host = HostInfo.from_collected_data(data)
+    host.hostname = str(data.get("hostname", name))
+    return host
+
+
+@dataclass
+class ClusterSnapshots:
+    """The cluster at the start and at the end of a run."""
+
+    start: ClusterInformation
+    end: ClusterInformation | None = None
+    collection_method: str = "unknown"
+
+    def as_dict(self) -> dict[str, Any]:
+        end = self.end.as_dict() if self.end else None
+        return {"start": self.start.as_dict(), "end": end, "collection_method": self.collection_method}
+
+    to_dict = as_dict
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any] | None, logger: Any = None) -> ClusterSnapshots | None:
+        """None when there is no start in ``data``."""
+        start = ClusterInformation.from_dict((data or {}).get("start"), logger)
+        if data is None or start is None:
+            return None
+        return cls(start, ClusterInformation.from_dict(data.get("end"), logger), data.get("collection_method", "unknown"))
+
+
+@dataclass
+class TimeSeriesSample:
+    """A sample of ``*_timeseries.json``; keys that were not collected are None and not in the dict."""
+
+    timestamp: str
+    hostname: str
+    diskstats: list[dict[str, Any]] | None = None
+    vmstat: dict[str, int] | None = None
+    meminfo: dict[str, int] | None = None
+    loadavg: dict[str, Any] | None = None
+    netdev: list[dict[str, Any]] | None = None
+    errors: dict[str, str] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
+        return {**{k: v for k, v in own.items() if v is not None}, **self.extra}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TimeSeriesSample:
+        names = {f.name for f in fields(cls)} - {"extra"}
+        return cls(**{k: v for k, v in data.items() if k in names}, extra={k: v for k, v in data.items() if k not in names})
+
+
+@dataclass
+class TimeSeriesData:
+    """The whole of ``*_timeseries.json``."""
+
+    collection_interval_seconds: float
+    start_time: str
+    end_time: str
+    num_samples: int
+    samples_by_host: dict[str, list[TimeSeriesSample]]
+    collection_method: str
+    hosts_requested: list[str]
+    hosts_collected: list[str]
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
+        own["samples_by_host"] = {h: [_sample(s) for s in samples] for h, samples in self.samples_by_host.items()}
+        return {**own, **self.extra}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TimeSeriesData:
+        names = {f.name for f in fields(cls)} - {"extra"}
+        own = {k: v for k, v in data.items() if k in names}
+        own["samples_by_host"] = {h: [TimeSeriesSample.from_dict(s) for s in v] for h, v in data["samples_by_host"].items()}
+        return cls(**own, extra={k: v for k, v in data.items() if k not in names})
+
+
+def _sample(sample: TimeSeriesSample | dict[str, Any]) -> dict[str, Any]:
+    return sample.to_dict() if isinstance(sample, TimeSeriesSample) else sample

@@ -1,0 +1,278 @@
+"""The suite's data classes, by their names and with their fields.
+
+``to_dict`` and ``from_dict`` lose nothing of what ``cluster_info.json`` holds: keys of ours are kept beside the suite's.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, TypeVar
+
+from mpi_collector.mlpstorage.cluster import consistency_issues, host_information, memory
+
+_T = TypeVar("_T", bound="_Row")
+
+
+@dataclass
+class _Row:
+    """A flat row; fields that are None are not in the dict, keys that are no fields are not taken."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {k: v for k, v in asdict(self).items() if v is not None}
+
+    @classmethod
+    def from_dict(cls: type[_T], data: Mapping[str, Any]) -> _T:
+        names = {f.name for f in fields(cls)}
+        return cls(**{k: v for k, v in data.items() if k in names})
+
+
+@dataclass
+class HostDiskInfo(_Row):
+    """A line of /proc/diskstats."""
+
+    device_name: str
+    reads_completed: int = 0
+    reads_merged: int = 0
+    sectors_read: int = 0
+    time_reading_ms: int = 0
+    writes_completed: int = 0
+    writes_merged: int = 0
+    sectors_written: int = 0
+    time_writing_ms: int = 0
+    ios_in_progress: int = 0
+    time_doing_ios_ms: int = 0
+    weighted_time_doing_ios_ms: int = 0
+    discards_completed: int | None = None
+    discards_merged: int | None = None
+    sectors_discarded: int | None = None
+    time_discarding_ms: int | None = None
+    flush_requests_completed: int | None = None
+    time_flushing_ms: int | None = None
+
+
+@dataclass
+class HostNetworkInfo(_Row):
+    """A line of /proc/net/dev."""
+
+    interface_name: str
+    rx_bytes: int = 0
+    rx_packets: int = 0
+    rx_errors: int = 0
+    rx_dropped: int = 0
+    rx_fifo: int = 0
+    rx_frame: int = 0
+    rx_compressed: int = 0
+    rx_multicast: int = 0
+    tx_bytes: int = 0
+    tx_packets: int = 0
+    tx_errors: int = 0
+    tx_dropped: int = 0
+    tx_fifo: int = 0
+    tx_collisions: int = 0
+    tx_carrier: int = 0
+    tx_compressed: int = 0
+
+
+@dataclass
+class HostSystemInfo(_Row):
+    """What does not fit anywhere else. A value that was not collected is None."""
+
+    hostname: str
+    kernel_version: str = ""
+    os_release: dict[str, str] = field(default_factory=dict)
+    uptime_seconds: float | None = 0.0
+    load_average_1min: float | None = 0.0
+    load_average_5min: float | None = 0.0
+    load_average_15min: float | None = 0.0
+    running_processes: int | None = 0
+    total_processes: int | None = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass
+class MountInfo(_Row):
+    """A line of /proc/mounts."""
+
+    device: str
+    mount_point: str
+    fs_type: str
+    options: str
+    dump_freq: int = 0
+    pass_num: int = 0
+
+
+@dataclass
+class CgroupInfo(_Row):
+    """A line of /proc/cgroups."""
+
+    subsys_name: str
+    hierarchy: int
+    num_cgroups: int
+    enabled: bool
+
+
+@dataclass
+class HostMemoryInfo(_Row):
+    """Bytes."""
+
+    total: int = 0
+    available: int | None = None
+    used: int | None = None
+    free: int | None = None
+    active: int | None = None
+    inactive: int | None = None
+    buffers: int | None = None
+    cached: int | None = None
+    shared: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_proc_meminfo_dict(cls, data: Mapping[str, Any]) -> HostMemoryInfo:
+        """From what /proc/meminfo prints: numbers of kB, or texts like ``"16384 kB"``."""
+        numbers = {}
+        for name, value in data.items():
+            word = str(value).split()[:1]
+            if word and word[0].lstrip("-").isdigit():
+                numbers[name] = int(word[0])
+        return cls(**memory(numbers))
+
+    @classmethod
+    def from_psutil_dict(cls, data: Mapping[str, int]) -> HostMemoryInfo:
+        """From psutil.virtual_memory()._asdict()."""
+        return cls.from_dict({**dict.fromkeys((f.name for f in fields(cls)), 0), **data})
+
+    @classmethod
+    def from_total_mem_int(cls, total_mem_int: int) -> HostMemoryInfo:
+        return cls(total=total_mem_int)
+
+
+@dataclass
+class HostCPUInfo(_Row):
+    """Physical and logical cores, summed over the sockets."""
+
+    num_cores: int = 0
+    num_logical_cores: int = 0
+    model: str = ""
+    architecture: str = ""
+
+
+@dataclass
+class HostInfo:
+    """A host of ``ClusterInformation``. ``extra``: keys of ours, kept as they are; ``error``: why it has no data."""
+
+    hostname: str
+    memory: HostMemoryInfo = field(default_factory=HostMemoryInfo)
+    cpu: HostCPUInfo | None = None
+    disks: list[HostDiskInfo] | None = None
+    network: list[HostNetworkInfo] | None = None
+    system: HostSystemInfo | None = None
+    collection_timestamp: str | None = None
+    error: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    _SUITE: ClassVar[tuple[str, ...]] = (
+        "hostname", "memory", "cpu", "disks", "network", "system", "collection_timestamp", "error"
+    )  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, hostname: str, data: Mapping[str, Any]) -> HostInfo:
+        """A host of ``cluster_info.json``, or the suite's older ``memory_info``/``cpu_info``."""
+        about = data.get("memory") or data.get("memory_info") or {}
+        kind = HostMemoryInfo.from_proc_meminfo_dict if "MemTotal" in about else HostMemoryInfo.from_dict
+        cpu = data.get("cpu") or data.get("cpu_info")
+        extra = {k: v for k, v in data.items() if k not in (*cls._SUITE, "memory_info", "cpu_info")}
+        if isinstance(cpu, Mapping):
+            extra["_cpu"] = dict(cpu)
+        return cls(
+            hostname=hostname,
+            memory=kind(about),
+            cpu=HostCPUInfo.from_dict(cpu) if cpu else None,
+            disks=None if data.get("disks") is None else [HostDiskInfo.from_dict(d) for d in data["disks"]],
+            network=None if data.get("network") is None else [HostNetworkInfo.from_dict(n) for n in data["network"]],
+            system=HostSystemInfo.from_dict(data["system"]) if data.get("system") else None,
+            collection_timestamp=data.get("collection_timestamp"),
+            error=data.get("error"),
+            extra=extra,
+        )
+
+    @classmethod
+    def from_collected_data(cls, data: Mapping[str, Any]) -> HostInfo:
+        """From ``collect_local_system_info``, a snapshot of ours, or a host of ``cluster_info.json``."""
+        hostname = str(data.get("hostname", "unknown"))
+        if "meminfo" not in data:
+            return cls.from_dict(hostname, data)
+        from mpi_collector.mlpstorage.parsers import summarize_cpuinfo
+
+        known = dict(data)
+        if not known.get("cpu") and known.get("cpuinfo"):
+            summary = summarize_cpuinfo(list(known["cpuinfo"]))
+            known["cpu"] = {**summary, "num_cores": summary["num_physical_cores"]}
+        return cls.from_dict(hostname, host_information(known, hostname))
+
+    def to_dict(self) -> dict[str, Any]:
+        if self.error is not None:
+            return {"hostname": self.hostname, "error": self.error}
+        extra = {k: v for k, v in self.extra.items() if k != "_cpu"}
+        out: dict[str, Any] = {
+            "hostname": self.hostname,
+            "memory": self.memory.to_dict(),
+            "collection_timestamp": self.collection_timestamp,
+        }
+        if self.cpu is not None:
+            out["cpu"] = {**self.extra.get("_cpu", {}), **self.cpu.to_dict()}
+        if self.disks is not None:
+            out["disks"] = [d.to_dict() for d in self.disks]
+        if self.network is not None:
+            out["network"] = [n.to_dict() for n in self.network]
+        if self.system is not None:
+            out["system"] = self.system.to_dict()
+        return {**out, **extra}
+
+
+def issues_of(hosts: list[HostInfo]) -> list[str]:
+    """What differs between hosts that should be alike."""
+    full = [h.to_dict() for h in hosts if h.error is None and h.cpu is not None and h.system is not None]
+    return consistency_issues(full) if len(full) > 1 else []
+
+
+# ---- interfaces
+@dataclass
+class CollectionResult:
+    """What a collector found. ``data``: {hostname: its data}."""
+
+    success: bool
+    data: dict[str, Any] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    collection_method: str = "unknown"
+    timestamp: str | None = None
+
+
+class ClusterCollectorInterface(ABC):
+    """Collects what hosts are, once."""
+
+    @abstractmethod
+    def collect(self, hosts: list[str], timeout: int = 60) -> CollectionResult: ...
+    @abstractmethod
+    def collect_local(self) -> CollectionResult: ...
+    @abstractmethod
+    def is_available(self) -> bool: ...
+    @abstractmethod
+    def get_collection_method(self) -> str: ...
+
+
+class TimeSeriesCollectorInterface(ABC):
+    """Samples in the background between ``start`` and ``stop``."""
+
+    @abstractmethod
+    def start(self) -> None: ...
+    @abstractmethod
+    def stop(self) -> Any: ...
+    @property
+    @abstractmethod
+    def is_running(self) -> bool: ...
