@@ -425,3 +425,13 @@ def test_quiet(place: Path) -> None:
     assert (code, out) == (0, b"")
     assert "verdict" not in err
     assert "wrote" not in err
+
+
+def test_the_page_at_the_end(place: Path) -> None:
+    """Written beside the other files when Bokeh is there, and names no other file or host."""
+    pytest.importorskip("bokeh")
+    code, _, err = run(place, "--duration", "1", "--report", "auto")
+    assert code == 0, err
+    (page,) = (place / "results").glob("host_*_report.html")
+    assert f"wrote {page}" in err
+    assert "verdict" in page.read_text()

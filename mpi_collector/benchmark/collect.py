@@ -14,8 +14,10 @@ from typing import Any
 
 from mpi_collector import __version__
 from mpi_collector.benchmark.command import Command, CommandError
+from mpi_collector.benchmark.dlio import marks_of_run, places
 from mpi_collector.benchmark.ending import Ending, LeaveNow, Signals
 from mpi_collector.benchmark.environment import launcher_pid, read_environ, users_command, users_environment
+from mpi_collector.benchmark.page import write_page
 from mpi_collector.benchmark.teller import Teller
 from mpi_collector.node import marks
 from mpi_collector.node.compat import mono_ns, wall_ns
@@ -43,6 +45,7 @@ class CollectPlan:
     strict: bool = False
     benchmark: str = "host"
     skip_timeseries: bool = False  #: snapshots only
+    report: bool = False  #: write the page, too
     usable_first: bool = False  #: with ``strict``, a broken host keeps the job from starting
 
 
@@ -218,6 +221,8 @@ class Collection:
         if command is not None and self._ending is not None:
             self._ending.outlast()  # the recording may have ended before COMMAND did
             self.exit_code = command.exit_code() or 0
+        if saved and self.plan.report and not self.plan.skip_timeseries:
+            write_page(self.files.path("timeseries.npz"), self.files.path("report.html"), self.teller)
         incomplete = not saved or self.result["verdict"]["verdict"] != "complete"
         if self.exit_code == 0 and self.plan.strict and incomplete:
             return INCOMPLETE
@@ -262,6 +267,7 @@ class Collection:
         out = [dict(m, host=k) for k, h in hosts.items() for m in h.facts.get("marks", [])]
         for mark in marks.read(str(self.files.marks)):
             out.append({"text": mark["text"], "edge": mark["edge"], "utc_ns": mark["wall_ns"], "host": None})
+        out += marks_of_run(places(self.files.directory, self.plan.command), self.root.epoch_ns)
         return sorted(out, key=lambda m: m["utc_ns"])
 
     def _suite_facts(self) -> dict[str, Any]:

@@ -98,6 +98,7 @@ def _plan(verb: str, args: argparse.Namespace) -> LifecyclePlan:
     transport = "ssh" if args.exec_type == "docker" and args.transport == "auto" and hosts else args.transport
     return LifecyclePlan(
         sampling_options(args), args.results_dir, args.json, args.command, args.strict, BENCHMARKS[verb], args.skip_timeseries,
+        args.report == "auto",
         hosts=hosts, hosts_from=origin, transport=transport, mpi_bin=args.mpi_bin, mpi_params=shlex.split(args.mpi_params),
         ssh_username=args.ssh_username, ssh_fanout=args.ssh_fanout, ssh_timeout_s=args.ssh_timeout,
     )  # fmt: skip

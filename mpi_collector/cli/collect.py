@@ -73,6 +73,8 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     add("--skip-timeseries", action="store_true", help="snapshots at the start and the end only")
     add("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where the files go (./results)")
     add("--json", choices=("auto", "always", "never"), default="auto", help="write the suite's JSON (auto: up to 2 GB)")
+    add("--report", choices=("auto", "never"), default=os.environ.get("MPI_COLLECTOR_REPORT", "auto"),
+        help="write the page when the report extra is installed (auto; MPI_COLLECTOR_REPORT)")  # fmt: skip
     add("--spool-dir", default="/dev/shm", metavar="DIR", help="tmpfs for the recording while it is made (/dev/shm)")
     add("--max-spool-mb", type=float, default=None, metavar="MB", help="limit of the spool on each host (half of what is free)")
     add("--replicate", type=_seconds(0.1), default=0.0, metavar="S",
@@ -156,8 +158,9 @@ def _collection(args: argparse.Namespace, launch: Launch | None) -> Collection:
     from mpi_collector.benchmark.collect import Collection, CollectPlan
 
     plan = CollectPlan(
-        sampling_options(args), args.results_dir, args.json, args.command, args.strict, skip_timeseries=args.skip_timeseries
-    )
+        sampling_options(args), args.results_dir, args.json, args.command, args.strict, skip_timeseries=args.skip_timeseries,
+        report=args.report == "auto",
+    )  # fmt: skip
     return Collection(plan, launch, Terminal(args.quiet))
 
 

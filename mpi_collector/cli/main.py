@@ -37,15 +37,17 @@ class QuietParser(argparse.ArgumentParser):
 def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:
     from functools import partial
 
-    from mpi_collector.cli import benchmark, check, collect, control, recover, summary
+    from mpi_collector.cli import benchmark, check, collect, control, recover, report, snapshot, summary
 
     life_cycle = {verb: partial(benchmark.main, verb) for verb in ("training", "checkpointing", "kvcache", "vectordb")}
     own = {
+        "snapshot": snapshot.main,
         "check": check.main,
         "stop": control.stop,
         "mark": control.mark,
         "recover": recover.main,
         "summary": summary.main,
+        "report": report.main,
     }
     return {"collect": collect.main, **life_cycle, **own}
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mpi_collector.store.changes import differing
+
 _MEMORY = {"total": "MemTotal", "available": "MemAvailable", "free": "MemFree", "active": "Active", "inactive": "Inactive",
            "buffers": "Buffers", "cached": "Cached", "shared": "Shmem"}  # fmt: skip
 #: of a snapshot, kept under its own name beside the suite's keys
@@ -102,19 +104,3 @@ def kernel_release(version: str) -> str | None:
     """``5.14.0-427.el9.x86_64`` of a /proc/version line."""
     match = re.match(r"Linux version (\S+)", version)
     return match[1] if match else None
-
-
-def differing(what: str, values: Mapping[str, Any]) -> list[str]:
-    """[] when all ``values`` are the same, else one line that says who has which."""
-    groups: dict[str, list[str]] = {}
-    for name, value in values.items():
-        if value is not None:
-            groups.setdefault(str(value), []).append(name)
-    if len(groups) < 2:
-        return []
-    shown = [f"{value} on {_some(names)}" for value, names in sorted(groups.items(), key=lambda g: -len(g[1]))]
-    return [f"{what} differs: {', '.join(shown)}"]
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names) if len(names) <= 3 else f"{names[0]} and {len(names) - 1} others"

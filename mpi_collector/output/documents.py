@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mpi_collector.mlpstorage.cluster import cluster_information
 from mpi_collector.mlpstorage.metadata import metadata, processes_of
-from mpi_collector.output.changes import changes, settings_issues
 from mpi_collector.output.files import RunFiles
+from mpi_collector.store.changes import changes, settings_issues
 
 if TYPE_CHECKING:
     from mpi_collector.store.recording import Recording

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpi_collector.node.layout import MISSING, STOP_TICK
+from mpi_collector.store.phases import Phase, phases_of
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
@@ -159,7 +160,7 @@ class Recording(Mapping[str, Host]):
         self.path = path
         try:
             self._npz = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, zipfile.BadZipFile) as e:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
             raise RecordingError(f"{path}: not a recording: {e}") from e
         if not isinstance(self._npz, np.lib.npyio.NpzFile):
             raise RecordingError(f"{path}: not a recording: a single array")
@@ -197,6 +198,12 @@ class Recording(Mapping[str, Host]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @cached_property
+    def marks(self) -> list[Phase]:
+        """Phases and moments that were marked, in order of time."""
+        found = self.run.get("marks")
+        return phases_of(found if isinstance(found, list) else [], int(self.run["end_ns"]))
 
     def close(self) -> None:
         self._npz.close()

@@ -174,6 +174,11 @@ def workload(n: int, rows: int = 600, interval_s: float = 1.0, speed: float = 1.
     return SynthHost(tick, times, columns)
 
 
+def pair(text: str, begin: int, end: int, host: str | None = "node001") -> list[dict[str, Any]]:
+    """The two marks of a phase."""
+    return [{"text": text, "edge": edge, "utc_ns": at, "host": host} for edge, at in (("begin", begin), ("end", end))]
+
+
 def phases(rows: int, interval_s: float = 1.0) -> list[dict[str, Any]]:
     """Marks that go with ``workload``."""
     epoch = rows * interval_s / 5
@@ -181,9 +186,9 @@ def phases(rows: int, interval_s: float = 1.0) -> list[dict[str, Any]]:
     for n in range(5):
         begin = START_NS + int(n * epoch * S)
         end = begin + int(0.75 * epoch * S)
-        out.append({"type": "mark", "text": f"epoch {n + 1}", "begin_ns": begin, "end_ns": end})
+        out += pair(f"epoch {n + 1}", begin, end)
         end, begin = begin + int(0.95 * epoch * S), begin + int(0.78 * epoch * S)
-        out.append({"type": "mark", "text": f"checkpoint {n + 1}", "begin_ns": begin, "end_ns": end})
+        out += pair(f"checkpoint {n + 1}", begin, end)
     return out
 
 
@@ -212,8 +217,6 @@ def cluster(path: Path, hosts: int, rows: int = 600, interval_s: float = 1.0, ma
     def every() -> Iterable[tuple[str, SynthHost]]:
         for n, key in enumerate(keys):
             host = workload(n, rows, interval_s, (odd or {}).get(n, 1.0))
-            if marks and n == 0:
-                host.meta["events"] = phases(rows, interval_s)
             yield key, host
 
-    return write(path, every(), interval_s, **run)
+    return write(path, every(), interval_s, **{"marks": phases(rows, interval_s) if marks else [], **run})

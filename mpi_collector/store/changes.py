@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mpi_collector.mlpstorage.cluster import differing
-
 Snapshot = Mapping[str, Any]
 
 #: whole values that stay the same in an undisturbed run
@@ -91,6 +89,22 @@ def settings_issues(snapshots: Mapping[str, Snapshot]) -> list[str]:
     for point in points:
         out += differing(f"mount options of {point}", {host: _options(s, point) for host, s in snapshots.items()})
     return out
+
+
+def differing(what: str, values: Mapping[str, Any]) -> list[str]:
+    """[] when all ``values`` are the same, else one line that says who has which."""
+    groups: dict[str, list[str]] = {}
+    for name, value in values.items():
+        if value is not None:
+            groups.setdefault(str(value), []).append(name)
+    if len(groups) < 2:
+        return []
+    shown = [f"{value} on {_some(names)}" for value, names in sorted(groups.items(), key=lambda g: -len(g[1]))]
+    return [f"{what} differs: {', '.join(shown)}"]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{names[0]} and {len(names) - 1} others"
 
 
 def _shared_mounts(snapshot: Snapshot) -> list[Any]:

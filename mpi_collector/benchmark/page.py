@@ -1,0 +1,31 @@
+"""The page of a run, written at its end where the ``report`` extra is installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from mpi_collector.benchmark.teller import Teller
+from mpi_collector.output.files import create
+
+_VALUES_MAX = 300_000_000  #: of a recording; reading more would keep the user waiting
+
+
+def write_page(recording: Path, page_path: Path, teller: Teller) -> None:
+    """Beside the recording; nothing without Bokeh, and never an error: ``report`` makes it later."""
+    if find_spec("bokeh") is None:
+        return
+    try:
+        from mpi_collector.report.page import page
+        from mpi_collector.store.recording import load
+
+        with load(recording) as run:
+            values = sum(f["samples"] * f["columns"] for f in run.run["facts"].values())
+            if values > _VALUES_MAX:
+                teller.inform(f"the page would take a while: mpi_collector report {recording}")
+                return
+            text = page(run)
+        with create(page_path) as f:
+            f.write(text.encode("utf-8", "backslashreplace"))
+    except Exception as e:  # noqa: BLE001 - the recording is safe, and the exit code is the job's
+        teller.say(f"no page: {type(e).__name__}: {e}; mpi_collector report {recording} tries again")

@@ -1,0 +1,206 @@
+"""The charts as Bokeh models. No name of a host, device or mark goes into them but as tooltip text, which stays text.
+
+Every chart has a range of its own; the page's script moves them together, those in sight first. Values are scaled to
+the unit of the axis, so that hovering needs no arithmetic.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from bokeh.models import (
+    BasicTicker,
+    BoxZoomTool,
+    ColumnDataSource,
+    CrosshairTool,
+    DatetimeTickFormatter,
+    HoverTool,
+    Range1d,
+    VArea,
+    VSpan,
+    VStrip,
+)
+from bokeh.models.annotations import Span
+from bokeh.plotting import figure
+
+from mpi_collector.report.page.series import Chart, Float32, Story
+from mpi_collector.report.quantity import clean, scale
+from mpi_collector.store.derived import BY_NAME, Figure
+
+#: Okabe and Ito's colours, which the colour-blind can tell apart, without the black and with a darker yellow so that
+#: they show on black and on white; then the same hues lighter or darker
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8a8a", "#b3a300",
+           "#6aa9d9", "#f2a073", "#5fcfae", "#a0527d", "#a87400", "#2a7fae", "#b8b8b8", "#7d7200")  # fmt: skip
+MIDDLE, BAND = COLOURS[0], COLOURS[5]
+#: charts beside each other, in the order of the page
+ORDER = (
+    *("read_bytes_per_s", "write_bytes_per_s", "read_iops", "write_iops", "read_latency_ms", "write_latency_ms"),
+    *("utilisation_max_percent", "queue_depth", "cpu_busy_percent", "cpu_iowait_percent"),
+    *("memory_used_bytes", "page_cache_bytes", "net_rx_bytes_per_s", "net_tx_bytes_per_s"),
+    *("dirty_bytes", "cpu_steal_percent"),
+)
+_HEIGHT = 190
+BORDER = (56, 12)  #: pixels left and right of every chart, so that times lie below each other
+
+
+def shown(story: Story) -> list[str]:
+    """Figures that have a chart: those that were recorded, and steal only where there was any."""
+    steal = story.summary["cluster"].get("cpu_steal_percent", {}).get("peak")
+    return [n for n in ORDER if n in story.charts and (n != "cpu_steal_percent" or steal)]
+
+
+def time_axis() -> DatetimeTickFormatter:
+    """UTC; the date only where a day begins."""
+    fine, whole = "%H:%M:%S", "%H:%M"
+    return DatetimeTickFormatter(
+        milliseconds="%H:%M:%S.%3N",
+        seconds=fine,
+        minsec=fine,
+        minutes=whole,
+        hourmin=whole,
+        hours=whole,
+        days="%d %b",
+    )
+
+
+def frame(name: str, x_range: tuple[float, float], y_range: tuple[float, float], height: int = _HEIGHT) -> figure:
+    """An empty chart. Dragging zooms in time; the rest is the page's script, so that the wheel scrolls the page."""
+    box = BoxZoomTool(dimensions="width")
+    plot = figure(
+        name=f"plot {name}",
+        height=height,
+        sizing_mode="stretch_width",
+        tools=[box],
+        toolbar_location=None,
+        active_drag=box,
+        x_range=Range1d(start=x_range[0], end=x_range[1], bounds=x_range),
+        y_range=Range1d(start=y_range[0], end=y_range[1]),
+        x_axis_type="datetime",
+        min_border_left=BORDER[0],
+        min_border_right=BORDER[1],
+        background_fill_alpha=0,
+        border_fill_alpha=0,
+        outline_line_color=None,
+    )
+    plot.xaxis[0].formatter = time_axis()
+    plot.yaxis[0].ticker = BasicTicker(desired_num_ticks=4)
+    plot.yaxis[0].minor_tick_line_color = None
+    plot.xgrid[0].grid_line_color = None
+    return plot
+
+
+def ends(story: Story) -> tuple[float, float]:
+    """First and last moment of the charts, ms."""
+    run = story.run
+    first = run["start_ns"] / 1e6
+    last = float(story.x_ms[-1]) if len(story.x_ms) else first + 1
+    return min(first, float(story.x_ms[0]) if len(story.x_ms) else first), max(last, first + 1)
+
+
+def greatest(chart: Chart) -> float:
+    """The highest value that is drawn; 0 when there is none."""
+    parts = [p for p in (*chart.lines.values(), chart.high) if p is not None and len(p)]
+    known = [float(np.fmax.reduce(p)) for p in parts]
+    return max((k for k in known if np.isfinite(k)), default=0.0)
+
+
+def line_chart(story: Story, name: str) -> tuple[figure, str]:
+    """A figure over time, and the unit of its axis."""
+    about, chart = BY_NAME[name], story.charts[name]
+    top = greatest(chart)
+    unit, by = scale(about.unit, top)
+    plot = frame(name, ends(story), (0.0, _ceiling(about, top / by)))
+    data: dict[str, Any] = {"x": story.x_ms}
+    labels = []
+    if chart.high is not None:
+        for column, values, label in _band(chart):
+            data[column] = values / np.float32(by)
+            labels.append((label, column))
+    drawn = {story.named.index(host): (host, values) for host, values in chart.lines.items()}
+    for n, (host, values) in drawn.items():
+        data[f"h{n}"] = values / np.float32(by)
+        labels.append((clean(host), f"h{n}"))
+    source = ColumnDataSource(data, name=f"data {name}")
+    _phases(plot, story)
+    if chart.high is not None:
+        _draw_band(plot, source)
+    for n in drawn:
+        plot.line("x", f"h{n}", source=source, line_color=colour(story, n), line_width=1.3, muted_alpha=0.15,
+                  name=f"h{n}", tags=["host"])  # fmt: skip
+    _hover(plot, source, labels, unit, story)
+    return plot, unit
+
+
+def colour(story: Story, n: int) -> str:
+    """Of the n-th host that has a name on the charts; the first colour is the median's where there is one."""
+    return COLOURS[n if story.few else 1 + n % (len(COLOURS) - 1)]
+
+
+def _ceiling(about: Figure, top: float) -> float:
+    if about.unit == "%" and top <= 100:
+        return 102.0 if top > 20 else max(top * 1.1, 1.0)
+    return top * 1.06 if top > 0 else 1.0
+
+
+def _band(chart: Chart) -> list[tuple[str, Float32, str]]:
+    assert chart.low is not None and chart.middle is not None and chart.high is not None
+    return [
+        ("high", chart.high, "highest host"),
+        ("middle", chart.middle, "median host"),
+        ("low", chart.low, "lowest host"),
+    ]
+
+
+def _draw_band(plot: figure, source: ColumnDataSource) -> None:
+    plot.add_glyph(source, VArea(x="x", y1="low", y2="high", fill_color=BAND, fill_alpha=0.3))
+    plot.line("x", "high", source=source, line_color=BAND, line_width=0.8)
+    plot.line("x", "middle", source=source, line_color=MIDDLE, line_width=1.8)
+
+
+def _hover(plot: figure, source: ColumnDataSource, labels: list[tuple[str, str]], unit: str, story: Story) -> None:
+    """One tooltip for all lines: a line that is never drawn is what the pointer finds."""
+    finder = plot.line("x", labels[0][1] if labels else "x", source=source, line_color=None, name="finder")
+    rows = [("UTC", "@x{%H:%M:%S.%3N}"), *((label, f"@{column}{{0.[000]}} {unit}") for label, column in labels)]
+    plot.add_tools(HoverTool(renderers=[finder], mode="vline", tooltips=rows, formatters={"@x": "datetime"},
+                             point_policy="follow_mouse", line_policy="nearest", show_arrow=False))  # fmt: skip
+    plot.add_tools(CrosshairTool(overlay=Span(dimension="height", line_color="#888888", line_dash="dotted")))
+
+
+def kinds(story: Story) -> dict[str, int]:
+    """A number for every kind of phase: "epoch 3" and "epoch 4" are of one kind."""
+    out: dict[str, int] = {}
+    for m in story.marks:
+        out.setdefault(kind(m.text), len(out))
+    return out
+
+
+def kind(text: str) -> str:
+    return text.rstrip("0123456789 #._-:") or text
+
+
+def _phases(plot: figure, story: Story) -> None:
+    """Shade what lasted, one tone per kind, and draw a line at what did not last."""
+    numbers = kinds(story)
+    lasting = [m for m in story.marks if m.end_ms > m.begin_ms]
+    if lasting:
+        tones = [COLOURS[(2 + numbers[kind(m.text)]) % 8] for m in lasting]
+        data = {"x0": [m.begin_ms for m in lasting], "x1": [m.end_ms for m in lasting], "tone": tones}
+        strip = VStrip(x0="x0", x1="x1", fill_color="tone", fill_alpha=0.13, line_color=None)
+        plot.add_glyph(ColumnDataSource(data), strip, level="underlay", name="phases")
+    moments = [m.begin_ms for m in story.marks if m.end_ms <= m.begin_ms]
+    if moments:
+        span = VSpan(x="at", line_color="#888888", line_width=1, line_dash="dashed")
+        plot.add_glyph(ColumnDataSource({"at": moments}), span, level="underlay", name="moments")
+
+
+def missing_chart(story: Story) -> figure | None:
+    """How many hosts have no sample, when any was missed."""
+    if not len(story.missing) or not np.nanmax(story.missing) > 0:
+        return None
+    plot = frame("missing", ends(story), (0.0, float(np.nanmax(story.missing)) * 1.1), 110)
+    source = ColumnDataSource({"x": story.x_ms, "y": story.missing}, name="data missing")
+    plot.add_glyph(source, VArea(x="x", y1=0, y2="y", fill_color=COLOURS[1], fill_alpha=0.5))
+    plot.line("x", "y", source=source, line_color=COLOURS[1])
+    _hover(plot, source, [("hosts without a sample", "y")], "", story)
+    return plot

@@ -1,0 +1,175 @@
+"""The page around the charts: what can be trusted, the figures as tables, phases, and what was missed.
+
+Everything that comes from a recording passes through ``esc``. Without scripts these parts are still there.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from mpi_collector.report.page.series import Mark, Story
+from mpi_collector.report.quantity import clean, duration, quantity, ranges
+from mpi_collector.report.text import outlier_text
+
+_ROWS = 4096  #: of a table; a reader of more has the JSON
+_REASONS = 50
+
+
+def esc(text: object) -> str:
+    """Text of a recording as HTML text or attribute: no markup, nothing invisible."""
+    return html.escape(clean(text), quote=True)
+
+
+def clock(ms: float) -> str:
+    """UTC with milliseconds."""
+    return datetime.fromtimestamp(ms / 1e3, timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]], caption: str, text: bool = False) -> str:
+    """Cells are HTML already. Wide tables scroll, with the keyboard too."""
+    lines = [f"<tr><th scope='row'>{r[0]}</th>{''.join(f'<td>{c}</td>' for c in r[1:])}</tr>" for r in map(list, rows)]
+    top = "".join(f"<th scope='col'>{h}</th>" for h in head)
+    kind = " class='text'" if text else ""
+    return (f"<div class='scroll' tabindex='0' role='region' aria-label='{caption}'><table{kind}><thead><tr>{top}</tr>"
+            f"</thead><tbody>{''.join(lines)}</tbody></table></div>")  # fmt: skip
+
+
+def verdict(run: dict[str, Any], line: str) -> str:
+    """The verdict and its reasons. ``line``: the verdict in one line."""
+    v = run["verdict"]
+    word = v["verdict"] if v["verdict"] in ("complete", "partial", "invalid") else "invalid"
+    rest = line.partition("(")[2].rstrip(")")
+    reasons = "".join(f"<li>{esc(r)}</li>" for r in v["reasons"][:_REASONS])
+    if len(v["reasons"]) > _REASONS:
+        reasons += f"<li>and {len(v['reasons']) - _REASONS} more</li>"
+    listed = f"<ul>{reasons}</ul>" if reasons else ""
+    return f"<div class='verdict {word}' role='status'><strong>{word}</strong> – {esc(rest)}{listed}</div>"
+
+
+def facts(story: Story) -> str:
+    """What run this is."""
+    run = story.run
+    command = " ".join(run["command"]) if run.get("command") else None
+    pairs = [
+        ("benchmark", run.get("benchmark")),
+        ("begun", f"{clock(run['start_ns'] / 1e6)} UTC"),
+        ("lasted", duration(story.summary["span_s"])),
+        ("sampled", f"every {run['interval_ns'] / 1e9:g} s ({run.get('collection_method')})"),
+        ("ended by", run.get("ended_by")),
+        ("command", command),
+        ("exit code", run.get("command_exit_code") if command else None),
+        ("hosts", ranges(story.hosts)),
+    ]
+    return "".join(f"<dt>{k}</dt><dd>{esc(v)}</dd>" for k, v in pairs if v is not None and v != "")
+
+
+def figures(story: Story) -> str:
+    """The cluster, figure by figure, with the spread over its hosts."""
+    doc, several = story.summary, len(story.hosts) > 1
+    head = ["", "mean", "peak", *(["lowest host", "median host", "highest host"] if several else [])]
+    rows = []
+    for name, total in doc["cluster"].items():
+        about = doc["figures"][name]
+        unit, spread = about["unit"], doc["spread"].get(name)
+        of_all = ", all hosts" if several and about["across"] == "sum" else ""
+        row = [f"<span title='{esc(about['doc'])}'>{esc(about['label'])}{of_all}</span>"]
+        row += [esc(quantity(total["mean"], unit)), esc(quantity(total["peak"], unit))]
+        if several and spread:
+            named = {w: f" <span class='quiet'>{esc(spread[w + '_host'])}</span>" for w in ("minimum", "maximum")}
+            row += [esc(quantity(spread["minimum"], unit)) + named["minimum"], esc(quantity(spread["median"], unit)),
+                    esc(quantity(spread["maximum"], unit)) + named["maximum"]]  # fmt: skip
+        elif several:
+            row += ["-"] * 3
+        rows.append(row)
+    return table(head, rows, "figures of the run") if rows else "<p>Too few rows for any figure.</p>"
+
+
+def findings(story: Story) -> str:
+    """What was at its limit and who stands out, as sentences."""
+    doc = story.summary
+    out = []
+    for x in doc["limits"]:
+        where = f" on {x['hosts']} of {len(story.hosts)} hosts" if len(story.hosts) > 1 else ""
+        label = doc["figures"][x["figure"]]["label"]
+        out.append(f"{esc(label)} at {x['at_least']:g} % or more during {100 * x['share']:.0f} % of the time{where}")
+    by_host: dict[str, list[str]] = {}
+    for o in doc["outliers"]:
+        texts = by_host.setdefault(o["host"], [])
+        texts.append(outlier_text(o, doc["figures"][o["figure"]], not texts))
+    out += [f"<b>{esc(host)}</b>: {esc(', '.join(texts))}" for host, texts in list(by_host.items())[:_REASONS]]
+    if len(by_host) > _REASONS:
+        out.append(f"and {len(by_host) - _REASONS} more hosts that stand out")
+    return f"<ul>{''.join(f'<li>{line}</li>' for line in out)}</ul>" if out else ""
+
+
+def hosts(story: Story) -> str:
+    """Every host's means and peaks."""
+    doc = story.summary
+    names = list(doc["cluster"])
+    head = ["host", *(f"{esc(doc['figures'][n]['label'])}<br>mean / peak" for n in names)]
+    rows = []
+    for key, host in list(doc["hosts"].items())[:_ROWS]:
+        cells = [esc(key)]
+        for n in names:
+            f, unit = host["figures"].get(n, {}), doc["figures"][n]["unit"]
+            cells.append(f"{esc(quantity(f.get('mean'), unit))} / {esc(quantity(f.get('peak'), unit))}")
+        rows.append(cells)
+    return table(head, rows, "figures of every host")
+
+
+def counted(story: Story) -> str:
+    """What the totals are made of, hosts with the same devices together."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for key, h in story.summary["hosts"].items():
+        made_of = [ranges(h[side][t]) or "none" for t in ("block", "net") for side in ("counted", "left_out")]
+        groups.setdefault((*made_of, f"{h['counted_by']['block']} / {h['counted_by']['net']}"), []).append(key)
+    rows = [[esc(ranges(keys)), *map(esc, what)] for what, keys in list(groups.items())[:_ROWS]]
+    head = ["hosts", "disks counted", "not counted", "interfaces counted", "not counted", "known by"]
+    return table(head, rows, "what the totals are made of", text=True)
+
+
+def marks(story: Story) -> str:
+    """The phases, each with a button that zooms to it."""
+    if not story.marks:
+        return "<p class='quiet'>No phase was marked.</p>"
+    rows = []
+    for n, m in enumerate(story.marks[:_ROWS]):
+        button = f"<button type='button' data-mark='{n}'>{esc(m.text) or '(no text)'}</button>"
+        rows.append([button, clock(m.begin_ms), lasted(m), esc(m.host)])
+    return table(["phase", "begun (UTC)", "lasted", "marked on"], rows, "phases", text=True)
+
+
+def lasted(mark: Mark) -> str:
+    return duration((mark.end_ms - mark.begin_ms) / 1e3) if mark.end_ms > mark.begin_ms else "a moment"
+
+
+def missed(story: Story) -> str:
+    """Per host that missed something: ticks, sources, devices that found no room; and the hosts not recorded."""
+    rows = [
+        [esc(k), "-", "-", esc(why)] for k, why in story.run["hosts_partial"].items() if k not in story.run["facts"]
+    ]
+    for key, f in story.run["facts"].items():
+        failed = [f"{s}: {', '.join(f'{n} x {w}' for w, n in counts.items())}" for s, counts in f["statuses"].items()]
+        failed += [f"no room for {e['what']} {e['name']} of {e['source']}" for e in f["lost"]]
+        failed += [story.run["hosts_partial"][key]] if key in story.run["hosts_partial"] else []
+        failed += [] if f["complete"] else [f"breaks off at tick {f['last_tick']}"]
+        failed += story.summary["hosts"].get(key, {}).get("notes", [])
+        if f["missed"] or failed:
+            rows.append([esc(key), str(f["ticks"]), str(f["missed"]), "<br>".join(map(esc, failed)) or "-"])
+    if not rows:
+        return "<p>Nothing: every host, every tick.</p>"
+    return table(["host", "ticks", "missed", "what else"], rows[:_ROWS], "what was missed", text=True)
+
+
+def changed(story: Story) -> str:
+    """What was not the same at the end as at the start, host by host; hosts with the same changes share a row."""
+    if not story.changes:
+        return "<p class='quiet'>Nothing that is recorded of the hosts changed between start and end.</p>"
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for host, what in story.changes.items():
+        alike.setdefault(tuple(what), []).append(host)
+    rows = [[esc(ranges(hosts)), "<br>".join(esc(w) for w in what[:_REASONS])] for what, hosts in alike.items()]
+    return table(["hosts", "what changed"], rows[:_ROWS], "changes", text=True)

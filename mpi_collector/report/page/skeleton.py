@@ -1,0 +1,214 @@
+"""The file: parts, charts, styles, scripts and data in one document that asks nobody for anything."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from bokeh.core.json_encoder import serialize_json
+from bokeh.embed.util import OutputDocumentFor, standalone_docs_json_and_render_items
+from bokeh.plotting import figure
+from bokeh.resources import Resources
+
+from mpi_collector import __version__
+from mpi_collector.report.page import parts
+from mpi_collector.report.page.charts import BAND, BORDER, MIDDLE, colour, ends, line_chart, missing_chart, shown
+from mpi_collector.report.page.heat import gradient, heat_map
+from mpi_collector.report.page.series import Story
+from mpi_collector.report.quantity import clean, quantity
+from mpi_collector.report.verdict import line
+from mpi_collector.store.derived import BY_NAME
+
+#: nothing may be fetched from anywhere, whatever a name in the recording says
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
+)
+_HELP = (
+    "Drag across a chart to zoom in, double-click to see all; Ctrl and the wheel zoom. "
+    "Keys: + and - zoom, arrows move, 0 shows all."
+)
+_SECTIONS = (
+    *(("figures", "Figures"), ("charts", "Over time"), ("phases", "Phases")),
+    *(("missed", "What was missed"), ("changed", "What changed"), ("hosts", "Hosts")),
+)
+
+
+def data_script(name: str, document: object) -> str:
+    """A JSON document that no text inside can end early."""
+    text = document if isinstance(document, str) else json.dumps(document, allow_nan=False)
+    for bad, good in (
+        ("<", "\\u003c"),
+        (">", "\\u003e"),
+        ("&", "\\u0026"),
+        ("\u2028", "\\u2028"),
+        ("\u2029", "\\u2029"),
+    ):
+        text = text.replace(bad, good)
+    return f'<script type="application/json" id="{name}">{text}</script>'
+
+
+def _caption(story: Story, name: str, unit: str) -> str:
+    about, total = BY_NAME[name], story.summary["cluster"][name]
+    several = len(story.hosts) > 1
+    mean, peak = quantity(total["mean"], about.unit), quantity(total["peak"], about.unit)
+    whole = f"{'all hosts: ' if several else ''}mean {mean}, peak {peak}"
+    per = " per host" if several else ""
+    return (f"<figcaption title='{parts.esc(about.doc)}'><b>{parts.esc(about.label)}</b> {parts.esc(unit)}{per} "
+            f"<span class='quiet'>{parts.esc(whole)}</span></figcaption>")  # fmt: skip
+
+
+class Builder:
+    """Collects the charts with their places on the page."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.plots: list[figure] = []
+        self.names: list[str] = []
+
+    def place(self, plot: figure, name: str, caption: str, label: str, wide: bool = False) -> str:
+        """The HTML around a chart."""
+        n = len(self.plots)
+        self.plots.append(plot)
+        self.names.append(name)
+        kind = " class='wide'" if wide else ""
+        return (
+            f"<figure{kind} aria-label='{parts.esc(label)}'>{caption}<div class='plot' id='chart-{n}'></div></figure>"
+        )
+
+    def charts(self) -> str:
+        out = []
+        for name in shown(self.story):
+            plot, unit = line_chart(self.story, name)
+            out.append(self.place(plot, name, _caption(self.story, name, unit), BY_NAME[name].label))
+        missing = missing_chart(self.story)
+        if missing is not None:
+            caption = "<figcaption><b>hosts without a sample</b></figcaption>"
+            out.append(self.place(missing, "missing", caption, "hosts without a sample"))
+        return f"<div class='grid'>{''.join(out)}</div>"
+
+    def heat(self) -> tuple[str, list[dict[str, Any]] | None]:
+        made = heat_map(self.story)
+        if made is None:
+            return "", None
+        plot, about = made
+        options = "".join(f"<option>{parts.esc(h['label'])}</option>" for h in about)
+        caption = (
+            "<figcaption><label><b>hosts over time:</b> "
+            f"<select id='heat-figure'>{options}</select></label><span class='ramp' aria-hidden='true'>0"
+            f"<i style='background: linear-gradient(to right, {gradient()})'></i><span id='heat-top'></span></span>"
+            "<output class='quiet' id='heat-at' aria-live='off'>a row per host, from the top down</output></figcaption>"
+        )
+        return self.place(plot, "heat", caption, "hosts over time", wide=True), about
+
+    def models(self) -> str:
+        """The charts themselves and the script that shows them; nothing without charts."""
+        if not self.plots:
+            return ""
+        with OutputDocumentFor(self.plots):
+            docs, (item,) = standalone_docs_json_and_render_items(self.plots)
+        roots = {str(plot.id): f"chart-{n}" for n, plot in enumerate(self.plots)}
+        item_json = {"docid": item.docid, "roots": roots, "root_ids": list(roots)}
+        return data_script("models", serialize_json(docs)) + data_script("items", [item_json]) + _script()
+
+
+def legend(story: Story) -> str:
+    """A button per line that has a host's name."""
+    out = ""
+    if not story.few:
+        median, band = (f"<i class='swatch{k}' style='background:{c}'></i>" for k, c in (("", MIDDLE), (" band", BAND)))
+        out = f"<span>{median}median host</span> <span>{band}lowest to highest of {len(story.hosts)} hosts</span> "
+    elif len(story.named) < 2:
+        return out
+    for n, host in enumerate(story.named):
+        swatch = f"<i class='swatch' style='background:{colour(story, n)}'></i>"
+        out += f"<button type='button' data-host='{n}' aria-pressed='true'>{swatch}{parts.esc(host)}</button>"
+    return out
+
+
+def _controls(story: Story) -> str:
+    acts = (("in", "+", "zoom in"), ("out", "−", "zoom out"), ("left", "◀", "earlier"), ("right", "▶", "later"),
+            ("all", "all", "whole run"))  # fmt: skip
+    buttons = "".join(
+        f"<button type='button' data-act='{a}' aria-label='{label}'>{sign}</button>" for a, sign, label in acts
+    )
+    return (f"<div class='bar'>{buttons}<output id='window' class='quiet'></output>"
+            "<button type='button' id='theme'>light / dark</button></div>"
+            f"<div class='bar legend' style='position:static;border:0'>{legend(story)}</div>")  # fmt: skip
+
+
+def _reduced(story: Story) -> str:
+    if not story.bin_s:
+        return ""
+    how = "its least and greatest value" if story.few else "lowest, mean and highest value"
+    return f" Each point covers {story.bin_s:g} s: {how} are drawn, so no peak is lost."
+
+
+def _script() -> str:
+    own = files("mpi_collector.report.page")
+    library = "\n".join(Resources(mode="inline", components=["bokeh"], minified=True, log_level="error").js_raw)
+    safe = library.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    return f"<script>{safe}</script>\n<script>{own.joinpath('page.js').read_text('utf-8')}</script>"
+
+
+def _about(story: Story, builder: Builder, heat: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """What the script needs to know."""
+    first, last = ends(story)
+    return {
+        "start": first,
+        "end": last,
+        "border": BORDER,
+        "hosts": [clean(h) for h in story.hosts] if heat else [],
+        "heat": heat,
+        "charts": [{"name": n, "place": f"chart-{i}"} for i, n in enumerate(builder.names)],
+        "marks": [[m.begin_ms, m.end_ms] for m in story.marks],
+    }
+
+
+def _hosts(story: Story) -> str:
+    return (
+        f"<section id='hosts'><h2>Hosts</h2><details><summary>figures of every host</summary>{parts.hosts(story)}"
+        f"</details><details><summary>what the totals are made of</summary>{parts.counted(story)}</details></section>"
+    )
+
+
+def render(story: Story) -> str:
+    """The whole page."""
+    builder = Builder(story)
+    charts = builder.charts()
+    heat, heat_about = builder.heat()
+    about = _about(story, builder, heat_about)
+    controls = _controls(story) if builder.plots else ""
+    title = parts.esc(story.run.get("run", ""))
+    notes = "".join(f"<li>{parts.esc(n)}</li>" for n in story.summary["notes"])
+    style = files("mpi_collector.report.page").joinpath("page.css").read_text("utf-8")
+    sections = "".join(f"<li><a href='#{i}'>{t}</a></li>" for i, t in _SECTIONS)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>{style}</style>
+</head>
+<body>
+<header><h1>{title}</h1>{parts.verdict(story.run, line(story.run))}<dl class="facts">{parts.facts(story)}</dl></header>
+<nav aria-label="sections"><ul>{sections}</ul></nav>
+<main>
+<section id="figures"><h2>Figures</h2>
+{parts.findings(story)}{parts.figures(story)}<ul class="quiet">{notes}</ul></section>
+<section id="charts" tabindex="-1"><h2>Over time</h2><p class="quiet">{_HELP}{parts.esc(_reduced(story))}</p>
+{controls}{heat}{charts}<noscript><p>The charts need scripts; the tables do not.</p></noscript></section>
+<section id="phases"><h2>Phases</h2>{parts.marks(story)}</section>
+<section id="missed"><h2>What was missed</h2>{parts.missed(story)}</section>
+<section id="changed"><h2>What changed</h2>{parts.changed(story)}</section>
+{_hosts(story)}
+</main>
+<footer class="quiet">{parts.esc(story.run.get("program", ""))}; page by mpi_collector {__version__}</footer>
+{data_script("about", about)}
+{builder.models()}
+</body>
+</html>
+"""

@@ -1,0 +1,271 @@
+"""The page without a browser: what is on it, that nothing on it is fetched, that names are data, that peaks survive."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import synthetic as sy
+
+pytest.importorskip("bokeh", reason="the page needs Bokeh (the report extra)")
+
+from mpi_collector.cli.report import main, page_path
+from mpi_collector.report.cluster import Grid
+from mpi_collector.report.page import page
+from mpi_collector.report.page.charts import kind
+from mpi_collector.report.page.heat import UNKNOWN, shade
+from mpi_collector.report.page.series import Reducer, Story, median, tell
+from mpi_collector.report.page.skeleton import data_script
+from mpi_collector.store.recording import load
+
+NAME = "host_20260105_120000_timeseries.npz"
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>$$x$$\"'&\x1b[31m\u202e"
+
+
+class Elements(HTMLParser):
+    """Tags with their attributes, ids, and the text outside of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self.inside = "", ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside not in ("script", "style"):
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [a for t, a in self.tags if t == tag]
+
+
+def build(path: Path) -> str:
+    with load(path) as recording:
+        return page(recording)
+
+
+def story(path: Path) -> Story:
+    with load(path) as recording:
+        return tell(recording)
+
+
+def document(text: str, name: str) -> Any:
+    """A JSON document of the page."""
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', text, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return build(sy.cluster(tmp_path_factory.mktemp("four") / NAME, 4, 60, odd={3: 0.41}))
+
+
+def test_sections_and_verdict(four: str) -> None:
+    """Verdict before everything else; links lead to sections that exist."""
+    e = Elements(four)
+    ids = [a["id"] for _, a in e.tags if a.get("id")]
+    assert len(ids) == len(set(ids))
+    assert {str(a["href"])[1:] for a in e.all("a")} <= set(ids)
+    assert e.text.index("complete") < e.text.index("Figures") < e.text.index("Over time")
+    assert "read 0.4" in e.text and "x the median host" in e.text
+    assert "RDMA" in e.text
+
+
+def test_nothing_is_fetched(four: str) -> None:
+    """No address in any attribute that loads something, and a policy that forbids it."""
+    e = Elements(four)
+    policy = next(a["content"] for a in e.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy and policy.startswith("default-src 'none'") and "http" not in policy and "unsafe-eval" not in policy
+    for tag, attributes in e.tags:
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#", "data:")), (tag, name, value)
+    style = four[four.index("<style>") : four.index("</style>")]
+    assert "url(" not in style and "@import" not in style
+
+
+def test_every_chart_has_a_place_and_a_model(four: str) -> None:
+    """What the script looks up is there."""
+    about, (item,) = document(four, "about"), document(four, "items")
+    places = [c["place"] for c in about["charts"]]
+    assert places == list(item["roots"].values()) and len(places) >= 14
+    ids = {a.get("id") for a in Elements(four).all("div")}
+    assert set(places) <= ids
+    (doc,) = document(four, "models").values()
+    assert [r["attributes"]["name"] for r in doc["roots"]] == [f"plot {c['name']}" for c in about["charts"]]
+    assert about["start"] < about["end"]
+
+
+def test_names_are_data(tmp_path: Path) -> None:
+    """Hosts, devices, commands, marks and errors cannot become elements, scripts, formulas or control characters."""
+    rows = 30
+    hosts = []
+    for n, key in enumerate([EVIL, "b", "c", "d"]):
+        host = sy.workload(n, rows, speed=0.2 if n == 0 else 1.0)
+        host.columns.update(sy.nic(f"eth{EVIL}", host.times, 1.0, 1.0))
+        host.facts["lost"] = [{"what": "device", "name": EVIL, "source": EVIL}]
+        hosts.append((key, host))
+    path = sy.write(tmp_path / NAME, hosts, run=EVIL, benchmark=EVIL, command=["run", EVIL], hosts_partial={EVIL: EVIL},
+                    marks=sy.pair(EVIL, sy.START_NS, sy.START_NS + 9 * sy.S, EVIL))  # fmt: skip
+    text = build(path)
+    plain = build(sy.cluster(tmp_path / "plain.npz", 4, rows))
+    e, reference = Elements(text), Elements(plain)
+    assert not [a for t, a in e.tags if t == "img" or any(k.startswith("on") for k in a)]
+    assert len(e.all("script")) == len(reference.all("script"))
+    assert "<script>alert(1)</script>" in e.text
+    body = text[: text.index('<script type="application/json"')]
+    assert not set(body) & set("\x1b\u202e")
+    models = document(text, "models")
+    assert "$$" not in json.dumps([r["attributes"].get("title") for d in models.values() for r in d["roots"]])
+
+
+def test_json_cannot_end_its_script() -> None:
+    text = data_script("x", {"a": "</script><!--\u2028&"})
+    assert text.count("<") == 2 and "\u2028" not in text
+    assert json.loads(text[text.index(">") + 1 : text.rindex("<")]) == {"a": "</script><!--\u2028&"}
+
+
+def test_damaged_marks_are_passed_over(tmp_path: Path) -> None:
+    h = sy.workload(0, 20)
+    good = {"text": "x", "edge": "point", "utc_ns": sy.START_NS, "host": "a"}
+    found = [{"text": "y"}, {"text": "y", "edge": "point", "utc_ns": "soon"}, "mark", good]
+    marks = story(sy.write(tmp_path / NAME, [("a", h), ("b", sy.workload(1, 20))], marks=found)).marks
+    assert [(m.text, m.host, m.end_ms - m.begin_ms) for m in marks] == [("x", "a", 0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "want"), [("epoch 12", "epoch"), ("checkpoint #3", "checkpoint"), ("7", "7"), ("", "")]
+)
+def test_phases_of_a_kind(text: str, want: str) -> None:
+    assert kind(text) == want
+
+
+def spike(rows: int, at: int, n: int = 0) -> sy.SynthHost:
+    """A host that reads 1 MB/s, and 5 GB/s in one interval."""
+    tick, times = sy.grid(rows)
+    rate = np.full(len(times) - 1, 1e6)
+    rate[at] = 5e9
+    return sy.SynthHost(tick, times, sy.disk("sda", times, rate, 0.0))
+
+
+@pytest.mark.parametrize("hosts", [1, 3, 16])
+def test_lines_keep_their_peaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hosts: int) -> None:
+    """However few points are left, the one interval with the burst is among them, and the calm too."""
+    monkeypatch.setattr("mpi_collector.report.page.series._POINTS", 64 * hosts)
+    path = sy.write(tmp_path / NAME, [(f"n{n}", spike(1001, 100 + 37 * n)) for n in range(hosts)])
+    s = story(path)
+    assert s.bin_s > 1 and len(s.x_ms) <= 64 and (np.diff(s.x_ms) > 0).all()
+    for values in s.charts["read_bytes_per_s"].lines.values():
+        assert len(values) == len(s.x_ms)
+        assert np.nanmax(values) == pytest.approx(5e9, rel=1e-3)
+        assert np.nanmin(values) == pytest.approx(1e6, rel=1e-3)
+
+
+def test_bands_and_heat_keep_their_peaks(tmp_path: Path) -> None:
+    """Of 40 hosts and thousands of samples, each host's one burst is in its row of the heat map and in the band."""
+    path = sy.write(tmp_path / NAME, [(f"n{n:02d}", spike(3000, 100 + 37 * n)) for n in range(40)])
+    chart = story(path).charts["read_bytes_per_s"]
+    assert chart.heat is not None and chart.high is not None and chart.middle is not None
+    assert np.nanmax(chart.heat, axis=1) == pytest.approx(np.full(40, 5e9), rel=1e-3)
+    assert np.nanmax(chart.high) == pytest.approx(5e9, rel=1e-3)
+    assert np.nanmax(chart.middle) == pytest.approx(1e6, rel=1e-2)
+
+
+def test_few_hosts_at_full_resolution(tmp_path: Path) -> None:
+    """16 hosts x 3,600 samples are not reduced."""
+    s = story(sy.write(tmp_path / NAME, [(f"n{n}", spike(3600, 9)) for n in range(16)]))
+    assert s.bin_s == 0 and len(s.x_ms) >= 3599
+
+
+def test_reducer_keeps_the_order_of_a_bin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bin that rises is drawn rising; one without values stays empty."""
+    monkeypatch.setattr("mpi_collector.report.page.series._POINTS", 6)
+    with load(sy.write(tmp_path / NAME, [("a", spike(13, 1))])) as recording:
+        reducer = Reducer(Grid(recording), 1)
+    nan = float("nan")
+    values = np.array([1, 5, 3, nan, 9, 2, 7, nan, nan, nan, nan, nan, nan])[: reducer.bins * reducer.size]
+    assert reducer.size == 5
+    got = reducer.line(values)
+    assert got[:4].tolist() == [1, 9, 2, 7] and np.isnan(got[4:]).all()
+
+
+def test_median_of_what_is_known() -> None:
+    nan = float("nan")
+    rows = np.array([[1, nan, nan, 4], [3, 5, nan, 1], [8, 7, nan, nan]], dtype=np.float32)
+    got = median(rows)
+    assert got[:2].tolist() == [3, 6] and np.isnan(got[2]) and got[3] == 2.5
+
+
+def test_shades() -> None:
+    """Nothing is 0, little is not nothing, the most is 254, unknown is a byte of its own."""
+    codes, top = shade(np.array([[0, 1e-9, 50, 100, np.nan]], dtype=np.float32))
+    assert codes.tolist() == [[0, 1, 127, 254, UNKNOWN]] and top == 100
+
+
+def test_missed_ticks_are_charted_and_listed(tmp_path: Path) -> None:
+    hosts = [("a", sy.workload(0, 50)), ("b<i>", sy.lose(sy.workload(1, 50), slice(20, 30)))]
+    text = build(sy.write(tmp_path / NAME, hosts))
+    assert "missing" in [c["name"] for c in document(text, "about")["charts"]]
+    shown = Elements(text).text
+    assert "hosts without a sample" in shown and "b<i>" in shown
+
+
+def test_complete_run_misses_nothing(four: str) -> None:
+    assert "Nothing: every host, every tick." in Elements(four).text
+    assert "missing" not in [c["name"] for c in document(four, "about")["charts"]]
+
+
+def test_what_was_not_recorded_has_no_chart(tmp_path: Path) -> None:
+    about = document(build(sy.write(tmp_path / NAME, [("a", spike(20, 3))])), "about")
+    assert "read_bytes_per_s" in [c["name"] for c in about["charts"]]
+    assert not {"cpu_busy_percent", "net_rx_bytes_per_s"} & {c["name"] for c in about["charts"]}
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_recording_without_intervals(tmp_path: Path, rows: int) -> None:
+    """A page that says so, and no traceback."""
+    empty = sy.SynthHost(*sy.grid(rows, stop_s=None), {"diskstats.sda.sectors_read": np.zeros(rows, np.int64)})
+    assert "Too few rows" in build(sy.write(tmp_path / NAME, [("a", empty)]))
+
+
+def test_no_host_at_all(tmp_path: Path) -> None:
+    assert "invalid" in Elements(build(sy.write(tmp_path / NAME, []))).text
+
+
+@pytest.mark.timeout(600)
+def test_256_hosts_below_15_mb(tmp_path: Path) -> None:
+    """The promise about size, on noise that hardly compresses."""
+    text = build(sy.cluster(tmp_path / NAME, 256, 3600, odd={6: 0.41}))
+    assert len(text.encode()) < 15e6
+    about = document(text, "about")
+    assert len(about["heat"]) >= 8 and len(about["hosts"]) == 256
+
+
+def test_command_writes_beside_the_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``report DIR`` makes ``..._report.html`` once; never over something; -o elsewhere."""
+    path = sy.cluster(tmp_path / NAME, 1, 10)
+    assert page_path(path).name == "host_20260105_120000_report.html"
+    assert main([str(tmp_path)]) == 0
+    assert page_path(path).read_text().startswith("<!DOCTYPE html>")
+    assert main([str(path)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert main([str(path), "-o", str(tmp_path / "other.html")]) == 0
+
+
+def test_command_with_a_bad_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / NAME).write_bytes(b"no zip")
+    assert main([str(tmp_path / NAME)]) == 2
+    assert NAME in capsys.readouterr().err

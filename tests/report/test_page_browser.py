@@ -1,0 +1,179 @@
+"""The page in Chromium: it opens, clicks and zooms; nothing is asked of the network, and the console stays silent."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import synthetic as sy
+
+pytest.importorskip("bokeh", reason="the page needs Bokeh (the report extra)")
+pytest.importorskip("selenium", reason="driving a browser needs selenium")
+
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from mpi_collector.report.page import page
+from mpi_collector.store.recording import load
+
+NAME = "host_20260105_120000_timeseries.npz"
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no executable chromium and chromedriver on the PATH"),
+    pytest.mark.timeout(300),
+]
+WINDOW = """
+const d = Bokeh.documents[Bokeh.documents.length - 1];
+return arguments[0].map((n) => { const r = d.get_model_by_name(`plot ${n}`).x_range; return [r.start, r.end]; });
+"""
+
+
+class Page:
+    """A page in the browser."""
+
+    def __init__(self, driver: Any, file: Path) -> None:
+        self.driver = driver
+        driver.get(file.as_uri())
+        WebDriverWait(driver, 120).until(lambda d: d.execute_script("return document.documentElement.dataset.ready"))
+
+    def window(self, name: str = "read_bytes_per_s") -> tuple[float, float]:
+        """What a chart shows, ms."""
+        (got,) = self.driver.execute_script(WINDOW, [name])
+        return got[0], got[1]
+
+    def changed(self, before: tuple[float, float]) -> tuple[float, float]:
+        """The window when it is no longer what it was."""
+        WebDriverWait(self.driver, 20).until(lambda d: self.window() != before)
+        return self.window()
+
+    def find(self, css: str) -> Any:
+        return self.driver.find_element(By.CSS_SELECTOR, css)
+
+    def click(self, css: str) -> None:
+        element = self.find(css)
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Any]:
+    options = Options()
+    options.binary_location = str(CHROMIUM)
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield browser
+    browser.quit()
+
+
+def open_page(driver: Any, directory: Path, hosts: int, **how: Any) -> Page:
+    with load(sy.cluster(directory / NAME, hosts, how.pop("rows", 300), **how)) as recording:
+        (directory / "report.html").write_text(page(recording))
+    driver.get_log("browser"), driver.get_log("performance")
+    return Page(driver, directory / "report.html")
+
+
+@pytest.fixture(params=[1, 4, 64])
+def opened(request: pytest.FixtureRequest, driver: Any, tmp_path: Path) -> Page:
+    odd = {2: 0.4} if request.param > 2 else {}
+    return open_page(driver, tmp_path, request.param, odd=odd)
+
+
+def test_silent_and_alone(opened: Page) -> None:
+    """No request but for the file itself, no console error or warning."""
+    requests = [json.loads(e["message"])["message"] for e in opened.driver.get_log("performance")]
+    urls = {m["params"]["request"]["url"] for m in requests if m["method"] == "Network.requestWillBeSent"}
+    assert {u for u in urls if not u.startswith(("file:", "data:", "blob:"))} == set()
+    assert [e for e in opened.driver.get_log("browser") if e["level"] in ("SEVERE", "WARNING")] == []
+
+
+def test_buttons_and_keys_move_all_charts(opened: Page) -> None:
+    whole = opened.window()
+    opened.click("[data-act=in]")
+    half = opened.changed(whole)
+    assert half[1] - half[0] == pytest.approx((whole[1] - whole[0]) / 2)
+    opened.find("#charts").send_keys(Keys.ARROW_RIGHT)
+    assert opened.changed(half)[0] > half[0]
+    opened.find("#charts").send_keys("0")
+    WebDriverWait(opened.driver, 20).until(lambda d: opened.window() == whole)
+
+
+def test_dragging_zooms_every_chart(opened: Page) -> None:
+    """Also those that are out of sight, once they come into it."""
+    whole = opened.window()
+    plot = opened.find(".grid .plot")
+    opened.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
+    ActionChains(opened.driver).move_to_element_with_offset(plot, -100, 0).click_and_hold().move_by_offset(
+        150, 0
+    ).release().perform()
+    zoomed = opened.changed(whole)
+    assert zoomed[1] - zoomed[0] < 0.6 * (whole[1] - whole[0])
+    last = opened.driver.find_elements(By.CSS_SELECTOR, ".grid .plot")[-1]
+    opened.driver.execute_script("arguments[0].scrollIntoView()", last)
+    name = opened.driver.execute_script(
+        "return JSON.parse(document.getElementById('about').textContent).charts.at(-1).name"
+    )
+    WebDriverWait(opened.driver, 20).until(lambda d: opened.window(name) == zoomed)
+
+
+def test_phase_button_zooms_to_it(opened: Page) -> None:
+    whole = opened.window()
+    opened.click("[data-mark='0']")
+    assert opened.changed(whole)[1] < whole[1]
+
+
+def test_hosts_can_be_hidden(driver: Any, tmp_path: Path) -> None:
+    opened = open_page(driver, tmp_path, 4)
+    opened.click("[data-host='1']")
+    assert opened.find("[data-host='1']").get_attribute("aria-pressed") == "false"
+    hidden = "const d = Bokeh.documents.at(-1); return d.get_model_by_name('plot read_bytes_per_s').renderers"
+    names = driver.execute_script(hidden + ".filter((r) => !r.visible).map((r) => r.name)")
+    assert names == ["h1"]
+
+
+def test_heat_map_names_host_and_value(driver: Any, tmp_path: Path) -> None:
+    opened = open_page(driver, tmp_path, 64)
+    place = driver.execute_script("return JSON.parse(document.getElementById('about').textContent).charts")
+    css = "#" + next(c["place"] for c in place if c["name"] == "heat")
+    opened.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", opened.find(css))
+    ActionChains(driver).move_to_element(opened.find(css)).perform()
+    WebDriverWait(driver, 20).until(lambda d: "node" in opened.find("#heat-at").text)
+
+
+def test_light_and_dark(opened: Page) -> None:
+    root = opened.find("html")
+    before = root.get_attribute("data-theme")
+    opened.click("#theme")
+    assert {before, root.get_attribute("data-theme")} == {"light", "dark"}
+
+
+def test_script_in_a_name_does_not_run(driver: Any, tmp_path: Path) -> None:
+    evil = "</script><script>document.title = 'taken'</script><img src=x onerror=\"document.title='taken'\">$$x$$"
+    opened = open_page(driver, tmp_path, 3, names=[evil, "b", "c"])
+    test_silent_and_alone(opened)
+    assert driver.title != "taken" and evil in opened.find("#charts").text
+
+
+def test_sixteen_hosts_zoom(driver: Any, tmp_path: Path, record_property: Any) -> None:
+    """16 hosts x 3,600 samples: every step arrives; how long one took is a property of the report."""
+    opened = open_page(driver, tmp_path, 16, rows=3600)
+    opened.driver.execute_script("document.querySelector('.grid').scrollIntoView()")
+    times = []
+    for _ in range(4):
+        before, start = opened.window(), time.monotonic()
+        opened.click("[data-act=in]")
+        after = opened.changed(before)
+        assert after[1] - after[0] == pytest.approx((before[1] - before[0]) / 2)
+        times.append(time.monotonic() - start)
+    record_property("zoom_step_s", sorted(times)[len(times) // 2])
