@@ -11,13 +11,14 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from mpi_collector.node.decode import STATUS_NAMES
+from mpi_collector.node.decode import OK, SKIPPED, STATUS_NAMES
 from mpi_collector.node.layout import MISSING, Layout, Table
 from mpi_collector.node.pack import layout_with_devices
 
 _DEVICE_LISTS = {"diskstats": "device_name", "netdev": "interface_name"}
 _LOADS = ("load_1min", "load_5min", "load_15min")
 _NOT_IN_SUITE = {"loadavg": ("last_pid",)}
+_NO_ERROR = (OK, SKIPPED)
 _CPU_SCALARS = ("ctxt", "processes", "procs_running", "procs_blocked")
 
 
@@ -111,7 +112,7 @@ def encode_samples(rows: Rows, hostname: str) -> Iterator[bytes]:
     name = json.dumps(hostname)
     yield b"["
     for n, tick in enumerate(rows.ticks):
-        errors = {s: STATUS_NAMES[status[i][n]] for i, s in enumerate(sources) if status[i][n]}
+        errors = {s: STATUS_NAMES[status[i][n]] for i, s in enumerate(sources) if status[i][n] not in _NO_ERROR}
         head = f'{{"timestamp": "{utc_text(times[n])}", "hostname": {name}, "timestamp_ns": {times[n]}, "tick": {tick}'
         body = render(templates, rows.row(n))
         tail = f', "errors": {json.dumps(errors)}' if errors else ""

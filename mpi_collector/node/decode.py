@@ -74,7 +74,7 @@ class SourceDecoder:
         self._lost = set()  # type: set
 
     def decode(self, raw, row, tick):
-        # type: (bytes, list, int) -> int
+        # type: (bytes, Any, int) -> int
         """Put the values of ``raw`` into ``row`` (a list of ints, MISSING where nothing is known). Returns a status."""
         text = self.source.prepare(raw)
         tokens = text.split()

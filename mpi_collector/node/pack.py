@@ -11,7 +11,7 @@ import zlib
 from array import array
 
 from .clock import Timeline
-from .decode import STATUS_NAMES, RowDecoder
+from .decode import SKIPPED, STATUS_NAMES, RowDecoder
 from .layout import MISSING, STOP_TICK, Layout
 from .rows import level_of
 from .sampler import staged_row
@@ -212,7 +212,7 @@ def facts_of(table):
     cost = (cpu[-1] - cpu[0]) / max(begins[-1] - begins[0], 1) if len(cpu) > 1 else None
     statuses = {}  # type: dict
     for i, source in enumerate(table.layout.sources):
-        bad = [s for s in table.source_head(i, "status") if s]
+        bad = [s for s in table.source_head(i, "status") if s and s != SKIPPED]
         if bad:
             statuses[source] = {STATUS_NAMES[s]: bad.count(s) for s in set(bad)}
     return {

@@ -11,10 +11,11 @@ import threading
 from zlib import crc32
 
 from .compat import cpu_ns, mono_ns, preadv, wall_ns
-from .decode import ERROR, TRUNCATED, RowDecoder, make_layout
+from .decode import ERROR, STATUS_NAMES, TRUNCATED, RowDecoder, make_layout
 from .layout import MISSING, STOP_TICK, Layout
 from .reading import KernelFile, status_of
 from .rows import Placement
+from .several import open_source
 from .spool import FLAG_STOP, ROW_FIELDS, STAGE_FIELDS, STAMP_SHIFT, Spool
 from .timer import make_timer
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
 STAGE_SLOTS = 32
+STATUSES = len(STATUS_NAMES)
 _NUMBER = struct.Struct("<q").pack_into
 
 
@@ -38,7 +40,7 @@ class Probe:
         self.absent = {}  # type: dict
         for source in sources:
             try:
-                kernel_file = KernelFile(root, source.path, source.record_max)
+                kernel_file = open_source(source, root) or KernelFile(root, source.path, source.record_max)
                 raws.append(kernel_file.first())
             except OSError as e:
                 self.absent[source.name] = status_of(e)
@@ -104,6 +106,9 @@ class Sampler:
         self._rows = _RowWriter(self)
         shape = spool.shape
         self._head = struct.Struct("<%dq" % (len(STAGE_FIELDS) - 2 + 2 * shape.sources)).pack_into
+        for kernel_file in probe.files:
+            if kernel_file.fd < 0:
+                kernel_file.on_event = spool.event
         self._slots = [self._prepare(i) for i in range(shape.stage_slots)]
         self._batch = self._full = min(stage_slots, shape.stage_slots)
         try:
@@ -219,9 +224,12 @@ class Sampler:
         begin = mono_ns()
         for fd, buffers, whole_below, kernel_file in plan:
             try:
-                n = preadv(fd, buffers, 0)
-                if n >= whole_below:
-                    n = kernel_file.rest(buffers[0], n)
+                if fd >= 0:
+                    n = preadv(fd, buffers, 0)
+                    if n >= whole_below:
+                        n = kernel_file.rest(buffers[0], n)
+                else:
+                    n = kernel_file.read_into(buffers[0], tick)
             except OSError as e:
                 n = -status_of(e)
             ends += n, mono_ns()
@@ -281,17 +289,22 @@ class _RowWriter:
             yield staged_row(view, base, shape, self.decoder, tick)
 
 
-def staged_texts(view, base, shape):
-    # type: (memoryview, int, Any) -> tuple
-    """(header words, [text or status per source]) of a stage slot."""
+def staged_texts(view, base, shape, which=None):
+    # type: (memoryview, int, Any, Any) -> tuple
+    """(header words, [text or status per source, or of those numbered ``which``]) of a stage slot."""
     words = struct.unpack_from("<%dq" % (shape.stage_head // 8), view, base)
-    at = base + shape.stage_head
     raws = []  # type: list
-    for i, cap in enumerate(shape.caps):
-        n = words[len(STAGE_FIELDS) + 2 * i]
-        raws.append(bytes(view[at : at + n]) if 0 <= n <= cap else min(-n, ERROR) if n < 0 else ERROR)
-        at += cap
+    for i in range(len(shape.caps)) if which is None else which:
+        n, cap = words[len(STAGE_FIELDS) + 2 * i], shape.caps[i]
+        at = base + shape.text_at[i]
+        raws.append(bytes(view[at : at + n]) if 0 <= n <= cap else -n if -STATUSES < n < 0 else ERROR)
     return words, raws
+
+
+def whole(text, cap):
+    # type: (bytes, int) -> bytes
+    """``text`` without its last line where it may have been cut."""
+    return text[: text.rfind(b"\n") + 1] if len(text) == cap else text
 
 
 def staged_row(view, base, shape, decoder, tick):
@@ -299,7 +312,7 @@ def staged_row(view, base, shape, decoder, tick):
     """The row (behind stamp and checksum) of a stage slot."""
     words, raws = staged_texts(view, base, shape)
     full = [isinstance(r, bytes) and len(r) == cap for r, cap in zip(raws, shape.caps)]
-    texts = [r[: r.rfind(b"\n") + 1] if cut else r for r, cut in zip(raws, full)]
+    texts = [whole(r, cap) if isinstance(r, bytes) else r for r, cap in zip(raws, shape.caps)]
     row, statuses = decoder.decode(texts, tick)
     statuses = [TRUNCATED if cut else s for s, cut in zip(statuses, full)]
     row[-2:] = words[6:8]

@@ -60,6 +60,7 @@ class Shape:
         self.row_size = self.row_head + 8 * width
         self.stage_head = 8 * (len(STAGE_FIELDS) + 2 * self.sources)
         self.stage_size = self.stage_head + sum(self.caps)
+        self.text_at = [self.stage_head + sum(self.caps[:i]) for i in range(self.sources)]
         self.meta_at = HEADER_BYTES
         self.events_at = self.meta_at + _align(meta_bytes)
         self.stage_at = self.events_at + EVENTS_BYTES

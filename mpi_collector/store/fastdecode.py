@@ -5,19 +5,21 @@ not a digit (compared as one slice), by how many numbers there are, and by the d
 ``pgalloc_dma32``, major and minor). Two labels that differ only in where the same digits stand among the same letters
 (``en1p11``, ``en11p1``) look alike; one would have to replace the other, in its place, between two samples.
 
-Whatever does not fit is decoded token by token by the parent class, which also meets new devices.
+Whatever does not fit is decoded token by token by the parent class, which also meets new devices. So are sources that are
+several files, or made, or read now and then: their texts change their shape too often.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mpi_collector.node.decode import RowDecoder
-from mpi_collector.node.layout import MISSING
-from mpi_collector.node.sampler import staged_row, staged_texts
+from mpi_collector.node.decode import TRUNCATED, RowDecoder, SourceDecoder, wrap
+from mpi_collector.node.layout import MISSING, Layout
+from mpi_collector.node.sampler import staged_row, staged_texts, whole
 from mpi_collector.node.spool import ROW_FIELDS, STAGE_FIELDS
 
 _DIGITS = b"0123456789"
@@ -37,7 +39,7 @@ Int64 = npt.NDArray[np.int64]
 class _Shape:
     """The shape of one sample: where its numbers go."""
 
-    def __init__(self, decoder: RowDecoder, texts: list[bytes]) -> None:
+    def __init__(self, decoders: list[SourceDecoder], texts: list[bytes]) -> None:
         joined = _BORDER.join(texts)
         self.shape = joined.translate(None, _SHAPE_OUT)
         self.usable = True
@@ -46,7 +48,7 @@ class _Shape:
         columns: list[int] = []
         label_at: list[int] = []
         at = 0
-        for source, text in zip(decoder.decoders, texts):
+        for source, text in zip(decoders, texts):
             plan = source.plan
             tokens = text.split()
             target = _columns(plan)
@@ -87,6 +89,13 @@ class BatchDecoder(RowDecoder):
 
     _shape: _Shape | None = None
 
+    def __init__(self, sources: list[Any], layout: Layout, on_event: Callable[[dict[str, Any]], object]) -> None:
+        super().__init__(sources, layout, on_event)
+        plain = [not (s.several or s.makes_its_text or s.every > 1 or s.budget_us or s.may_block) for s in sources]
+        self._steady = [i for i, is_plain in enumerate(plain) if is_plain]
+        self._others = [i for i, is_plain in enumerate(plain) if not is_plain]
+        self._steady_decoders = [self.decoders[i] for i in self._steady]
+
     def decode_stage(self, view: memoryview, shape: Any, wanted: list[tuple[int, int, int]]) -> list[bytes]:
         """The rows (behind stamp and checksum) of the stage slots in ``wanted``, (tick, row, base) each, in order."""
         done: list[bytes] = []
@@ -102,14 +111,14 @@ class BatchDecoder(RowDecoder):
 
     def _texts(self, view: memoryview, shape: Any, base: int) -> list[bytes] | None:
         """The texts to scan, or None when a source was not read whole."""
-        _words, raws = staged_texts(view, base, shape)
-        if any(isinstance(r, int) or len(r) == cap for r, cap in zip(raws, shape.caps)):
+        _words, raws = staged_texts(view, base, shape, self._steady)
+        if any(isinstance(r, int) or len(r) == shape.caps[i] for i, r in zip(self._steady, raws)):
             return None
-        return [d.source.prepare(r) for d, r in zip(self.decoders, raws)]
+        return [d.source.prepare(r) for d, r in zip(self._steady_decoders, raws)]
 
     def _learn(self, view: memoryview, shape: Any, base: int) -> None:
         texts = self._texts(view, shape, base)
-        self._shape = _Shape(self, texts) if texts is not None else None
+        self._shape = _Shape(self._steady_decoders, texts) if texts else None
         if self._shape is not None and not self._shape.usable:
             self._shape = None
 
@@ -146,7 +155,35 @@ class BatchDecoder(RowDecoder):
             heads(words, out[:, :head])
             out[:, head + known.columns] = table[:, known.value_at].view(np.int64)
             out[:, -2:] = words[:, 6:8]
+        if self._others:
+            for row, (tick, _row, base) in zip(out, wanted):
+                self._decode_others(view, shape, base, tick, row, head)
         return [row.tobytes() for row in out]
+
+    def _decode_others(self, view: memoryview, shape: Any, base: int, tick: int, row: Int64, head: int) -> None:
+        """The sources of a slot that are decoded one by one."""
+        _words, raws = staged_texts(view, base, shape, self._others)
+        cells = _Cells(row[head:])
+        for i, raw in zip(self._others, raws):
+            status = raw if isinstance(raw, int) else self.decoders[i].decode(whole(raw, shape.caps[i]), cells, tick)
+            if not isinstance(raw, int) and len(raw) == shape.caps[i]:
+                status = TRUNCATED
+            row[len(ROW_FIELDS) - 2 + 3 * i + 2] = status
+
+
+class _Cells:
+    """A row that takes Python's integers; counters above 2^63 wrap."""
+
+    __slots__ = ("_row",)
+
+    def __init__(self, row: Int64) -> None:
+        self._row = row
+
+    def __setitem__(self, where: slice, values: list[int]) -> None:
+        try:
+            self._row[where] = values
+        except OverflowError:
+            self._row[where] = [wrap(v) for v in values]
 
 
 def heads(words: Int64, out: Int64) -> None:

@@ -36,7 +36,7 @@ from node.spool import Spool, open_reader, open_run_directory
 from node.pack import Table
 import struct, time
 
-probe = Probe(sources.select("all"))
+probe = Probe(sources.select("basic,stat"))
 directory = open_run_directory(base, "run")
 spool = Spool.create(directory, "host", run_meta(probe, host="here"), probe.caps, 8, 64)
 sampler = Sampler(probe, spool)
@@ -55,7 +55,7 @@ table = Table(reader)
 columns = [c.name for c in table.layout.columns()]
 rows = [{n: v for n, v in zip(columns, table.row(i)) if v != MISSING} for i in range(len(table))]
 
-old = Probe(sources.select("all"), fixture)
+old = Probe(sources.select("basic,stat"), fixture)
 decoder = RowDecoder(old.sources, old.layout, None)
 row, statuses = decoder.decode([f.first() for f in old.files], 0)
 old.close()
@@ -98,7 +98,7 @@ def now(name: str) -> int:
 @pytest.fixture(scope="module")
 def expected_digest() -> str:
     """The big tree's row, decoded by this interpreter."""
-    probe = Probe(sources.select("all"), str(FIXTURES / "big-256cpu"))
+    probe = Probe(sources.select("basic,stat"), str(FIXTURES / "big-256cpu"))
     decoder = RowDecoder(probe.sources, probe.layout, pytest.fail)
     row, _statuses = decoder.decode([text_of("big-256cpu", s) for s in probe.layout.sources], 0)
     probe.close()

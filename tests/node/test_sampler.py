@@ -144,7 +144,7 @@ def test_descriptors_are_given_back() -> None:
 
 def test_real_grid() -> None:
     """On the live machine: ticks before the end, none twice, each at its place on the grid, times consistent."""
-    with Run("all", rows=300) as run:
+    with Run("basic,stat", rows=300) as run:
         grid = soon(5 * MS, ticks=100)
         run.sampler.start(grid)
         finish(run.sampler)

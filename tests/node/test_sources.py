@@ -41,7 +41,7 @@ def wide(cells: dict[str, int]) -> dict[str, int]:
 @pytest.mark.parametrize("tree", TREES)
 def test_tree_equals_reference(tree: str) -> None:
     """All cells of all sources of a kernel's tree are the numbers that a naive reader finds, no more and no fewer."""
-    probe = Probe(sources.select("all"), str(FIXTURES / tree))
+    probe = Probe(sources.select("basic,stat"), str(FIXTURES / tree))
     assert probe.absent == {}
     texts = [text_of(tree, s) for s in probe.layout.sources]
     cells, statuses = stored(probe.layout, RowDecoder(probe.sources, probe.layout, pytest.fail), texts)
@@ -58,7 +58,7 @@ def test_tree_equals_reference(tree: str) -> None:
 @pytest.mark.parametrize("tree", TREES)
 def test_tree_through_the_sampler(tree: str) -> None:
     """The same when the files are read by the sampler and the row comes out of the spool."""
-    with Run("all", str(FIXTURES / tree)) as run:
+    with Run("basic,stat", str(FIXTURES / tree)) as run:
         run.sampler.start(Grid(1 << 62, HOUR_NS))
         run.sampler.stop()
         ((cells, statuses, _head),) = run.rows().values()
@@ -85,7 +85,7 @@ def test_no_number_is_left_out(tree: str, source: str) -> None:
 @pytest.mark.parametrize("tree", TREES)
 def test_column_names_and_units(tree: str) -> None:
     """Names are unique, source first and field last even where the device has dots; all have unit, kind, text."""
-    probe = Probe(sources.select("all"), str(FIXTURES / tree))
+    probe = Probe(sources.select("basic,stat"), str(FIXTURES / tree))
     probe.close()
     used = [c for c in probe.layout.columns() if c.device is not None]
     assert len({c.name for c in used}) == len(used)
@@ -98,7 +98,7 @@ def test_column_names_and_units(tree: str) -> None:
 
 def test_big_machine_by_hand() -> None:
     """A few values of the big tree, looked up by eye: a dotted device, a counter above 2^63, 2^64 - 1, 256 CPUs."""
-    probe = Probe(sources.select("all"), str(FIXTURES / "big-256cpu"))
+    probe = Probe(sources.select("basic,stat"), str(FIXTURES / "big-256cpu"))
     probe.close()
     texts = [text_of("big-256cpu", s) for s in probe.layout.sources]
     cells, _ = stored(probe.layout, RowDecoder(probe.sources, probe.layout, pytest.fail), texts)
@@ -112,7 +112,7 @@ def test_big_machine_by_hand() -> None:
 
 def test_old_kernel_lacks_what_came_later() -> None:
     """On 2.6.32 later fields are not declared at all: nothing is invented."""
-    probe = Probe(sources.select("all"), str(FIXTURES / "linux-2.6.32"))
+    probe = Probe(sources.select("basic,stat"), str(FIXTURES / "linux-2.6.32"))
     probe.close()
     names = {c.field for c in probe.layout.columns()}
     assert "discards_completed" not in names and "guest_nice" not in names and "MemAvailable" not in names
@@ -237,7 +237,7 @@ def test_absent_and_unreadable_files(tmp_path: Path) -> None:
     """A file that is not there or is no file leaves its source out, with the reason; the others are sampled."""
     root = make_root(tmp_path, {"meminfo": text_of("linux-4.18", "meminfo"), "loadavg": b"0.01 0.02 0.03 1/2 3\n"})
     (tmp_path / "proc" / "stat").mkdir()
-    probe = Probe(sources.select("all"), root)
+    probe = Probe(sources.select("basic,stat"), root)
     probe.close()
     assert probe.layout.sources == ["meminfo", "loadavg"]
     assert probe.absent == {"diskstats": ABSENT, "netdev": ABSENT, "vmstat": ABSENT, "stat": ERROR}
@@ -340,7 +340,7 @@ def test_psutil_as_oracle() -> None:
     """Every counter that psutil knows lies between its readings before and after ours."""
     psutil = pytest.importorskip("psutil")
     for _attempt in range(8):  # loads are no counters, and an interface may be replaced by one of the same name
-        probe = Probe(sources.select("all"))
+        probe = Probe(sources.select("basic,stat"))
         decoder = RowDecoder(probe.sources, probe.layout, lambda event: None)
         before = oracle(psutil)
         cells, statuses = stored(probe.layout, decoder, [f.first() for f in probe.files])
@@ -362,7 +362,7 @@ def test_select() -> None:
     names = [s.name for s in sources.select("basic")]
     assert sorted(names) == ["diskstats", "loadavg", "meminfo", "netdev", "vmstat"]
     assert [s.name for s in sources.select("loadavg,net/dev,diskstats")] == ["diskstats", "netdev", "loadavg"]
-    assert [s.name for s in sources.select("basic stat loadavg")] == [s.name for s in sources.select("all")]
+    assert [s.name for s in sources.select("basic stat loadavg")] == [s.name for s in sources.select("basic,stat")]
 
 
 @pytest.mark.parametrize("spec", ["", ",", "nothing", "basic,nothing"])

@@ -1,18 +1,32 @@
 """The registry: one kernel file, one module, one line here."""
 
+from .cgroup import Cgroup
 from .diskstats import Diskstats
+from .infiniband import Infiniband
+from .interrupts import Interrupts
 from .loadavg import Loadavg
+from .lustre import Lustre
 from .meminfo import Meminfo
 from .netdev import Netdev
+from .nfs import Nfs
+from .numa import Numa
+from .power import Power
+from .pressure import Pressure
+from .processes import Processes
+from .queue import Queue
+from .schedstat import Schedstat
+from .softnet import Softnet
 from .stat import Stat
+from .tcp import Tcp
 from .vmstat import Vmstat
 
-#: in reading order: what changes fastest and matters most first
-ALL = (Diskstats, Netdev, Stat, Vmstat, Meminfo, Loadavg)
+#: in reading order: what changes fastest and matters most first, what may hang last
+ALL = (Diskstats, Netdev, Stat, Vmstat, Meminfo, Loadavg, Pressure, Nfs, Infiniband, Tcp, Softnet, Cgroup, Numa, Queue, Schedstat,
+       Interrupts, Lustre, Processes, Power)  # fmt: skip
 BY_NAME = {s.name: s for s in ALL}
 GROUPS = {
     "basic": ("diskstats", "netdev", "vmstat", "meminfo", "loadavg"),
-    "default": ("diskstats", "netdev", "stat", "vmstat", "meminfo", "loadavg"),
+    "default": tuple(s.name for s in ALL if s.default and not s.privileged),
     "all": tuple(s.name for s in ALL),
     "none": (),
 }

@@ -11,7 +11,7 @@ from ..layout import Field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from typing import Any, Callable
 
 Cell = namedtuple("Cell", "table device field")
 Cell.__doc__ = """A token that is a value: table ("" or a name), device ("" in a table of scalars), field."""
@@ -33,11 +33,31 @@ class Source:
     fixed_width = True  #: the same number of tokens in every sample of one shape
     lists_devices = False  #: has its table of devices even when none is there at the start
     may_be_empty = False  #: a text without tokens says that there are no devices
+    several = False  #: ``files`` says which; their text is one, with a line ``@LABEL`` before each file's
+    makes_its_text = False  #: ``reader`` gives what makes it
+    relist_every = 0  #: reads after which ``files`` is asked again
+    every = 1  #: read at every so many ticks; a power of two
+    budget_us = 0  #: what a read may take on average before it is done half as often; 0: whatever it takes
+    may_block = False  #: read in a thread of its own
+    default = True  #: is in the group default
+    privileged = False  #: needs rights that users rarely have
+    since = ""  #: Linux version
+    kernel_file = ""  #: for the documentation, where ``path`` does not say it
 
     def prepare(self, raw):
         # type: (bytes) -> bytes
         """The text to split; a hook for files whose tokens are glued together."""
         return raw
+
+    def files(self, root):
+        # type: (str) -> list
+        """(label without blanks, path below root) of every file there is now."""
+        raise NotImplementedError
+
+    def reader(self, root):
+        # type: (str) -> Any
+        """An object with ``read() -> bytes`` and ``close()``. OSError when there is nothing to read."""
+        raise NotImplementedError
 
     def scan(self, text):
         # type: (bytes) -> tuple
@@ -112,6 +132,32 @@ def scan_table(lines, first_value, device_at, names_for, roles, problems):
             else:
                 problems.append("no number %r in %r" % (token[:20], line[:80]))
                 roles.append(IGNORE)
+
+
+def scan_cells(lines, roles, problems, table=""):
+    # type: (list, list, list, str) -> None
+    """Lines of ``device field value``, as a source's ``prepare`` makes them."""
+    seen = set()  # type: set
+    for line in lines:
+        tokens = line.split()
+        if len(tokens) == 3 and is_number(tokens[2]) and (tokens[0], tokens[1]) not in seen:
+            seen.add((tokens[0], tokens[1]))
+            roles.extend([LABEL, LABEL, Cell(table, name_of(tokens[0]), name_of(tokens[1]))])
+        elif tokens:
+            problems.append("no cell %r" % line[:80])
+            roles.extend([IGNORE] * len(tokens))
+
+
+def labelled(text):
+    # type: (bytes) -> list
+    """[(label, [lines])] of the text of several files."""
+    out = []  # type: list
+    for line in text.split(b"\n"):
+        if line[:1] == b"@":
+            out.append((line[1:], []))
+        elif out and line:
+            out[-1][1].append(line)
+    return out
 
 
 def scan_keyed(lines, roles, problems):

@@ -7,7 +7,6 @@ median host's mean, the heat map shows each host's greatest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +16,8 @@ import numpy.typing as npt
 from mpi_collector.node.layout import STOP_TICK
 from mpi_collector.report.cluster import Cluster, Grid, fold
 from mpi_collector.report.summary import document
-from mpi_collector.store.derived import FIGURES, Derived
 from mpi_collector.store.changes import changes
+from mpi_collector.store.derived import FIGURES, Derived
 from mpi_collector.store.phases import Phase
 from mpi_collector.store.recording import Float64, Host, Int64, Recording
 

@@ -1,0 +1,413 @@
+"""Sources beyond the basic five: what each makes of kernel texts, of damaged ones, and of files that come, go, cost or hang.
+
+The texts are as the kernel's documentation and its sources have them (proc(5), Documentation/accounting/psi.rst,
+net/sunrpc/stats.c, net/core/net-procfs.c, Documentation/admin-guide/cgroup-v2.rst, the Lustre manual); where this machine
+has the file, the live one is compared as well.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mpi_collector
+from mpi_collector.node.decode import ABSENT, MALFORMED, OK, SKIPPED, SLOW, RowDecoder, make_layout
+from mpi_collector.node.layout import MISSING
+from mpi_collector.node.sampler import Probe
+from mpi_collector.node.several import Aside, Files, Made, Paced, open_source
+from mpi_collector.node.sources import ALL, BY_NAME, GROUPS, select
+
+NFS = b"""\
+device rootfs mounted on / with fstype rootfs
+device srv:/a b mounted on /odd with fstype nfs4 statvers=1.1
+device srv:/vol mounted on /mnt/data with fstype nfs4 statvers=1.1
+\topts:\trw,vers=4.2,nconnect=2
+\tage:\t100
+\tevents:\t1 2 3
+\tbytes:\t1000 2000 30 40 5000 6000 7 8
+\tRPC iostats version: 1.1  p/v: 100003/4 (nfs)
+\txprt:\ttcp 0 0 1 0 11 500 498 2 0 3 5 1 0
+\txprt:\ttcp 0 0 1 0 11 100 99 1 0 3 5 1 0
+\tper-op statistics
+\t        NULL: 1 1 0 44 24 0 0 0 0
+\t        READ: 10 12 1 2000 5000 30 400 450 2
+\t       WRITE: 5 5 0 6000 700 1 50 60 0
+\t     READDIR: 1 1 0 10 20 1 2 3 0
+\t READDIRPLUS: 2 2 0 10 20 1 2 3 0
+\t      RENAME: 3 3 0 1 1 1 1 1 0
+
+device proc mounted on /proc with fstype proc
+"""
+SNMP = b"""\
+@snmp
+Ip: Forwarding DefaultTTL
+Ip: 1 64
+Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts
+Tcp: 1 200 120000 -1 5 7 1000 2000 3 4 5
+Udp: InDatagrams NoPorts InErrors
+Udp: 1 2 3
+@netstat
+TcpExt: SyncookiesSent TCPTimeouts TCPNew
+TcpExt: 0 42 9
+IpExt: InNoRoutes InOctets OutOctets
+IpExt: 0 123456789012345 6
+"""
+IB = b"""\
+@mlx5_0/1:port_rcv_data
+1000
+@mlx5_0/1:port_xmit_data
+18446744073709551615
+@mlx5_0/1:symbol_error
+3
+@mlx5_0/1:vendor_thing
+9
+@hfi1_0/1:port_rcv_data
+no data
+"""
+LUSTRE = b"""\
+@llite/lfs-ffff8a
+snapshot_time             1705320000.123456789 secs.nsecs
+read_bytes                100 samples [bytes] 4096 1048576 104857600 123
+open                      7 samples [usec] 5 100 700 90000
+@osc/lfs-OST0000-osc-ffff8a
+req_waittime              9 samples [usec] 10 20 150 3000
+bad line here
+"""
+CGROUP = b"""\
+@cpu.stat
+usage_usec 1000
+nr_throttled 3
+throttled_usec 77
+@memory.current
+4096
+@memory.stat
+anon 100
+file 200
+unwanted 5
+pgmajfault 2
+@memory.events
+oom_kill 1
+@io.stat
+8:0 rbytes=100 wbytes=200 rios=3 wios=4 dbytes=0 dios=0
+259:0 rbytes=1 wbytes=2 rios=3 wios=4
+@pids.current
+12
+@io.pressure
+some avg10=0.00 avg60=0.00 avg300=0.00 total=55
+full avg10=0.00 avg60=0.00 avg300=0.00 total=44
+"""
+TEXTS = {
+    "pressure": (b"@cpu\nsome avg10=0.00 avg60=0.10 avg300=0.00 total=123\n@io\nsome avg10=1.50 avg60=0.00 avg300=0.00 total=9\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=8\n",
+                 {"cpu.some_us": 123, "io.some_us": 9, "io.full_us": 8}),
+    "nfs": (NFS, {"/mnt/data.normal_read_bytes": 1000, "/mnt/data.server_write_bytes": 6000, "/mnt/data.READ_ops": 10,
+                  "/mnt/data.READ_transmissions": 12, "/mnt/data.READ_timeouts": 1, "/mnt/data.READ_rtt_ms": 400, "/mnt/data.READ_errors": 2,
+                  "/mnt/data.WRITE_execute_ms": 60, "/mnt/data.READDIR_ops": 3, "/mnt/data.OTHER_ops": 4, "/mnt/data.xprt_sends": 600,
+                  "/mnt/data.xprt_bad_xids": 3}),
+    "tcp": (SNMP, {"Tcp.CurrEstab": 7, "Tcp.RetransSegs": 3, "Udp.InErrors": 3, "TcpExt.TCPTimeouts": 42, "IpExt.InOctets": 123456789012345}),
+    "infiniband": (IB, {"mlx5_0/1.port_rcv_data": 4000, "mlx5_0/1.port_xmit_data": 18446744073709551615 * 4, "mlx5_0/1.symbol_error": 3,
+                        "mlx5_0/1.vendor_thing": 9}),
+    "lustre": (LUSTRE, {"llite/lfs-ffff8a.read_bytes_samples": 100, "llite/lfs-ffff8a.read_bytes_sum": 104857600,
+                        "llite/lfs-ffff8a.open_sum": 700, "osc/lfs-OST0000-osc-ffff8a.req_waittime_samples": 9}),
+    "softnet": (b"0000000a 00000001 00000002 0 0 0 0 0 0 00000003 00000004 0 0\n00000010 00000000 00000001 0 0 0 0 0 0 0 0 0 1\n",
+                {"processed": 26, "dropped": 1, "squeezed": 3, "received_rps": 3, "flow_limited": 4}),
+    "cgroup": (CGROUP, {"cpu.usage_us": 1000, "cpu.nr_throttled": 3, "cpu.throttled_us": 77, "memory.memory_bytes": 4096, "memory.anon": 100,
+                        "memory.pgmajfault": 2, "memory.events_oom_kill": 1, "8:0.read_bytes": 100, "259:0.writes": 4, "pids.pids": 12,
+                        "pressure.io_full_us": 44}),
+    "numa": (b"@node0:numastat\nnuma_hit 5\nnuma_miss 1\n@node0:meminfo\nNode 0 MemTotal:  1000 kB\nNode 0 MemFree: 7 kB\nNode 0 HugePages_Total: 3\n@node1:numastat\nnuma_hit 6\n",
+             {"node0.numa_hit": 5, "node0.numa_miss": 1, "node0.MemFree_kB": 7, "node1.numa_hit": 6}),
+    "schedstat": (b"version 15\ntimestamp 1\ncpu0 0 0 0 0 0 0 100 20 3\ndomain0 3 1 2 3 4 5 6 7 8\ncpu1 0 0 0 0 0 0 200 30 4\n",
+                  {"running_ns": 300, "waiting_ns": 50, "timeslices": 7}),
+    "interrupts": (b"@\n           CPU0       CPU1\n  0:   5   0   IO-APIC   2-edge      timer\n 24:  10  20   PCI-MSI 512-edge      nvme0q1\n 25:   1   2   PCI-MSI 513-edge      nvme0q2\nLOC: 100 200   Local timer interrupts\nERR: 3\n",
+                   {"timer.count": 5, "nvme0q.count": 33, "LOC.count": 300, "ERR.count": 3}),
+    "queue": (b"@sda\n       3        4\n@nvme0n1\n 0 0\n", {"sda.reads_in_flight": 3, "sda.writes_in_flight": 4, "nvme0n1.reads_in_flight": 0}),
+    "power": (b"@package-0:intel-rapl.0:energy_uj\n123456\n@nvme:hwmon3:temp1_input\n41850\n@acpi:hwmon1:power1_average\n250000000\n",
+              {"package-0:intel-rapl.0.energy_uj": 123456, "nvme:hwmon3.temp1_input": 41850, "acpi:hwmon1.power1_average": 250000000}),
+    "processes": (b"dlio processes 2\ndlio read_bytes 77\npython rss_bytes 5\n", {"dlio.processes": 2, "dlio.read_bytes": 77, "python.rss_bytes": 5}),
+}  # fmt: skip
+NEW = sorted(TEXTS)
+
+
+def cells_of(name: str, text: bytes, later: bytes | None = None) -> tuple[dict[str, int], int]:
+    """{column without the source: value} of ``later`` under the layout of ``text``, and the status."""
+    source = BY_NAME[name]()
+    layout = make_layout([source], [text])
+    row, (status,) = RowDecoder([source], layout, lambda e: None).decode([text if later is None else later], 0)
+    out = {c.name.partition(".")[2]: v for c, v in zip(layout.columns(), row) if c.device is not None and v != MISSING}
+    return {k: v for k, v in out.items() if not k.startswith(("cpu_ns", "rss_bytes")) or "." in k}, status
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_values_are_those_of_the_text(name: str) -> None:
+    text, wanted = TEXTS[name]
+    found, _status = cells_of(name, text)
+    assert {k: found.get(k) for k in wanted} == wanted
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_every_column_is_declared(name: str) -> None:
+    """A unit, a kind and a meaning."""
+    source = BY_NAME[name]()
+    for table in make_layout([source], [TEXTS[name][0]]).tables[:-1]:
+        for field in table.fields:
+            assert field.kind in ("counter", "gauge")
+            assert field.doc, field
+    assert source.doc
+    assert source.path or source.kernel_file
+
+
+@pytest.mark.parametrize("name", NEW)
+@pytest.mark.parametrize("text", [b"", b"\n\n", b"\xff\xfe\x00", b"@\n", b"@x\n", b"x" * 100_000, b"@a 1 2 3\n9" * 1000])
+def test_strange_texts(name: str, text: bytes) -> None:
+    """At the start and later: no error, nothing invented."""
+    cells_of(name, text)
+    cells_of(name, TEXTS[name][0], text)
+
+
+@pytest.mark.parametrize("name", NEW)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_damaged_texts(name: str, data: st.DataObject) -> None:
+    """Cut anywhere, a byte changed anywhere: every value that comes out is of a column there is."""
+    text = bytearray(TEXTS[name][0])
+    at = data.draw(st.integers(0, len(text) - 1))
+    text[at] = data.draw(st.integers(0, 255))
+    for damaged in (bytes(text), bytes(text[:at])):
+        _cells, status = cells_of(name, TEXTS[name][0], damaged)
+        assert status in (OK, MALFORMED)
+
+
+def test_a_nfs_mount_comes_and_goes() -> None:
+    gone = NFS[: NFS.index(b"device srv:/vol")] + NFS[NFS.index(b"device proc") :]
+    assert not [k for k in cells_of("nfs", NFS, gone)[0] if k.startswith("/mnt/data")]
+    more = NFS + NFS.replace(b"/mnt/data", b"/mnt/more")
+    assert cells_of("nfs", NFS, more)[0]["/mnt/more.READ_ops"] == 10
+
+
+def test_an_unknown_infiniband_counter_is_kept() -> None:
+    assert cells_of("infiniband", IB)[0]["mlx5_0/1.vendor_thing"] == 9
+
+
+# ---- live
+LIVE = [n for n in NEW if n not in ("infiniband", "lustre", "power", "schedstat", "queue")]
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_live(name: str, tmp_path: Path) -> None:
+    """Recorded on this machine: read whenever it was due, counters never fall."""
+    probe = Probe(select(name))
+    probe.close()
+    if name in probe.absent:
+        pytest.skip(f"{name}: not on this kernel, or not for this user")
+    with mpi_collector.collect(interval=0.05, sources=name, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True, sampler="thread"):
+        time.sleep(1)
+    with mpi_collector.load(tmp_path) as run:
+        (host,) = run.values()
+        status = host.array("source_status")[:, 0]
+        assert set(status.tolist()) <= {OK, SKIPPED, SLOW}
+        read = host.values[status == OK]
+        assert len(read) >= 3
+        kinds = [str(k) for k in host.array("kinds")]
+        for i, column in enumerate(host.columns):
+            values = read[:, i]
+            values = values[values != MISSING]
+            if kinds[i] == "counter" and len(values) > 1:
+                # the kernel sums per-CPU counters without a lock
+                assert (np.diff(values) >= -max(64, abs(int(values[0])) // 1000)).all(), column
+
+
+def test_processes_against_psutil(tmp_path: Path) -> None:
+    """This very test among the user's processes; and one that ends stays in the sums."""
+    import subprocess
+    import sys
+
+    reader = BY_NAME["processes"]().reader("/")
+    child = subprocess.Popen([sys.executable, "-c", "import time; x = 0\nwhile True: x += 1"])
+    time.sleep(1)
+    before = _by_name(reader.read())
+    name = psutil.Process(child.pid).name()
+    used = psutil.Process(child.pid).cpu_times()
+    assert before[name]["user_ms"] >= int(used.user * 1000) - 500
+    assert before[name]["processes"] >= 1
+    child.kill()
+    child.wait()
+    after = _by_name(reader.read())
+    assert after[name]["user_ms"] >= before[name]["user_ms"]
+
+
+def _by_name(text: bytes) -> dict[str, dict[str, int]]:
+    out: dict[str, dict[str, int]] = {}
+    for line in text.decode().splitlines():
+        name, field, value = line.split()
+        out.setdefault(name, {})[field] = int(value)
+    return out
+
+
+# ---- several files
+def test_files_that_come_and_go(tmp_path: Path) -> None:
+    for n in ("a", "b"):
+        (tmp_path / n).write_text(f"{n}\n")
+    files = Files(str(tmp_path), lambda: [(n, n) for n in sorted(os.listdir(tmp_path))], relist_every=1)
+    assert files.first() == b"@a\na\n@b\nb\n"
+    view = memoryview(bytearray(files.capacity))
+    (tmp_path / "c").write_text("no newline")
+    (tmp_path / "a").unlink()
+    n = files.read(view)
+    assert bytes(view[:n]) == b"@b\nb\n@c\nno newline\n"
+    files.close()
+    with pytest.raises(OSError, match="No such file"):
+        Files(str(tmp_path), lambda: [("x", "nope")])
+    with pytest.raises(OSError, match="nothing"):
+        Files(str(tmp_path), list)
+
+
+def test_a_buffer_that_is_too_small(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x" * 10000)
+    files = Files(str(tmp_path), lambda: [("a", "a")])
+    view = memoryview(bytearray(5000))
+    assert files.read(view) == 5000
+    files.close()
+
+
+class Counting:
+    capacity = 100
+
+    def __init__(self, cost_s: float = 0.0) -> None:
+        self.reads, self.cost_s = 0, cost_s
+
+    def read(self, view: memoryview) -> int:
+        self.reads += 1
+        time.sleep(self.cost_s)
+        return 1
+
+    def close(self) -> None:
+        pass
+
+
+def test_every_nth_tick_and_the_stop() -> None:
+    inner = Counting()
+    paced = Paced(inner, "x", 4, 0)
+    view = memoryview(bytearray(10))
+    assert [paced.read_into(view, t) for t in range(6)] == [1, -SKIPPED, -SKIPPED, -SKIPPED, 1, -SKIPPED]
+    assert paced.read_into(view, -1) == 1
+
+
+def test_a_source_above_its_budget_is_read_less_often() -> None:
+    events: list[dict[str, object]] = []
+    paced = Paced(Counting(0.002), "x", 1, 100)
+    paced.on_event = events.append
+    view = memoryview(bytearray(10))
+    for tick in range(64):
+        paced.read_into(view, tick)
+    assert paced.every > 1
+    assert events[0]["type"] == "slowed"
+    assert [e["every"] for e in events] == [2**n for n in range(1, len(events) + 1)]
+
+
+def test_a_hanging_file_delays_nobody(tmp_path: Path) -> None:
+    """A FIFO that nobody writes hangs its reader: the others keep their ticks, its status says so, and it may come back."""
+
+    class Fifo:
+        def __init__(self) -> None:
+            self.capacity = 64
+            self._fd = os.open(tmp_path / "fifo", os.O_RDWR)
+            os.write(self._fd, b"hello")
+
+        def first(self) -> bytes:
+            return os.read(self._fd, 64)
+
+        read_bytes = first
+
+        def read(self, view: memoryview) -> int:
+            data = os.read(self._fd, 64)
+            view[: len(data)] = data
+            return len(data)
+
+        def close(self) -> None:
+            os.close(self._fd)
+
+    os.mkfifo(tmp_path / "fifo")
+    inner = Fifo()
+    aside = Aside(inner)
+    assert aside.first() == b"hello"
+    view = memoryview(bytearray(64))
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        assert aside.read(view) == -SLOW
+        took.append(time.perf_counter() - began)
+    assert min(took[1:]) < 0.5 * max(took[0], 0.02)  # only the first one waited at all
+    os.write(inner._fd, b"back")
+    deadline = time.monotonic() + 5
+    while (n := aside.read(view)) < 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert bytes(view[:n]) == b"back"
+    aside.close()
+
+
+def test_a_made_text_that_grows() -> None:
+    class Reader:
+        text = b"a b 1\n"
+
+        def read(self) -> bytes:
+            return self.text
+
+        def close(self) -> None:
+            pass
+
+    made = Made(Reader())
+    made.first()
+    view = memoryview(bytearray(made.capacity))
+    Reader.text = b"x" * (2 * len(view))
+    assert made.read(view) == len(view)
+
+
+def test_absent_is_a_status(tmp_path: Path) -> None:
+    probe = Probe([s() for s in ALL], str(tmp_path))
+    assert set(probe.absent) == {s.name for s in ALL}
+    assert set(probe.absent.values()) == {ABSENT}
+
+
+def test_groups() -> None:
+    assert set(GROUPS["basic"]) < set(GROUPS["default"]) < set(GROUPS["all"])
+    assert {"pressure", "nfs", "lustre", "infiniband", "tcp", "cgroup", "stat"} <= set(GROUPS["default"])
+    assert "power" not in GROUPS["default"]
+    assert select("none") == []
+    assert open_source(BY_NAME["loadavg"](), "/") is None
+
+
+@pytest.mark.parametrize("python", sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions").glob("3.*/bin/python")))
+def test_old_pythons(python: Path) -> None:
+    """Every source opens, reads and decodes under every interpreter that an agent may meet."""
+    import subprocess
+
+    program = """
+import sys, types
+m = types.ModuleType("mpi_collector"); m.__path__ = [sys.argv[1]]; sys.modules["mpi_collector"] = m
+from mpi_collector.node.sources import select
+from mpi_collector.node.sampler import Probe
+from mpi_collector.node.decode import RowDecoder
+from mpi_collector.node.several import Paced
+probe = Probe(select("all"))
+raws = [memoryview(bytearray(f.capacity)) for f in probe.files]
+texts = []
+for f, view in zip(probe.files, raws):
+    n = f.read_into(view, 0) if isinstance(f, Paced) else f.rest(view, 0)
+    texts.append(bytes(view[:n]) if n >= 0 else -n)
+row, statuses = RowDecoder(probe.sources, probe.layout, print).decode(texts, 0)
+probe.close()
+print(sorted(set(statuses)), len(probe.sources))
+"""
+    package = Path(mpi_collector.__file__).parent
+    done = subprocess.run([str(python), "-c", program, str(package)], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    statuses, count = done.stdout.strip().splitlines()[-1].rsplit("]", 1)
+    assert set(statuses.strip("[").split(", ")) <= {"0", "7"}, done.stdout
+    assert int(count) >= 12
