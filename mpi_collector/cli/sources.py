@@ -1,0 +1,108 @@
+"""``sources``: every source and column, whether it is here, and what it costs here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from mpi_collector.cli.main import QuietParser
+from mpi_collector.node.decode import STATUS_NAMES, RowDecoder, make_layout
+from mpi_collector.node.sampler import Probe
+from mpi_collector.node.sources import ALL, BY_NAME, GROUPS, select
+
+_EPILOG = """\
+examples:
+  mpi_collector sources                  # all of them in a line each, with their cost on this host
+  mpi_collector sources nfs pressure     # these, with every column
+  mpi_collector sources --json           # for scripts
+"""
+_READS = 20
+_APART_S = 0.05  #: so that caches are not at their warmest
+
+
+def main(words: Sequence[str]) -> int:
+    """0; 2 for a source that there is not."""
+    parser = QuietParser(prog="mpi_collector sources", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
+                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("names", nargs="*", metavar="NAME", help="sources or groups; none: all")
+    parser.add_argument("--json", action="store_true", help="as JSON on stdout")
+    args = parser.parse_args(words)
+    try:
+        chosen = select(",".join(args.names)) if args.names else [s() for s in ALL]
+    except ValueError as e:
+        print(f"mpi_collector: {e}", file=sys.stderr)
+        return 2
+    found = [about(source.name) for source in chosen]
+    if args.json:
+        print(json.dumps(found, indent=1))
+        return 0
+    _print(found, bool(args.names))
+    return 0
+
+
+def about(name: str) -> dict[str, Any]:
+    """What is to say of a source: declared, and found and measured on this host."""
+    source = BY_NAME[name]()
+    out: dict[str, Any] = {
+        "name": name,
+        "doc": source.doc,
+        "file": source.kernel_file or "/" + source.path,
+        "since": source.since,
+        "groups": [g for g, names in GROUPS.items() if name in names],
+        "privileged": source.privileged,
+        "every": source.every,
+    }
+    probe = Probe([source])
+    try:
+        if name in probe.absent:
+            status = STATUS_NAMES[probe.absent[name]]
+            fields = [_field(f) for f in source.fields]
+            return {**out, "status": status, "cost_us": None, "columns": [], "fields": fields}
+        columns = [
+            {**_field(f), "name": ".".join(part for part in (name, device, f.name) if part)}
+            for table in probe.layout.tables if table.source == name
+            for device in table.devices if device is not None
+            for f in table.fields
+        ]  # fmt: skip
+        fields = [_field(f) for f in source.fields]
+        return {**out, "status": "ok", "cost_us": cost_us(probe), "columns": columns, "fields": fields}
+    finally:
+        probe.close()
+
+
+def _field(f: Any) -> dict[str, str]:
+    return {"name": f.name, "unit": f.unit, "kind": f.kind, "doc": f.doc}
+
+
+def cost_us(probe: Probe) -> float:
+    """Median CPU of reading and decoding it, microseconds of this process."""
+    (kernel_file,) = probe.files
+    view = memoryview(bytearray(kernel_file.capacity))
+    layout = make_layout(probe.sources, [kernel_file.first()])
+    decoder = RowDecoder(probe.sources, layout, lambda event: None)
+    costs = []
+    for _ in range(_READS):
+        time.sleep(_APART_S)
+        begin = time.process_time_ns()
+        n = kernel_file.read_into(view, 0) if kernel_file.fd < 0 else kernel_file.rest(view, 0)
+        if n >= 0:
+            decoder.decode([bytes(view[:n])], 0)
+        costs.append(time.process_time_ns() - begin)
+    return sorted(costs)[_READS // 2] / 1000
+
+
+def _print(found: list[dict[str, Any]], columns: bool) -> None:
+    for s in found:
+        here = f"{s['cost_us']:6.0f} us" if s["cost_us"] is not None else f"{s['status']:>9}"
+        group = "basic" if "basic" in s["groups"] else "default" if "default" in s["groups"] else "all"
+        every = f", every {s['every']}th tick" if s["every"] > 1 else ""
+        print(f"{s['name']:11} {group:8} {here} {len(s['columns']):5} columns  {s['doc']}{every}")
+        if columns:
+            since = f", since Linux {s['since']}" if s["since"] else ""
+            print(f"            {s['file']}{since}{', needs privilege' if s['privileged'] else ''}")
+            for c in s["columns"] or s["fields"]:
+                print(f"    {c['name']:44} {c['unit']:12} {c['kind']:8} {c['doc']}")
