@@ -13,15 +13,15 @@ __all__ = ["__version__", "collect", "load"]
 
 if TYPE_CHECKING:
     from mpi_collector.benchmark.embedded import collect
-    from mpi_collector.store.recording import load
+    from mpi_collector.output.suite import open_recording as load
 
 
 def __getattr__(name: str) -> Any:
     # numpy and MPI only for those who use them: --help must not import either
     if name == "load":
-        from mpi_collector.store.recording import load
+        from mpi_collector.output.suite import open_recording
 
-        return load
+        return open_recording
     if name == "collect":
         from mpi_collector.benchmark.embedded import collect
 

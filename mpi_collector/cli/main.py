@@ -37,7 +37,7 @@ class QuietParser(argparse.ArgumentParser):
 def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:
     from functools import partial
 
-    from mpi_collector.cli import benchmark, check, collect, control, recover, report, snapshot, sources, summary
+    from mpi_collector.cli import benchmark, check, collect, compare, control, export, recover, report, snapshot, sources, summary
 
     life_cycle = {verb: partial(benchmark.main, verb) for verb in ("training", "checkpointing", "kvcache", "vectordb")}
     own = {
@@ -48,6 +48,8 @@ def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:
         "recover": recover.main,
         "summary": summary.main,
         "report": report.main,
+        "compare": compare.main,
+        "export": export.main,
         "sources": sources.main,
     }
     return {"collect": collect.main, **life_cycle, **own}

@@ -13,7 +13,7 @@ import numpy as np
 
 from mpi_collector.node.layout import STOP_TICK
 from mpi_collector.store.derived import BY_NAME, FIGURES, Counted, Derived, Series, derive
-from mpi_collector.store.recording import Float64, Host, Int64, Recording
+from mpi_collector.store.recording import Float64, Int64, Recording
 
 #: from when on something is said to be at its limit, in percent
 LIMITS = {"utilisation_max_percent": 95.0, "cpu_busy_percent": 90.0, "cpu_iowait_percent": 30.0}
@@ -63,7 +63,7 @@ class Grid:
         seen: set[int] = set()
         stops = []
         for key in recording:
-            host = Host(recording, key)
+            host = recording.fresh(key)
             tick = host.tick
             seen.update(tick[tick != STOP_TICK].tolist())
             if len(tick) and tick[-1] == STOP_TICK:
@@ -134,7 +134,7 @@ def _kept(d: Derived) -> HostFigures:
 def every_host(recording: Recording) -> Iterator[Derived]:
     """The figures of each host; only one host's table is in memory at a time."""
     for key in recording:
-        yield derive(Host(recording, key))
+        yield derive(recording.fresh(key))
 
 
 def fold(recording: Recording, look: Callable[[Grid, Derived], Any] = lambda grid, d: None) -> Cluster:

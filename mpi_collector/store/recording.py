@@ -147,6 +147,26 @@ class Host:
         out[seconds <= 0] = np.nan
         return out
 
+    def at(self, utc_ns: int) -> dict[str, int | None]:
+        """{column: value} of the last row at or before ``utc_ns``, None where it is missing. KeyError before the first."""
+        row = int(np.searchsorted(self.timestamp_ns, utc_ns, side="right")) - 1
+        if row < 0:
+            raise KeyError(f"{self.key}: nothing was sampled before {utc_ns}")
+        values = (None if v == MISSING else v + (1 << 64) if v < 0 else v for v in self.values[row].tolist())
+        return dict(zip(self.columns, values))
+
+    def between(self, begin_ns: int, end_ns: int) -> Host:
+        """This host from the last row before ``begin_ns`` to the last at or before ``end_ns``, UTC ns."""
+        from mpi_collector.store.window import HostWindow
+
+        return HostWindow(self, begin_ns, end_ns)
+
+    def to_pandas(self, tidy: bool = False) -> Any:
+        """A frame of the rows (``frames.host_frame``); pandas must be installed."""
+        from mpi_collector.store.frames import host_frame
+
+        return host_frame(self, tidy)
+
     @property
     def on_grid(self) -> npt.NDArray[np.bool_]:
         """bool (rows,): False for the stop row."""
@@ -187,6 +207,10 @@ class Recording(Mapping[str, Host]):
     def __getitem__(self, key: str) -> Host:
         return self._hosts[key]
 
+    def fresh(self, key: str) -> Host:
+        """The host again, with nothing of it in memory."""
+        return Host(self, key)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._hosts)
 
@@ -198,6 +222,24 @@ class Recording(Mapping[str, Host]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def during(self, phase: str) -> Recording:
+        """The part of all hosts that a phase of ``marks`` covers. KeyError names those there are."""
+        from mpi_collector.store.window import during
+
+        return during(self, phase)
+
+    def between(self, begin_ns: int, end_ns: int) -> Recording:
+        """The part of all hosts between two moments of UTC, ns."""
+        from mpi_collector.store.window import Window
+
+        return Window(self, begin_ns, end_ns)
+
+    def to_pandas(self, tidy: bool = False) -> Any:
+        """A frame of all hosts (``frames.recording_frame``); pandas must be installed."""
+        from mpi_collector.store.frames import recording_frame
+
+        return recording_frame(self, tidy)
 
     @cached_property
     def marks(self) -> list[Phase]:

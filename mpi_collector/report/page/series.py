@@ -19,7 +19,7 @@ from mpi_collector.report.summary import document
 from mpi_collector.store.changes import changes
 from mpi_collector.store.derived import FIGURES, Derived
 from mpi_collector.store.phases import Phase
-from mpi_collector.store.recording import Float64, Host, Int64, Recording
+from mpi_collector.store.recording import Float64, Int64, Recording
 
 Float32 = npt.NDArray[np.float32]
 
@@ -153,7 +153,7 @@ class _Collector:
                     self.parts[name] = _unknown(shape), _unknown(shape), _unknown(shape)
                 for part, row in zip(self.parts[name], self.reducer.bounds(values)):
                     part[n] = row
-        host = Host(self.recording, d.key)
+        host = self.recording.fresh(d.key)
         self.missing += absent(grid, host.tick)
         start, end = host.meta.get("snapshot"), host.meta.get("snapshot_end")
         if isinstance(start, dict) and isinstance(end, dict) and (what := changes(start, end)):

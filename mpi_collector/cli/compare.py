@@ -1,0 +1,49 @@
+"""``compare``: two recordings side by side, for people and for CI."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mpi_collector.cli.main import QuietParser
+
+_EPILOG = """\
+examples:
+  mpi_collector compare before/ after/
+  mpi_collector compare a.npz b.npz --align "epoch 2"
+  mpi_collector compare baseline.npz results --fail-if "read_bytes_per_s < 0.95" --fail-if "read_latency_ms > 1.2"
+
+A rule is about B / A of the mean over all hosts. Recordings of the suite's own collector (*_timeseries.json) are read, too.
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """0; 1 when a --fail-if holds; 2 for a mistake or an unreadable recording."""
+    parser = QuietParser(prog="mpi_collector compare", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
+                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("a", type=Path, help="recording or results directory")
+    parser.add_argument("b", type=Path, help="the one to hold against it")
+    parser.add_argument("--align", default="start", metavar="MARK", help="compare this phase only (start: the whole runs)")
+    parser.add_argument("--fail-if", action="append", default=[], metavar="RULE", help="exit code 1 when it holds")
+    parser.add_argument("--json", action="store_true", help="for scripts, on stdout")
+    args = parser.parse_args(words)
+    from mpi_collector.output.suite import open_recording
+    from mpi_collector.report.compare import broken, compare, lines, parse_rule
+    from mpi_collector.store.recording import RecordingError
+
+    try:
+        rules = [parse_rule(text) for text in args.fail_if]
+        with open_recording(args.a) as a, open_recording(args.b) as b:
+            pair = (a, b) if args.align == "start" else (a.during(args.align), b.during(args.align))
+            found = compare(*pair)
+    except (RecordingError, OSError, ValueError, KeyError) as e:
+        print(f"mpi_collector: {e.args[0] if isinstance(e, KeyError) else e}", file=sys.stderr)
+        return 2
+    print(json.dumps(found, indent=1, allow_nan=False) if args.json else "\n".join(lines(found)))
+    held = broken(found, rules)
+    for text in held:
+        print(f"mpi_collector: {text}", file=sys.stderr)
+    return 1 if held else 0

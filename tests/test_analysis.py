@@ -1,0 +1,257 @@
+"""From Python and to other programs: windows, frames, exports, the suite's old files, comparisons."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent / "report"))
+
+import synthetic as sy
+
+import mpi_collector
+from mpi_collector.node.layout import MISSING
+from mpi_collector.output.export import plain
+from mpi_collector.output.suite import load_suite
+from mpi_collector.report.compare import parse_rule
+from mpi_collector.store.recording import RecordingError
+
+NAME = "host_20260105_120000_timeseries.npz"
+S = sy.S
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return sy.cluster(tmp_path / NAME, 3, 100)
+
+
+def cli(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "mpi_collector", *map(str, words)], capture_output=True, text=True, timeout=120, check=False)
+
+
+# ---- windows
+def test_at_and_between(path: Path) -> None:
+    with mpi_collector.load(path) as run:
+        host = run["node001"]
+        first = int(host.timestamp_ns[0])
+        name = next(c for c in host.columns if c.endswith("sectors_read"))
+        assert host.at(first + 10 * S + 5)[name] == int(host.raw(name)[10])
+        with pytest.raises(KeyError, match="before"):
+            host.at(first - 1)
+        part = host.between(first + 10 * S, first + 20 * S)
+        assert len(part) == 11
+        assert part.raw(name).tolist() == host.raw(name)[10:21].tolist()
+        assert part.rate(name).tolist() == host.rate(name)[10:20].tolist()
+        assert len(run.between(first - 100, first - 50)["node001"]) <= 1
+
+
+def test_during_a_phase(path: Path) -> None:
+    with mpi_collector.load(path) as run:
+        epoch = next(p for p in run.marks if p.name == "epoch 2")
+        part = run.during("epoch 2")
+        times = part["node002"].timestamp_ns
+        assert times[1] > epoch.begin_ns >= times[0]
+        assert times[-1] <= epoch.end_ns
+        with pytest.raises(KeyError, match="epoch 1"):
+            run.during("nope")
+
+
+# ---- frames
+def test_frames(path: Path) -> None:
+    pytest.importorskip("pandas")
+    with mpi_collector.load(path) as run:
+        wide = run.to_pandas()
+        assert list(wide.index.names) == ["host", "time"]
+        name = run["node001"].columns[0]
+        raw = run["node001"].raw(name)
+        assert wide.loc["node001"][name].tolist() == raw.tolist()
+        tidy = run["node001"].to_pandas(tidy=True)
+        assert list(tidy.columns) == ["time", "tick", "column", "value"]
+        known = int((run["node001"].values != MISSING).sum())
+        assert len(tidy) == known
+        assert set(run.to_pandas(tidy=True)["host"]) == set(run)
+
+
+# ---- export
+def test_csv(path: Path) -> None:
+    done = cli("export", path, "--to", "csv")
+    assert done.returncode == 0, done.stderr
+    target = path.with_name("host_20260105_120000_timeseries.csv")
+    with target.open(newline="") as f:
+        rows = list(csv.DictReader(f))
+    with mpi_collector.load(path) as run:
+        assert len(rows) == sum(len(h) for h in run.values())
+        name = run["node002"].columns[3]
+        mine = [r[name] for r in rows if r["host"] == "node002"]
+        assert mine == ["" if v == MISSING else str(v) for v in run["node002"].raw(name).tolist()]
+    again = cli("export", path, "--to", "csv")
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+    tidy = cli("export", path, "--to", "csv", "--tidy", "--hosts", "node003", "-o", path.with_name("t.csv"))
+    assert tidy.returncode == 0, tidy.stderr
+    with path.with_name("t.csv").open(newline="") as f:
+        assert {r["host"] for r in csv.DictReader(f)} == {"node003"}
+
+
+@pytest.mark.parametrize("shape", [[], ["--tidy"]])
+def test_parquet(path: Path, shape: list[str]) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    target = path.with_name("x.parquet")
+    done = cli("export", path, "--to", "parquet", *shape, "-o", target)
+    assert done.returncode == 0, done.stderr
+    table = pq.read_table(target)
+    with mpi_collector.load(path) as run:
+        known = sum(int((h.values != MISSING).sum()) for h in run.values())
+        assert table.num_rows == (known if shape else sum(len(h) for h in run.values()))
+        if not shape:
+            name = run["node001"].columns[2]
+            assert table[name].to_pylist()[: len(run["node001"])] == run["node001"].raw(name).tolist()
+
+
+def test_json_again(tmp_path: Path) -> None:
+    """What a run skipped and export makes is what the run would have written."""
+    import time
+
+    with mpi_collector.collect(interval=0.05, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True):
+        time.sleep(0.3)
+    (original,) = tmp_path.glob("*_timeseries.json")
+    done = cli("export", next(tmp_path.glob("*.npz")), "--to", "json", "-o", tmp_path / "again.json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "again.json").read_text()) == json.loads(original.read_text())
+
+
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\tx"])
+def test_no_formula_reaches_a_spreadsheet(tmp_path: Path, name: str) -> None:
+    assert plain(name) == "'" + name
+    assert plain("node1") == "node1"
+    path = sy.cluster(tmp_path / NAME, 1, 5, names=[name])
+    assert cli("export", path, "--to", "csv", "-o", tmp_path / "x.csv").returncode == 0
+    with (tmp_path / "x.csv").open(newline="") as f:
+        assert all(row[0].startswith("'") for row in list(csv.reader(f))[1:])
+
+
+# ---- the suite's own files
+def suite_document() -> dict[str, object]:
+    def sample(n: int, host: str) -> dict[str, object]:
+        return {"timestamp": f"2026-01-05T12:00:{10 * n:02}Z", "hostname": host,
+                "diskstats": [{"device_name": "nvme0n1", "reads_completed": 100 * n, "sectors_read": 2000 * n, "time_reading_ms": 50 * n,
+                               "reads_merged": 0, "writes_completed": 0, "writes_merged": 0, "sectors_written": 0, "time_writing_ms": 0,
+                               "ios_in_progress": 0, "time_doing_ios_ms": 0, "weighted_time_doing_ios_ms": 0}],
+                "vmstat": {"pgfault": n}, "meminfo": {"MemTotal": 1000, "MemFree": 500, "Buffers": 1, "Cached": 2},
+                "loadavg": {"load_1min": 0.5, "load_5min": 0.25, "load_15min": 0.0, "running_processes": 1, "total_processes": 9},
+                "netdev": [{"interface_name": "eth0", "rx_bytes": 10 * n, "tx_bytes": 2**64 - 5 + n}]}  # fmt: skip
+
+    return {"collection_interval_seconds": 10.0, "start_time": "2026-01-05T12:00:00Z", "end_time": "2026-01-05T12:00:50Z", "num_samples": 12,
+            "samples_by_host": {"a": [sample(n, "a") for n in range(6)], "b": [sample(n, "b") for n in range(6)],
+                                "c": [{"timestamp": "2026-01-05T12:00:00Z", "hostname": "c", "errors": {"ssh": "no"}}]},
+            "collection_method": "ssh", "hosts_requested": ["a", "b", "c"], "hosts_collected": ["a", "b"]}  # fmt: skip
+
+
+def test_the_suites_own_file(tmp_path: Path) -> None:
+    """Loaded, summarised, and unreachable hosts are not hosts."""
+    path = tmp_path / "training_20260105_120000_timeseries.json"
+    path.write_text(json.dumps(suite_document()))
+    with mpi_collector.load(path) as run:
+        assert list(run) == ["a", "b"]
+        assert run["a"].rate("diskstats.nvme0n1.sectors_read").tolist() == [200.0] * 5
+        assert run["a"].raw("loadavg.load_1min").tolist() == [50] * 6
+        assert run["a"].value("netdev.eth0.tx_bytes")[0] == 2.0**64 - 5
+        assert run.run["verdict"]["verdict"] == "partial"
+    with mpi_collector.load(tmp_path) as run:
+        assert len(run) == 2
+    done = cli("compare", path, path, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["figures"]["read_bytes_per_s"]["a"] == pytest.approx(2 * 200 * 512)
+
+
+def test_our_own_json_gives_the_same_values(tmp_path: Path) -> None:
+    import time
+
+    with mpi_collector.collect(interval=0.05, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True, sources="basic"):
+        time.sleep(0.4)
+    with mpi_collector.load(tmp_path) as native, load_suite(next(tmp_path.glob("*_timeseries.json"))) as other:
+        (mine,), (theirs,) = native.values(), other.values()
+        for column in theirs.columns:
+            assert np.array_equal(mine.raw(column), theirs.raw(column)), column
+        assert mine.timestamp_ns.tolist() == theirs.timestamp_ns.tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.recursive(st.one_of(st.none(), st.integers(), st.text(), st.floats(allow_nan=False)),
+                    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(
+                        ["samples_by_host", "timestamp", "diskstats", "device_name", "meminfo", "a"]), inner, max_size=4)), max_leaves=12))  # fmt: skip
+def test_what_is_no_time_series(tmp_path_factory: pytest.TempPathFactory, document: object) -> None:
+    path = tmp_path_factory.mktemp("suite") / "x_timeseries.json"
+    path.write_text(json.dumps(document))
+    with contextlib.suppress(RecordingError):  # any other error is one
+        load_suite(path).close()
+
+
+@pytest.mark.parametrize("size", [0, 10, 500])
+def test_a_truncated_recording(path: Path, size: int) -> None:
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(RecordingError, match=NAME):
+        mpi_collector.load(path)
+    done = cli("export", path, "--to", "csv")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+# ---- compare
+def test_compare(tmp_path: Path) -> None:
+    a, b = (sy.cluster(tmp_path / n / NAME, 2, 100, odd=odd) for n, odd in (("a", {}), ("b", {0: 0.5, 1: 0.5})) if (tmp_path / n).mkdir() is None)
+    done = cli("compare", a, b)
+    assert done.returncode == 0, done.stderr
+    assert "read" in done.stdout
+    found = json.loads(cli("compare", a, b, "--json").stdout)
+    assert found["figures"]["read_bytes_per_s"]["ratio"] == pytest.approx(0.5, abs=0.05)
+    failed = cli("compare", a, b, "--fail-if", "read_bytes_per_s < 0.95", "--fail-if", "read_iops > 2")
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines() == [line for line in failed.stderr.splitlines() if "read_bytes_per_s < 0.95: it is 0." in line]
+    assert cli("compare", a, b, "--fail-if", "read_bytes_per_s < 0.3").returncode == 0
+    aligned = json.loads(cli("compare", a, b, "--align", "checkpoint 1", "--json").stdout)
+    assert aligned["span_s"][0] < found["span_s"][0] / 4
+
+
+@pytest.mark.parametrize("words", [("--fail-if", "read < 1"), ("--fail-if", "read_bytes_per_s ? 1"), ("--align", "nope")])
+def test_compare_mistakes(tmp_path: Path, words: tuple[str, ...]) -> None:
+    a = sy.cluster(tmp_path / NAME, 1, 20)
+    done = cli("compare", a, a, *words)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_differs_in_the_machines(tmp_path: Path) -> None:
+    import copy
+
+    from mpi_collector.node.snapshot import take
+
+    first = json.loads(json.dumps(take()))
+    second = copy.deepcopy(first)
+    second["sysctls"]["vm.swappiness"] = "77"
+    second["meminfo"]["MemFree"] = 1
+    paths = []
+    for n, snapshot in (("a", first), ("b", second)):
+        (tmp_path / n).mkdir()
+        host = sy.workload(0, 20)
+        host.meta["snapshot"] = snapshot
+        paths.append(sy.write(tmp_path / n / NAME, [("node001", host)]))
+    found = json.loads(cli("compare", *paths, "--json").stdout)
+    assert found["differences"] == [f"sysctls: vm.swappiness: {first['sysctls']['vm.swappiness']} -> 77"]
+
+
+def test_rules() -> None:
+    assert parse_rule(" read_iops>=1.5 ").bound == 1.5
+    for text in ("", "read_iops", "read_iops < x", "nope < 1"):
+        with pytest.raises(ValueError, match="."):
+            parse_rule(text)
