@@ -27,7 +27,7 @@ from mpi_collector.report.cluster import LIMITS, Cluster, HostFigures, fold
 from mpi_collector.report.outliers import outliers
 from mpi_collector.report.text import Writer, render, verdict_lines
 from mpi_collector.report.verdict import line
-from mpi_collector.store.derived import FIGURES, RDMA_NOTE
+from mpi_collector.store.derived import FIGURES, OPTIONAL, RDMA_NOTE
 from mpi_collector.store.recording import Recording, load
 
 END_HOSTS = 64  #: at the end of a run with more hosts nobody waits for the figures
@@ -106,7 +106,7 @@ def limits(hosts: Sequence[HostFigures]) -> list[dict[str, Any]]:
 def notes(cluster: Cluster, run: dict[str, Any]) -> list[str]:
     """What a reader must know to read the figures right."""
     out = []
-    missing = [f.label for f in FIGURES if f.name not in cluster.totals]
+    missing = [f.label for f in FIGURES if f.name not in cluster.totals and f.name not in OPTIONAL]
     if missing:
         out.append(f"not recorded: {', '.join(missing)}")
     for f in FIGURES:
@@ -117,7 +117,8 @@ def notes(cluster: Cluster, run: dict[str, Any]) -> list[str]:
     known = [t.coverage for n, t in cluster.totals.items() if n not in _UNKNOWN_WITHOUT_REQUESTS]
     if known and min(known) < _COVERAGE:
         out.append(f"{100 * (1 - min(known)):.1f} % of the hosts' time is not known and is missing from the totals")
-    if any("net_rx_bytes_per_s" in h.figures for h in cluster.hosts):
+    fabric = any("fabric_rx_bytes_per_s" in h.figures for h in cluster.hosts)
+    if not fabric and any("net_rx_bytes_per_s" in h.figures for h in cluster.hosts):
         out.append(RDMA_NOTE)
     level = max((f.get("level", 0) for f in run["facts"].values()), default=0)
     interval_s = run["interval_ns"] / 1e9 * 2**level

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpi_collector.node.layout import MISSING, STOP_TICK
+from mpi_collector.store.derived_more import TABLE, more
 from mpi_collector.store.recording import Float64, Host, Int64
 
 SECTOR_BYTES = 512  #: of diskstats, whatever the device's own sector size (Documentation/admin-guide/iostats.rst)
@@ -61,7 +62,8 @@ dirty_bytes             | dirty          | bytes    | sum  | waiting to be writt
 net_rx_bytes_per_s      | network in     | bytes/s  | sum  | received by the counted interfaces; not RDMA
 net_tx_bytes_per_s      | network out    | bytes/s  | sum  | sent by the counted interfaces; not RDMA
 """
-FIGURES = tuple(Figure(*(cell.strip() for cell in line.split("|"))) for line in _TABLE.strip().splitlines())
+FIGURES = tuple(Figure(*(cell.strip() for cell in line.split("|"))) for line in (_TABLE.strip() + TABLE.rstrip()).splitlines())
+OPTIONAL = frozenset(line.split("|")[0].strip() for line in TABLE.strip().splitlines())  #: that nobody misses
 BY_NAME = {f.name: f for f in FIGURES}
 
 _WORKING = ("user", "nice", "system", "irq", "softirq")
@@ -282,4 +284,5 @@ def derive(host: Host) -> Derived:
             deriver.network()
             deriver.cpu()
             deriver.memory()
+            more(deriver)
     return deriver.out

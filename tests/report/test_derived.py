@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpi_collector.node.layout import MISSING, STOP_TICK
-from mpi_collector.store.derived import FIGURES, Derived, block_rule, choose, derive, net_rule
+from mpi_collector.store.derived import FIGURES, OPTIONAL, Derived, block_rule, choose, derive, net_rule
 from mpi_collector.store.recording import load
 
 
@@ -237,7 +237,7 @@ def test_topology_is_read_from_the_recording(tmp_path: Path) -> None:
 def test_every_figure_says_what_it_is(tmp_path: Path) -> None:
     """A whole recording yields all figures, and each has a unit in its name."""
     d = derived(tmp_path, sy.workload(0, 20))
-    assert set(d.series) == {f.name for f in FIGURES}
+    assert set(d.series) == {f.name for f in FIGURES} - OPTIONAL
     endings = {"bytes/s": "_bytes_per_s", "1/s": "_iops", "ms": "_ms", "%": "_percent", "bytes": "_bytes"}
     for f in FIGURES:
         assert f.doc and f.across in ("sum", "mean")

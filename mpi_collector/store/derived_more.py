@@ -1,0 +1,76 @@
+"""Figures of what only some hosts have: NFS, Lustre, fabrics; and of TCP and pressure. Same rules as in ``derived``.
+
+NFS as nfsiostat has it: a mean round trip is the growth of the times over the growth of the operations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mpi_collector.store.derived import _Deriver
+    from mpi_collector.store.recording import Float64
+
+TABLE = """
+nfs_read_bytes_per_s    | NFS read         | bytes/s | sum  | read from NFS servers, all mounts
+nfs_write_bytes_per_s   | NFS write        | bytes/s | sum  | written to NFS servers, all mounts
+nfs_ops_per_s           | NFS operations   | 1/s     | sum  | READ, WRITE and all other operations per second
+nfs_read_rtt_ms         | NFS read rtt     | ms      | mean | time from sending a READ to its answer
+nfs_write_rtt_ms        | NFS write rtt    | ms      | mean | time from sending a WRITE to its answer
+nfs_retransmit_percent  | NFS sent again   | %       | mean | requests sent again, of all operations
+lustre_read_bytes_per_s | Lustre read      | bytes/s | sum  | read by system calls on Lustre mounts (llite)
+lustre_write_bytes_per_s | Lustre write    | bytes/s | sum  | written by system calls on Lustre mounts (llite)
+fabric_rx_bytes_per_s   | fabric in        | bytes/s | sum  | received by InfiniBand, RoCE and Omni-Path ports
+fabric_tx_bytes_per_s   | fabric out       | bytes/s | sum  | sent by InfiniBand, RoCE and Omni-Path ports
+tcp_retransmit_percent  | TCP sent again   | %       | mean | segments sent again, of all that were sent
+pressure_cpu_percent    | waiting for CPU  | %       | mean | time in which some task waited for a CPU (PSI)
+pressure_io_percent     | waiting for I/O  | %       | mean | time in which some task waited for I/O (PSI)
+pressure_memory_percent | waiting for memory | %     | mean | time in which some task waited for memory (PSI)
+"""
+_OPS = ("READ", "WRITE", "COMMIT", "GETATTR", "LOOKUP", "ACCESS", "OPEN", "CREATE", "REMOVE", "SETATTR", "READDIR", "OTHER")
+
+
+def more(d: _Deriver) -> None:
+    """Add those whose columns were recorded."""
+    _nfs(d)
+    for way, field in (("read", "read_bytes_sum"), ("write", "write_bytes_sum")):
+        devices = [name for name in d.devices("lustre", field) if name.startswith("llite/")]
+        _per_second(d, f"lustre_{way}_bytes_per_s", d.total("lustre", devices, field))
+    for way, field in (("rx", "port_rcv_data"), ("tx", "port_xmit_data")):
+        _per_second(d, f"fabric_{way}_bytes_per_s", d.total("infiniband", d.devices("infiniband", field), field))
+    again, sent = (d.total("tcp", ["Tcp"], field) for field in ("RetransSegs", "OutSegs"))
+    if again is not None and sent is not None:
+        _share(d, "tcp_retransmit_percent", again, sent)
+    for resource in ("cpu", "io", "memory"):
+        name = f"pressure.{resource}.some_us"
+        if name in d.columns:
+            d.add(f"pressure_{resource}_percent", d.growth(name) / (d.seconds * 1e4))
+
+
+def _nfs(d: _Deriver) -> None:
+    mounts = d.devices("nfs", "READ_ops")
+    if not mounts:
+        return
+    for way, field in (("read", "server_read_bytes"), ("write", "server_write_bytes")):
+        _per_second(d, f"nfs_{way}_bytes_per_s", d.total("nfs", mounts, field))
+    counts = [c for op in _OPS if (c := d.total("nfs", mounts, f"{op}_ops")) is not None]
+    sents = [c for op in _OPS if (c := d.total("nfs", mounts, f"{op}_transmissions")) is not None]
+    ops = np.asarray(np.nansum(counts, axis=0))
+    d.add("nfs_ops_per_s", ops / d.seconds)
+    if sents:
+        _share(d, "nfs_retransmit_percent", np.maximum(np.nansum(sents, axis=0) - ops, 0), ops)
+    for op in ("READ", "WRITE"):
+        count, took = (d.total("nfs", mounts, f"{op}_{what}") for what in ("ops", "rtt_ms"))
+        if count is not None and took is not None:
+            d.add(f"nfs_{op.lower()}_rtt_ms", took / np.where(count > 0, count, np.nan), np.where(count >= 0, count, np.nan))
+
+
+def _per_second(d: _Deriver, name: str, growth: Float64 | None) -> None:
+    d.add(name, None if growth is None else growth / d.seconds)
+
+
+def _share(d: _Deriver, name: str, part: Float64, whole: Float64) -> None:
+    """Percent of what there was, weighted with it; unknown where there was nothing."""
+    d.add(name, 100 * part / np.where(whole > 0, whole, np.nan), np.where(whole >= 0, whole, np.nan))
