@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TABLE = """
 nfs_read_bytes_per_s    | NFS read         | bytes/s | sum  | read from NFS servers, all mounts
 nfs_write_bytes_per_s   | NFS write        | bytes/s | sum  | written to NFS servers, all mounts
-nfs_ops_per_s           | NFS operations   | 1/s     | sum  | READ, WRITE and all other operations per second
+nfs_iops                | NFS operations   | 1/s     | sum  | READ, WRITE and all other operations per second
 nfs_read_rtt_ms         | NFS read rtt     | ms      | mean | time from sending a READ to its answer
 nfs_write_rtt_ms        | NFS write rtt    | ms      | mean | time from sending a WRITE to its answer
 nfs_retransmit_percent  | NFS sent again   | %       | mean | requests sent again, of all operations
@@ -58,7 +58,7 @@ def _nfs(d: _Deriver) -> None:
     counts = [c for op in _OPS if (c := d.total("nfs", mounts, f"{op}_ops")) is not None]
     sents = [c for op in _OPS if (c := d.total("nfs", mounts, f"{op}_transmissions")) is not None]
     ops = np.asarray(np.nansum(counts, axis=0))
-    d.add("nfs_ops_per_s", ops / d.seconds)
+    d.add("nfs_iops", ops / d.seconds)
     if sents:
         _share(d, "nfs_retransmit_percent", np.maximum(np.nansum(sents, axis=0) - ops, 0), ops)
     for op in ("READ", "WRITE"):

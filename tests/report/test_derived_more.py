@@ -35,7 +35,7 @@ def figures(tmp_path: Path) -> dict[str, float]:
 def test_by_hand(figures: dict[str, float]) -> None:
     assert figures["nfs_read_bytes_per_s"] == pytest.approx(1500, rel=0.01)
     assert figures["nfs_write_bytes_per_s"] == pytest.approx(100, rel=0.02)
-    assert figures["nfs_ops_per_s"] == pytest.approx(40, rel=0.02)
+    assert figures["nfs_iops"] == pytest.approx(40, rel=0.02)
     assert figures["nfs_read_rtt_ms"] == pytest.approx(2, rel=0.02)  # 80 ms for 40 reads
     assert figures["nfs_retransmit_percent"] == pytest.approx(5, rel=0.05)
     assert np.isnan(figures["nfs_write_rtt_ms"])

@@ -38,7 +38,7 @@ ORDER = (
     *("read_bytes_per_s", "write_bytes_per_s", "read_iops", "write_iops", "read_latency_ms", "write_latency_ms"),
     *("utilisation_max_percent", "queue_depth", "cpu_busy_percent", "cpu_iowait_percent"),
     *("memory_used_bytes", "page_cache_bytes", "net_rx_bytes_per_s", "net_tx_bytes_per_s"),
-    *("nfs_read_bytes_per_s", "nfs_write_bytes_per_s", "nfs_ops_per_s", "nfs_retransmit_percent"),
+    *("nfs_read_bytes_per_s", "nfs_write_bytes_per_s", "nfs_iops", "nfs_retransmit_percent"),
     *("nfs_read_rtt_ms", "nfs_write_rtt_ms", "lustre_read_bytes_per_s", "lustre_write_bytes_per_s"),
     *("fabric_rx_bytes_per_s", "fabric_tx_bytes_per_s", "pressure_io_percent", "pressure_cpu_percent"),
     *("pressure_memory_percent", "tcp_retransmit_percent"),
