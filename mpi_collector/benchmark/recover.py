@@ -1,70 +1,139 @@
-"""A run's files from the spools that its dead processes left on this host."""
+"""A run's files from the spools that its dead processes left, on this host or on all of them over ssh."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mpi_collector import __version__
 from mpi_collector.benchmark.recorder import packed
 from mpi_collector.mlpstorage.samples import utc_text
-from mpi_collector.node.clock import Timeline
-from mpi_collector.node.layout import STOP_TICK
-from mpi_collector.node.pack import Table, facts_of
-from mpi_collector.node.spool import SpoolError, open_reader, remove_spool
+from mpi_collector.node.salvage import Salvaged
+from mpi_collector.node.spool import SpoolError
 from mpi_collector.output.files import ResultsError, release, reserve
 from mpi_collector.output.sink import FileSink
 from mpi_collector.report.verdict import line, verdict
+from mpi_collector.transport.base import Sink
+from mpi_collector.transport.ssh import SshRoot
 
 
-def recover_run(run: str, spools: Sequence[Path], results_dir: Path, keep: bool) -> int:
-    """Write the files of ``run`` and remove its spools. 0, or 2 when nothing could be recovered."""
-    tables: dict[str, Table] = {}
-    errors: dict[str, str] = {}
-    for path in spools:
+class Place(Protocol):
+    """Where a spool is. ``about``: what ``Salvaged.about`` gives."""
+
+    about: dict[str, Any]
+
+    def take(self, sink: Sink) -> None: ...
+    def drop(self) -> None: ...
+
+
+class Here:
+    """A spool of this host."""
+
+    def __init__(self, spool_dir: str, run: str, key: str) -> None:
+        self._spool = Salvaged(spool_dir, run, key)
+        self.about: dict[str, Any] = self._spool.about()
+
+    def take(self, sink: Sink) -> None:
+        sink.begin_host(self._spool.key)
+        for member in packed(self._spool.table, self._spool.key, json=True):
+            sink.begin(member.head())
+            for chunk in member.chunks:
+                sink.write(chunk)
+        sink.end_host()
+
+    def drop(self) -> None:
+        self._spool.discard()
+
+
+@dataclass
+class There:
+    """A spool of another host. An agent holds one at a time: it is adopted again before it is taken or dropped."""
+
+    root: SshRoot
+    host: str
+    run: str
+    key: str
+
+    def __post_init__(self) -> None:
+        self.about: dict[str, Any] = self._adopt()
+
+    def _adopt(self) -> dict[str, Any]:
+        return self.root.adopt(self.host, self.run, self.key)
+
+    def take(self, sink: Sink) -> None:
+        self._adopt()
+        self.root.take_adopted(self.host, sink)
+
+    def drop(self) -> None:
+        self._adopt()
+        self.root.drop_adopted(self.host)
+
+
+def recover_run(run: str, found: Iterable[tuple[str, Any]], results_dir: Path, keep: bool, missing: Mapping[str, str]) -> int:
+    """Write the files of ``run`` and remove its spools. 0, or 2 when nothing could be recovered.
+
+    ``found``: (key, what makes its Place) in order; of two with one key (a copy that --replicate made) the longer one
+    counts. ``missing``: {host: why nothing came from it}.
+    """
+    places: dict[str, Place] = {}
+    spare: list[Place] = []
+    errors = dict(missing)
+    for key, make in found:
         try:
-            tables[path.name] = Table(open_reader(str(path)))
-        except (SpoolError, ValueError) as e:
-            errors[path.name] = str(e)
+            place = make()
+        except (SpoolError, ValueError, RuntimeError, OSError) as e:
+            errors[key] = str(e)
             _say(str(e))
-    usable = {k: t for k, t in tables.items() if t.grid}
-    for key in tables.keys() - usable.keys():
-        errors[key] = "sampling never started"
-    if not usable:
+            continue
+        other = places.get(key)
+        if other is not None and other.about["facts"]["samples"] >= place.about["facts"]["samples"]:
+            spare.append(place)
+            continue
+        spare += [other] if other is not None else []
+        places[key] = place
+    errors = {k: why for k, why in errors.items() if k not in places}
+    if not places:
         _say(f"nothing of {run} can be recovered")
         return 2
     try:
-        result = _write(run, usable, errors, results_dir)
-    except (ResultsError, OSError) as e:
+        result = _write(run, places, errors, results_dir)
+    except (ResultsError, OSError, RuntimeError) as e:
         _say(f"{e}; the spools are kept")
         return 2
-    if not keep:
-        for key in usable:
-            remove_spool(next(str(p) for p in spools if p.name == key))
+    for place in [] if keep else [*places.values(), *spare]:
+        _drop(place)
     _say(line(result))
     return 0
+
+
+def _drop(place: Place) -> None:
+    try:
+        place.drop()
+    except (SpoolError, RuntimeError, OSError) as e:
+        _say(f"warning: a spool stays: {e}")
 
 
 def _say(text: str) -> None:
     print(f"mpi_collector: {text}", file=sys.stderr)
 
 
-def _write(run: str, tables: dict[str, Table], errors: dict[str, str], results_dir: Path) -> dict[str, Any]:
-    first = next(iter(tables.values()))
-    meta = first.reader.meta
-    files = reserve(results_dir, meta["benchmark"], {"run": run})
+def _write(run: str, places: Mapping[str, Place], errors: dict[str, str], results_dir: Path) -> dict[str, Any]:
+    document = run_document(run, {k: p.about for k, p in places.items()}, errors)
+    files = reserve(results_dir, document["benchmark"], {"run": run})
     sink = FileSink(files, json=True)
     try:
-        for key, table in tables.items():
-            sink.begin_host(key)
-            for member in packed(table, key, json=True):
-                sink.begin(member.head())
-                for chunk in member.chunks:
-                    sink.write(chunk)
-            sink.end_host()
-        document = run_document(run, tables, errors)
+        for key, place in places.items():
+            try:
+                place.take(sink)
+            except RuntimeError as e:  # a host that went away; FileSink has dropped what came of it
+                errors[key] = str(e)
+                _say(f"{key}: {e}")
+        if errors:
+            left = {k: p.about for k, p in places.items() if k not in errors}
+            document = run_document(run, left, errors)
         sink.finish(document, _suite_facts(document))
     except BaseException:
         sink.abandon()
@@ -76,28 +145,26 @@ def _write(run: str, tables: dict[str, Table], errors: dict[str, str], results_d
     return document
 
 
-def run_document(run: str, tables: dict[str, Table], errors: dict[str, str]) -> dict[str, Any]:
+def run_document(run: str, about: Mapping[str, dict[str, Any]], errors: Mapping[str, str]) -> dict[str, Any]:
     """What a finished run would have said of itself, as far as the spools know."""
-    first = next(iter(tables.values()))
-    meta, grid = first.reader.meta, first.grid or {}
-    ends = [Timeline.from_events(t.events).utc_ns(t.head("begin_mono_ns")[-1]) for t in tables.values() if len(t)]
+    first = next(iter(about.values()), None)
+    if first is None:
+        raise RuntimeError("no host is left")
+    meta, grid = first["meta"], first["grid"]
+    marks = [dict(m, host=k) for k, a in about.items() for m in a["facts"].get("marks", [])]
+    ends = [a["end_ns"] for a in about.values() if a["end_ns"] is not None]
     doc: dict[str, Any] = {
         "format": 1, "program": f"mpi_collector {__version__}", "run": run, "stem": meta.get("stem"),
         "benchmark": meta["benchmark"], "collection_method": "recovered", "ended_by": "recover",
-        "hosts": list(tables), "hosts_requested": [*tables, *errors], "hosts_partial": errors, "missing_ranks": [],
+        "hosts": list(about), "hosts_requested": [*about, *errors], "hosts_partial": dict(errors), "missing_ranks": [],
         "t0_ns": grid["t0_ns"], "start_ns": grid["epoch_ns"], "end_ns": max(ends, default=grid["epoch_ns"]),
         "interval_ns": grid["interval_ns"], "capacity": grid["capacity"], "options": meta["options"],
-        "warnings": {}, "clock_bound_ns": {k: _bound(t) for k, t in tables.items()},
-        "facts": {k: facts_of(t) for k, t in tables.items()}, "command": None, "command_exit_code": None,
+        "warnings": {}, "clock_bound_ns": {k: a["clock_bound_ns"] for k, a in about.items()},
+        "facts": {k: a["facts"] for k, a in about.items()}, "marks": sorted(marks, key=lambda m: m["utc_ns"]),
+        "command": None, "command_exit_code": None,
     }  # fmt: skip
     doc["verdict"] = verdict(doc)
     return doc
-
-
-def _bound(table: Table) -> int:
-    timeline = Timeline.from_events(table.events)
-    rows = [b for b, t in zip(table.head("begin_mono_ns"), table.ticks) if t != STOP_TICK]
-    return max((timeline.bound_ns(b) for b in rows), default=0)
 
 
 def _suite_facts(run: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from .frames import VERSION, Decoder, FrameError, encode
 from .identity import check_host, identity
 from .options import SamplingOptions
 from .recorder import Recorder
+from .salvage import Salvaged, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,6 +170,18 @@ class Agent:
         # type: (dict) -> dict
         """What `check` wants to know of a host."""
         return check_host(message["spool_dir"])
+
+    def do_spools(self, message):
+        # type: (dict) -> dict
+        """What dead runs left here."""
+        return {"spools": find(message["spool_dir"])}
+
+    def do_adopt(self, message):
+        # type: (dict) -> dict
+        """Take one of them as if it had been recorded by this agent: pack, fetch and discard are about it then."""
+        self._members, self.recorder = [], None  # the map of the one before holds its lock
+        self.recorder = Salvaged(message["spool_dir"], message["run"], message["key"])
+        return self.recorder.about()  # type: ignore[no-any-return]
 
     def do_prepare(self, message):
         # type: (dict) -> dict

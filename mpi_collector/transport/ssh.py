@@ -170,6 +170,42 @@ class SshRoot:
         self.keep()
         return found
 
+    # ---- what dead runs left
+    def spools(self) -> dict[str, list[dict[str, Any]]]:
+        """{host: [{"run", "key", "bytes", "mtime", "alive"}]} of the hosts that can be reached; the sessions stay."""
+        self._gate = asyncio.Semaphore(self._fanout)
+        found: dict[str, list[dict[str, Any]]] = {}
+
+        async def one(remote: Remote) -> None:
+            await self._connect_first(remote)
+            answer, _ = await remote.session.request("spools", 30, spool_dir=self.options.spool_dir)
+            found[remote.name] = answer["spools"]
+
+        self._do(self._all("looking", self._remotes, one))
+        return {r.name: found[r.name] for r in self._remotes if r.name in found}
+
+    def adopt(self, host: str, run: str, key: str) -> dict[str, Any]:
+        """Have the agent of ``host`` take a spool there; what the run's document needs of it. RuntimeError says why not."""
+        remote = next(r for r in self._remotes if r.name == host)
+        remote.state.key = key
+        answer, _ = self._do(remote.session.request("adopt", 60, spool_dir=self.options.spool_dir, run=run, key=key))
+        return answer
+
+    def take_adopted(self, host: str, sink: Sink) -> None:
+        """The adopted spool's table into ``sink``."""
+        remote = next(r for r in self._remotes if r.name == host)
+
+        async def take() -> None:
+            packed, _ = await remote.session.request("pack", self.options.gather_timeout_s, json=False)
+            await self._fetch(remote, packed["heads"], sink)
+
+        self._do(take())
+
+    def drop_adopted(self, host: str) -> None:
+        """It is safely on disk: remove it there."""
+        remote = next(r for r in self._remotes if r.name == host)
+        self._do(remote.session.request("discard", 30))
+
     async def _prepare(self, remote: Remote) -> None:
         facts = dict(self._facts, requested=remote.name)
         remote.state.ready, _ = await remote.session.request(

@@ -1,0 +1,132 @@
+"""What a dead run left on this host: its spools, found, judged and packed like a recorder's own."""
+
+import fcntl
+import os
+import stat
+
+from . import marks
+from .clock import Timeline
+from .layout import STOP_TICK
+from .pack import Table, facts_of, pack
+from .spool import SpoolError, open_reader, remove_spool, user_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+OTHERS = ("stop", marks.FILE_NAME)  #: files in a run's directory that are no spools
+
+
+def find(spool_dir):
+    # type: (str) -> list
+    """[{"run", "key", "bytes", "age_s", "alive"}] of this user's spools. What is not ours or no file is passed over."""
+    base = os.path.join(spool_dir, user_directory())
+    out = []
+    for run in _names(base):
+        for key in _names(os.path.join(base, run)):
+            path = os.path.join(base, run, key)
+            try:
+                info = os.lstat(path)
+            except OSError:
+                continue
+            if key not in OTHERS and stat.S_ISREG(info.st_mode) and info.st_uid == os.getuid():
+                out.append({"run": run, "key": key, "bytes": info.st_size, "mtime": int(info.st_mtime), "alive": held(path)})
+    return out
+
+
+def _names(path):
+    # type: (str) -> list
+    try:
+        return sorted(os.listdir(path)) if not os.path.islink(path) else []
+    except OSError:
+        return []
+
+
+def held(path):
+    # type: (str) -> bool
+    """True while a process holds the lock on a spool."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+class Salvaged:
+    """One spool, with the face of a Recorder at its end. SpoolError when it cannot be read or its writer lives."""
+
+    def __init__(self, spool_dir, run, key):
+        # type: (str, str, str) -> None
+        for name in (run, key):
+            if not name or "/" in name or name in (".", ".."):
+                raise SpoolError("%r is no name of a spool" % name)
+        self.key = key
+        self.path = os.path.join(spool_dir, user_directory(), run, key)
+        self.sampler = None  # type: Any
+        self._table = Table(open_reader(self.path))  # type: Any
+        if not self._table.grid:
+            raise SpoolError("%s: sampling never started" % self.path)
+        self._add_marks()
+
+    def _add_marks(self):
+        # type: () -> None
+        """Those that were left beside it and that nobody took at a stop."""
+        if not any(e["type"] == "end" for e in self._table.events):
+            self._table.events.extend(marks.read(marks.path_in(os.path.dirname(self.path))))
+
+    def about(self):
+        # type: () -> dict
+        """What the run's document needs of this host."""
+        table = self._table
+        timeline = Timeline.from_events(table.events)
+        begins = table.head("begin_mono_ns")
+        rows = [b for b, t in zip(begins, table.ticks) if t != STOP_TICK]
+        return {
+            "meta": {k: table.meta.get(k) for k in ("benchmark", "stem", "options", "identity")},
+            "grid": table.grid,
+            "clock_bound_ns": max([timeline.bound_ns(b) for b in rows] or [0]),
+            "end_ns": timeline.utc_ns(begins[-1]) if len(table) else None,
+            "facts": facts_of(table),
+        }
+
+    @property
+    def table(self):
+        # type: () -> Any
+        return self._table
+
+    def facts(self):
+        # type: () -> dict
+        return facts_of(self._table)
+
+    def pack(self, json):
+        # type: (bool) -> Iterator
+        del json
+        return pack(self._table, self.key)
+
+    def discard(self):
+        # type: () -> None
+        """Its rows are safe elsewhere: remove it, and the directories that are empty then."""
+        directory = os.path.dirname(self.path)
+        self._table = None
+        remove_spool(self.path)
+        if not [n for n in _names(directory) if n not in OTHERS]:
+            for name in OTHERS:
+                try:
+                    os.unlink(os.path.join(directory, name))
+                except OSError:
+                    pass
+        for path in (directory, os.path.dirname(directory)):
+            try:
+                os.rmdir(path)
+            except OSError:
+                break
+
+    def close(self):
+        # type: () -> None
+        self._table = None
