@@ -16,7 +16,7 @@ def _pandas() -> Any:
     try:
         import pandas
     except ImportError as e:
-        raise ImportError("to_pandas needs pandas: pip install pandas") from e
+        raise ImportError("to_pandas needs pandas: pip install 'mpi-collector[analysis]'") from e
     return pandas
 
 
