@@ -7,8 +7,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpi_collector.cli.main import QuietParser
+
+if TYPE_CHECKING:
+    from mpi_collector.store.recording import Recording
 
 _EPILOG = """\
 examples:
@@ -29,6 +33,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--align", default="start", metavar="MARK", help="compare this phase only (start: the whole runs)")
     parser.add_argument("--fail-if", action="append", default=[], metavar="RULE", help="exit code 1 when it holds")
     parser.add_argument("--json", action="store_true", help="for scripts, on stdout")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a page with both on the same axes; never overwritten")
     args = parser.parse_args(words)
     from mpi_collector.output.suite import open_recording
     from mpi_collector.report.compare import broken, compare, lines, parse_rule
@@ -39,6 +44,14 @@ def main(words: Sequence[str]) -> int:
         with open_recording(args.a) as a, open_recording(args.b) as b:
             pair = (a, b) if args.align == "start" else (a.during(args.align), b.during(args.align))
             found = compare(*pair)
+            if args.output is not None:
+                _write_page(pair, args.output)
+    except FileExistsError:
+        print(f"mpi_collector: {args.output} exists already; choose another with -o", file=sys.stderr)
+        return 2
+    except ImportError as e:
+        print(f"mpi_collector: the page needs Bokeh ({e}): pip install 'mpi-collector[report]'", file=sys.stderr)
+        return 2
     except (RecordingError, OSError, ValueError, KeyError) as e:
         print(f"mpi_collector: {e.args[0] if isinstance(e, KeyError) else e}", file=sys.stderr)
         return 2
@@ -47,3 +60,13 @@ def main(words: Sequence[str]) -> int:
     for text in held:
         print(f"mpi_collector: {text}", file=sys.stderr)
     return 1 if held else 0
+
+
+def _write_page(pair: tuple[Recording, Recording], target: Path) -> None:
+    from mpi_collector.output.files import create
+    from mpi_collector.report.page.versus import versus_page
+
+    text = versus_page(*pair)
+    with create(target) as f:
+        f.write(text.encode("utf-8", "backslashreplace"))
+    print(f"mpi_collector: wrote {target}", file=sys.stderr)

@@ -31,14 +31,15 @@ class Window(Recording):
 
     def __init__(self, whole: Recording, begin_ns: int, end_ns: int) -> None:
         self._whole, self.path = whole, whole.path
-        self.run: dict[str, Any] = {**whole.run, "start_ns": begin_ns, "end_ns": end_ns}
+        self.begin_ns, self.end_ns = begin_ns, end_ns
+        self.run: dict[str, Any] = {**whole.run, "window_ns": [begin_ns, end_ns]}  # ticks still count from the run's start
         self._hosts: dict[str, Host] = {key: HostWindow(host, begin_ns, end_ns) for key, host in whole.items()}
 
     def member(self, name: str) -> Any:
         return self._whole.member(name)
 
     def fresh(self, key: str) -> Host:
-        return HostWindow(self._whole.fresh(key), self.run["start_ns"], self.run["end_ns"])
+        return HostWindow(self._whole.fresh(key), self.begin_ns, self.end_ns)
 
     def close(self) -> None:
         """The recording it was made of stays open."""

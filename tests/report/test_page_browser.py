@@ -177,3 +177,27 @@ def test_sixteen_hosts_zoom(driver: Any, tmp_path: Path, record_property: Any) -
         assert after[1] - after[0] == pytest.approx((before[1] - before[0]) / 2)
         times.append(time.monotonic() - start)
     record_property("zoom_step_s", sorted(times)[len(times) // 2])
+
+
+def test_two_recordings_on_one_page(driver: Any, tmp_path: Path) -> None:
+    """compare -o: a line for A and one for B in every chart, zoomed together; silent and alone like the other."""
+    from mpi_collector.report.page.versus import versus_page
+
+    paths = []
+    for name, speed in (("a", {}), ("b", {0: 0.5, 1: 0.5})):
+        (tmp_path / name).mkdir()
+        paths.append(sy.cluster(tmp_path / name / NAME, 2, 200, odd=speed))
+    with load(paths[0]) as a, load(paths[1]) as b:
+        (tmp_path / "versus.html").write_text(versus_page(a, b))
+    driver.get_log("browser"), driver.get_log("performance")
+    opened = Page(driver, tmp_path / "versus.html")
+    test_silent_and_alone(opened)
+    whole = opened.window()
+    assert whole[0] == 0
+    opened.click("[data-act=in]")
+    half = opened.changed(whole)
+    assert half[1] - half[0] == pytest.approx((whole[1] - whole[0]) / 2)
+    names = driver.execute_script(
+        "return Bokeh.documents.at(-1).get_model_by_name('plot read_bytes_per_s').renderers.map((r) => r.name)")
+    assert {"h0", "h1"} <= set(names)
+    assert "0.5" in opened.find("#figures").text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -65,6 +66,7 @@ class Builder:
         self.story = story
         self.plots: list[figure] = []
         self.names: list[str] = []
+        self.caption: Callable[[Story, str, str], str] = _caption
 
     def place(self, plot: figure, name: str, caption: str, label: str, wide: bool = False) -> str:
         """The HTML around a chart."""
@@ -80,7 +82,7 @@ class Builder:
         out = []
         for name in shown(self.story):
             plot, unit = line_chart(self.story, name)
-            out.append(self.place(plot, name, _caption(self.story, name, unit), BY_NAME[name].label))
+            out.append(self.place(plot, name, self.caption(self.story, name, unit), BY_NAME[name].label))
         missing = missing_chart(self.story)
         if missing is not None:
             caption = "<figcaption><b>hosts without a sample</b></figcaption>"
@@ -126,7 +128,7 @@ def legend(story: Story) -> str:
     return out
 
 
-def _controls(story: Story) -> str:
+def legend_bar(story: Story) -> str:
     acts = (("in", "+", "zoom in"), ("out", "−", "zoom out"), ("left", "◀", "earlier"), ("right", "▶", "later"),
             ("all", "all", "whole run"))  # fmt: skip
     buttons = "".join(
@@ -151,7 +153,7 @@ def _script() -> str:
     return f"<script>{safe}</script>\n<script>{own.joinpath('page.js').read_text('utf-8')}</script>"
 
 
-def _about(story: Story, builder: Builder, heat: list[dict[str, Any]] | None) -> dict[str, Any]:
+def script_about(story: Story, builder: Builder, heat: list[dict[str, Any]] | None) -> dict[str, Any]:
     """What the script needs to know."""
     first, last = ends(story)
     return {
@@ -177,12 +179,27 @@ def render(story: Story) -> str:
     builder = Builder(story)
     charts = builder.charts()
     heat, heat_about = builder.heat()
-    about = _about(story, builder, heat_about)
-    controls = _controls(story) if builder.plots else ""
+    controls = legend_bar(story) if builder.plots else ""
     title = parts.esc(story.run.get("run", ""))
     notes = "".join(f"<li>{parts.esc(n)}</li>" for n in story.summary["notes"])
-    style = files("mpi_collector.report.page").joinpath("page.css").read_text("utf-8")
     sections = "".join(f"<li><a href='#{i}'>{t}</a></li>" for i, t in _SECTIONS)
+    head = f"""{parts.verdict(story.run, line(story.run))}<dl class="facts">{parts.facts(story)}</dl>"""
+    body = f"""<nav aria-label="sections"><ul>{sections}</ul></nav>
+<section id="figures"><h2>Figures</h2>
+{parts.findings(story)}{parts.figures(story)}<ul class="quiet">{notes}</ul></section>
+<section id="charts" tabindex="-1"><h2>Over time</h2><p class="quiet">{_HELP}{parts.esc(_reduced(story))}</p>
+{controls}{heat}{charts}<noscript><p>The charts need scripts; the tables do not.</p></noscript></section>
+<section id="phases"><h2>Phases</h2>{parts.marks(story)}</section>
+<section id="missed"><h2>What was missed</h2>{parts.missed(story)}</section>
+<section id="changed"><h2>What changed</h2>{parts.changed(story)}</section>
+{_hosts(story)}"""
+    program = parts.esc(story.run.get("program", ""))
+    return document_html(title, head, body, script_about(story, builder, heat_about), builder.models(), f"{program}; ")
+
+
+def document_html(title: str, head: str, body: str, about: dict[str, Any], models: str, program: str = "") -> str:
+    """One file that asks nobody for anything. All arguments but ``about`` are HTML already."""
+    style = files("mpi_collector.report.page").joinpath("page.css").read_text("utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -194,21 +211,13 @@ def render(story: Story) -> str:
 <style>{style}</style>
 </head>
 <body>
-<header><h1>{title}</h1>{parts.verdict(story.run, line(story.run))}<dl class="facts">{parts.facts(story)}</dl></header>
-<nav aria-label="sections"><ul>{sections}</ul></nav>
+<header><h1>{title}</h1>{head}</header>
 <main>
-<section id="figures"><h2>Figures</h2>
-{parts.findings(story)}{parts.figures(story)}<ul class="quiet">{notes}</ul></section>
-<section id="charts" tabindex="-1"><h2>Over time</h2><p class="quiet">{_HELP}{parts.esc(_reduced(story))}</p>
-{controls}{heat}{charts}<noscript><p>The charts need scripts; the tables do not.</p></noscript></section>
-<section id="phases"><h2>Phases</h2>{parts.marks(story)}</section>
-<section id="missed"><h2>What was missed</h2>{parts.missed(story)}</section>
-<section id="changed"><h2>What changed</h2>{parts.changed(story)}</section>
-{_hosts(story)}
+{body}
 </main>
-<footer class="quiet">{parts.esc(story.run.get("program", ""))}; page by mpi_collector {__version__}</footer>
+<footer class="quiet">{program}page by mpi_collector {__version__}</footer>
 {data_script("about", about)}
-{builder.models()}
+{models}
 </body>
 </html>
 """
