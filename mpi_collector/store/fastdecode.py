@@ -4,6 +4,7 @@ As long as the texts keep their shape, which digits belong to which column never
 not a digit (compared as one slice), by how many numbers there are, and by the digits of labels (``eth0``,
 ``pgalloc_dma32``, major and minor). Two labels that differ only in where the same digits stand among the same letters
 (``en1p11``, ``en11p1``) look alike; one would have to replace the other, in its place, between two samples.
+A blank that is missing between a number and its unit (``12kB``) is not noticed either.
 
 Whatever does not fit is decoded token by token by the parent class, which also meets new devices. So are sources that are
 several files, or made, or read now and then: their texts change their shape too often.
