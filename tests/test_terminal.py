@@ -37,12 +37,15 @@ def test_no_terminal_is_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys:
     assert capsys.readouterr().err == ""
 
 
-def on_a_terminal(argv: list[str], seconds: float) -> str:
-    """What ``argv`` writes to a terminal until it is interrupted after ``seconds``."""
+def on_a_terminal(argv: list[str], seconds: float, meanwhile: list[str] | None = None) -> str:
+    """What ``argv`` writes to a terminal until it is interrupted after ``seconds``; ``meanwhile`` is run after half of them."""
     master, slave = pty.openpty()
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=slave, env={**os.environ, "TERM": "xterm"})
     os.close(slave)
-    time.sleep(seconds)
+    time.sleep(seconds / 2)
+    if meanwhile:
+        subprocess.run(meanwhile, check=True, timeout=60)
+    time.sleep(seconds / 2)
     process.send_signal(signal.SIGINT)
     out = b""
     while True:
@@ -62,7 +65,9 @@ def test_status_on_a_terminal(tmp_path: Path) -> None:
     """It replaces itself while the run is on, and is gone before the summary."""
     argv = [sys.executable, "-m", "mpi_collector", "--timeseries-interval", "0.2", "--results-dir", str(tmp_path),
             "--spool-dir", str(tmp_path)]  # fmt: skip
-    seen = on_a_terminal(argv, 5)
+    mark = [sys.executable, "-m", "mpi_collector", "mark", "here", "--results-dir", str(tmp_path), "--spool-dir", str(tmp_path)]
+    seen = on_a_terminal(argv, 7, mark)
+    assert "1 marks" in seen
     assert re.search(r"recording 0:00:0\d, 1 of 1 hosts sampling, tick \d+, 0 missed", seen), seen
     assert "\x1b[2K" in seen[seen.rindex("hosts sampling") :]
     assert "verdict: complete" in seen

@@ -185,7 +185,9 @@ class Collection:
     def _turn(self) -> bool | None:
         """About once a second."""
         if not self.plan.command:
-            facts = {"elapsed_s": (mono_ns() - self._started_ns) * 1e-9, "marks": len(marks.read(str(self.files.marks)))}
+            beside = Path(self.plan.sampling.spool_dir) / user_directory() / self.run
+            count = len(marks.read(str(self.files.marks))) + len(marks.read(marks.path_in(str(beside))))
+            facts = {"elapsed_s": (mono_ns() - self._started_ns) * 1e-9, "marks": count}
             self.teller.status({**facts, **self.root.status()})
         return self.root.idle()
 
