@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -435,3 +436,12 @@ def test_the_page_at_the_end(place: Path) -> None:
     (page,) = (place / "results").glob("host_*_report.html")
     assert f"wrote {page}" in err
     assert "verdict" in page.read_text()
+
+
+def test_verbose_and_quiet(place: Path) -> None:
+    """What was found on the host; and with --quiet nothing at all."""
+    code, _, err = run(place, "--duration", "0.3", "--verbose")
+    assert code == 0, err
+    assert re.search(r"\S+: \d+ columns, \d+ rows in \S+, clock bound 0.0 us, without ", err), err
+    code, _, err = run(place, "--duration", "0.3", "--quiet", "--verbose")
+    assert (code, err) == (0, "")

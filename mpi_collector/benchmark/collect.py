@@ -21,6 +21,7 @@ from mpi_collector.benchmark.page import write_page
 from mpi_collector.benchmark.teller import Teller
 from mpi_collector.node import marks
 from mpi_collector.node.compat import mono_ns, wall_ns
+from mpi_collector.node.decode import STATUS_NAMES
 from mpi_collector.node.spool import user_directory
 from mpi_collector.output.files import ResultsError, RunFiles, release, reserve
 from mpi_collector.output.sink import FileSink
@@ -150,6 +151,8 @@ class Collection:
         for rank in self.root.missing_ranks:
             self.say(f"warning: rank {rank} sent no hello within {self.plan.sampling.start_timeout_s:g} s")
         interval = self.plan.sampling.interval_s
+        for host in hosts:
+            self.teller.detail(described(host))
         good = sum(h.error is None for h in hosts)
         hosts_text = f"{good} host{'s' if good != 1 else ''}"
         if self.plan.skip_timeseries:
@@ -285,6 +288,15 @@ class Collection:
             "hosts_requested": run["hosts_requested"],
             "hosts_collected": [k for k, f in run["facts"].items() if f["samples"]],
         }
+
+
+def described(host: HostState) -> str:
+    """A host that is ready, in a line."""
+    ready = host.ready
+    bound = f"{host.clock_bound_ns / 1e3:.1f} us" if host.clock_bound_ns is not None else "not known"
+    absent = ", ".join(f"{name} {STATUS_NAMES[status]}" for name, status in ready.get("absent", {}).items()) or "nothing"
+    return (f"{host.key}: {ready.get('columns')} columns, {ready.get('rows')} rows in {ready.get('spool') or 'plain memory'}, "
+            f"clock bound {bound}, without {absent}")  # fmt: skip
 
 
 def listed(problems: Mapping[str, str | None]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -159,6 +160,7 @@ class Lifecycle:
         launch = launch_command(
             choice.launcher, hosts, argv, self.plan.mpi_params, hostfile, os.getuid() == 0, ssh_args=user
         )
+        self.teller.detail(f"collectors: {shlex.join(launch.argv)}")
         environ = {**os.environ, **launch.environ_additions}
         return BridgedRoot(self.plan.sampling, collection.run, launch.argv, known_names(hosts), environ)
 

@@ -15,10 +15,10 @@ def say(text: str) -> None:
 
 
 class Teller:
-    """``quiet``: warnings and errors only."""
+    """``quiet``: warnings and errors only. ``verbose``: what was found and done on every host, too."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet, self.verbose = quiet, verbose and not quiet
 
     def say(self, text: str) -> None:
         """A warning or an error."""
@@ -27,6 +27,11 @@ class Teller:
     def inform(self, text: str) -> None:
         """What is not said when quiet."""
         if not self.quiet:
+            self.say(text)
+
+    def detail(self, text: str) -> None:
+        """What only somebody who looks for a mistake wants to know."""
+        if self.verbose:
             self.say(text)
 
     def progress(self, what: str, done: int, total: int) -> None:

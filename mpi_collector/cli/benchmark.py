@@ -45,13 +45,13 @@ def main(verb: str, words: Sequence[str]) -> int:
     if args.what_if:
         _print_what_if(plan, choice)
         return 0
-    return _run(plan, verb, choice, args.quiet)
+    return _run(plan, verb, choice, Terminal(args.quiet, args.verbose))
 
 
-def _run(plan: LifecyclePlan, verb: str, choice: Choice, quiet: bool) -> int:
+def _run(plan: LifecyclePlan, verb: str, choice: Choice, teller: Terminal) -> int:
     from mpi_collector.output.files import ResultsError
 
-    lifecycle = Lifecycle(plan, verb, Terminal(quiet))
+    lifecycle = Lifecycle(plan, verb, teller)
     try:
         code = lifecycle.run(choice)
     except ResultsError as e:

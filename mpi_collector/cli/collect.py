@@ -83,6 +83,7 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     add("--gather-timeout", type=_seconds(0.1), default=60.0, metavar="S", help="wait for a host's table at the end (60)")
     add("--strict", action="store_true", help="exit 3 when the recording is incomplete though the job succeeded")
     add("--quiet", action="store_true", help="warnings and errors only")
+    add("--verbose", action="store_true", help="say of every host what was found and done")
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:
@@ -161,7 +162,7 @@ def _collection(args: argparse.Namespace, launch: Launch | None) -> Collection:
         sampling_options(args), args.results_dir, args.json, args.command, args.strict, skip_timeseries=args.skip_timeseries,
         report=args.report == "auto",
     )  # fmt: skip
-    return Collection(plan, launch, Terminal(args.quiet))
+    return Collection(plan, launch, Terminal(args.quiet, args.verbose))
 
 
 def _alone(args: argparse.Namespace) -> int:

@@ -23,8 +23,8 @@ _LINE_EVERY_S = 60.0
 class Terminal(Teller):
     """A Teller that may have a terminal to draw on."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        super().__init__(quiet)
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        super().__init__(quiet, verbose)
         self._interactive = sys.stderr.isatty() and not quiet
         self._console: Console | None = None
         self._bar: Progress | None = None
