@@ -10,7 +10,7 @@ Layout of the file (all numbers little-endian int64, every part on an 8-byte bou
 
 A stamp (tick + 2, so that 0 means empty) is written last: a slot or row that was being written when its process died has
 none, and its neighbours are whole. The writer holds a flock on the file; it goes away with the process, however that
-dies, so a spool that can be locked has no living writer.
+dies, so a spool that can be locked has no living writer. Processes that the writer forked do not hold it.
 """
 
 import errno
@@ -21,6 +21,7 @@ import os
 import stat
 import struct
 import threading
+import weakref
 import zlib
 
 from .layout import Layout
@@ -78,12 +79,47 @@ def _align(n):
     return (n + 63) // 64 * 64
 
 
+class Lock:
+    """The flock that says that a spool's writer lives, on a descriptor of its own: the one that is mapped is duplicated by
+    the map, and a forked child would keep both for as long as it lives. OSError when the file cannot be locked.
+    """
+
+    def __init__(self, directory, name):
+        # type: (int, str) -> None
+        self._fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._fd)
+            raise
+        _locks.add(self)
+
+    def release(self):
+        # type: () -> None
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+_locks = weakref.WeakSet()  # type: weakref.WeakSet
+
+
+def _not_ours():
+    # type: () -> None
+    for lock in list(_locks):
+        lock.release()
+
+
+if hasattr(os, "register_at_fork"):  # Python 3.7
+    os.register_at_fork(after_in_child=_not_ours)
+
+
 class Spool:
     """A spool that is written. Make one with ``create``; ``path`` is None when it is plain memory."""
 
-    def __init__(self, mm, shape, path, fd):
-        # type: (mmap.mmap, Shape, Any, int) -> None
-        self.mm, self.shape, self.path, self._fd = mm, shape, path, fd
+    def __init__(self, mm, shape, path, lock):
+        # type: (mmap.mmap, Shape, Any, Any) -> None
+        self.mm, self.shape, self.path, self._lock = mm, shape, path, lock
         self.view = memoryview(mm)
         self._row_stamp = struct.Struct("<q").pack_into
         self._events_used = 0
@@ -105,12 +141,12 @@ class Spool:
             raise SpoolError("%d bytes of spool hold %d rows of %d bytes" % (max_bytes or 0, max(rows, 0), fixed.row_size))
         shape = Shape(len(doc), fixed.width, caps, stage_slots, rows)
         if directory is None:
-            fd, path, mm = -1, None, mmap.mmap(-1, shape.size)
+            lock, path, mm = None, None, mmap.mmap(-1, shape.size)
             for at in range(0, shape.size, mmap.PAGESIZE):
                 mm[at] = 0
         else:
-            fd, path, mm = cls._create_file(directory, name, shape.size)
-        spool = cls(mm, shape, path, fd)
+            lock, path, mm = cls._create_file(directory, name, shape.size)
+        spool = cls(mm, shape, path, lock)
         mm[shape.meta_at : shape.meta_at + len(doc)] = doc
         words = shape.words(len(doc)) + (zlib.crc32(doc),)
         _HEAD.pack_into(mm, 0, MAGIC, *(words + (0,) * (16 - len(words))))
@@ -124,16 +160,21 @@ class Spool:
             fd = os.open(name, flags, 0o600, dir_fd=directory)
         except OSError as e:
             raise SpoolError("cannot make spool %s: %s" % (name, e.strerror)) from e
+        lock = None
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = Lock(directory, name)
             os.posix_fallocate(fd, 0, size)
             # populated now, so that no sample pays for a page fault
             mm = mmap.mmap(fd, size, mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0x8000))
+            path = os.readlink("/proc/self/fd/%d" % fd)
         except (OSError, ValueError) as e:
-            os.close(fd)
+            if lock is not None:
+                lock.release()
             os.unlink(name, dir_fd=directory)
             raise SpoolError("cannot allocate %d bytes of spool: %s" % (size, e)) from e
-        return fd, os.readlink("/proc/self/fd/%d" % fd), mm
+        finally:
+            os.close(fd)
+        return lock, path, mm
 
     # ---- events
     def event(self, doc):
@@ -185,9 +226,8 @@ class Spool:
         """Give up the lock and the memory; ``remove`` deletes the file and, if it was the last, its run directory."""
         if remove and self.path:
             remove_spool(self.path)
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self._lock is not None:
+            self._lock.release()
         try:
             self.view.release()
             self.mm.close()
@@ -221,7 +261,7 @@ class SpoolReader:
             self.meta = json.loads(doc.decode())
             self.layout = Layout.from_dict(self.meta["layout"])
             caps = [int(c) for c in self.meta["raw_bytes"]]
-        except (ValueError, KeyError, TypeError) as e:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as e:
             raise SpoolError("%s: damaged at byte %d: meta data: %s" % (name, HEADER_BYTES, e)) from e
         self.shape = Shape(meta_bytes, width, caps, stage_slots, rows)
         expected = self.shape.words(meta_bytes)
@@ -240,10 +280,11 @@ class SpoolReader:
         while at + _FRAME.size <= end:
             size, crc = _FRAME.unpack_from(self.data, at)
             body = bytes(self.data[at + _FRAME.size : at + _FRAME.size + size])
-            if not size or at + _FRAME.size + size > end or zlib.crc32(body) != crc:
+            event = None if at + _FRAME.size + size > end or zlib.crc32(body) != crc else _event(body)
+            if event is None:
                 out.append({"type": "damaged", "text": "%s: damaged at byte %d: event log" % (self.name, at)})
                 break
-            out.append(json.loads(body.decode()))
+            out.append(event)
             at += (_FRAME.size + size + 7) // 8 * 8
         return out
 
@@ -264,6 +305,16 @@ class SpoolReader:
             stamp, crc = struct.unpack_from("<qq", self.data, at)
             if stamp > 0 and row_crc(stamp, self.data[at + 16 : at + self.shape.stage_head]) == crc:
                 yield stamp - STAMP_SHIFT, at
+
+
+def _event(body):
+    # type: (bytes) -> Any
+    """The event that these bytes are; None when they are none, whatever their checksum says."""
+    try:
+        event = json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("type"), str) else None
 
 
 def open_reader(path):

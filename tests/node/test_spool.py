@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -307,6 +308,28 @@ def test_damaged_events(image: bytes, data: st.DataObject) -> None:
         assert events[-1]["type"] == "damaged" and start <= at <= max(p for p, _bit in places)
 
 
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"[]", b"1", b"{}", b'{"type": 1}', b"\xff", b"{"])
+def test_event_that_is_none(body: bytes) -> None:
+    """A right checksum does not make an event of it; it is named like damage."""
+    spool = Spool.create(None, "host", make_meta(), CAPS, 4, ROWS)
+    assert spool.event(EVENTS[0])
+    at = spool.shape.events_at + spool.events_used
+    struct.pack_into("<II", spool.mm, at, len(body), zlib.crc32(body))
+    spool.mm[at + 8 : at + 8 + len(body)] = body
+    struct.pack_into("<q", spool.mm, spool.used_at, spool.events_used + (8 + len(body) + 7) // 8 * 8)
+    first, damage = spool.reader().events()
+    assert first == EVENTS[0] and damage["type"] == "damaged" and "byte %d" % at in damage["text"]
+
+
+@pytest.mark.parametrize("doc", [b"[" * 100_000, b"[]", b'{"layout": 1, "raw_bytes": []}', b'{"layout": {"sources": [], "tables": {"a": 1}}}'])
+def test_meta_that_is_none(doc: bytes) -> None:
+    """The same for the meta data."""
+    words = (spool_module.VERSION, len(doc), 0, 0, 0, 0, 0, 0, 0, zlib.crc32(doc))
+    image = struct.pack("<8s16q", spool_module.MAGIC, *words, *[0] * 6).ljust(HEADER_BYTES, b"\0") + doc
+    with pytest.raises(SpoolError, match="byte %d: meta data" % HEADER_BYTES):
+        SpoolReader(image, "image")
+
+
 @QUICK
 @given(size=st.integers(0, 400_000))
 @example(size=HEADER_BYTES)
@@ -467,6 +490,36 @@ def test_children_do_not_inherit_the_lock(tmp_path: Path) -> None:
             assert open_reader(str(spool.path)).shape.rows == ROWS
         finally:
             child.kill()
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="Python 3.6 tells nobody of a fork")
+def test_a_forked_child_does_not_hold_the_lock(tmp_path: Path) -> None:
+    """The writer is killed, a child that it forked lives on: its spool opens. While the writer lives it does not."""
+    read, write = os.pipe()
+    writer = os.fork()
+    if not writer:
+        try:
+            spool = make_spool(tmp_path)
+            fill(spool)
+            if not os.fork():
+                os.write(write, struct.pack("<q", os.getpid()))
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(write)
+    (child,) = struct.unpack("<q", os.read(read, 8))
+    os.close(read)
+    path = str(tmp_path / user_directory() / "run" / "host")
+    try:
+        with pytest.raises(SpoolError, match="still alive"):
+            open_reader(path)
+        os.kill(writer, signal.SIGKILL)
+        os.waitpid(writer, 0)
+        os.kill(child, 0)
+        reader = open_reader(path)
+        assert len(found(reader)) == ROWS - 1 and reader.events() == EVENTS
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_removal(tmp_path: Path) -> None:
