@@ -88,7 +88,7 @@ class Decoder:
             raise FrameError("a frame with a wrong checksum")
         try:
             message = json.loads(body.decode())
-        except ValueError as e:
+        except (ValueError, RecursionError) as e:
             raise FrameError("a frame that is no JSON: %s" % e) from e
         if not isinstance(message, dict):
             raise FrameError("a frame that is no JSON object")
