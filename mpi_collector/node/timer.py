@@ -1,6 +1,6 @@
 """Sleeping until absolute deadlines on the monotonic clock, and being woken early.
 
-A periodic timerfd needs one read per tick and no arithmetic; where there is none (no ctypes, an odd libc), select on a
+A periodic timerfd needs one read per tick and no arithmetic; where there is none (no ctypes, an odd libc), poll on a
 pipe does. Neither depends on the wall clock, unlike a lock with a time-out before Python 3.11.
 """
 
@@ -11,6 +11,7 @@ import threading
 from .compat import mono_ns
 
 _NS = 1000000000
+_MS = 1000000
 _EARLY_NS = 50000  #: a wake-up that is early by less than this counts
 _TRIES = 5
 
@@ -24,13 +25,18 @@ class SelectTimer:
     def __init__(self):
         # type: () -> None
         self._read, self._write = os.pipe()
+        self._poll = select.poll()  # select itself takes no descriptor above 1023
+        self._poll.register(self._read, select.POLLIN)
 
     def wait(self, deadline_ns, period_ns):
         # type: (int, int) -> int
         while True:
             now = mono_ns()
-            if now >= deadline_ns or select.select((self._read,), (), (), (deadline_ns - now) * 1e-9)[0]:
+            if now >= deadline_ns or self._poll.poll((deadline_ns - now) // _MS):
                 return now
+            rest = deadline_ns - mono_ns()
+            if 0 < rest < _MS:  # poll counts in whole milliseconds
+                select.select((), (), (), rest * 1e-9)
 
     def wake(self):
         # type: () -> None

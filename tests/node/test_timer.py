@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -196,3 +198,31 @@ def test_preempted_while_arming() -> None:
     timer.close()
     assert not delays
     assert min(late) < 5_000_000
+
+
+def test_descriptors_beyond_select() -> None:
+    """In a program that holds more than a thousand files, where select takes no descriptor any more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        pytest.skip(f"no more than {hard} files here")
+    held: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    try:
+        while not held or held[-1] < 1100:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+        timer = SelectTimer()
+        early: list[int] = []
+
+        def wait() -> None:
+            at = time.monotonic_ns() + 3 * MS
+            early.append(at - timer.wait(at, 0))
+            timer.wake()
+            timer.wait(at + HOUR, 0)
+
+        in_time(wait)
+        assert early[0] <= EARLY_NS
+        timer.close()
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
