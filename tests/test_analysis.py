@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ import mpi_collector
 from mpi_collector.node.layout import MISSING
 from mpi_collector.output.export import plain
 from mpi_collector.output.suite import load_suite
-from mpi_collector.report.compare import parse_rule
+from mpi_collector.report.compare import broken, parse_rule
 from mpi_collector.store.recording import RecordingError
 
 NAME = "host_20260105_120000_timeseries.npz"
@@ -100,6 +101,9 @@ def test_csv(path: Path) -> None:
     assert tidy.returncode == 0, tidy.stderr
     with path.with_name("t.csv").open(newline="") as f:
         assert {r["host"] for r in csv.DictReader(f)} == {"node003"}
+    (path.parent / "out").mkdir()
+    assert cli("export", path, "--to", "csv", "-o", path.parent / "out").returncode == 0
+    assert (path.parent / "out" / target.name).read_bytes() == target.read_bytes()
 
 
 @pytest.mark.parametrize("shape", [[], ["--tidy"]])
@@ -183,7 +187,66 @@ def test_our_own_json_gives_the_same_values(tmp_path: Path) -> None:
         (mine,), (theirs,) = native.values(), other.values()
         for column in theirs.columns:
             assert np.array_equal(mine.raw(column), theirs.raw(column)), column
+            assert (mine.unit(column), mine.kind(column)) == (theirs.unit(column), theirs.kind(column))
         assert mine.timestamp_ns.tolist() == theirs.timestamp_ns.tolist()
+        assert mine.tick.tolist() == theirs.tick.tolist()
+        assert abs(native.run["start_ns"] - other.run["start_ns"]) < S  # the time of tick 0, by the lateness of the first row
+
+
+def test_our_own_json_has_cpu_and_ticks(tmp_path: Path) -> None:
+    """CPU figures are the same (devices may be counted otherwise: the JSON has no topology); decimated ticks stay where they were."""
+    import time
+
+    with mpi_collector.collect(interval=0.05, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True, max_samples=8):
+        time.sleep(1)
+    mine, theirs = (json.loads(cli("summary", next(tmp_path.glob(f"*_timeseries.{x}")), "--json").stdout)["cluster"] for x in ("npz", "json"))
+    assert theirs["cpu_busy_percent"]["mean"] == pytest.approx(mine["cpu_busy_percent"]["mean"])
+    with mpi_collector.load(tmp_path) as native, load_suite(next(tmp_path.glob("*_timeseries.json"))) as other:
+        (here,), (there,) = native.values(), other.values()
+        assert max(here.tick.tolist()) > 8
+        assert here.tick.tolist() == there.tick.tolist()
+
+
+def test_rows_of_the_suite_line_up(tmp_path: Path) -> None:
+    """A host that lacks a sample does not shift its later ones; a round that takes longer than the interval drifts."""
+    document: dict[str, Any] = suite_document()
+    del document["samples_by_host"]["b"][2]
+    path = tmp_path / "training_20260105_120000_timeseries.json"
+    path.write_text(json.dumps(document))
+    with load_suite(path) as run:
+        assert run["a"].tick.tolist() == [0, 1, 2, 3, 4, 5]
+        assert run["b"].tick.tolist() == [0, 1, 3, 4, 5]
+    document["collection_interval_seconds"] = 8.0
+    path.write_text(json.dumps(document))
+    with load_suite(path) as run:
+        assert run["a"].tick.tolist() == [0, 1, 3, 4, 5, 6]
+    document["collection_interval_seconds"] = 60.0
+    path.write_text(json.dumps(document))
+    with load_suite(path) as run:
+        assert run["a"].tick.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("change", [{"collection_interval_seconds": "soon"}, {"collection_interval_seconds": 1e400},
+                                    {"samples_by_host": {"\ud800": []}}, {"samples_by_host": []},
+                                    {"samples_by_host": {"a": [{"timestamp_ns": 10**30, "vmstat": {"x": 1}}]}},
+                                    {"samples_by_host": {"a": [{"timestamp_ns": 1, "loadavg": {"load_1min": 1e400}}]}},
+                                    {"samples_by_host": {"a": [{"timestamp": "today", "vmstat": {"x": 1}}]}}])  # fmt: skip
+def test_a_damaged_time_series(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "x_timeseries.json"
+    path.write_text(json.dumps({**suite_document(), **change}))
+    with pytest.raises(RecordingError, match="x_timeseries"):
+        load_suite(path)
+
+
+def test_the_suites_json_is_not_exported_as_itself(tmp_path: Path) -> None:
+    path = tmp_path / "training_20260105_120000_timeseries.json"
+    path.write_text(json.dumps(suite_document()))
+    done = cli("export", path, "--to", "json", "-o", tmp_path / "again.json")
+    assert done.returncode == 2
+    assert "already" in done.stderr
+    assert not (tmp_path / "again.json").exists()
+    for verb in ("summary", "report"):
+        assert cli(verb, path).returncode == 0 or verb == "report"  # the page needs Bokeh
 
 
 @settings(max_examples=60, deadline=None)
@@ -207,7 +270,88 @@ def test_a_truncated_recording(path: Path, size: int) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("text", ["x_timeseries.npz", "hello"])
+def test_no_recording_and_no_advice_to_unpickle(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.npz").write_text(text)
+    with pytest.raises(RecordingError) as e:
+        mpi_collector.load(tmp_path / "x.npz")
+    assert "pickle" not in str(e.value)
+
+
+def test_by_its_stem(path: Path) -> None:
+    with mpi_collector.load(path.with_name("host_20260105_120000")) as run:
+        assert run.path == path
+
+
+def test_flipped_bits(path: Path) -> None:
+    """Read as it was, or an error that names the file; nothing else."""
+    import random
+
+    good, rng = sy.cluster(path, 1, 20).read_bytes(), random.Random(20260105)
+    said = []
+    for n in range(600):
+        bad = bytearray(good)
+        place = rng.randrange(len(bad)) if n % 2 else rng.randrange(len(bad) - 1500, len(bad))
+        bad[place] ^= 1 << rng.randrange(8)
+        path.write_bytes(bad)
+        try:
+            with mpi_collector.load(path) as run:
+                for host in run.values():
+                    assert host.values.shape == (len(host), len(host.columns))
+        except RecordingError as e:
+            said.append(str(e))
+    assert len(said) > 100
+    assert all(text.startswith(str(path)) for text in said)
+
+
+def directory_entry(path: Path, member: str) -> tuple[bytearray, int]:
+    """The bytes of a zip file, and where the entry of ``member`` in its directory begins."""
+    data = bytearray(path.read_bytes())
+    return data, data.rindex(member.encode()) - 46
+
+
+@pytest.mark.parametrize(("offset", "value", "why"), [(24, 0x7FFFFFF0, "claims"), (10, 14, "method 14")])
+def test_a_member_that_lies_is_not_read(path: Path, offset: int, value: int, why: str) -> None:
+    data, entry = directory_entry(path, "node001/values.npy")
+    size = 4 if offset == 24 else 2
+    data[entry + offset : entry + offset + size] = value.to_bytes(size, "little")
+    path.write_bytes(data)
+    with mpi_collector.load(path) as run, pytest.raises(RecordingError, match=f"node001/values.*{why}"):
+        _ = run["node001"].values
+
+
+@pytest.mark.parametrize("change", [{"hosts": None}, {"interval_ns": 0}, {"facts": {}}, {"start_ns": "now"}])
+def test_a_run_document_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
+    doc = {"hosts": ["a"], "hosts_requested": ["a"], "hosts_partial": {}, "start_ns": 1, "end_ns": 2, "interval_ns": 3,
+           "facts": {"a": {}}, "verdict": {}}  # fmt: skip
+    np.savez(tmp_path / "good.npz", run=np.array(json.dumps(doc)))
+    mpi_collector.load(tmp_path / "good.npz").close()
+    np.savez(tmp_path / "bad.npz", run=np.array(json.dumps({**doc, **change})))
+    with pytest.raises(RecordingError, match=f"bad.npz: damaged at member 'run': no .*{next(iter(change))}"):
+        mpi_collector.load(tmp_path / "bad.npz")
+
+
 # ---- compare
+def test_a_rule_that_cannot_be_decided_does_not_pass(tmp_path: Path) -> None:
+    """A run that recorded nothing of a figure must not be green."""
+    a = sy.cluster(tmp_path / NAME, 1, 20)
+    done = cli("compare", a, a, "--fail-if", "lustre_read_bytes_per_s < 0.9")
+    assert done.returncode == 2
+    assert done.stderr.count("cannot be decided, lustre_read_bytes_per_s is not known of A and B") == 1
+    assert cli("compare", a, a, "--fail-if", "lustre_read_bytes_per_s < 0.9", "--fail-if", "read_iops < 2").returncode == 1
+
+
+def test_ratios_of_nothing() -> None:
+    def held(a: float, b: float, text: str) -> bool:
+        return bool(broken({"figures": {"read_iops": {"a": a, "b": b}}}, [parse_rule(text)]))
+
+    assert not held(0, 0, "read_iops < 0.95")
+    assert not held(0, 0, "read_iops > 1.05")
+    assert held(0, 3, "read_iops > 1.05")
+    assert not held(0, 3, "read_iops < 0.95")
+    assert held(3, 0, "read_iops < 0.95")
+
+
 def test_compare(tmp_path: Path) -> None:
     a, b = (sy.cluster(tmp_path / n / NAME, 2, 100, odd=odd) for n, odd in (("a", {}), ("b", {0: 0.5, 1: 0.5})) if (tmp_path / n).mkdir() is None)
     done = cli("compare", a, b)
@@ -223,7 +367,7 @@ def test_compare(tmp_path: Path) -> None:
     assert aligned["span_s"][0] < found["span_s"][0] / 4
 
 
-@pytest.mark.parametrize("words", [("--fail-if", "read < 1"), ("--fail-if", "read_bytes_per_s ? 1"), ("--align", "nope")])
+@pytest.mark.parametrize("words", [("--fail-if", "read < 1"), ("--fail-if", "read_bytes_per_s ? 1"), ("--fail-if", "read_iops < 1e999"), ("--align", "nope")])
 def test_compare_mistakes(tmp_path: Path, words: tuple[str, ...]) -> None:
     a = sy.cluster(tmp_path / NAME, 1, 20)
     done = cli("compare", a, a, *words)

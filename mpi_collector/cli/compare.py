@@ -20,12 +20,13 @@ examples:
   mpi_collector compare a.npz b.npz --align "epoch 2"
   mpi_collector compare baseline.npz results --fail-if "read_bytes_per_s < 0.95" --fail-if "read_latency_ms > 1.2"
 
-A rule is about B / A of the mean over all hosts. Recordings of the suite's own collector (*_timeseries.json) are read, too.
+A rule is about B / A of the mean over all hosts. One that cannot be decided, since A or B does not know the figure, makes the
+exit code 2. Recordings of the suite's own collector (*_timeseries.json) are read, too.
 """
 
 
 def main(words: Sequence[str]) -> int:
-    """0; 1 when a --fail-if holds; 2 for a mistake or an unreadable recording."""
+    """0; 1 when a --fail-if holds; 2 for a mistake, an unreadable recording, or a --fail-if that cannot be decided."""
     parser = QuietParser(prog="mpi_collector compare", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("a", type=Path, help="recording or results directory")
@@ -36,7 +37,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a page with both on the same axes; never overwritten")
     args = parser.parse_args(words)
     from mpi_collector.output.suite import open_recording
-    from mpi_collector.report.compare import broken, compare, lines, parse_rule
+    from mpi_collector.report.compare import broken, compare, lines, parse_rule, undecided
     from mpi_collector.store.recording import RecordingError
 
     try:
@@ -56,10 +57,10 @@ def main(words: Sequence[str]) -> int:
         print(f"mpi_collector: {e.args[0] if isinstance(e, KeyError) else e}", file=sys.stderr)
         return 2
     print(json.dumps(found, indent=1, allow_nan=False) if args.json else "\n".join(lines(found)))
-    held = broken(found, rules)
-    for text in held:
+    held, open_ = broken(found, rules), undecided(found, rules)
+    for text in (*held, *open_):
         print(f"mpi_collector: {text}", file=sys.stderr)
-    return 1 if held else 0
+    return 1 if held else 2 if open_ else 0
 
 
 def _write_page(pair: tuple[Recording, Recording], target: Path) -> None:

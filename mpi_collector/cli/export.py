@@ -24,7 +24,7 @@ def main(words: Sequence[str]) -> int:
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("path", type=Path, nargs="?", default=Path("results"), help="recording, or a results directory")
     parser.add_argument("--to", choices=tuple(_ENDINGS), required=True, help="the format")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to; never overwritten")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="file or directory; never overwritten")
     parser.add_argument("--hosts", nargs="+", metavar="HOST", help="these hosts only")
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--wide", action="store_true", help="a row per host and time, a column per value (the default)")
@@ -38,7 +38,9 @@ def main(words: Sequence[str]) -> int:
     try:
         with open_recording(args.path) as recording:
             stem = recording.path.name.removesuffix(".npz").removesuffix(".json").removesuffix("_timeseries")
-            target = target or recording.path.with_name(f"{stem}_{_ENDINGS[args.to]}")
+            target = target or recording.path.parent
+            if target.is_dir():
+                target = target / f"{stem}_{_ENDINGS[args.to]}"
             unknown = [h for h in args.hosts or () if h not in recording]
             if unknown:
                 parser.error(f"no host {', '.join(unknown)} in it; there are {', '.join(recording)}")

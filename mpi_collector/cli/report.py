@@ -18,7 +18,7 @@ examples:
 
 def page_path(recording: Path) -> Path:
     """Where the page of a recording goes when nobody says: beside it, as ``..._report.html``."""
-    stem = recording.name.removesuffix(".npz").removesuffix("_timeseries")
+    stem = recording.name.removesuffix(".npz").removesuffix(".json").removesuffix("_timeseries")
     return recording.with_name(f"{stem}_report.html")
 
 
@@ -30,7 +30,8 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the page; never overwritten")
     args = parser.parse_args(words)
     from mpi_collector.output.files import create
-    from mpi_collector.store.recording import RecordingError, load
+    from mpi_collector.output.suite import open_recording
+    from mpi_collector.store.recording import RecordingError
 
     try:
         from mpi_collector.report.page import page
@@ -38,7 +39,7 @@ def main(words: Sequence[str]) -> int:
         print(f"mpi_collector: the page needs Bokeh ({e}): pip install 'mpi-collector[report]'", file=sys.stderr)
         return 2
     try:
-        with load(args.path) as recording:
+        with open_recording(args.path) as recording:
             target = args.output or page_path(recording.path)
             text = page(recording)
         with create(target) as f:

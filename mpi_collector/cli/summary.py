@@ -20,16 +20,17 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("path", type=Path, nargs="?", default=Path("results"), help="recording, or a results directory")
     parser.add_argument("--json", action="store_true", help="for scripts, on stdout")
     args = parser.parse_args(words)
+    from mpi_collector.output.suite import open_recording
     from mpi_collector.report.summary import document, print_summary
-    from mpi_collector.store.recording import RecordingError, load
+    from mpi_collector.store.recording import RecordingError
 
     try:
-        if args.json:
-            with load(args.path) as recording:
+        with open_recording(args.path) as recording:
+            if args.json:
                 json.dump(document(recording), sys.stdout, indent=1, allow_nan=False)
-            print()
-        else:
-            print_summary(args.path, sys.stdout, most_hosts=None)
+                print()
+            else:
+                print_summary(recording, sys.stdout, most_hosts=None)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # "summary | head": nothing to complain about
     except (RecordingError, OSError) as e:

@@ -14,9 +14,12 @@ from mpi_collector.mlpstorage.samples import RecordedRows, encode_samples, utc_t
 from mpi_collector.node.layout import MISSING
 from mpi_collector.output.files import create
 from mpi_collector.output.json import JsonWriter
-from mpi_collector.store.recording import Host, Recording
+from mpi_collector.store.recording import Host, Recording, RecordingError
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  #: a spreadsheet would compute what begins with one of these
+
+
+_ROWS = 64
 
 
 class MissingLibrary(Exception):
@@ -42,9 +45,10 @@ def _all_columns(recording: Recording, hosts: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(c for h in hosts for c in recording[h].columns))
 
 
-def _unsigned(host: Host) -> list[list[int | None]]:
-    rows = host.values.tolist()
-    return [[None if v == MISSING else v + (1 << 64) if v < 0 else v for v in row] for row in rows]
+def _unsigned(host: Host) -> Iterator[list[int | None]]:
+    for start in range(0, len(host), _ROWS):  # Python's integers take four times the room
+        for row in host.values[start : start + _ROWS].tolist():
+            yield [None if v == MISSING else v + (1 << 64) if v < 0 else v for v in row]
 
 
 def _csv(recording: Recording, f: BinaryIO, hosts: Sequence[str], tidy: bool) -> None:
@@ -54,7 +58,8 @@ def _csv(recording: Recording, f: BinaryIO, hosts: Sequence[str], tidy: bool) ->
     writer.writerow(["host", "timestamp_ns", "tick", *(("column", "value") if tidy else map(plain, wanted))])
     for key in hosts:
         host = recording[key]
-        at = [host.columns.index(c) if c in host.columns else -1 for c in wanted]
+        index = {c: i for i, c in enumerate(host.columns)}
+        at = [index.get(c, -1) for c in wanted]
         for time_ns, tick, row in zip(host.timestamp_ns.tolist(), host.tick.tolist(), _unsigned(host)):
             head = [plain(key), time_ns, tick]
             if tidy:
@@ -117,19 +122,23 @@ def _tables(pa: Any, schema: Any, host: Host, key: str, wanted: list[str], tidy:
 def _json(recording: Recording, f: BinaryIO, hosts: Sequence[str], tidy: bool) -> None:
     del tidy
     run = recording.run
+    if any("layout" not in recording[key].meta for key in hosts):
+        raise RecordingError(f"{recording.path}: is the suite's JSON already")
     writer = JsonWriter(f)
     for key in hosts:
         host = recording[key]
         writer.add(key, encode_samples(RecordedRows(host), str(host.meta.get("identity", {}).get("hostname", key))))
         host.release()
     samples = {k: run["facts"][k]["samples"] for k in hosts}
+    some = len(hosts) < len(recording)  # the others are left out, which is not the same as having given nothing
+    requested = list(hosts) if some else run["hosts_requested"]
     facts = {
         "collection_interval_seconds": run["interval_ns"] / 1e9,
         "start_time": utc_text(run["start_ns"]),
         "end_time": utc_text(run["end_ns"]),
         "num_samples": sum(samples.values()),
         "collection_method": run["collection_method"],
-        "hosts_requested": run["hosts_requested"],
+        "hosts_requested": requested,
         "hosts_collected": [k for k, n in samples.items() if n],
     }
-    writer.finish(facts, run["hosts_requested"])
+    writer.finish(facts, requested)

@@ -26,7 +26,7 @@ _SETTINGS = ("version", "os_release", "transparent_hugepage", "sysctls", "chassi
 
 @dataclass(frozen=True)
 class Rule:
-    """``figure OP number``: holds when B / A of the figure's mean does. A figure that is not known holds nothing."""
+    """``figure OP number``: holds when B / A of the figure's mean does. Of a figure that is not known it says nothing."""
 
     text: str
     figure: str
@@ -42,6 +42,8 @@ def parse_rule(text: str) -> Rule:
     name, op, bound = match.groups()
     if name not in BY_NAME:
         raise ValueError(f"there is no figure {name!r}; there are {', '.join(BY_NAME)}")
+    if math.isinf(float(bound)):
+        raise ValueError(f"{bound} in {text!r} is no number to compare with")
     return Rule(text.strip(), name, _OPERATORS[op], float(bound))
 
 
@@ -102,10 +104,31 @@ def lines(found: dict[str, Any], width: int = 16) -> list[str]:
 
 
 def broken(found: dict[str, Any], rules: list[Rule]) -> list[str]:
-    """Those of ``rules`` that hold, with their numbers."""
+    """Those of ``rules`` that hold, with their numbers. Nothing of both is a ratio of 1, something of nothing infinite."""
     out = []
     for rule in rules:
-        value = found["figures"].get(rule.figure, {}).get("ratio")
+        value = _decided(found, rule)
         if value is not None and rule.holds(value, rule.bound):
             out.append(f"{rule.text}: it is {value:.4g}")
     return out
+
+
+def undecided(found: dict[str, Any], rules: list[Rule]) -> list[str]:
+    """Those of ``rules`` about a figure that A or B does not know, and why."""
+    out = []
+    for rule in rules:
+        if _decided(found, rule) is None:
+            figure = found["figures"].get(rule.figure, {})
+            without = " and ".join(side.upper() for side in "ab" if figure.get(side) is None)
+            out.append(f"{rule.text}: cannot be decided, {rule.figure} is not known of {without}")
+    return out
+
+
+def _decided(found: dict[str, Any], rule: Rule) -> float | None:
+    figure = found["figures"].get(rule.figure, {})
+    a, b = figure.get("a"), figure.get("b")
+    if a is None or b is None:
+        return None
+    if not a:
+        return math.inf if b else 1.0
+    return float(b / a)

@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
@@ -28,7 +27,7 @@ from mpi_collector.report.outliers import outliers
 from mpi_collector.report.text import Writer, render, verdict_lines
 from mpi_collector.report.verdict import line
 from mpi_collector.store.derived import FIGURES, OPTIONAL, RDMA_NOTE
-from mpi_collector.store.recording import Recording, load
+from mpi_collector.store.recording import Recording
 
 END_HOSTS = 64  #: at the end of a run with more hosts nobody waits for the figures
 
@@ -36,7 +35,8 @@ _RUN = ("run", "benchmark", "collection_method", "ended_by", "start_ns", "end_ns
         "command_exit_code", "hosts_requested", "hosts_partial")  # fmt: skip
 _COVERAGE = 0.999
 _SHARE = 0.05  #: of the time at the limit, below which nothing is said
-_UNKNOWN_WITHOUT_REQUESTS = ("read_latency_ms", "write_latency_ms")
+_UNKNOWN_WITHOUT_REQUESTS = ("read_latency_ms", "write_latency_ms", "nfs_read_rtt_ms", "nfs_write_rtt_ms",
+                             "nfs_retransmit_percent", "tcp_retransmit_percent")  # fmt: skip
 
 
 def document(recording: Recording, cluster: Cluster | None = None) -> dict[str, Any]:
@@ -127,13 +127,12 @@ def notes(cluster: Cluster, run: dict[str, Any]) -> list[str]:
     return out
 
 
-def print_summary(path: str | Path, file: TextIO, width: int | None = None, most_hosts: int | None = END_HOSTS) -> None:
+def print_summary(recording: Recording, file: TextIO, width: int | None = None, most_hosts: int | None = END_HOSTS) -> None:
     """The summary of a recording as text. ``most_hosts``: of a run with more of them only the verdict is printed, which
     takes no time; None: always everything. RecordingError when it cannot be read."""
     out = Writer(file, width)
-    with load(path) as recording:
-        verdict_lines(recording.run, line(recording.run), out)
-        if most_hosts is not None and len(recording) > most_hosts:
-            out.line(f"figures of {len(recording)} hosts: mpi_collector summary {out.name(recording.path)}")
-            return
-        render(document(recording), out)
+    verdict_lines(recording.run, line(recording.run), out)
+    if most_hosts is not None and len(recording) > most_hosts:
+        out.line(f"figures of {len(recording)} hosts: mpi_collector summary {out.name(recording.path)}")
+        return
+    render(document(recording), out)

@@ -6,8 +6,6 @@ Nothing is read before it is asked for, and then host by host.
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpi_collector.node.layout import MISSING, STOP_TICK
+from mpi_collector.store import members
 from mpi_collector.store.phases import Phase, phases_of
 
 Int64 = npt.NDArray[np.int64]
@@ -83,7 +82,12 @@ class Host:
     def values(self) -> Int64:
         """int64 (rows, columns), ``-2**63`` where a value is missing. Kept once it was read; ``release()`` lets go of it."""
         if self._matrix is None:
-            self._matrix = np.asarray(self.array("values"), dtype=np.int64)
+            found = np.asarray(self.array("values"), dtype=np.int64)
+            if found.shape != (len(self), len(self.columns)):
+                name, size = f"{self.key}/values", (len(self), len(self.columns))
+                where = f"{self._recording.path}: damaged at member {name!r}"
+                raise RecordingError(f"{where}: {found.shape} values where {size} are due")
+            self._matrix = found
         return self._matrix
 
     def release(self) -> None:
@@ -179,26 +183,36 @@ class Recording(Mapping[str, Host]):
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            with open(path, "rb") as f:  # numpy would advise to unpickle what is no zip
+                head = f.read(4)
+            if head[:4] != b"PK\x03\x04":
+                raise RecordingError(f"{path}: not a recording: {'no zip file' if head else 'empty'}")
             self._npz = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
-            raise RecordingError(f"{path}: not a recording: {e}") from e
-        if not isinstance(self._npz, np.lib.npyio.NpzFile):
-            raise RecordingError(f"{path}: not a recording: a single array")
-        self.run = self.document("run")
+        except OSError as e:
+            raise RecordingError(f"{path}: not a recording: {e.strerror or e}") from e
+        except members.DAMAGED as e:
+            raise RecordingError(f"{path}: not a recording, or cut off: {e}") from e
+        try:
+            self.run = self.document("run")
+            if why := members.why_no_run(self.run):
+                raise RecordingError(f"{path}: damaged at member 'run': {why}")
+        except RecordingError:
+            self._npz.close()
+            raise
         self._hosts = {str(key): Host(self, str(key)) for key in self.run["hosts"]}
 
     def member(self, name: str) -> Any:
         try:
-            return self._npz[name]
+            return members.read(self._npz, name)
         except KeyError:
             raise RecordingError(f"{self.path}: no member {name!r}") from None
-        except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as e:
+        except members.DAMAGED as e:
             raise RecordingError(f"{self.path}: damaged at member {name!r}: {e}") from e
 
     def document(self, name: str) -> dict[str, Any]:
         try:
             doc = json.loads(str(self.member(name)))
-        except ValueError as e:
+        except (ValueError, RecursionError) as e:
             raise RecordingError(f"{self.path}: damaged at member {name!r}: {e}") from e
         if not isinstance(doc, dict):
             raise RecordingError(f"{self.path}: damaged at member {name!r}: not a JSON object")
@@ -252,7 +266,8 @@ class Recording(Mapping[str, Host]):
 
 
 def load(path: str | Path) -> Recording:
-    """Open a recording: an ``.npz`` file, or a results directory, of which the newest is taken.
+    """Open a recording: an ``.npz`` file, its path up to ``_timeseries.npz``, or a results directory, of which the newest
+    is taken.
 
     RecordingError when there is none or it is damaged.
     """
@@ -262,4 +277,6 @@ def load(path: str | Path) -> Recording:
         if not found:
             raise RecordingError(f"{p}: no *_timeseries.npz in this directory")
         p = found[-1]
+    elif not p.exists() and (whole := p.with_name(f"{p.name}_timeseries.npz")).exists():
+        p = whole
     return Recording(p)

@@ -30,7 +30,8 @@ NAME = "host_20260105_120000_timeseries.npz"
 
 def text(path: Path, width: int | None = None, most_hosts: int | None = 64) -> str:
     out = io.StringIO()
-    print_summary(path, out, width, most_hosts)
+    with load(path) as recording:
+        print_summary(recording, out, width, most_hosts)
     return out.getvalue()
 
 
@@ -286,3 +287,13 @@ def test_reader_that_leaves(tmp_path: Path) -> None:
 )
 def test_words(got: str, want: str) -> None:
     assert got == want
+
+
+def test_no_traffic_is_not_unknown_time(tmp_path: Path) -> None:
+    """A share of nothing sent is unknown, and no reason to say that the recording lacks time."""
+    tick, times = sy.grid(20)
+    columns = {**sy.cpu(times, 0.5, 0.0), "tcp.Tcp.RetransSegs": sy.counter(0, times), "tcp.Tcp.OutSegs": sy.counter(0, times)}
+    path = sy.write(tmp_path / NAME, [("node001", sy.SynthHost(tick, times, columns))])
+    found = doc(path)
+    assert found["cluster"]["tcp_retransmit_percent"]["mean"] is None
+    assert not [n for n in found["notes"] if "is not known" in n]

@@ -1,0 +1,50 @@
+"""Members of a recording's file, looked at before they are read: a damaged or hostile one must not take the memory."""
+
+from __future__ import annotations
+
+import os
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+#: what zipfile, zlib and numpy raise on bytes that are not what they should be
+DAMAGED = (ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, SyntaxError, tokenize.TokenError,
+           MemoryError, OverflowError)  # fmt: skip
+_KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_RATIO_MAX = 1032  #: deflate packs no better
+_RUN = {"hosts": list, "hosts_requested": list, "hosts_partial": dict, "start_ns": int, "end_ns": int, "interval_ns": int,
+        "facts": dict, "verdict": dict}  # fmt: skip
+
+
+def read(npz: Any, name: str) -> Any:
+    """The array ``name`` of an open ``NpzFile``. KeyError when there is none; one of ``DAMAGED`` when it cannot be read."""
+    info = npz.zip.NameToInfo.get(f"{name}.npy")
+    if info is not None:
+        _look(info)
+    try:
+        return npz[name]
+    except MemoryError:
+        raise ValueError("it claims to be larger than the memory") from None
+
+
+def _look(info: zipfile.ZipInfo) -> None:
+    if info.compress_type not in _KINDS:
+        raise ValueError(f"packed in a way (method {info.compress_type}) that no recording is")
+    if info.file_size > _RATIO_MAX * info.compress_size + _RATIO_MAX:
+        raise ValueError(f"it claims {info.file_size} bytes out of {info.compress_size}")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if info.file_size > memory:
+        raise ValueError(f"it has {info.file_size} bytes, this machine {memory} bytes of memory")
+
+
+def why_no_run(run: Mapping[str, Any]) -> str:
+    """What a run document lacks; "" when it has what every reader needs."""
+    for key, kind in _RUN.items():
+        if not isinstance(run.get(key), kind):
+            return f"no usable {key!r}"
+    if run["interval_ns"] <= 0:
+        return "no usable 'interval_ns'"
+    without = [h for h in run["hosts"] if not isinstance(h, str) or not isinstance(run["facts"].get(h), dict)]
+    return f"no facts of host {without[0]!r}" if without else ""
