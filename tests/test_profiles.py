@@ -389,7 +389,7 @@ def started(found: FoundLauncher, hosts: list[HostSpec], argv: list[str], params
     full = {**os.environ, **environ}
     launch = launch_command(found, hosts, argv, params, hostfile, os.getuid() == 0, environ=full)
     return subprocess.run(launch.argv, env={**full, **launch.environ_additions}, cwd=directory, capture_output=True,
-                          text=True, timeout=100, stdin=subprocess.DEVNULL)  # fmt: skip
+                          text=True, timeout=60, stdin=subprocess.DEVNULL)  # fmt: skip
 
 
 def test_real_ranks(launcher: tuple[str, FoundLauncher], tmp_path: Path) -> None:
@@ -405,6 +405,7 @@ def test_real_ranks(launcher: tuple[str, FoundLauncher], tmp_path: Path) -> None
     assert {line[4] for line in lines} == {"tcp,self" if "Open" in found.profile.name else ""}
 
 
+@pytest.mark.flaky(reruns=2)  # three Open MPI daemons on one machine, which is not made for it: one in some hundred never ends
 def test_real_remote_hosts(launcher: tuple[str, FoundLauncher], tmp_path: Path) -> None:
     """One rank on each of three hosts, reached by what stands in for ssh: arguments, host names and environment arrive."""
     _, found = launcher

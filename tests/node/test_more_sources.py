@@ -241,6 +241,31 @@ def test_processes_against_psutil(tmp_path: Path) -> None:
     assert after[name]["user_ms"] >= before[name]["user_ms"]
 
 
+def test_processes_of_a_launcher(tmp_path: Path) -> None:
+    """A child that runs another program under its PID, whose io is closed for a moment, that ends: no sum ever falls."""
+
+    def process(pid: int, name: str, user_ticks: int, read: int | None) -> None:
+        (tmp_path / "proc" / str(pid)).mkdir(parents=True, exist_ok=True)
+        rest = f"S 1 1 1 0 -1 0 5 0 3 0 {user_ticks} 2 0 0 20 0 1 0 4242 1000000 10"
+        (tmp_path / "proc" / str(pid) / "stat").write_text(f"{pid} ({name}) {rest}")
+        (tmp_path / "proc" / str(pid) / "io").write_text("" if read is None else f"rchar: {read}\nsyscr: 7\n")
+
+    process(10, "mpirun", 100, 5000)
+    reader = BY_NAME["processes"]().reader(str(tmp_path))
+    first = _by_name(reader.read())
+    assert first["mpirun"]["read_call_bytes"] == 5000
+    process(10, "dlio worker", 150, None)
+    second = _by_name(reader.read())
+    assert second["mpirun"] == {**first["mpirun"], "processes": 0, "threads": 0, "rss_bytes": 0}
+    assert second["dlio_worker"]["read_call_bytes"] == 0
+    assert second["dlio_worker"]["user_ms"] == 50 * 1000 // os.sysconf("SC_CLK_TCK")
+    process(10, "dlio worker", 150, 5600)
+    assert _by_name(reader.read())["dlio_worker"]["read_call_bytes"] == 600
+    for f in (tmp_path / "proc" / "10").iterdir():
+        f.unlink()
+    assert _by_name(reader.read())["dlio_worker"]["read_call_bytes"] == 600
+
+
 def _by_name(text: bytes) -> dict[str, dict[str, int]]:
     out: dict[str, dict[str, int]] = {}
     for line in text.decode().splitlines():

@@ -1,7 +1,8 @@
 """/proc/PID: what the processes of this user do, by the name of their command (proc(5): stat, io).
 
 Summed by name, so that the columns stay the same while processes come and go; bounded in number. Which processes: those of
-this user other than the collector. A sum falls when a process ends: its share is kept, so that counters only grow.
+this user other than the collector. What a process added since it was last seen goes to the name that it has now: sums never
+fall, neither when it ends nor when it runs another program under the same PID (a launcher's child between fork and exec).
 """
 
 import os
@@ -62,14 +63,15 @@ class Processes(Source):
 _GAUGES = (b"processes", b"threads", b"rss_bytes")
 _COUNTERS = (b"user_ms", b"system_ms", b"major_faults", b"read_call_bytes", b"write_call_bytes", b"read_calls", b"write_calls",
              b"read_bytes", b"write_bytes")  # fmt: skip
+_NONE = (0,) * len(_COUNTERS)
 
 
 class _Reader:
     def __init__(self, root):
         # type: (str) -> None
         self._proc = os.path.join(root, "proc")
-        self._last = {}  # type: dict  # (pid, start time) -> (name, counters)
-        self._ended = {}  # type: dict  # name -> counters of those that ended
+        self._last = {}  # type: dict  # (pid, start time) -> counters
+        self._sums = {}  # type: dict  # name -> counters of all that had this name, those that ended too
         self._names = []  # type: list
         os.listdir(self._proc)
 
@@ -82,28 +84,19 @@ class _Reader:
         now, gauges = {}, {}  # type: dict, dict
         for pid in self._pids():
             found = self._process(pid)
-            if found is not None:
-                key, name, gauge, counters = found
-                now[key] = (name, counters)
-                total = gauges.setdefault(name, [0, 0, 0])
-                for i, value in enumerate(gauge):
-                    total[i] += value
-        for key, (name, counters) in self._last.items():
-            if key not in now:
-                kept = self._ended.setdefault(name, [0] * len(_COUNTERS))
-                self._ended[name] = [a + b for a, b in zip(kept, counters)]
+            if found is None:
+                continue
+            key, name, gauge, counters = found
+            last = self._last.get(key, _NONE)
+            # io may be closed to us for a moment (an exec): what it said before stays
+            now[key] = counters = [max(a, b) for a, b in zip(counters, last)]
+            self._sums[name] = [s + a - b for s, a, b in zip(self._sums.get(name, _NONE), counters, last)]
+            gauges[name] = [a + b for a, b in zip(gauges.get(name, (0, 0, 0)), gauge)]
         self._last = now
-        return self._text(gauges, now)
-
-    def _text(self, gauges, now):
-        # type: (dict, dict) -> bytes
-        sums = {name: list(kept) for name, kept in self._ended.items()}  # type: dict
-        for name, counters in now.values():
-            sums[name] = [a + b for a, b in zip(sums.get(name, [0] * len(_COUNTERS)), counters)]
         out = []
         for name in self._names:
             out += [b"%s %s %d" % (name, f, v) for f, v in zip(_GAUGES, gauges.get(name, (0, 0, 0)))]
-            out += [b"%s %s %d" % (name, f, v) for f, v in zip(_COUNTERS, sums.get(name, [0] * len(_COUNTERS)))]
+            out += [b"%s %s %d" % (name, f, v) for f, v in zip(_COUNTERS, self._sums.get(name, _NONE))]
         return b"\n".join(out)
 
     def _pids(self):
