@@ -2,17 +2,17 @@
 
 The process that ssh starts only hands its stdin and stdout to the agent, which is its own session leader, and waits. When
 the connection breaks, a new one is handed over in the same way and the agent goes on where it was; it has sampled
-meanwhile. When nobody has come back for ``ORPHAN_S`` it ends and leaves its spool.
+meanwhile. When nobody has come back for ``ORPHAN_S`` it ends and leaves its spool; a session that says nothing for that
+long counts as gone, since a cable that is out closes no connection.
 """
 
 import array
 import errno
 import os
-import select
 import socket
 import sys
 
-from .compat import mono_ns, wall_ns
+from .compat import mono_ns, readable, wall_ns
 from .frames import VERSION, Decoder, FrameError, encode
 from .identity import check_host, identity
 from .options import SamplingOptions
@@ -45,7 +45,7 @@ class Agent:
         self.done = False
         self._decoder = Decoder()
         self._members = []  # type: list
-        self._left_ns = mono_ns()
+        self._heard_ns = mono_ns()
         self._holder = None  # type: Any
         self._asked_to_end = False
         self._wake, self._waker = os.pipe()
@@ -61,6 +61,7 @@ class Agent:
         # type: (int, int, Any) -> None
         """Talk over these from now on; ``holder``: the socket whose other end waits until we are through."""
         self._drop()
+        self._heard_ns = mono_ns()
         self.session, self._holder, self._decoder = (read_fd, write_fd), holder, Decoder()
         self._send(self.hello())
 
@@ -70,25 +71,26 @@ class Agent:
             for fd in set(self.session):
                 os.close(fd)
             self.session = None
-            self._left_ns = mono_ns()
+            self._heard_ns = mono_ns()
         if self._holder is not None:
             self._holder.close()
             self._holder = None
 
     def serve(self, orphan_s=ORPHAN_S):
         # type: (float) -> None
-        """Until told to quit, or until nobody has been there for ``orphan_s``."""
+        """Until told to quit, or until nobody has been heard of for ``orphan_s``."""
         while not self.done:
             if self.session is None and (self._asked_to_end or self.listener is None):
                 break
-            waiting = [f for f in (self.listener, self.session and self.session[0], self._wake) if f is not None]
-            timeout = None if self.session else max(0.0, orphan_s - (mono_ns() - self._left_ns) * 1e-9)
-            ready = select.select(waiting, (), (), timeout)[0]
+            waiting = [f for f in (self._wake, self.listener and self.listener.fileno(), self.session and self.session[0]) if f]
+            silent_s = (mono_ns() - self._heard_ns) * 1e-9
+            # without a listener it is a pipe within this host, which closes when the other end dies
+            ready = readable(waiting, None if self.listener is None else max(0.0, orphan_s - silent_s))
             if not ready:
                 break
             if self._wake in ready:
                 os.read(self._wake, 16)
-            if self.listener is not None and self.listener in ready:
+            if self.listener is not None and self.listener.fileno() in ready:
                 self._accept()
             elif self.session is not None and self.session[0] in ready:
                 self._read()
@@ -118,6 +120,7 @@ class Agent:
             data = os.read(self.session[0], 1 << 16)
             if not data:
                 raise OSError(errno.EPIPE, "closed")
+            self._heard_ns = mono_ns()
             for message, blob in self._decoder.feed(data):
                 self._answer(message, blob)
         except (OSError, FrameError):  # the session is over; a new one may come
@@ -157,6 +160,11 @@ class Agent:
         except Exception as e:  # noqa: BLE001 - told to the launcher, which decides
             answer = {"error": "%s: %s" % (type(e).__name__, e)}
         self._send(dict(answer, id=message.get("id")), blob)
+
+    def do_beat(self, _message):
+        # type: (dict) -> dict
+        """The launcher lives."""
+        return {}
 
     def do_echo(self, _message):
         # type: (dict) -> dict

@@ -1,7 +1,12 @@
-"""The few calls that Python 3.6 lacks, under one name for every version."""
+"""The few calls that Python 3.6 lacks, under one name for every version; and waiting for files."""
 
 import os
+import select
 import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 if hasattr(time, "monotonic_ns"):
     mono_ns = time.monotonic_ns
@@ -30,3 +35,12 @@ else:  # Python 3.6
         # type: (int, list, int, int) -> int
         os.lseek(fd, offset, os.SEEK_SET)
         return os.readv(fd, buffers)
+
+
+def readable(fds, timeout_s):
+    # type: (list, Any) -> list
+    """Those of ``fds`` that can be read or have ended; none after ``timeout_s`` (None: wait). No file above 1,023 for select."""
+    poller = select.poll()
+    for fd in fds:
+        poller.register(fd, select.POLLIN)
+    return [fd for fd, _ in poller.poll(None if timeout_s is None else int(timeout_s * 1000) + 1)]

@@ -8,9 +8,9 @@ hold a whole table.
 from __future__ import annotations
 
 import os
-import select
 from typing import Any
 
+from mpi_collector.node.compat import readable
 from mpi_collector.node.frames import BLOB_MAX, VERSION, Decoder, FrameError, encode
 from mpi_collector.node.identity import identity
 from mpi_collector.transport.mpi import World
@@ -71,7 +71,7 @@ class Bridge:
     def _next(self, timeout_s: float | None) -> dict[str, Any] | None:
         """The next request, or None when none came in time."""
         while not self._queue:
-            if not select.select((0,), (), (), timeout_s)[0]:
+            if not readable([0], timeout_s):
                 return None
             data = os.read(0, 1 << 16)
             if not data:

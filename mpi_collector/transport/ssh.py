@@ -76,6 +76,7 @@ class SshRoot:
         self._facts: dict[str, Any] = {}
         self._running = False
         self._replicas = Replicas(options, run)
+        self._beats: list[asyncio.Task[None]] = []
 
     def _remote(self, name: str, local: bool, key: str) -> Remote:
         session = Session([], b"")
@@ -145,9 +146,20 @@ class SshRoot:
                     if attempt == 2 or not any(w in str(e) for w in ("closed by", "reset by", "kex_exchange")):
                         raise
             await asyncio.sleep(0.5 * 2**attempt)
+        self._beats.append(asyncio.create_task(self._beat(remote)))
         hello = remote.session.hello
         remote.agent_pid = hello["pid"]
         remote.state.identity, remote.state.hostname = hello["identity"], hello["identity"]["hostname"]
+
+    async def _beat(self, remote: Remote) -> None:
+        """As long as this process lives, whatever it is busy with: an agent that hears nothing goes home."""
+        while True:
+            await asyncio.sleep(min(_HEARTBEAT_S, orphan_s() / 4))
+            remote.session.send({"do": "beat"})
+
+    def _silence(self) -> None:
+        for task in self._beats:
+            task.cancel()
 
     def check(self) -> dict[str, dict[str, Any]]:
         """{host: what its agent says of it} after connecting; a host that failed has its error in ``hosts``."""
@@ -390,6 +402,7 @@ class SshRoot:
         self._replicas.close(False)
 
         async def leave() -> None:
+            self._silence()
             await asyncio.gather(*(r.session.disconnect() for r in self._remotes))
 
         self._do(leave())
@@ -405,6 +418,8 @@ class SshRoot:
         return True
 
     async def _dismiss(self, saved: bool) -> None:
+        self._silence()
+
         async def one(remote: Remote) -> None:
             try:
                 if saved and (remote.state.collected or (remote.state.ready and not remote.state.sampling)):

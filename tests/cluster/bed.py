@@ -108,6 +108,11 @@ class Process:
         stat = _read(f"/proc/{self.pid}/stat")
         return bool(stat) and stat.rpartition(")")[2].split()[0] != "Z"
 
+    @property
+    def parent(self) -> int:
+        """The machine's pid of its parent."""
+        return int(_read(f"/proc/{self.pid}/stat").rpartition(")")[2].split()[1])
+
     def cpu_s(self) -> float:
         """CPU seconds of all its threads so far, to the nanosecond."""
         threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
@@ -328,6 +333,10 @@ class Bed:
         return path
 
     # ---- seeing what is on a host
+    def init(self, host: int) -> int:
+        """The machine's pid of its first process."""
+        return self._inits[host]
+
     def processes(self, host: int) -> list[Process]:
         return processes(self._inits[host] if host else os.getpid())
 

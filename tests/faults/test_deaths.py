@@ -1,0 +1,223 @@
+"""kill -9 of every process there is, and of hosts."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from bed import Process, descendants, poll
+from flight import ALL, EXIT_CODE, Flight, Flights
+
+import mpi_collector
+
+MPIS = ["openmpi", "mpich"]
+EVERY = [*MPIS, "ssh"]
+over = pytest.mark.parametrize
+
+
+def kill(process: Process) -> int:
+    """kill -9; when (UTC ns)."""
+    now = time.time_ns()
+    process.signal(signal.SIGKILL)
+    return now
+
+
+@over("transport", EVERY)
+def test_sampling_process(flights: Flights, transport: str) -> None:
+    """The rank or agent of node3."""
+    flight = flights.start().recording()
+    killed = kill(flight.sampler(3))
+    row = flights.row("kill -9 of a sampling rank or agent", 3, came_back="recover")
+    if transport == "ssh":  # the job and the other agents go on
+        time.sleep(1)
+        flight.end()
+        assert flight.job.finish() == EXIT_CODE, flight.job.err
+        row.came_back = "others by themselves, its host by recover"
+        with mpi_collector.load(flight.results) as run:
+            assert list(run.run["hosts_partial"]) == ["node3"]
+            assert {"node1", "node2"} <= set(run)
+            assert all(run[k].tick[-1] == -1 for k in ("node1", "node2"))
+        row.gone_s = flight.all_gone(10)
+        flight.tally(row, killed, flight.results, flight.recovered())
+    else:
+        flight.job.finish()
+        row.gone_s = flight.all_gone(10)
+        flight.tally(row, killed, flight.recovered())
+    assert row.lost["node3"] <= 1
+    assert max(row.lost.values()) <= 1
+
+
+@over("transport", MPIS)
+@over("what", ["rank 0", "launcher daemon", "mpirun"])
+def test_parts_of_a_launch(flights: Flights, transport: str, what: str) -> None:
+    flight = flights.start().recording()
+    victims = {"rank 0": (1,), "launcher daemon": (2,), "mpirun": ()}[what]
+    if what == "rank 0":
+        killed = kill(flight.sampler(1))
+    elif what == "mpirun":
+        killed = kill(flight.job.launcher())
+    else:
+        names = ("prted", "hydra_pmi_proxy")
+        killed = kill(next(p for p in flight.bed.processes(2) if p.name in names))
+    row = flights.row(f"kill -9 of {'a ' if what == 'launcher daemon' else ''}{what}", *victims, came_back="recover")
+    flight.job.finish()
+    row.gone_s = flight.all_gone(10)
+    flight.tally(row, killed, flight.recovered())
+    assert max(row.lost.values()) <= 1
+
+
+@over("transport", EVERY)
+def test_life_cycle_process(flights: Flights, transport: str) -> None:
+    flight = flights.start(life_cycle=True).recording()
+    killed = kill(own(flight))
+    row = flights.row("kill -9 of the life-cycle process", came_back="recover")
+    flight.end()  # the job lives on, and ends when it ends
+    flight.job.process.wait(30)
+    row.gone_s = flight.all_gone(15)
+    flight.tally(row, killed, flight.recovered())
+    assert max(row.lost.values()) <= 1
+    assert set(row.kept) == {"node1", "node2", "node3"}
+
+
+def own(flight: Flight) -> Process:
+    """The life-cycle process."""
+    return next(p for p in descendants(flight.job.process.pid) if "mpi_collector" in p.words and "python" in p.words[0])
+
+
+@over("transport", EVERY)
+def test_sshd_of_a_host(flights: Flights, transport: str) -> None:
+    """All sshd of node2, which starts again a second later."""
+    flight = flights.start().recording()
+    killed = time.time_ns()
+    for process in [p for p in flight.bed.processes(2) if p.words[0].startswith("sshd") or p.name == "sshd"]:
+        process.signal(signal.SIGKILL)
+    time.sleep(1)
+    flight.bed.script("sshd", "2", "start")
+    row = flights.row("kill -9 of every sshd of a host, back after 1 s", 2)
+    time.sleep(2)
+    flight.end()
+    flight.job.finish(60)
+    row.gone_s = flight.all_gone(10)
+    if list(flight.results.glob("*_timeseries.npz")):
+        assert not any(flight.bed.spools(k) for k in ALL)
+        flight.tally(row, killed)
+        assert flight.job.process.returncode == EXIT_CODE
+    else:
+        assert transport != "ssh"
+        row.came_back = "recover"
+        flight.tally(row, killed, flight.recovered())
+    assert max(row.lost.values()) <= 1
+
+
+@over("transport", EVERY)
+@over("replicate", [0, 1])
+def test_a_host_loses_power(flights: Flights, transport: str, replicate: int) -> None:
+    flight = flights.start(*(["--replicate", "1"] if replicate else [])).recording()
+    time.sleep(2)
+    try:
+        flight.bed.power_off(2)
+        off = time.time_ns()
+        time.sleep(1)
+        flight.end()
+        flight.job.finish(90)
+        ended = time.time_ns()
+    finally:
+        flight.bed.power_on(2)
+    row = flights.row("a host loses power" + (", --replicate 1" if replicate else ""), 2)
+    row.gone_s = flight.all_gone(10)
+    flight.tally(row, off)
+    if replicate:
+        assert row.lost["node2"] <= 10 * (1 + 1 + 2)  # the interval of the copies, a turn of rank 0, and a busy machine
+    else:
+        assert "node2" not in row.kept
+        row.note = "nothing of that host"
+    check_others(flight, 2)
+    assert not any(flight.bed.spools(k) for k in (1, 3))
+    assert (ended - off) / 1e9 < 60
+
+
+def check_others(flight: Flight, lost: int) -> None:
+    """The files are there, partial because of one host, and every other is whole; the job's exit code is its own."""
+    with mpi_collector.load(flight.results) as run:
+        assert list(run.run["hosts_partial"]) == [f"node{lost}"]
+        assert run.run["command_exit_code"] == EXIT_CODE
+        for other in {1, 2, 3} - {lost}:
+            assert run[f"node{other}"].tick[-1] == -1
+    assert "Traceback" not in flight.job.err, flight.job.err
+
+
+@over("transport", EVERY)
+def test_cable_out_for_good(flights: Flights, transport: str) -> None:
+    flight = flights.start().recording()
+    out = time.time_ns()
+    flight.bed.script("link", "3", "down")
+    try:
+        time.sleep(2)
+        flight.end()
+        flight.job.finish(90)
+        check_others(flight, 3)
+        row = flights.row("a cable out for good", 3)
+        poll("node3 has noticed", 90, lambda: not flight.samplers(3))
+    finally:
+        flight.bed.script("link", "3", "up")
+    row.gone_s = flight.all_gone(10)
+    row.came_back = "others by themselves, its host by recover"
+    flight.tally(row, out, flight.results, flight.recovered())
+    assert row.lost["node3"] <= 1
+
+
+@over("transport", EVERY)
+def test_cable_out_for_five_seconds(flights: Flights, transport: str) -> None:
+    flight = flights.start(MPI_COLLECTOR_ORPHAN_S="20").recording()
+    flight.bed.script("link", "3", "down")
+    time.sleep(5)
+    flight.bed.script("link", "3", "up")
+    time.sleep(2)
+    flight.end()
+    assert flight.job.finish(90) == EXIT_CODE, flight.job.err
+    row = flights.row("a cable out for 5 s", 3)
+    row.gone_s = flight.all_gone(10)
+    ended = end_of(flight)
+    flight.tally(row, ended)
+    assert max(row.lost.values()) <= 1
+    assert not any(flight.bed.spools(k) for k in ALL)
+
+
+def end_of(flight: Flight) -> int:
+    """When the extra row of the stop was taken, on the first host (UTC ns)."""
+    with mpi_collector.load(flight.results) as run:
+        return min(int(host.timestamp_ns[-1]) for host in run.values())
+
+
+@over("transport", EVERY)
+@over("back", [False, True])
+def test_cable_out_during_the_gather(flights: Flights, transport: str, back: bool) -> None:
+    """node3 stands still at the stop, so that everybody waits for it; then its cable is out."""
+    flight = flights.start("--gather-timeout", "15" if back else "5", MPI_COLLECTOR_ORPHAN_S="8").recording()
+    sampler = flight.sampler(3)
+    sampler.signal(signal.SIGSTOP)
+    stopped = time.time_ns()
+    flight.end()
+    time.sleep(1)
+    flight.bed.script("link", "3", "down")
+    try:
+        sampler.signal(signal.SIGCONT)
+        if back:
+            time.sleep(3)
+            flight.bed.script("link", "3", "up")
+        flight.job.finish(90)
+        assert flight.job.process.returncode == EXIT_CODE, flight.job.err
+        row = flights.row(f"a cable out during the gather{', back after 3 s' if back else ''}", 3)
+        if not back:
+            check_others(flight, 3)
+            poll("node3 has noticed", 90, lambda: not flight.samplers(3))
+    finally:
+        flight.bed.script("link", "3", "up")
+    row.gone_s = flight.all_gone(10)
+    if any(flight.bed.spools(3)):
+        row.came_back = "others by themselves, its host by recover"
+        flight.tally(row, stopped, flight.results, flight.recovered())
+    else:
+        flight.tally(row, stopped)
+    assert row.lost["node3"] <= 1
