@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import sys
 import time
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.node.salvage import find
+from mpi_collector.transport.options import SamplingOptions
 
 if TYPE_CHECKING:
-    from mpi_collector.transport.ssh import SshRoot
+    from mpi_collector.benchmark.recover import Reach
 
 _EPILOG = """\
 examples:
@@ -31,10 +33,9 @@ def main(words: Sequence[str]) -> int:
     """0 when everything asked for was recovered (or listed), 2 when there is nothing or a run is still alive."""
     args = _parse(words)
     if not args.hosts and not args.hostfile:
-        here = {"": find(str(args.spool_dir))}
+        here = {"": [s for place in _options(args).places for s in find(place)]}
         return _act(args, here, {}, None)
     from mpi_collector.transport.hosts import HostsError, local_names, parse_hostfile, parse_hosts
-    from mpi_collector.transport.options import SamplingOptions
     from mpi_collector.transport.ssh import SshRoot
 
     try:
@@ -43,9 +44,8 @@ def main(words: Sequence[str]) -> int:
         print(f"mpi_collector: {e}", file=sys.stderr)
         return 2
     own = local_names(hosts)
-    options = SamplingOptions(spool_dir=str(args.spool_dir))
     pairs = [(h, h in own) for h in hosts]
-    root = SshRoot(options, f"recover-{secrets.token_hex(3)}", pairs, args.ssh_username, 8, args.ssh_timeout)
+    root = SshRoot(_options(args), f"recover-{secrets.token_hex(3)}", pairs, args.ssh_username, 8, args.ssh_timeout)
     try:
         found = root.spools()
         errors = {h.key: h.error or "no answer" for h in root.hosts if h.key not in found}
@@ -54,6 +54,11 @@ def main(words: Sequence[str]) -> int:
         return _act(args, found, errors, root)
     finally:
         root.dismiss(False)
+
+
+def _options(args: argparse.Namespace) -> SamplingOptions:
+    rescue_dir = os.path.abspath(args.rescue_dir) if args.rescue_dir else None
+    return SamplingOptions(spool_dir=str(args.spool_dir), rescue_dir=rescue_dir)
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -67,6 +72,8 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     add("--ssh-timeout", type=float, default=30.0, metavar="S", help="wait for a host (30)")
     add("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where the files go")
     add("--spool-dir", type=Path, default=Path("/dev/shm"), metavar="DIR", help="where the spools are")
+    add("--rescue-dir", default=os.environ.get("MPI_COLLECTOR_RESCUE_DIR") or None, metavar="DIR",
+        help="and where the run set its recording down (its --rescue-dir; MPI_COLLECTOR_RESCUE_DIR)")  # fmt: skip
     add("--keep", action="store_true", help="do not remove the spools")
     args = parser.parse_args(words)
     if args.hosts and not args.run and _is_run(args.hosts[-1]):
@@ -80,12 +87,16 @@ def _is_run(word: str) -> bool:
     return len(parts) >= 3 and parts[-2].isdigit() and len(parts[-2]) == 8
 
 
-def _act(args: argparse.Namespace, found: dict[str, list[dict[str, Any]]], errors: dict[str, str], root: SshRoot | None) -> int:
+def _act(args: argparse.Namespace, found: dict[str, list[dict[str, Any]]], errors: dict[str, str], root: Reach | None) -> int:
     """List, or recover every run that begins with what was asked for. ``found``: by host, "" for this one."""
     runs: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    seen = set()
     for host, spools in found.items():
         for spool in spools:
-            if spool["run"].startswith(args.run):
+            file = tuple(spool[name] for name in ("dir", "run", "key", "bytes", "mtime"))
+            shared = spool["dir"] != str(args.spool_dir) and file in seen  # --rescue-dir on a file system of many hosts
+            seen.add(file)
+            if spool["run"].startswith(args.run) and not shared:
                 runs.setdefault(spool["run"], []).append((host, spool))
     if not args.run:
         for run, places in sorted(runs.items()):
@@ -93,7 +104,7 @@ def _act(args: argparse.Namespace, found: dict[str, list[dict[str, Any]]], error
         return 0
     if not runs:
         where = "these hosts" if root is not None else "this host; --hosts looks on others"
-        print(f"mpi_collector: no spool of {args.run} under {args.spool_dir} on {where}", file=sys.stderr)
+        print(f"mpi_collector: no spool of {args.run} under {' or '.join(_options(args).places)} on {where}", file=sys.stderr)
         return 2
     from mpi_collector.benchmark.recover import Here, There, recover_run
 
@@ -101,8 +112,8 @@ def _act(args: argparse.Namespace, found: dict[str, list[dict[str, Any]]], error
     for run, places in sorted(runs.items()):
         sources = []
         for host, spool in places:
-            make = partial(There, root, host, run, spool["key"]) if root is not None else partial(
-                Here, str(args.spool_dir), run, spool["key"])  # fmt: skip
+            make = partial(There, root, host, spool["dir"], run, spool["key"]) if root is not None else partial(
+                Here, spool["dir"], run, spool["key"])  # fmt: skip
             sources.append((spool["key"], make))
         without = {h: "no spool of this run" for h in found if root is not None and h not in {host for host, _ in places}}
         codes.append(recover_run(run, sources, args.results_dir, args.keep, {**errors, **without}))

@@ -7,8 +7,10 @@ hold a whole table.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import signal
 from typing import Any
 
 from mpi_collector.node.frames import BLOB_MAX, VERSION, Decoder, FrameError, encode
@@ -38,6 +40,12 @@ class Bridge:
         self._unacknowledged = 0
         self._done = False
         self._parent = os.getppid()
+        self._told = False  # that the life-cycle process has died
+        hydra = "Open MPI" not in world.library()  # passes the end of stdin on, and means a rank's death by that signal
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN if hydra else self._hear)
+
+    def _hear(self, _signum: int, _frame: object) -> None:
+        self._told = True
 
     def serve(self) -> None:
         self._send({"hello": VERSION, "identity": identity(), "pid": os.getpid(), "size": self.world.size,
@@ -51,10 +59,20 @@ class Bridge:
                     self._answer(message)
         finally:
             if self.root is not None and not self._done:
-                self.root.keep()
+                self._leave()
+
+    def _leave(self) -> None:
+        """The spools stay. Where the launcher still lives its ranks are told, since nobody else will."""
+        assert self.root is not None
+        self.everybody = False
+        if os.getppid() != self._parent:
+            self.root.keep()
+            return
+        with contextlib.suppress(Exception):
+            self.everybody = self.root.dismiss(False)
 
     def _turn(self) -> None:
-        if os.getppid() != self._parent:
+        if self._told or os.getppid() != self._parent:
             raise LauncherGone
         if self.root is not None:
             self.root.idle()
@@ -71,7 +89,11 @@ class Bridge:
     def _next(self, timeout_s: float | None) -> dict[str, Any] | None:
         """The next request, or None when none came in time."""
         while not self._queue:
-            if not select.select((0,), (), (), timeout_s)[0]:
+            if self._told:
+                raise LauncherGone
+            if not select.select((0,), (), (), _TURN_S if timeout_s is None else timeout_s)[0]:
+                if timeout_s is None:
+                    continue
                 return None
             data = os.read(0, 1 << 16)
             if not data:

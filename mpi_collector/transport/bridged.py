@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
@@ -27,7 +28,8 @@ class BridgedRoot:
         self.missing_ranks: list[int] = []
         self.capacity, self.t0_ns, self.epoch_ns = options.max_samples, 0, 0
         self.lost = ""
-        self._session = Session(argv, b"", environ)
+        # Open MPI 5 does not tell its ranks that stdin has ended; this signal every launcher hands on
+        self._session = Session(argv, b"", environ, signal.SIGUSR1)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bridge", daemon=True)
         self._thread.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from typing import Any
 
 from mpi_collector.node import marks
@@ -95,6 +96,8 @@ class Member:
     def _hurry(self, _signum: int, _frame: object) -> None:
         self._hurry_until = mono_ns() + int(HURRY_S * 1e9)
         self._poll_s = BUSY_POLL_S
+        if self.recorder is not None:  # Open MPI 5 kills a quarter of a second later: there may be no time at the end
+            threading.Thread(target=self.recorder.rescue, name="rescue", daemon=True).start()
 
     def _next(self) -> dict[str, Any]:
         """The root's next word. Orphan when the launcher has gone or a SIGTERM was not followed by anything."""

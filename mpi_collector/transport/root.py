@@ -355,7 +355,8 @@ class Root:
         assert self.world is not None
         for rank in range(1, self.world.size):
             self.world.send(rank, type="exit")
-        left, deadline = set(ranks), mono_ns() + _BYE_NS
+        patience = int(self.options.gather_timeout_s * 1e9) if self.options.rescue_dir else _BYE_NS
+        left, deadline = set(ranks), mono_ns() + patience
         while left and mono_ns() < deadline:
             self._pump()
             left -= {r for r, box in self._inbox.items() if box and box[-1]["type"] == "bye"}
