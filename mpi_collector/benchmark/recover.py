@@ -48,7 +48,10 @@ class Here:
 
 
 class Reach(Protocol):
-    """What gets at the spools of many hosts: agents over ssh, ranks over MPI."""
+    """What gets at the spools of many hosts: agents over ssh, ranks over MPI. ``unreached``: {host: why} after ``spools``."""
+
+    @property
+    def unreached(self) -> dict[str, str]: ...
 
     def spools(self) -> dict[str, list[dict[str, Any]]]: ...
     def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]: ...

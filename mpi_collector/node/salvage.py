@@ -130,6 +130,10 @@ class Salvaged:
             except OSError:  # gone already, or not empty
                 continue
 
+    def rescue(self):
+        # type: () -> None
+        """It has been through worse."""
+
     def close(self):
         # type: () -> None
         self._table = None

@@ -19,6 +19,7 @@ from mpi_collector.transport.mpi import World
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.recorder import NodeRecorder
 from mpi_collector.transport.root import Root
+from mpi_collector.transport.spool_ranks import SpoolRanks
 
 _WINDOW = 4  #: blobs on their way at a time
 _TURN_S = 1.0  #: how often the ranks' messages are looked at while nothing is asked
@@ -154,6 +155,23 @@ class Bridge:
         assert self.root is not None
         self.everybody = self.root.dismiss(bool(message["saved"]))
         self._done = True
+        return {}
+
+    # ---- requests of recover
+    def do_spools(self, message: dict[str, Any]) -> dict[str, Any]:
+        options = SamplingOptions.from_dict(message["options"])
+        self.root = self._ranks = SpoolRanks(options, message["run"], self.world, message["names"])
+        return {"spools": self._ranks.spools(), "unreached": self._ranks.unreached}
+
+    def do_adopt(self, message: dict[str, Any]) -> dict[str, Any]:
+        return {"about": self._ranks.adopt(message["host"], message["place"], message["run"], message["key"])}
+
+    def do_take(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._ranks.take_adopted(message["host"], self)
+        return {}
+
+    def do_drop(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._ranks.drop_adopted(message["host"])
         return {}
 
     # ---- it is the sink of its own gather

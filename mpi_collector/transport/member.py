@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from typing import Any
+from typing import Any, cast
 
 from mpi_collector.node import marks
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.identity import identity
 from mpi_collector.node.recorder import use_all_cpus
+from mpi_collector.node.salvage import Salvaged, find
 from mpi_collector.node.spool import user_directory
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.mpi import Lost, World
@@ -144,6 +145,17 @@ class Member:
         ready = self.recorder.prepare()
         self._stop_request = os.path.join(os.path.dirname(ready["spool"]), "stop") if ready["spool"] else ""
         self._answer(type="ready", **ready)
+
+    def _on_spools(self, message: dict[str, Any]) -> None:
+        """What dead runs left here."""
+        self._answer(type="spools", spools=[s for place in message["places"] for s in find(place)])
+
+    def _on_adopt(self, message: dict[str, Any]) -> None:
+        """Take one of them as if it had been recorded by this rank."""
+        self._members, self.recorder = [], None  # the map of the one before holds its lock
+        spool = Salvaged(message["spool_dir"], message["run"], message["key"])
+        self.recorder = cast(NodeRecorder, spool)  # its face at the end of a run
+        self._answer(type="adopted", about=spool.about())
 
     def _on_clock(self, _message: dict[str, Any]) -> None:
         self._poll_s = BUSY_POLL_S

@@ -14,7 +14,7 @@ _STDERR_KEPT = 2000
 _PR_SET_PDEATHSIG = 1
 
 
-class SessionLost(Exception):
+class SessionLost(RuntimeError):
     """The connection is gone or does not answer; the text says what was seen."""
 
 

@@ -184,6 +184,11 @@ class SshRoot:
         self._do(self._all("looking", self._remotes, one))
         return {r.name: found[r.name] for r in self._remotes if r.name in found}
 
+    @property
+    def unreached(self) -> dict[str, str]:
+        """{host: why nothing is known of what is there}."""
+        return {r.name: r.state.error for r in self._remotes if r.state.error}
+
     def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
         """Have the agent of ``host`` take a spool there; what the run's document needs of it. RuntimeError says why not."""
         remote = next(r for r in self._remotes if r.name == host)
