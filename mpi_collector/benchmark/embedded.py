@@ -107,6 +107,7 @@ def collect(
     when_full: str = "decimate",
     json: str = "auto",
     spool_dir: str = "/dev/shm",
+    rescue_dir: str | None = None,
     sampler: str = "process",
     quiet: bool = False,
 ) -> EmbeddedRecorder:
@@ -126,6 +127,7 @@ def collect(
         raise ValueError("max_samples: at least 2")
     select(sources)
     options = SamplingOptions(
-        interval_s=interval, max_samples=max_samples, when_full=when_full, sources=sources, spool_dir=spool_dir
-    )
+        interval_s=interval, max_samples=max_samples, when_full=when_full, sources=sources, spool_dir=spool_dir,
+        rescue_dir=os.path.abspath(rescue_dir) if rescue_dir else None,
+    )  # fmt: skip
     return EmbeddedRecorder(CollectPlan(options, Path(os.fspath(results_dir)), json), comm, sampler, Teller(quiet))

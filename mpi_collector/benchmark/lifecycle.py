@@ -133,36 +133,42 @@ class Lifecycle:
             )
         return self._bridged(choice, collection)
 
-    def _checked(self, choice: Choice) -> dict[str, str]:
-        """{host: what keeps a rank of ours from starting there}, before a launch that one such host would fail."""
-        from mpi_collector.transport.preflight import check_ranks
-
-        plan = self.plan
-        if not choice.launcher.profile.ssh_variable or any(v in os.environ for v in _ALLOCATIONS):
-            return {}  # these launchers reach hosts that nobody else may log in to
-        here = local_names([h.name for h in plan.hosts])
-        others = [h for h in plan.hosts if h.name not in here]
-        return check_ranks(others, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, self.teller.progress)
-
     def _bridged(self, choice: Choice, collection: Collection) -> RootLike:
         from mpi_collector.transport.bridged import BridgedRoot
-        from mpi_collector.transport.profiles import hostfile_text, launch_command
 
-        collection.unusable = self._checked(choice)
+        collection.unusable = unusable(self.plan, choice, self.teller.progress)
         hosts = [h for h in self.plan.hosts if h.name not in collection.unusable]
         if not hosts:
             raise TransportError(f"no host is left: {listed(collection.unusable)}")
         self._temporary = tempfile.TemporaryDirectory(prefix="mpi_collector-")
-        hostfile = Path(self._temporary.name) / "hosts"
-        hostfile.write_text(hostfile_text(choice.launcher.profile, hosts))
-        argv = [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
-        user = ["-l", self.plan.ssh_username] if self.plan.ssh_username else []
-        launch = launch_command(
-            choice.launcher, hosts, argv, self.plan.mpi_params, hostfile, os.getuid() == 0, ssh_args=user
-        )
-        self.teller.detail(f"collectors: {shlex.join(launch.argv)}")
-        environ = {**os.environ, **launch.environ_additions}
-        return BridgedRoot(self.plan.sampling, collection.run, launch.argv, known_names(hosts), environ)
+        argv, environ = ranks_launch(self.plan, choice, hosts, self._temporary.name)
+        self.teller.detail(f"collectors: {shlex.join(argv)}")
+        return BridgedRoot(self.plan.sampling, collection.run, argv, known_names(hosts), environ)
+
+
+def unusable(plan: LifecyclePlan, choice: Choice, progress: Callable[[str, int, int], None]) -> dict[str, str]:
+    """{host: what keeps a rank of ours from starting there}, before a launch that one such host would fail."""
+    from mpi_collector.transport.preflight import check_ranks
+
+    if not choice.launcher.profile.ssh_variable or any(v in os.environ for v in _ALLOCATIONS):
+        return {}  # these launchers reach hosts that nobody else may log in to
+    here = local_names([h.name for h in plan.hosts])
+    others = [h for h in plan.hosts if h.name not in here]
+    return check_ranks(others, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, progress)
+
+
+def ranks_launch(
+    plan: LifecyclePlan, choice: Choice, hosts: Sequence[HostSpec], directory: str
+) -> tuple[list[str], dict[str, str]]:
+    """(words, environment) of the launch of one rank on each of ``hosts``; its host file goes into ``directory``."""
+    from mpi_collector.transport.profiles import hostfile_text, launch_command
+
+    hostfile = Path(directory) / "hosts"
+    hostfile.write_text(hostfile_text(choice.launcher.profile, hosts))
+    argv = [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
+    user = ["-l", plan.ssh_username] if plan.ssh_username else []
+    launch = launch_command(choice.launcher, hosts, argv, plan.mpi_params, hostfile, os.getuid() == 0, ssh_args=user)
+    return launch.argv, {**os.environ, **launch.environ_additions}
 
 
 def known_names(hosts: Sequence[HostSpec]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A run's files from the spools that its dead processes left, on this host or on all of them over ssh."""
+"""A run's files from the spools that its dead processes left, on this host or on all of them over ssh or MPI."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from mpi_collector.output.files import ResultsError, release, reserve
 from mpi_collector.output.sink import FileSink
 from mpi_collector.report.verdict import line, verdict
 from mpi_collector.transport.base import Sink
-from mpi_collector.transport.ssh import SshRoot
 
 
 class Place(Protocol):
@@ -30,10 +29,10 @@ class Place(Protocol):
 
 
 class Here:
-    """A spool of this host."""
+    """A spool of this host. ``place``: the directory it is under."""
 
-    def __init__(self, spool_dir: str, run: str, key: str) -> None:
-        self._spool = Salvaged(spool_dir, run, key)
+    def __init__(self, place: str, run: str, key: str) -> None:
+        self._spool = Salvaged(place, run, key)
         self.about: dict[str, Any] = self._spool.about()
 
     def take(self, sink: Sink) -> None:
@@ -48,12 +47,25 @@ class Here:
         self._spool.discard()
 
 
+class Reach(Protocol):
+    """What gets at the spools of many hosts: agents over ssh, ranks over MPI. ``unreached``: {host: why} after ``spools``."""
+
+    @property
+    def unreached(self) -> dict[str, str]: ...
+
+    def spools(self) -> dict[str, list[dict[str, Any]]]: ...
+    def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]: ...
+    def take_adopted(self, host: str, sink: Sink) -> None: ...
+    def drop_adopted(self, host: str) -> None: ...
+
+
 @dataclass
 class There:
-    """A spool of another host. An agent holds one at a time: it is adopted again before it is taken or dropped."""
+    """A spool of another host. A host holds one at a time: it is adopted again before it is taken or dropped."""
 
-    root: SshRoot
+    root: Reach
     host: str
+    place: str
     run: str
     key: str
 
@@ -61,7 +73,7 @@ class There:
         self.about: dict[str, Any] = self._adopt()
 
     def _adopt(self) -> dict[str, Any]:
-        return self.root.adopt(self.host, self.run, self.key)
+        return self.root.adopt(self.host, self.place, self.run, self.key)
 
     def take(self, sink: Sink) -> None:
         self._adopt()

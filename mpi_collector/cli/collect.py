@@ -77,6 +77,9 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
         help="write the page when the report extra is installed (auto; MPI_COLLECTOR_REPORT)")  # fmt: skip
     add("--spool-dir", default="/dev/shm", metavar="DIR", help="tmpfs for the recording while it is made (/dev/shm)")
     add("--max-spool-mb", type=float, default=None, metavar="MB", help="limit of the spool on each host (half of what is free)")
+    add("--rescue-dir", default=os.environ.get("MPI_COLLECTOR_RESCUE_DIR") or None, metavar="DIR",
+        help="where a host's process that loses its launcher sets its recording down once more, for sites that wipe /dev/shm "
+             "at logout; recover --rescue-dir reads it (MPI_COLLECTOR_RESCUE_DIR, off)")  # fmt: skip
     add("--replicate", type=_seconds(0.1), default=0.0, metavar="S",
         help="send new rows to rank 0 or the launcher every S seconds, for hosts that lose power (off)")  # fmt: skip
     add("--start-timeout", type=_seconds(0.1), default=30.0, metavar="S", help="wait for the hosts to be sampling (30)")
@@ -97,6 +100,7 @@ def sampling_options(args: argparse.Namespace) -> SamplingOptions:
         duration_s=getattr(args, "duration", None),
         spool_dir=args.spool_dir,
         max_spool_mb=args.max_spool_mb,
+        rescue_dir=os.path.abspath(args.rescue_dir) if args.rescue_dir else None,  # an agent is somewhere else
         start_timeout_s=args.start_timeout,
         gather_timeout_s=args.gather_timeout,
         replicate_s=args.replicate,
@@ -249,7 +253,7 @@ def _bridge(world: object) -> int:
     try:
         bridge.serve()
     except LauncherGone:
-        os._exit(0)
+        pass
     if not bridge.everybody:
         os._exit(0)
     world.finish(True)

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
+import shlex
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mpi_collector.benchmark.teller import say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.node.salvage import find
+from mpi_collector.transport.launcher import Launch, detect
+from mpi_collector.transport.options import SamplingOptions
 
 if TYPE_CHECKING:
-    from mpi_collector.transport.ssh import SshRoot
+    from mpi_collector.benchmark.lifecycle import LifecyclePlan
+    from mpi_collector.benchmark.recover import Reach
+    from mpi_collector.transport.mpi import World
+
+Spools = dict[str, list[dict[str, Any]]]
 
 _EPILOG = """\
 examples:
-  mpi_collector recover                                            # list what there is on this host
+  mpi_collector recover                                            # list what there is on this host (of an allocation: on all)
   mpi_collector recover --hosts node[01-16]                        # and on these, over ssh
   mpi_collector recover --hosts node[01-16] host_20260105_120000   # build its files, then remove its spools
+  mpirun -np 16 --hostfile hosts python -m mpi_collector recover host_20260105_120000   # the same over MPI, or:
+  mpi_collector recover --hosts node[01-16] --transport mpi host_20260105_120000
 
 Run again it does no harm: what was recovered is gone from the hosts, and the files are never overwritten.
 """
@@ -30,30 +42,93 @@ Run again it does no harm: what was recovered is gone from the hosts, and the fi
 def main(words: Sequence[str]) -> int:
     """0 when everything asked for was recovered (or listed), 2 when there is nothing or a run is still alive."""
     args = _parse(words)
-    if not args.hosts and not args.hostfile:
-        here = {"": find(str(args.spool_dir))}
-        return _act(args, here, {}, None)
-    from mpi_collector.transport.hosts import HostsError, local_names, parse_hostfile, parse_hosts
-    from mpi_collector.transport.options import SamplingOptions
-    from mpi_collector.transport.ssh import SshRoot
+    launch = detect()
+    if launch is not None and launch.size > 1:
+        return _launched(args, launch)
+    from mpi_collector.benchmark.reach import chosen, reached
+    from mpi_collector.transport.base import TransportError
+    from mpi_collector.transport.hosts import HostsError
 
     try:
-        hosts = [h.name for h in (parse_hosts(args.hosts) if args.hosts else parse_hostfile(args.hostfile))]
-    except (HostsError, OSError) as e:
-        print(f"mpi_collector: {e}", file=sys.stderr)
+        plan, allocation = _plan(args)
+        choice = chosen(plan, allocation)
+        if choice.transport == "local":
+            return _act(args, {"": [s for place in plan.sampling.places for s in find(place)]}, {}, None)
+        with reached(plan, choice, say) as (way, found, unreached):
+            return _tell_and_act(args, found, unreached, way)
+    except (HostsError, TransportError, OSError) as e:
+        say(str(e))
         return 2
-    own = local_names(hosts)
-    options = SamplingOptions(spool_dir=str(args.spool_dir))
-    pairs = [(h, h in own) for h in hosts]
-    root = SshRoot(options, f"recover-{secrets.token_hex(3)}", pairs, args.ssh_username, 8, args.ssh_timeout)
+
+
+def _tell_and_act(args: argparse.Namespace, found: Spools, unreached: dict[str, str], way: Reach) -> int:
+    for host, why in unreached.items():
+        say(f"warning: {host}: {why}")
+    return _act(args, found, unreached, way)
+
+
+def _plan(args: argparse.Namespace) -> tuple[LifecyclePlan, bool]:
+    """What to look at and how; are its hosts those of an allocation?"""
+    from mpi_collector.benchmark.lifecycle import LifecyclePlan
+    from mpi_collector.transport.hosts import HostsError, from_scheduler, parse_hostfile, parse_hosts
+
+    allocation = None
+    if args.hosts or args.hostfile:
+        hosts = parse_hosts(args.hosts) if args.hosts else parse_hostfile(args.hostfile)
+    else:
+        allocation = from_scheduler() if args.transport != "local" else None
+        hosts = allocation[0] if allocation else []
+        if not hosts and args.transport in ("mpi", "ssh"):
+            raise HostsError([f"--transport {args.transport}: to which hosts? --hosts or --hostfile names them"])
+    plan = LifecyclePlan(
+        _options(args), args.results_dir, hosts=hosts, transport=args.transport, mpi_bin=args.mpi_bin,
+        mpi_params=shlex.split(args.mpi_params), ssh_username=args.ssh_username, ssh_timeout_s=args.ssh_timeout,
+    )  # fmt: skip
+    return plan, allocation is not None
+
+
+def _launched(args: argparse.Namespace, launch: Launch) -> int:
+    """As one of several ranks: every host's first one offers its spools, rank 0 builds the files."""
+    from mpi_collector.transport.mpi import World, WrongMPI
+
     try:
-        found = root.spools()
-        errors = {h.key: h.error or "no answer" for h in root.hosts if h.key not in found}
-        for host, why in errors.items():
-            print(f"mpi_collector: warning: {host}: {why}", file=sys.stderr)
-        return _act(args, found, errors, root)
-    finally:
-        root.dismiss(False)
+        world = World(launch)
+    except WrongMPI as e:
+        if launch.rank == 0:
+            say(str(e))
+        return 2
+    try:
+        code, everybody = _offer(world) if world.rank else _collect(args, world)
+    except Exception:  # noqa: BLE001 - one rank that fails must not leave the others waiting
+        traceback.print_exc()
+        world.abort(1)
+        return 1
+    if not everybody:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # Finalize would wait for who is missing
+    world.finish(True)
+    return code
+
+
+def _offer(world: World) -> tuple[int, bool]:
+    from mpi_collector.transport.member import Member
+
+    return 0, Member(world).run()
+
+
+def _collect(args: argparse.Namespace, world: World) -> tuple[int, bool]:
+    from mpi_collector.transport.spool_ranks import SpoolRanks
+
+    ranks = SpoolRanks(_options(args), f"recover-{secrets.token_hex(3)}", world)
+    found = ranks.spools()
+    code = _tell_and_act(args, found, ranks.unreached, ranks)
+    return code, ranks.dismiss(False)
+
+
+def _options(args: argparse.Namespace) -> SamplingOptions:
+    rescue_dir = os.path.abspath(args.rescue_dir) if args.rescue_dir else None
+    return SamplingOptions(spool_dir=str(args.spool_dir), rescue_dir=rescue_dir)
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -61,17 +136,30 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     add = parser.add_argument
     add("run", nargs="?", default="", help="name of the run, or its beginning; none: list the runs")
-    add("--hosts", "-s", action="extend", nargs="+", default=None, metavar="HOST", help="hosts to look on, over ssh")
+    add("--hosts", "-s", action="extend", nargs="+", default=None, metavar="HOST", help="hosts to look on")
     add("--hostfile", type=Path, default=None, metavar="FILE", help="the same from a file")
+    add("--transport", choices=("auto", "mpi", "ssh", "local"), default="auto",
+        help="how to reach them (auto: ssh; the launcher inside an allocation whose hosts were not named)")  # fmt: skip
+    add("--mpi-bin", default=None, metavar="PATH", help="launcher, or the directory that holds it")
+    add("--mpi-params", default="", metavar="WORDS", help="further options for the launch")
     add("--ssh-username", default=None, metavar="USER", help="user on the hosts")
     add("--ssh-timeout", type=float, default=30.0, metavar="S", help="wait for a host (30)")
     add("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where the files go")
     add("--spool-dir", type=Path, default=Path("/dev/shm"), metavar="DIR", help="where the spools are")
+    add("--rescue-dir", default=os.environ.get("MPI_COLLECTOR_RESCUE_DIR") or None, metavar="DIR",
+        help="and where the run set its recording down (its --rescue-dir; MPI_COLLECTOR_RESCUE_DIR)")  # fmt: skip
     add("--keep", action="store_true", help="do not remove the spools")
     args = parser.parse_args(words)
+    if args.hosts and args.hostfile:
+        parser.error("--hosts and --hostfile: give one of them")
+    if (args.hosts or args.hostfile) and (detect() or _ALONE).size > 1:
+        parser.error("--hosts under a launcher: the hosts of its ranks are looked on")
     if args.hosts and not args.run and _is_run(args.hosts[-1]):
         args.run = args.hosts.pop()  # "--hosts a b RUN": nargs took it
     return args
+
+
+_ALONE = Launch("", 0, 1)
 
 
 def _is_run(word: str) -> bool:
@@ -80,12 +168,16 @@ def _is_run(word: str) -> bool:
     return len(parts) >= 3 and parts[-2].isdigit() and len(parts[-2]) == 8
 
 
-def _act(args: argparse.Namespace, found: dict[str, list[dict[str, Any]]], errors: dict[str, str], root: SshRoot | None) -> int:
+def _act(args: argparse.Namespace, found: Spools, errors: dict[str, str], root: Reach | None) -> int:
     """List, or recover every run that begins with what was asked for. ``found``: by host, "" for this one."""
     runs: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    seen = set()
     for host, spools in found.items():
         for spool in spools:
-            if spool["run"].startswith(args.run):
+            file = tuple(spool[name] for name in ("dir", "run", "key", "bytes", "mtime"))
+            shared = spool["dir"] != str(args.spool_dir) and file in seen  # --rescue-dir on a file system of many hosts
+            seen.add(file)
+            if spool["run"].startswith(args.run) and not shared:
                 runs.setdefault(spool["run"], []).append((host, spool))
     if not args.run:
         for run, places in sorted(runs.items()):
@@ -93,7 +185,7 @@ def _act(args: argparse.Namespace, found: dict[str, list[dict[str, Any]]], error
         return 0
     if not runs:
         where = "these hosts" if root is not None else "this host; --hosts looks on others"
-        print(f"mpi_collector: no spool of {args.run} under {args.spool_dir} on {where}", file=sys.stderr)
+        say(f"no spool of {args.run} under {' or '.join(_options(args).places)} on {where}")
         return 2
     from mpi_collector.benchmark.recover import Here, There, recover_run
 
@@ -101,8 +193,8 @@ def _act(args: argparse.Namespace, found: dict[str, list[dict[str, Any]]], error
     for run, places in sorted(runs.items()):
         sources = []
         for host, spool in places:
-            make = partial(There, root, host, run, spool["key"]) if root is not None else partial(
-                Here, str(args.spool_dir), run, spool["key"])  # fmt: skip
+            make = partial(There, root, host, spool["dir"], run, spool["key"]) if root is not None else partial(
+                Here, spool["dir"], run, spool["key"])  # fmt: skip
             sources.append((spool["key"], make))
         without = {h: "no spool of this run" for h in found if root is not None and h not in {host for host, _ in places}}
         codes.append(recover_run(run, sources, args.results_dir, args.keep, {**errors, **without}))

@@ -182,7 +182,7 @@ class Agent:
     def do_spools(self, message):
         # type: (dict) -> dict
         """What dead runs left here."""
-        return {"spools": find(message["spool_dir"])}
+        return {"spools": [s for place in message["places"] for s in find(place)]}
 
     def do_adopt(self, message):
         # type: (dict) -> dict

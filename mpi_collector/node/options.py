@@ -12,6 +12,7 @@ class SamplingOptions:
         "duration_s": None,
         "spool_dir": "/dev/shm",
         "max_spool_mb": None,
+        "rescue_dir": None,
         "start_timeout_s": 30.0,
         "gather_timeout_s": 60.0,
         "replicate_s": 0.0,
@@ -25,6 +26,7 @@ class SamplingOptions:
     duration_s = None  # type: float | None
     spool_dir = "/dev/shm"  # type: str
     max_spool_mb = None  # type: float | None
+    rescue_dir = None  # type: str | None  # where what is left behind is set down once more, out of reach of a logout
     start_timeout_s = 30.0  # type: float
     gather_timeout_s = 60.0  # type: float
     replicate_s = 0.0  # type: float  # how often rows are sent to the root; 0: only at the end
@@ -49,6 +51,12 @@ class SamplingOptions:
         # type: () -> int
         """0 when the run is open."""
         return int(round(self.duration_s * 1e9)) if self.duration_s is not None else 0
+
+    @property
+    def places(self):
+        # type: () -> list
+        """Where what a dead run left may lie."""
+        return [self.spool_dir] + ([self.rescue_dir] if self.rescue_dir else [])
 
     def to_dict(self):
         # type: () -> dict

@@ -2,8 +2,9 @@
 
 import gc
 import os
+import threading
 
-from . import marks
+from . import marks, rescue
 from . import sources as node_sources
 from .compat import mono_ns
 from .decode import RowDecoder
@@ -50,6 +51,8 @@ class Recorder:
         self._marks_taken = False
         self._end_snapshot = None  # type: Any
         self._offset_ns = 0
+        self._rescued = ""  # where it was set down
+        self._rescuing = threading.Lock()
 
     # ---- before the first sample
     def prepare(self):
@@ -62,6 +65,9 @@ class Recorder:
         meta.update(snapshot=snapshot, topology=topology(snapshot))
         meta.update(self.probe.meta())
         self.spool = self._make_spool(meta)
+        why = rescue.trouble(options.rescue_dir) if options.rescue_dir else ""
+        if why:
+            self.warnings.append("--rescue-dir: %s" % why)
         self._decoder = self.decoder(self.probe.sources, self.probe.layout, self.spool.event)
         gc.collect()
         if hasattr(gc, "freeze"):  # Python 3.7
@@ -195,12 +201,29 @@ class Recorder:
 
     def close(self, remove=False):
         # type: (bool) -> None
+        """``remove``: the recording is safe elsewhere. Else it stays in the spool, and in --rescue-dir if there is one."""
         if self.sampler is not None:
             self.sampler.stop()
+            if not remove:
+                self.rescue()
             self.sampler.close()
         if self.spool is not None:
             self._table = None
             if remove and self.spool.path:
                 marks.remove(os.path.dirname(self.spool.path))
-            self.spool.close(remove)
-            self.spool = None
+            with self._rescuing:
+                if remove and self._rescued:
+                    rescue.remove(self._rescued)
+                self.spool.close(remove)
+                self.spool = None
+
+    def rescue(self):
+        # type: () -> None
+        """Set down what there is in --rescue-dir; from any thread, while sampling too. Nobody is left to tell of failure."""
+        with self._rescuing:
+            if self.options.rescue_dir and self.spool is not None and self.sampler is not None:
+                try:
+                    again = bool(self._rescued)
+                    self._rescued = rescue.save(self.spool, self.options.rescue_dir, self.run, self.key, again)
+                except SpoolError:
+                    pass

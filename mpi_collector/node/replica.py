@@ -5,13 +5,12 @@ them into a file of the same layout, which is then read like any spool. Torn row
 """
 
 import array
-import fcntl
 import mmap
 import os
 import struct
 import zlib
 
-from .spool import HEADER_BYTES, STAGE_FIELDS, SpoolError, SpoolReader, remove_spool, row_crc
+from .spool import HEADER_BYTES, STAGE_FIELDS, Lock, SpoolError, SpoolReader, remove_spool, row_crc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class Replica:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             self._fd = os.open(name, flags, 0o600, dir_fd=directory)
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = Lock(directory, name)  # not on this descriptor: the map of a reader would keep it
             os.ftruncate(self._fd, size)
         except OSError as e:
             raise SpoolError("cannot make the copy %s: %s" % (name, e.strerror)) from e
@@ -122,33 +121,14 @@ class Replica:
 
     def apply(self, doc, blob):
         # type: (dict, Any) -> None
-        """Write a change set. What is not one of this spool is refused whole; a full tmpfs raises."""
-        plain = int(doc["plain"])
-        if doc["size"] != self.size or not 0 <= plain <= 2 * AT_ONCE + self.size:
-            raise SpoolError("%s: a change set of another spool" % self.name)
-        inflate = zlib.decompressobj()
+        """Write a change set. What is not one of this spool is refused; a full tmpfs raises."""
         try:
-            body = memoryview(inflate.decompress(bytes(blob), plain + 1))
-            self._write(body, plain)
-        except (zlib.error, struct.error) as e:
-            raise SpoolError("%s: a damaged change set: %s" % (self.name, e)) from e
+            for at, data in pieces_of(doc, blob, self.size, self.name):
+                # by write, never by map: a full tmpfs answers a write with an error and a touch with death
+                os.pwrite(self._fd, data, at)
         except OSError as e:
             raise SpoolError("%s: %s" % (self.name, e.strerror)) from e
         self.number = doc["number"]
-
-    def _write(self, body, plain):
-        # type: (memoryview, int) -> None
-        if len(body) != plain:
-            raise SpoolError("%s: a change set of %d instead of %d bytes" % (self.name, len(body), plain))
-        at = 0
-        while at < plain:
-            offset, size = _PIECE.unpack_from(body, at)
-            at += _PIECE.size
-            if offset < 0 or size < 0 or offset + size > self.size or at + size > plain:
-                raise SpoolError("%s: a piece at %d of %d bytes is outside of it" % (self.name, offset, size))
-            # by write, never by map: a full tmpfs answers a write with an error and a touch with death
-            os.pwrite(self._fd, body[at : at + size], offset)
-            at += size
 
     def reader(self):
         # type: () -> SpoolReader
@@ -162,3 +142,28 @@ class Replica:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+        self._lock.release()
+
+
+def pieces_of(doc, blob, size, name):
+    # type: (dict, Any, int, str) -> Iterator[tuple]
+    """(offset, bytes) of a change set of a spool of ``size`` bytes. SpoolError when it is none, or damaged."""
+    plain = int(doc["plain"])
+    if doc["size"] != size or not 0 <= plain <= 2 * AT_ONCE + size:
+        raise SpoolError("%s: a change set of another spool" % name)
+    try:
+        body = memoryview(zlib.decompressobj().decompress(bytes(blob), plain + 1))
+    except zlib.error as e:
+        raise SpoolError("%s: a damaged change set: %s" % (name, e)) from e
+    if len(body) != plain:
+        raise SpoolError("%s: a change set of %d instead of %d bytes" % (name, len(body), plain))
+    at = 0
+    while at < plain:
+        if plain - at < _PIECE.size:
+            raise SpoolError("%s: a damaged change set: %d bytes at its end" % (name, plain - at))
+        offset, length = _PIECE.unpack_from(body, at)
+        at += _PIECE.size
+        if offset < 0 or length < 0 or offset + length > size or at + length > plain:
+            raise SpoolError("%s: a piece at %d of %d bytes is outside of it" % (name, offset, length))
+        yield offset, body[at : at + length]
+        at += length

@@ -8,7 +8,8 @@ from . import marks
 from .clock import Timeline
 from .layout import STOP_TICK
 from .pack import Table, facts_of, pack
-from .spool import SpoolError, open_reader, remove_spool, user_directory
+from .rescue import open_any
+from .spool import SpoolError, remove_spool, user_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ OTHERS = ("stop", marks.FILE_NAME)  #: files in a run's directory that are no sp
 
 def find(spool_dir):
     # type: (str) -> list
-    """[{"run", "key", "bytes", "age_s", "alive"}] of this user's spools. What is not ours or no file is passed over."""
+    """[{"dir", "run", "key", "bytes", "mtime", "alive"}] of this user's spools. What is not ours or no file is passed over."""
     base = os.path.join(spool_dir, user_directory())
     out = []
     for run in _names(base):
@@ -29,8 +30,10 @@ def find(spool_dir):
                 info = os.lstat(path)
             except OSError:
                 continue
-            if key not in OTHERS and stat.S_ISREG(info.st_mode) and info.st_uid == os.getuid():
-                out.append({"run": run, "key": key, "bytes": info.st_size, "mtime": int(info.st_mtime), "alive": held(path)})
+            # a name with a dot in front is of a file that is being written
+            if key not in OTHERS and key[0] != "." and stat.S_ISREG(info.st_mode) and info.st_uid == os.getuid():
+                out.append({"dir": spool_dir, "run": run, "key": key, "bytes": info.st_size, "mtime": int(info.st_mtime),
+                            "alive": held(path)})  # fmt: skip
     return out
 
 
@@ -69,7 +72,7 @@ class Salvaged:
         self.key = key
         self.path = os.path.join(spool_dir, user_directory(), run, key)
         self.sampler = None  # type: Any
-        self._table = Table(open_reader(self.path))  # type: Any
+        self._table = Table(open_any(self.path))  # type: Any
         if not self._table.grid:
             raise SpoolError("%s: sampling never started" % self.path)
         self._add_marks()
@@ -124,8 +127,12 @@ class Salvaged:
         for path in (directory, os.path.dirname(directory)):
             try:
                 os.rmdir(path)
-            except OSError:
-                break
+            except OSError:  # gone already, or not empty
+                continue
+
+    def rescue(self):
+        # type: () -> None
+        """It has been through worse."""
 
     def close(self):
         # type: () -> None

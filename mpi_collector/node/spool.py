@@ -246,6 +246,7 @@ class SpoolReader:
     def __init__(self, data, name):
         # type: (Any, str) -> None
         self.data, self.name = data, name
+        self.holder = None  # type: Any  # keeps the file locked where ``data`` does not
         if len(data) < HEADER_BYTES or bytes(data[:8]) != MAGIC:
             raise SpoolError("%s: not a spool of this program" % name)
         words = _HEAD.unpack_from(data, 0)[1:]
@@ -317,11 +318,11 @@ def _event(body):
     return event if isinstance(event, dict) and isinstance(event.get("type"), str) else None
 
 
-def open_reader(path):
-    # type: (str) -> SpoolReader
-    """Map a spool read-only. SpoolError when a process still writes it, when it is a symlink, or not ours."""
+def open_locked(path):
+    # type: (str) -> tuple
+    """(descriptor, size) of a file that is ours and that no process writes; it is locked as long as the descriptor lives."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as e:
         raise SpoolError("%s: %s" % (path, e.strerror)) from e
     try:
@@ -334,9 +335,20 @@ def open_reader(path):
             if e.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
             raise SpoolError("%s: its run is still alive" % path) from e
-        if info.st_size < HEADER_BYTES:
-            raise SpoolError("%s: truncated: %d bytes" % (path, info.st_size))
-        mm = mmap.mmap(fd, info.st_size, mmap.MAP_SHARED, mmap.PROT_READ)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd, info.st_size
+
+
+def open_reader(path):
+    # type: (str) -> SpoolReader
+    """Map a spool read-only. SpoolError when a process still writes it, when it is a symlink, or not ours."""
+    fd, size = open_locked(path)
+    try:
+        if size < HEADER_BYTES:
+            raise SpoolError("%s: truncated: %d bytes" % (path, size))
+        mm = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ)  # it duplicates fd: the lock lives as long as the map
     finally:
         os.close(fd)
     return SpoolReader(memoryview(mm), path)

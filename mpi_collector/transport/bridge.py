@@ -7,7 +7,9 @@ hold a whole table.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from typing import Any
 
 from mpi_collector.node.compat import readable
@@ -17,6 +19,7 @@ from mpi_collector.transport.mpi import World
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.recorder import NodeRecorder
 from mpi_collector.transport.root import Root
+from mpi_collector.transport.spool_ranks import SpoolRanks
 
 _WINDOW = 4  #: blobs on their way at a time
 _TURN_S = 1.0  #: how often the ranks' messages are looked at while nothing is asked
@@ -38,6 +41,12 @@ class Bridge:
         self._unacknowledged = 0
         self._done = False
         self._parent = os.getppid()
+        self._told = False  # that the life-cycle process has died
+        hydra = "Open MPI" not in world.library()  # passes the end of stdin on, and means a rank's death by that signal
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN if hydra else self._hear)
+
+    def _hear(self, _signum: int, _frame: object) -> None:
+        self._told = True
 
     def serve(self) -> None:
         self._send({"hello": VERSION, "identity": identity(), "pid": os.getpid(), "size": self.world.size,
@@ -51,10 +60,20 @@ class Bridge:
                     self._answer(message)
         finally:
             if self.root is not None and not self._done:
-                self.root.keep()
+                self._leave()
+
+    def _leave(self) -> None:
+        """The spools stay. Where the launcher still lives its ranks are told, since nobody else will."""
+        assert self.root is not None
+        self.everybody = False
+        if os.getppid() != self._parent:
+            self.root.keep()
+            return
+        with contextlib.suppress(Exception):
+            self.everybody = self.root.dismiss(False)
 
     def _turn(self) -> None:
-        if os.getppid() != self._parent:
+        if self._told or os.getppid() != self._parent:
             raise LauncherGone
         if self.root is not None:
             self.root.idle()
@@ -71,7 +90,11 @@ class Bridge:
     def _next(self, timeout_s: float | None) -> dict[str, Any] | None:
         """The next request, or None when none came in time."""
         while not self._queue:
-            if not readable([0], timeout_s):
+            if self._told:
+                raise LauncherGone
+            if not readable([0], _TURN_S if timeout_s is None else timeout_s):
+                if timeout_s is None:
+                    continue
                 return None
             data = os.read(0, 1 << 16)
             if not data:
@@ -132,6 +155,23 @@ class Bridge:
         assert self.root is not None
         self.everybody = self.root.dismiss(bool(message["saved"]))
         self._done = True
+        return {}
+
+    # ---- requests of recover
+    def do_spools(self, message: dict[str, Any]) -> dict[str, Any]:
+        options = SamplingOptions.from_dict(message["options"])
+        self.root = self._ranks = SpoolRanks(options, message["run"], self.world, message["names"])
+        return {"spools": self._ranks.spools(), "unreached": self._ranks.unreached}
+
+    def do_adopt(self, message: dict[str, Any]) -> dict[str, Any]:
+        return {"about": self._ranks.adopt(message["host"], message["place"], message["run"], message["key"])}
+
+    def do_take(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._ranks.take_adopted(message["host"], self)
+        return {}
+
+    def do_drop(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._ranks.drop_adopted(message["host"])
         return {}
 
     # ---- it is the sink of its own gather

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
@@ -27,7 +28,8 @@ class BridgedRoot:
         self.missing_ranks: list[int] = []
         self.capacity, self.t0_ns, self.epoch_ns = options.max_samples, 0, 0
         self.lost = ""
-        self._session = Session(argv, b"", environ)
+        # Open MPI 5 does not tell its ranks that stdin has ended; this signal every launcher hands on
+        self._session = Session(argv, b"", environ, signal.SIGUSR1)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bridge", daemon=True)
         self._thread.start()
@@ -111,6 +113,37 @@ class BridgedRoot:
         self._do(self._session.disconnect())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+
+
+class BridgedSpools(BridgedRoot):
+    """The same way to what dead runs left: see ``spool_ranks.SpoolRanks``."""
+
+    def spools(self) -> dict[str, list[dict[str, Any]]]:
+        """Launch the ranks and ask them. TransportError when the launch does not come up."""
+        limit = self.options.start_timeout_s
+        try:
+            self._do(self._session.connect(limit))
+            answer, _ = self._do(
+                self._session.request("spools", 3 * limit, options=self.options.to_dict(), run=self.run, names=self.names)
+            )
+        except (RuntimeError, OSError) as e:
+            raise TransportError(f"the launch did not come up: {e}") from e
+        self.unreached: dict[str, str] = answer["unreached"]
+        return dict(answer["spools"])
+
+    def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
+        answer, _ = self._do(self._session.request("adopt", 90, host=host, place=place, run=run, key=key))
+        return dict(answer["about"])
+
+    def take_adopted(self, host: str, sink: Sink) -> None:
+        self._session.on_event = feeder = _Feeder(sink, self._session)
+        try:
+            self._do(self._session.request("take", 1e6, host=host))
+        finally:
+            feeder.finish()
+
+    def drop_adopted(self, host: str) -> None:
+        self._do(self._session.request("drop", 60, host=host))
 
 
 class _Feeder:

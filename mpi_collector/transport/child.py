@@ -101,6 +101,9 @@ class ChildRecorder(NodeRecorder):
         limit = self.options.gather_timeout_s
         return self._do(self._session.request("fetch", limit, member=member, offset=offset))[1]
 
+    def rescue(self) -> None:
+        """The child does it by itself when this process is gone."""
+
     def discard(self) -> None:
         self._ask("discard")
         self.close()

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Any
+import threading
+from typing import Any, cast
 
 from mpi_collector.node import marks
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.identity import identity
 from mpi_collector.node.recorder import use_all_cpus
+from mpi_collector.node.salvage import Salvaged, find
 from mpi_collector.node.spool import user_directory
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.mpi import Lost, World
@@ -95,6 +97,8 @@ class Member:
     def _hurry(self, _signum: int, _frame: object) -> None:
         self._hurry_until = mono_ns() + int(HURRY_S * 1e9)
         self._poll_s = BUSY_POLL_S
+        if self.recorder is not None:  # Open MPI 5 kills a quarter of a second later: there may be no time at the end
+            threading.Thread(target=self.recorder.rescue, name="rescue", daemon=True).start()
 
     def _next(self) -> dict[str, Any]:
         """The root's next word. Orphan when the launcher has gone or a SIGTERM was not followed by anything."""
@@ -141,6 +145,17 @@ class Member:
         ready = self.recorder.prepare()
         self._stop_request = os.path.join(os.path.dirname(ready["spool"]), "stop") if ready["spool"] else ""
         self._answer(type="ready", **ready)
+
+    def _on_spools(self, message: dict[str, Any]) -> None:
+        """What dead runs left here."""
+        self._answer(type="spools", spools=[s for place in message["places"] for s in find(place)])
+
+    def _on_adopt(self, message: dict[str, Any]) -> None:
+        """Take one of them as if it had been recorded by this rank."""
+        self._members, self.recorder = [], None  # the map of the one before holds its lock
+        spool = Salvaged(message["spool_dir"], message["run"], message["key"])
+        self.recorder = cast(NodeRecorder, spool)  # its face at the end of a run
+        self._answer(type="adopted", about=spool.about())
 
     def _on_clock(self, _message: dict[str, Any]) -> None:
         self._poll_s = BUSY_POLL_S

@@ -113,13 +113,7 @@ class Root:
         """Find the nodes, make a recorder ready on each, measure their clocks."""
         if self.world is not None and self.world.own:
             use_all_cpus()  # undo the launcher's binding; without one, how we were started is the user's choice
-        identities = {0: identity()}
-        if self.world is not None and self.world.size > 1:
-            others = set(range(1, self.world.size))
-            hellos = self._await(set(others), "hello", self.options.start_timeout_s)
-            identities.update({r: m["identity"] for r, m in hellos.items()})
-            self.missing_ranks = sorted(others - set(hellos))
-        self._elect(identities)
+        self._meet()
         for rank in self._alive():
             assert self.world is not None
             host = self.leaders[rank]
@@ -136,6 +130,16 @@ class Root:
                 self.leaders[rank].lose(f"not ready within {self.options.start_timeout_s:g} s")
         self.capacity = min(h.ready["rows"] for h in self.hosts if h.error is None)
         self.measure_clocks()
+
+    def _meet(self) -> None:
+        """Hear of everybody, and agree on who leads which host."""
+        identities = {0: identity()}
+        if self.world is not None and self.world.size > 1:
+            others = set(range(1, self.world.size))
+            hellos = self._await(set(others), "hello", self.options.start_timeout_s)
+            identities.update({r: m["identity"] for r, m in hellos.items()})
+            self.missing_ranks = sorted(others - set(hellos))
+        self._elect(identities)
 
     def _elect(self, identities: dict[int, dict[str, Any]]) -> None:
         """The lowest rank of every host leads it."""
@@ -355,7 +359,8 @@ class Root:
         assert self.world is not None
         for rank in range(1, self.world.size):
             self.world.send(rank, type="exit")
-        left, deadline = set(ranks), mono_ns() + _BYE_NS
+        patience = int(self.options.gather_timeout_s * 1e9) if self.options.rescue_dir else _BYE_NS
+        left, deadline = set(ranks), mono_ns() + patience
         while left and mono_ns() < deadline:
             self._pump()
             left -= {r for r, box in self._inbox.items() if box and box[-1]["type"] == "bye"}

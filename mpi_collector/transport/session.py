@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mpi_collector.node.frames import VERSION, Decoder, FrameError, encode
 
 _STDERR_KEPT = 2000
+_PR_SET_PDEATHSIG = 1
 
 
-class SessionLost(Exception):
+class SessionLost(RuntimeError):
     """The connection is gone or does not answer; the text says what was seen."""
 
 
 class Session:
     """Requests to one agent over one subprocess (ssh, sh on this host, mpirun). Only for the event loop's thread.
 
-    ``words`` are written before the first frame; ``on_event`` gets the frames that answer no request.
+    ``words`` are written before the first frame; ``on_event`` gets the frames that answer no request. ``last_signal``:
+    what the subprocess gets when this process dies, however that happens (prctl(2), PR_SET_PDEATHSIG).
     """
 
-    def __init__(self, argv: Sequence[str], words: bytes, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, argv: Sequence[str], words: bytes, environ: Mapping[str, str] | None = None, last_signal: int = 0
+    ) -> None:
         self._argv, self._words, self._environ = list(argv), words, environ
+        self._last_will = _will(last_signal) if last_signal else None
         self.on_event: Callable[[dict[str, Any], bytes], None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._waiting: dict[int, asyncio.Future[tuple[dict[str, Any], bytes]]] = {}
@@ -42,8 +48,9 @@ class Session:
         pipe = asyncio.subprocess.PIPE
         self._stderr = b""
         self._process = await asyncio.create_subprocess_exec(
-            *self._argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=self._environ
-        )
+            *self._argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=self._environ,
+            preexec_fn=self._last_will,
+        )  # fmt: skip
         hello: asyncio.Future[tuple[dict[str, Any], bytes]] = asyncio.get_running_loop().create_future()
         self._waiting = {-1: hello}
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._read_stderr())]
@@ -149,6 +156,11 @@ class Session:
                 future.set_exception(SessionLost(why))
                 future.exception()  # seen: somebody may have stopped waiting
         self._waiting.clear()
+
+
+def _will(number: int) -> Callable[[], object]:
+    prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec nothing may be
+    return lambda: prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def printable(text: str) -> str:

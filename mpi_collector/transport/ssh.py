@@ -184,23 +184,28 @@ class SshRoot:
 
     # ---- what dead runs left
     def spools(self) -> dict[str, list[dict[str, Any]]]:
-        """{host: [{"run", "key", "bytes", "mtime", "alive"}]} of the hosts that can be reached; the sessions stay."""
+        """{host: [{"dir", "run", "key", "bytes", "mtime", "alive"}]} of the hosts that can be reached; the sessions stay."""
         self._gate = asyncio.Semaphore(self._fanout)
         found: dict[str, list[dict[str, Any]]] = {}
 
         async def one(remote: Remote) -> None:
             await self._connect_first(remote)
-            answer, _ = await remote.session.request("spools", 30, spool_dir=self.options.spool_dir)
+            answer, _ = await remote.session.request("spools", 30, places=self.options.places)
             found[remote.name] = answer["spools"]
 
         self._do(self._all("looking", self._remotes, one))
         return {r.name: found[r.name] for r in self._remotes if r.name in found}
 
-    def adopt(self, host: str, run: str, key: str) -> dict[str, Any]:
+    @property
+    def unreached(self) -> dict[str, str]:
+        """{host: why nothing is known of what is there}."""
+        return {r.name: r.state.error for r in self._remotes if r.state.error}
+
+    def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
         """Have the agent of ``host`` take a spool there; what the run's document needs of it. RuntimeError says why not."""
         remote = next(r for r in self._remotes if r.name == host)
         remote.state.key = key
-        answer, _ = self._do(remote.session.request("adopt", 60, spool_dir=self.options.spool_dir, run=run, key=key))
+        answer, _ = self._do(remote.session.request("adopt", 60, spool_dir=place, run=run, key=key))
         return answer
 
     def take_adopted(self, host: str, sink: Sink) -> None:

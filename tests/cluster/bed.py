@@ -43,7 +43,9 @@ class Mpi:
     def ranks(self, count: int, hosts: Path, *words: str, per_node: int = 1, env: dict[str, str] | None = None,
               python: str = "") -> list[str]:  # fmt: skip
         """The command that starts ``python *words`` as ``count`` ranks on ``hosts`` (see ``Bed.hostfile``)."""
-        forwarded = [f"{k}={v}" for k, v in {"MPI_COLLECTOR_REPORT": "never", **(env or {})}.items()]
+        # a checkout that is not installed is found by PYTHONPATH, which Open MPI does not hand on
+        checkout = {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
+        forwarded = [f"{k}={v}" for k, v in {"MPI_COLLECTOR_REPORT": "never", **checkout, **(env or {})}.items()]
         if self.hydra:
             place = ["-f", str(hosts), "-ppn", str(per_node), "-np", str(count)]
             place += [w for pair in forwarded for w in ("-genv", *pair.split("=", 1))]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
+from pathlib import Path
 
-from bed import Bed, Mpi, poll
+import pytest
+from bed import Bed, Job, Mpi, poll
 from test_losses import start
 
 import mpi_collector
@@ -68,3 +71,96 @@ def test_the_launcher_side_dies_over_ssh(bed: Bed, openmpi: Mpi) -> None:
         assert sorted(recording) == ["node1", "node2", "node3"]
         assert all(h.on_grid.sum() >= 10 for h in recording.values())
     assert not any(bed.spools(k) for k in (1, 2, 3))
+
+
+def dead_run(bed: Bed, mpi: Mpi, hosts: tuple[int, ...]) -> str:
+    """The name of a run whose spools lie on ``hosts``."""
+    job, run = start(bed, mpi, 0, "--timeseries-interval", "0.1", "--results-dir", str(bed.directory("dead")), hosts=hosts)
+    for process in [p for ranks in bed.all_ranks().values() for p in ranks]:
+        with contextlib.suppress(ProcessLookupError):  # its launcher was faster
+            process.signal(signal.SIGKILL)
+    assert job.finish() != 0
+    return run
+
+
+def rebuilt(bed: Bed, out: Path, hosts: tuple[int, ...]) -> None:
+    """All hosts are in the files, and nothing is left of them elsewhere."""
+    with mpi_collector.load(out) as recording:
+        assert sorted(recording) == [f"node{k}" for k in hosts]
+        for rows in recording.values():
+            assert rows.tick[rows.on_grid].tolist()[:8] == list(range(8))
+    assert {p.name.split("_", 3)[3] for p in out.iterdir()} == {"timeseries.npz", "timeseries.json", "cluster_info.json", "metadata.json"}
+    assert not any(bed.spools(k) for k in hosts)
+
+
+@pytest.mark.parametrize(("count", "per_node"), [(1, 1), (2, 1), (4, 2)])
+def test_as_ranks_of_a_launcher(bed: Bed, wheel_mpi: Mpi, count: int, per_node: int) -> None:
+    """mpirun -np N ... recover: listed, kept, built, gone; another time there is nothing, and nothing is overwritten."""
+    hosts = tuple(range(1, count // per_node + 1))
+    run = dead_run(bed, wheel_mpi, hosts)
+    out = bed.directory("recovered")
+    place = bed.hostfile(wheel_mpi, hosts)
+
+    def recover(*words: str) -> Job:
+        argv = wheel_mpi.collect(count, place, "recover", "--results-dir", str(out), *words, per_node=per_node)
+        return bed.run(hosts[0], argv)
+
+    listed = recover()
+    assert listed.process.returncode == 0, listed.err
+    names = ", ".join(f"node{k}" for k in hosts)
+    assert f"{run}: {len(hosts)} host{'s' if len(hosts) > 1 else ''}: {names}; " in listed.out.decode()
+    kept = recover(run, "--keep")
+    assert kept.process.returncode == 0, kept.err
+    assert all(bed.spools(k) for k in hosts)
+    for path in out.iterdir():
+        path.unlink()
+    done = recover(run)
+    assert done.process.returncode == 0, done.err
+    rebuilt(bed, out, hosts)
+    again = recover(run)
+    assert again.process.returncode == 2
+    assert f"no spool of {run}" in again.err
+    assert len(list(out.iterdir())) == 4
+    refused = recover("--hosts", "node1", run) if count > 1 else again
+    assert refused.process.returncode == 2
+
+
+def test_ranks_leave_a_living_run_alone(bed: Bed, openmpi: Mpi) -> None:
+    """Its spools are locked by their writers on every host; it ends as if nothing had been."""
+    job, run = start(bed, openmpi, 0, "--timeseries-interval", "0.1", "--results-dir", str(bed.directory("alive")))
+    out = bed.directory("recovered")
+    words = ["recover", run, "--results-dir", str(out)]
+    tried = bed.run(0, openmpi.collect(3, bed.hostfile(openmpi, (1, 2, 3)), *words))
+    assert tried.process.returncode == 2
+    assert tried.err.count("still alive") == 3
+    assert list(out.iterdir()) == []
+    job.launcher().signal(signal.SIGUSR1)
+    assert job.finish() == 0, job.err
+
+
+def test_in_a_launch_of_its_own(bed: Bed, wheel_mpi: Mpi) -> None:
+    """--transport mpi: the files are written where recover runs; a host no rank starts on is named; no rank is left."""
+    run = dead_run(bed, wheel_mpi, (1, 2, 3))
+    out = bed.directory("recovered")
+    words = [wheel_mpi.python, "-m", "mpi_collector", "recover", "--hosts", "node[1-3]", "nodeX", run, "--transport", "mpi",
+             "--mpi-bin", wheel_mpi.mpirun, "--ssh-timeout", "10", "--results-dir", str(out)]  # fmt: skip
+    done = bed.run(0, words)
+    assert done.process.returncode == 0, done.err
+    with mpi_collector.load(out) as recording:
+        assert list(recording.run["hosts_partial"]) == ["nodeX"]
+    rebuilt(bed, out, (1, 2, 3))
+    poll("no rank is left", 5, lambda: not bed.all_ranks())
+    assert bed.run(0, words).process.returncode == 2
+
+
+@pytest.mark.parametrize("transport", ["auto", "ssh"])
+def test_the_hosts_of_an_allocation(bed: Bed, openmpi: Mpi, transport: str) -> None:
+    """Without --hosts those of the scheduler; outside of one, this host."""
+    run = dead_run(bed, openmpi, (1, 2))
+    out = bed.directory("recovered")
+    words = [openmpi.python, "-m", "mpi_collector", "recover", run, "--results-dir", str(out), "--transport", transport]
+    outside = bed.run(0, words)
+    assert outside.process.returncode == 2
+    done = bed.run(0, words, SLURM_JOB_NODELIST="node[1-2]")
+    assert done.process.returncode == 0, done.err
+    rebuilt(bed, out, (1, 2))

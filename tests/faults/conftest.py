@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-_HERE = Path(__file__).parent
-sys.path.insert(0, str(_HERE.parent / "cluster"))
-sys.path.insert(0, str(_HERE))
+sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from bed import Bed, Mpi, find_mpi, hosts, missing_for_bed
 from flight import Flights, Row, table
 
+_HERE = Path(__file__).parent
 TRANSPORTS = ("openmpi", "mpich", "ssh")
 _rows: list[Row] = []
 
