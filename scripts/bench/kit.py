@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -81,6 +81,21 @@ def kb(pid: int | str, field: str) -> int:
     """A field of ``/proc/PID/status`` in kB: VmRSS, VmHWM, RssAnon."""
     found = [line.split()[1] for line in read(f"/proc/{pid}/status").splitlines() if line.startswith(field + ":")]
     return int(found[0]) if found else 0
+
+
+def _jiffies() -> list[int]:
+    return [int(w) for w in read("/proc/stat").split("\n")[0].split()[1:9]]
+
+
+def busy_share() -> Callable[[], float]:
+    """Call the answer to know what share of the machine's CPU time was used since, and stolen from it."""
+    before = _jiffies()
+
+    def since() -> float:
+        spent = [b - a for a, b in zip(before, _jiffies())]
+        return 1 - (spent[3] + spent[4]) / max(sum(spent), 1)
+
+    return since
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -53,14 +53,14 @@ recorder.discard()
 
 @dataclass
 class Program:
-    """Something that samples. ``argv`` may hold {phase}; ``servers`` serve it, their time counts, and they are ours to end.
-
-    ``samples_per_s``: of one that chooses its own pace; else it is the interval's.
+    """Something that samples. ``argv`` may hold {phase}; ``servers`` serve it, and their time counts; that of ``driver``, which
+    asks it to sample, does not.
     """
 
     name: str
     argv: list[str]
     servers: list[list[str]] = field(default_factory=list)
+    driver: list[str] = field(default_factory=list)
     environ: dict[str, str] = field(default_factory=dict)
     cwd: str | None = None
 
@@ -100,18 +100,16 @@ class Running:
         quiet = subprocess.DEVNULL
         environ = {**kit.environment(), **program.environ}
         self._parts: list[subprocess.Popen[bytes]] = []
-        for argv in [*program.servers, program.argv]:
+        for argv in [*program.servers, program.argv, *([program.driver] if program.driver else [])]:
             words = [w.replace("{phase}", f"{phase:.3f}") for w in argv]
             part = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, env=environ, cwd=program.cwd)
             self._parts.append(part)
-            if argv is not program.argv:
-                time.sleep(1.0)
+            if argv in program.servers:
+                time.sleep(1.0)  # until it listens
+        self._counted = self._parts[: len(program.servers) + 1]
 
     def cpu_ns(self) -> int:
-        return sum(kit.family_cpu_ns(p.pid) for p in self._parts)
-
-    def memory_kb(self) -> int:
-        return sum(kit.kb(q, "VmRSS") for p in self._parts for q in kit.family(p.pid))
+        return sum(kit.family_cpu_ns(p.pid) for p in self._counted)
 
     @property
     def alive(self) -> bool:
@@ -121,9 +119,8 @@ class Running:
         for p in reversed(self._parts):
             if p.stdin:
                 p.stdin.close()  # ours leaves nothing behind when it ends by itself
-        last = self._parts[-1]
-        if OURS in last.args:  # type: ignore[operator]
-            last.wait(20)
+        if OURS in self._parts[-1].args:  # type: ignore[operator]
+            self._parts[-1].wait(20)
         for p in reversed(self._parts):
             kit.end(p)
 
