@@ -57,8 +57,8 @@ class FileSink:
             self._json.write(data)
 
     def end_host(self) -> None:
-        self.hosts.append(self._key)
         self._known.add(self._key, json_of(b"".join(self._packed_meta)))
+        self.hosts.append(self._key)
 
     def drop_host(self) -> None:
         npz, json = self._marks
