@@ -7,6 +7,8 @@ import signal
 import subprocess
 from collections.abc import Sequence
 
+from mpi_collector.transport.limits import users_limits
+
 
 class CommandError(Exception):
     """COMMAND cannot be started; the text says why."""
@@ -17,7 +19,7 @@ class Command:
 
     def __init__(self, argv: Sequence[str], environ: dict[str, str]) -> None:
         try:
-            self._process = subprocess.Popen(list(argv), env=environ)
+            self._process = subprocess.Popen(list(argv), env=environ, preexec_fn=users_limits())
         except OSError as e:
             raise CommandError(f"cannot start {argv[0]}: {e.strerror}") from e
 

@@ -60,13 +60,30 @@ def cluster_information(
 ) -> dict[str, Any]:
     """``ClusterInformation`` as a dict. A host in ``errors`` is listed with its error and not counted in the totals."""
     hosts = [host_information(s, name) for name, s in snapshots.items()]
-    out = totals(hosts, method, timestamp)
     broken = [{"hostname": name, "error": why} for name, why in (errors or {}).items() if name not in snapshots]
-    out["hosts"] = hosts + broken
+    return {**summed(hosts, method, timestamp, extra_issues), "hosts": hosts + broken}
+
+
+def summed(
+    hosts: list[dict[str, Any]], method: str, timestamp: str | None = None, extra_issues: Iterable[str] = ()
+) -> dict[str, Any]:
+    """ClusterInformation without its hosts; of those, which all answered, their ``essence`` is enough."""
+    out = totals(hosts, method, timestamp)
     issues = [*consistency_issues(hosts), *extra_issues]
     if issues:
         out["host_consistency_issues"] = issues
     return out
+
+
+def essence(host: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``totals`` and ``consistency_issues`` look at."""
+    system = host["system"]
+    return {
+        "memory": {"total": host["memory"]["total"]},
+        "cpu": {"num_cores": host["cpu"]["num_cores"]},
+        "system": {k: system[k] for k in ("os_release", "kernel_version")},
+        "collection_timestamp": host["collection_timestamp"],
+    }
 
 
 def totals(hosts: list[dict[str, Any]], method: str, timestamp: str | None) -> dict[str, Any]:

@@ -60,7 +60,8 @@ class Table:
         self.meta = dict(reader.meta)  #: what is known of the host; the root gets it with the table
         self.events = reader.events()
         name_slots(self.layout, self.events)
-        rows = {tick: bytes(reader.data[at + 16 : at + self.shape.row_size]) for tick, at in reader.rows()}
+        # where they are, and only then what they are: every copy of the array is as large as the array
+        rows = {tick: reader.data[at + 16 : at + self.shape.row_size] for tick, at in reader.rows()}  # type: dict
         decoder = None  # type: Any
         for tick, at in reader.staged():
             if tick not in rows:
@@ -76,8 +77,8 @@ class Table:
         self.ticks = sorted(rows) + ([STOP_TICK] if stop is not None else [])
         ordered = [rows[t] for t in self.ticks if t != STOP_TICK] + ([stop] if stop is not None else [])
         cut = self.shape.row_head - 16
-        self.head_words = _int64(b"".join(r[:cut] for r in ordered))
-        self.values = _int64(b"".join(r[cut:] for r in ordered))
+        self.head_words = _int64(r[:cut] for r in ordered)
+        self.values = _int64(r[cut:] for r in ordered)
 
     def __len__(self):
         # type: () -> int
@@ -131,10 +132,11 @@ def layout_with_devices(meta):
     return layout
 
 
-def _int64(data):
-    # type: (bytes) -> array
+def _int64(parts):
+    # type: (Iterable) -> array
     out = array("q")
-    out.frombytes(data)
+    for data in parts:
+        out.frombytes(data)
     if sys.byteorder == "big":
         out.byteswap()
     return out

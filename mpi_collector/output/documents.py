@@ -2,56 +2,93 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from mpi_collector.mlpstorage.cluster import cluster_information
+from mpi_collector.mlpstorage.cluster import essence, host_information, summed
 from mpi_collector.mlpstorage.metadata import metadata, processes_of
 from mpi_collector.output.files import RunFiles
-from mpi_collector.store.changes import changes, settings_issues
+from mpi_collector.output.hostlist import HostList
+from mpi_collector.store.changes import changes, settings_issues, settings_of
 
-if TYPE_CHECKING:
-    from mpi_collector.store.recording import Recording
-
+_WHENS = {"start": "snapshot", "end": "snapshot_end"}  #: {when: its name in the meta data of a host}
 #: of a host, in metadata: section 5 of the suite's format and no more, since readers hold it in memory several times
 _SLIM = ("hostname", "memory", "collection_timestamp", "cpu", "num_sockets", "disks", "network", "system", "error")
 
 
-def snapshots_of(recording: Recording) -> tuple[dict[str, Any], dict[str, Any]]:
-    """({host: snapshot at the start}, {host: at the end}) of those that have them."""
-    start: dict[str, Any] = {}
-    end: dict[str, Any] = {}
-    for key, host in recording.items():
-        for where, name in ((start, "snapshot"), (end, "snapshot_end")):
-            found = host.meta.get(name)
-            if isinstance(found, dict):
-                where[key] = found
-        host.release()
-    return start, end
+class HostDocuments:
+    """What the snapshots of all hosts make of ``cluster_info.json`` and ``metadata.json``, taken in host by host.
 
+    The hosts themselves go to disk; what stays of each is what it is compared by, and that is the same object for hosts
+    that are alike.
+    """
 
-def cluster_info(start: Mapping[str, Any], end: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
-    """ClusterInformation at the start, again beside that of the end, and what changed on every host in between."""
-    errors, method = run["hosts_partial"], run["collection_method"]
-    first = cluster_information(start, errors, method, extra_issues=settings_issues(start))
-    last = cluster_information(end, errors, method, extra_issues=settings_issues(end))
-    found = {host: changes(start[host], end[host]) for host in start if host in end}
-    return {
-        **first,
-        "cluster_snapshots": {"start": first, "end": last, "collection_method": method},
-        "changes": {host: what for host, what in found.items() if what},
-    }
+    def __init__(self, directory: Path) -> None:
+        self._full = {when: HostList(directory) for when in _WHENS}
+        self._slim = {when: HostList(directory) for when in _WHENS}
+        self._essence: dict[str, dict[str, Any]] = {when: {} for when in _WHENS}
+        self._settings: dict[str, dict[str, Any]] = {when: {} for when in _WHENS}
+        self._changes: dict[str, list[str]] = {}
+        self._same: dict[str, Any] = {}
+
+    @property
+    def lists(self) -> list[HostList]:
+        return [*self._full.values(), *self._slim.values()]
+
+    def add(self, key: str, meta: Mapping[str, Any]) -> None:
+        """A host, by the ``meta`` of its recording."""
+        found = {when: meta.get(name) for when, name in _WHENS.items()}
+        for when, snapshot in found.items():
+            if isinstance(snapshot, dict):
+                host = host_information(snapshot, key)
+                self._full[when].add(key, host)
+                self._slim[when].add(key, {k: host[k] for k in _SLIM if k in host})
+                self._essence[when][key] = self._shared(essence(host))
+                self._settings[when][key] = self._shared(settings_of(snapshot))
+        if all(isinstance(s, dict) for s in found.values()) and (what := changes(*found.values())):  # type: ignore[arg-type]
+            self._changes[key] = what
+
+    def _shared(self, parts: Mapping[str, Any]) -> dict[str, Any]:
+        """The same with equal parts of all hosts in memory once."""
+        return {k: self._same.setdefault(json.dumps(v), v) for k, v in parts.items()}
+
+    def documents(self, files: RunFiles, run: Mapping[str, Any], series: str | None) -> dict[str, Any]:
+        """{suffix: document}; in place of the hosts they have placeholders of ``lists``."""
+        totals = {when: self._totals(when, run) for when in _WHENS}
+        full, slim = (
+            {when: {**totals[when], "hosts": lists[when].placeholder} for when in _WHENS} for lists in (self._full, self._slim)
+        )
+        info = {
+            **full["start"],
+            "cluster_snapshots": {**full, "collection_method": run["collection_method"]},
+            "changes": {host: self._changes[host] for host in run["hosts"] if host in self._changes},
+        }
+        return {"cluster_info.json": info, "metadata.json": metadata_document(files, run, slim, series)}
+
+    def _totals(self, when: str, run: Mapping[str, Any]) -> dict[str, Any]:
+        """ClusterInformation without its hosts."""
+        known = {k: self._essence[when][k] for k in run["hosts"] if k in self._essence[when]}
+        broken = [{"hostname": name, "error": why} for name, why in run["hosts_partial"].items() if name not in known]
+        for lists in (self._full, self._slim):
+            lists[when].order, lists[when].rest = list(known), list(broken)
+        issues = settings_issues({k: self._settings[when][k] for k in known})
+        return summed([{**part, "hostname": k} for k, part in known.items()], run["collection_method"], extra_issues=issues)
+
+    def close(self) -> None:
+        for one in self.lists:
+            one.close()
 
 
 def metadata_document(
-    files: RunFiles, run: Mapping[str, Any], info: Mapping[str, Any], series: str | None
+    files: RunFiles, run: Mapping[str, Any], slim: Mapping[str, Any], series: str | None
 ) -> dict[str, Any]:
     """The run in the suite's words, with references to its files, what is missing, and the verdict.
 
-    ``series``: suffix of the file with the time series, None when there is none.
+    ``slim``: ClusterInformation at the start and at the end. ``series``: suffix of the file with the time series, None when
+    there is none.
     """
-    snapshots = info["cluster_snapshots"]
-    slim = {when: _slim(snapshots[when]) for when in ("start", "end")}
     command = run.get("command") or []
     return metadata(
         benchmark_type=files.benchmark,
@@ -87,8 +124,3 @@ def _series(files: RunFiles, run: Mapping[str, Any], suffix: str) -> dict[str, A
         "hosts_collected": [k for k, n in samples.items() if n],
         "native_file": files.path("timeseries.npz").name,
     }
-
-
-def _slim(info: Mapping[str, Any]) -> dict[str, Any]:
-    hosts = [{k: h[k] for k in _SLIM if k in h} for h in info["hosts"]]
-    return {**info, "hosts": hosts}

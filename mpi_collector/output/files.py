@@ -130,9 +130,3 @@ def create(path: Path) -> Iterator[BinaryIO]:
             os.rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def write_json(path: Path, doc: object) -> None:
-    with create(path) as f:
-        f.write(json.dumps(doc, indent=1).encode())
-        f.write(b"\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
@@ -41,9 +42,10 @@ class NpzWriter:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._at = 0
-        self._entries: list[tuple[bytes, int, int, int, int]] = []
+        self._directory = bytearray()  # of the zip; as objects it would be the largest thing in memory
+        self._count = 0
 
-    def _write(self, data: bytes | memoryview) -> None:
+    def _write(self, data: bytes | bytearray | memoryview) -> None:
         self._file.write(data)
         self._at += len(data)
 
@@ -51,7 +53,7 @@ class NpzWriter:
         """The next member; its ``head["packed"]`` deflated bytes follow through ``write``."""
         name = (head["name"] + ".npy").encode()
         crc, size, packed = head["crc"], head["size"], head["packed"]
-        self._entries.append((name, crc, packed, size, self._at))
+        self._list(name, crc, packed, size)
         big = size >= _BIG or packed >= _BIG
         extra = struct.pack("<HHQQ", 1, 16, size, packed) if big else b""
         sizes = (_BIG, _BIG) if big else (packed, size)
@@ -62,14 +64,26 @@ class NpzWriter:
     def write(self, data: bytes | memoryview) -> None:
         self._write(data)
 
-    def mark(self) -> tuple[int, int]:
-        """Where the file stands, for ``rollback``."""
-        return self._at, len(self._entries)
+    def _list(self, name: bytes, crc: int, packed: int, size: int) -> None:
+        """Enter the member that begins here into the zip's directory."""
+        at = self._at
+        big = max(size, packed, at) >= _BIG
+        extra = struct.pack("<HHQQQ", 1, 24, size, packed, at) if big else b""
+        sizes, offset = ((_BIG, _BIG), _BIG) if big else ((packed, size), at)
+        version = 45 if big else 20
+        fields = (0x02014B50, (3 << 8) | version, version, _UTF8, _DEFLATED, 0, _DOS_DATE, crc, *sizes, len(name),
+                  len(extra), 0, 0, 0, 0o600 << 16, offset)  # fmt: skip
+        self._directory += _CENTRAL.pack(*fields) + name + extra
+        self._count += 1
 
-    def rollback(self, mark: tuple[int, int]) -> None:
+    def mark(self) -> tuple[int, int, int]:
+        """Where the file stands, for ``rollback``."""
+        return self._at, len(self._directory), self._count
+
+    def rollback(self, mark: tuple[int, int, int]) -> None:
         """Forget everything behind ``mark``: a host whose rank died while it sent."""
-        self._at, count = mark
-        del self._entries[count:]
+        self._at, listed, self._count = mark
+        del self._directory[listed:]
         self._file.seek(self._at)
         self._file.truncate()
 
@@ -89,21 +103,23 @@ class NpzWriter:
         self.add_json("run", run)
         self.add([Member("npz", "README", [npy_header(f"<U{len(README)}", ()), README.encode("utf-32-le")])])
         start = self._at
-        for name, crc, packed, size, at in self._entries:
-            big = max(size, packed, at) >= _BIG
-            extra = struct.pack("<HHQQQ", 1, 24, size, packed, at) if big else b""
-            sizes, offset = ((_BIG, _BIG), _BIG) if big else ((packed, size), at)
-            version = 45 if big else 20
-            fields = (0x02014B50, (3 << 8) | version, version, _UTF8, _DEFLATED, 0, _DOS_DATE, crc, *sizes, len(name),
-                      len(extra), 0, 0, 0, 0o600 << 16, offset)  # fmt: skip
-            self._write(_CENTRAL.pack(*fields) + name + extra)
+        self._write(self._directory)
         self._end(start, self._at - start)
 
     def _end(self, start: int, size: int) -> None:
-        count = len(self._entries)
+        count = self._count
         if count >= 0xFFFF or start >= _BIG or size >= _BIG:
             at = self._at
             self._write(struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, count, count, size, start))
             self._write(struct.pack("<IIQI", 0x07064B50, 0, at, 1))
         short = min(count, 0xFFFF)
         self._write(struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, short, short, min(size, _BIG), min(start, _BIG), 0))
+
+
+def json_of(packed: bytes) -> dict[str, Any]:
+    """The document in the deflated bytes of a member that ``pack.json_member`` made; {} of none."""
+    if not packed:
+        return {}
+    plain = zlib.decompress(packed, -15)
+    head = 10 + int.from_bytes(plain[8:10], "little")
+    return dict(json.loads(plain[head:].decode("utf-32-le")))

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mpi_collector.mlpstorage.samples import RecordedRows, encode_samples
-from mpi_collector.output.files import RunFiles, create, write_json
+from mpi_collector.output.documents import HostDocuments
+from mpi_collector.output.files import RunFiles, create
+from mpi_collector.output.hostlist import pieces
 from mpi_collector.output.json import JsonWriter
-from mpi_collector.output.npz import NpzWriter
+from mpi_collector.output.npz import NpzWriter, json_of
 
 
 class FileSink:
@@ -28,13 +30,19 @@ class FileSink:
             self._json = JsonWriter(self._stack.enter_context(create(files.path("timeseries.json"))))
         self._into_json = False
         self.hosts: list[str] = []
+        self._known = HostDocuments(files.directory)
+        self._packed_meta: list[bytes] = []
+        self._in_meta = False
 
     def begin_host(self, key: str) -> None:
         self._marks = (self._npz.mark(), self._json.mark() if self._json else None)
         self._key = key
+        self._packed_meta = []
 
     def begin(self, head: dict[str, Any]) -> None:
         self._into_json = head["kind"] == "json"
+        # read as it passes: to look for it in a file of thousands of hosts takes more time, and memory for its directory
+        self._in_meta = head["name"] == f"{self._key}/meta"
         if not self._into_json:
             self._npz.begin(head)
         elif self._json:
@@ -43,10 +51,13 @@ class FileSink:
     def write(self, data: bytes | memoryview) -> None:
         if not self._into_json:
             self._npz.write(data)
+            if self._in_meta:
+                self._packed_meta.append(bytes(data))
         elif self._json:
             self._json.write(data)
 
     def end_host(self) -> None:
+        self._known.add(self._key, json_of(b"".join(self._packed_meta)))
         self.hosts.append(self._key)
 
     def drop_host(self) -> None:
@@ -61,23 +72,16 @@ class FileSink:
         if self._json:
             self._encode_the_rest(self._json)
             self._json.finish(suite, suite["hosts_requested"])
-        documents = self._documents(run)
+        series = None if not self._keep else "timeseries.json" if self._json else "timeseries.npz"
+        documents = self._known.documents(self._files, run, series)
         if self._keep:
             self._stack.close()
         else:
             self.abandon()
         for suffix, document in documents.items():
-            write_json(self._files.path(suffix), document)
-
-    def _documents(self, run: dict[str, Any]) -> dict[str, Any]:
-        from mpi_collector.output.documents import cluster_info, metadata_document, snapshots_of
-        from mpi_collector.store.recording import Recording  # numpy is not for those who only ask for --help
-
-        self._npz_file.flush()
-        with Recording(Path(self._npz_file.name)) as recording:
-            info = cluster_info(*snapshots_of(recording), run)
-        series = None if not self._keep else "timeseries.json" if self._json else "timeseries.npz"
-        return {"cluster_info.json": info, "metadata.json": metadata_document(self._files, run, info, series)}
+            with create(self._files.path(suffix)) as f:
+                f.writelines(pieces(document, self._known.lists))
+        self._known.close()
 
     def _encode_the_rest(self, json: JsonWriter) -> None:
         """The samples of hosts that could not encode them themselves."""

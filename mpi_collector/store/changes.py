@@ -91,6 +91,16 @@ def settings_issues(snapshots: Mapping[str, Snapshot]) -> list[str]:
     return out
 
 
+def settings_of(snapshot: Snapshot) -> dict[str, Any]:
+    """The parts of a snapshot that ``settings_issues`` looks at, without what is a host's own (addresses, serial numbers)."""
+    kept = {name: snapshot[name] for name in ("transparent_hugepage", "cgroup_limits", "sysctls") if name in snapshot}
+    for name, fields in _KEPT.items():
+        if snapshot.get(name):
+            kept[name] = [{f: row.get(f) for f in fields} for row in snapshot[name]]
+    cpu = snapshot.get("cpu") or {}
+    return {**kept, "cpu": {k: cpu.get(k) for k in ("model", "governor")}, "mounts": _shared_mounts(snapshot)}
+
+
 def differing(what: str, values: Mapping[str, Any]) -> list[str]:
     """[] when all ``values`` are the same, else one line that says who has which."""
     groups: dict[str, list[str]] = {}
@@ -110,6 +120,9 @@ def _some(names: list[str]) -> str:
 def _shared_mounts(snapshot: Snapshot) -> list[Any]:
     kinds = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "wekafs", "daos", "orangefs", "glusterfs", "vastnfs")
     return [m for m in snapshot.get("mounts") or [] if m["fs_type"] in kinds or m["fs_type"].startswith("fuse.")]
+
+
+_KEPT = {"drives": ("model",), "nics": ("kind", "speed_mbps", "state", "physical"), "infiniband": ("rate", "state")}
 
 
 def _options(snapshot: Snapshot, point: str) -> str | None:

@@ -17,6 +17,7 @@ import mpi4py
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.launcher import Launch, library_mismatch, world_mismatch
+from mpi_collector.transport.limits import allow_files
 
 mpi4py.rc.initialize = False
 mpi4py.rc.finalize = False
@@ -26,6 +27,7 @@ from mpi4py import MPI  # noqa: E402 - the two settings must come first
 CHUNK_BYTES = int(os.environ.get("MPI_COLLECTOR_CHUNK_BYTES", 4 << 20))
 _CONTROL, _DATA, _PING, _PONG, _BLOB = 7001, 7002, 7003, 7004, 7005
 _NS = 1_000_000_000
+_SOCKETS_PER_RANK = 2
 _ECHO = struct.Struct("<qq")  # there: when it was sent, how many are to come; back: the same, the root's time
 
 
@@ -48,12 +50,15 @@ class World:
     def __init__(self, launch: Launch | None = None, comm: Any = None) -> None:
         self.own = comm is None
         _refuse(library_mismatch(launch, self.library()) if launch else None)
+        if self.own and launch and launch.rank == 0:
+            allow_files(_SOCKETS_PER_RANK * launch.size)
         if self.own and not MPI.Is_initialized():
             MPI.Init_thread(MPI.THREAD_FUNNELED)
         self.comm = MPI.COMM_WORLD.Dup() if self.own else comm.Dup()
         self.comm.Set_errhandler(MPI.ERRORS_RETURN)
         self.rank, self.size = int(self.comm.Get_rank()), int(self.comm.Get_size())
         self._pending: list[tuple[Any, bytes]] = []
+        self._tidy_at = 4
         self._abandoned: list[tuple[Any, memoryview]] = []
         _refuse(world_mismatch(launch, self.size, self.library()) if launch else None)
 
@@ -68,7 +73,9 @@ class World:
         """Hand over a message; it goes even if nobody waits for it, and a dead receiver costs nothing."""
         data = json.dumps(message).encode()
         self._pending.append((self.comm.Isend([data, MPI.BYTE], dest, _CONTROL), data))
-        self._pending = [p for p in self._pending if not p[0].Test()]
+        if len(self._pending) >= self._tidy_at:  # not at every one: to thousands of ranks, thousands may be under way
+            self._pending = [p for p in self._pending if not p[0].Test()]
+            self._tidy_at = 2 * len(self._pending) + 4
 
     def receive(self, source: int = MPI.ANY_SOURCE) -> tuple[int, dict[str, Any]] | None:
         """(sender, message) if one has arrived."""

@@ -48,6 +48,7 @@ class Root:
         self._followers: list[int] = []
         self._inbox: dict[int, list[dict[str, Any]]] = {}
         self._clocked_ns = 0
+        self._to_clock: list[int] = []
         self._replicas = Replicas(options, run)
         self._blobs: dict[int, tuple[dict[str, Any], Callable[[], bytearray | None]]] = {}
         self._flushed = False
@@ -74,6 +75,8 @@ class Root:
         for i, message in enumerate(box):
             if message["type"] in (kind, "failed"):
                 del box[i]
+                if not box:
+                    del self._inbox[rank]
                 if message["type"] == "failed":
                     self.leaders[rank].error = f"{message['during']}: {message['error']}"
                 return message
@@ -94,7 +97,7 @@ class Root:
         pause = 0.0005
         while left and mono_ns() < deadline:
             self._pump()
-            for rank in sorted(left):
+            for rank in sorted(left & self._inbox.keys()):
                 message = self._take(rank, answer) if rank in self.leaders or answer == "hello" else None
                 if message is not None:
                     out[rank] = message
@@ -164,16 +167,20 @@ class Root:
 
     def measure_clocks(self) -> None:
         """Every leader's offset to this clock, a few of them at a time."""
-        self._clocked_ns = mono_ns()
-        ranks = self._alive()
-        for at in range(0, len(ranks), _GROUP):
-            group = ranks[at : at + _GROUP]
-            assert self.world is not None
-            for rank in group:
-                self.world.send(rank, type="clock")
-            self.world.serve_echoes(group, ECHOES, 3.0)
-            for rank, answer in self._await(set(group), "clocked", 3.0).items():
-                self.leaders[rank].clock_bound_ns = answer.get("bound_ns")
+        self._clocked_ns, self._to_clock = mono_ns(), self._alive()
+        while self._to_clock:
+            self._clock_some()
+
+    def _clock_some(self) -> list[int]:
+        """The next few leaders of those that are to measure their clocks."""
+        group, self._to_clock = self._to_clock[:_GROUP], self._to_clock[_GROUP:]
+        assert self.world is not None
+        for rank in group:
+            self.world.send(rank, type="clock")
+        self.world.serve_echoes(group, ECHOES, 3.0)
+        for rank, answer in self._await(set(group), "clocked", 3.0).items():
+            self.leaders[rank].clock_bound_ns = answer.get("bound_ns")
+        return group
 
     def start(self) -> None:
         """Everybody samples from the same tick 0 on; returns when all have, or have failed to within the time-out."""
@@ -213,8 +220,9 @@ class Root:
         self._pump()
         taken = [self._take(rank, "request") for rank in self._alive()]
         if mono_ns() - self._clocked_ns > _CLOCK_EVERY_NS:
-            self.measure_clocks()
-            for rank in self._alive():
+            self._clocked_ns, self._to_clock = mono_ns(), self._to_clock or self._alive()
+        if self._to_clock:  # a few at a turn: they sleep, and the end of a job must not wait until thousands have woken up
+            for rank in self._clock_some():
                 self.world.send(rank, type="idle")
         self._replicate()
         return any(m is not None and m["type"] == "request" for m in taken)
@@ -305,7 +313,7 @@ class Root:
         deadline = mono_ns() + int(self.options.gather_timeout_s * 1e9)
         while mono_ns() < deadline:
             self._pump()
-            for rank in sorted(waiting):
+            for rank in sorted(waiting & self._inbox.keys()):  # of thousands that still pack, nothing need be asked
                 message = self._take(rank, "packed")
                 if message is not None:
                     return rank, message

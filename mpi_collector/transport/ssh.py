@@ -14,6 +14,7 @@ from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.identity import same_host_key, unique_keys
 from mpi_collector.transport.base import HostState, Sink, status_of
+from mpi_collector.transport.limits import allow_files
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.replicas import Replicas
 from mpi_collector.transport.session import Session, SessionLost, printable
@@ -24,6 +25,7 @@ _ECHOES = 15
 _HEARTBEAT_S = 15.0
 _CLOCK_EVERY_S = 180.0
 _LEAD_NS = 300_000_000
+_FILES_PER_HOST = 4  #: three pipes of its ssh, and one that tells of its end
 _T = TypeVar("_T")
 
 
@@ -68,6 +70,7 @@ class SshRoot:
         self.capacity = options.max_samples
         self.t0_ns = self.epoch_ns = 0
         self._fanout = fanout
+        allow_files(_FILES_PER_HOST * len(hosts))
         keys = unique_keys([name for name, _ in hosts])
         self._remotes = [self._remote(name, local, key) for (name, local), key in zip(hosts, keys)]
         self._loop = asyncio.new_event_loop()

@@ -1,0 +1,159 @@
+"""The two ranks of end_of_job: rank 0 as it is at the end of a run, rank 1 in the place of all the other leaders.
+
+    end_rank.py WORK NODES RESULTS {json,npz}
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import kit
+
+from mpi_collector.benchmark.collect import Collection, CollectPlan
+from mpi_collector.benchmark.teller import Teller
+from mpi_collector.node.compat import mono_ns
+from mpi_collector.node.identity import identity
+from mpi_collector.output.json import JsonWriter
+from mpi_collector.output.npz import NpzWriter
+from mpi_collector.output.sink import FileSink
+from mpi_collector.transport.base import HostState, nap
+from mpi_collector.transport.mpi import World
+from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.transport.root import Root
+
+work, nodes, results, kind = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
+spent: dict[str, float] = {"npz": 0.0, "json": 0.0, "documents": 0.0, "gather": 0.0}
+
+
+class Quiet(Teller):
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr)
+
+
+class Crowd(World):
+    """The messages of ranks 1 to N, all of which go to rank 1 and come from it."""
+
+    def send(self, dest: int, **message: Any) -> None:
+        super().send(1, **message, to=dest)
+
+    def receive(self, source: int = -1) -> tuple[int, dict[str, Any]] | None:
+        got = super().receive()
+        return (got[1].pop("from"), got[1]) if got else None
+
+    def receive_stream(self, source: int, *args: Any) -> None:
+        super().receive_stream(1, *args)
+
+
+class EveryNode:
+    """Answers for all leaders."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.packed = (work / "packed").read_bytes()
+        self.about = json.loads((work / "heads.json").read_text())
+        plain = [h for h in self.about["heads"] if h["kind"] != "json"]
+        self.heads = {True: self.about["heads"], False: plain}
+
+    def serve(self) -> None:
+        with_json = False
+        while True:
+            got = self.world.receive(0)
+            if got is None:
+                nap(0.0002)
+                continue
+            message = got[1]
+            who, what = message["to"], message["type"]
+            if what == "exit":
+                return
+            if what == "stop":
+                self.answer(who, type="stopped", samples=3600, last_tick=3599, failure=None)
+            elif what == "pack":
+                with_json = message["json"]
+                heads = [self.renamed(h, who) for h in self.heads[with_json]]
+                self.answer(who, type="packed", facts=self.about["facts"], heads=heads)
+            elif what == "send":
+                size = sum(h["packed"] for h in self.heads[with_json])
+                self.world.send_stream(0, [self.packed[:size]], 60)
+            elif what == "discard":
+                self.answer(who, type="discarded")
+
+    @staticmethod
+    def renamed(head: dict[str, Any], who: int) -> dict[str, Any]:
+        return dict(head, name=f"node{who}" + head["name"][4:])
+
+    def answer(self, who: int, **message: Any) -> None:
+        self.world.send(0, **message, **{"from": who})
+
+
+def timed(owner: type, method: str, what: str) -> None:
+    """Count the CPU time of a method; what it calls of the same kind counts once."""
+    plain = getattr(owner, method)
+
+    def wrapper(*args: Any, **named: Any) -> Any:
+        cpu = time.process_time()
+        inner = sum(spent.values())
+        try:
+            return plain(*args, **named)
+        finally:
+            spent[what] += time.process_time() - cpu - (sum(spent.values()) - inner)
+
+    setattr(owner, method, wrapper)
+
+
+def root_side(world: World) -> dict[str, Any]:
+    for owner, method, what in (
+        (NpzWriter, "begin", "npz"), (NpzWriter, "write", "npz"), (NpzWriter, "finish", "npz"),
+        (JsonWriter, "write", "json"), (JsonWriter, "add", "json"), (JsonWriter, "finish", "json"),
+        (FileSink, "end_host", "documents"), (FileSink, "finish", "documents"), (Root, "gather", "gather"),
+    ):  # fmt: skip
+        timed(owner, method, what)
+    options = SamplingOptions(interval_s=1.0, max_samples=32, sources="none", spool_dir=str(work), gather_timeout_s=120.0)
+    plan = CollectPlan(options, results, json="always" if kind == "json" else "never")
+    collection = Collection(plan, None, Quiet())
+    collection.reserve()
+    root = Root(options, collection.run, world)
+    root.measure_clocks = lambda: None  # type: ignore[method-assign]
+    collection.root = root
+    root._elect({0: identity()})
+    root.recorder = root._recorder_class(options, collection.run, root.leaders[0].key, {"identity": identity(), "rank": 0})
+    root.leaders[0].ready = root.recorder.prepare()
+    root.recorder.own_clock()
+    for rank in range(1, nodes + 1):
+        who = {"hostname": f"node{rank}", "boot_id": f"{rank:036d}", "machine_id": f"{rank:032d}",
+               "addresses": [f"10.{n}.{rank >> 8}.{rank & 255}" for n in range(3)]}  # fmt: skip
+        spool = f"/dev/shm/mpi_collector-1000/{collection.run}/node{rank}"
+        ready = {"rows": 3600, "spool": spool, "absent": {}, "columns": 1500, "warnings": []}
+        root.leaders[rank] = HostState(f"node{rank}", f"node{rank}", who, ready, True)
+    root.t0_ns, root.epoch_ns = mono_ns(), time.time_ns()
+    root.recorder.start(root.t0_ns, root.epoch_ns, 30)
+    root.leaders[0].sampling = root.recorder.wait_first(5)
+    collection._started_ns = mono_ns()
+    before = kit.kb("self", "VmRSS")
+    began, cpu = time.perf_counter(), time.process_time()
+    collection._save("command", None)
+    out = {"elapsed_s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu}
+    out.update({f"{k}_s": v for k, v in spent.items()}, peak_mb=kit.kb("self", "VmHWM") / 1024, before_mb=before / 1024)
+    out["hosts"] = len(collection.result["hosts"])
+    root.recorder.discard()
+    super(Crowd, world).send(1, type="exit", to=0)
+    return out
+
+
+def main() -> None:
+    from mpi4py import MPI
+
+    if not MPI.Is_initialized():
+        MPI.Init()
+    world: World = Crowd() if MPI.COMM_WORLD.rank == 0 else World()
+    if world.rank == 0:
+        print(json.dumps(root_side(world)), flush=True)
+    else:
+        EveryNode(world).serve()
+    world.finish(True)
+
+
+main()

@@ -1,0 +1,101 @@
+"""Hosts that are not there: kernel files of a large machine, and a node's table as full as an hour leaves it."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kit  # noqa: F401 - finds the package
+import numpy as np
+
+from mpi_collector.benchmark.recorder import SuiteRecorder
+from mpi_collector.node import recorder as node_recorder
+from mpi_collector.node.compat import mono_ns, wall_ns
+from mpi_collector.node.sampler import staged_row
+from mpi_collector.node.snapshot import take
+from mpi_collector.transport.options import SamplingOptions
+
+HOUR = 3600
+ROWS_AT_ONCE = 256
+
+
+def kernel_files(root: Path, cpus: int, disks: int, nics: int, seed: int = 1) -> Path:
+    """``root`` with the kernel files of a machine of that size; the files that do not depend on it are this machine's."""
+    rng = random.Random(seed)
+    proc = root / "proc"
+    (proc / "net").mkdir(parents=True)
+
+    def numbers(count: int, digits: int) -> str:
+        return " ".join(str(rng.randrange(10 ** rng.randint(0, digits))) for _ in range(count))
+
+    lines = [f"{259:4d} {i:7d} nvme{i}n1 {numbers(17, 11)}\n" for i in range(disks)]
+    (proc / "diskstats").write_text("".join(lines))
+    heads = Path("/proc/net/dev").read_text().splitlines(keepends=True)[:2]
+    lines = [f"{name:>6}: {numbers(16, 14)}\n" for name in ["lo", *(f"enp{i}s0" for i in range(nics - 1))]]
+    (proc / "net/dev").write_text("".join([*heads, *lines]))
+    rows = [("cpu ", 12), *((f"cpu{i}", 9) for i in range(cpus))]
+    stat = "".join(f"{name} {numbers(10, digits)}\n" for name, digits in rows)
+    rest = Path("/proc/stat").read_text().splitlines(keepends=True)
+    (proc / "stat").write_text(stat + "".join(line for line in rest if not line.startswith("cpu")))
+    for name in ("vmstat", "meminfo", "loadavg", "version", "cpuinfo", "uptime"):
+        shutil.copyfile(f"/proc/{name}", proc / name)
+    return root
+
+
+def full_recorder(work: Path, root: Path, rows: int = HOUR, sources: str = "basic,stat", key: str = "host") -> SuiteRecorder:
+    """A recorder whose array is full, without having sampled: the first row is read, the others walk on from it.
+
+    A third of the columns stands still, a third moves by up to a hundred, a third by up to a million, as fast counters do.
+    """
+    options = SamplingOptions(interval_s=1.0, max_samples=rows, sources=sources, root=str(root), spool_dir=str(work))
+    recorder = SuiteRecorder(options, f"bench-{mono_ns()}", key, {"benchmark": "host", "identity": {"hostname": key}})
+    node_recorder.take = _snapshot  # type: ignore[assignment]
+    recorder.prepare()
+    recorder.own_clock()
+    begin = mono_ns()
+    grid = {"type": "grid", "t0_ns": begin, "epoch_ns": wall_ns(), "interval_ns": 10**9, "policy": "decimate", "capacity": rows}
+    recorder.spool.event(grid)
+    for tick, payload in enumerate(_payloads(recorder, rows, begin)):
+        recorder.spool.write_row(tick, tick, payload)
+    recorder.spool.event({"type": "end", "last_tick": rows - 1, "samples": rows})
+    recorder._end_snapshot = _snapshot((), options.root)
+    return recorder
+
+
+def _snapshot(directories: Any, root: str) -> dict[str, Any]:
+    """What the tree says, and of this machine what the tree does not have."""
+    found = {**take(directories, "/"), **{k: v for k, v in take(directories, root).items() if v}}
+    nvme = next(iter(found["drives"]), {"name": "", "model": "", "size_bytes": 0})
+    disks = [d["device_name"] for d in found["diskstats"]]
+    return {**found, "drives": [{**nvme, "name": name} for name in disks]}
+
+
+def _payloads(recorder: Any, rows: int, begin_ns: int) -> Iterator[bytes]:
+    spool, rng = recorder.spool, np.random.default_rng(1)
+    from mpi_collector.node.sampler import Sampler
+
+    sampler = Sampler(recorder.probe, spool, recorder._decoder, "decimate", rows)
+    sampler._take(0, begin_ns, 0)
+    sampler._slot = 0
+    first = np.frombuffer(staged_row(spool.view, spool.shape.stage_at, spool.shape, recorder._decoder, 0), np.int64)
+    spool.mm[spool.shape.stage_at : spool.shape.stage_at + 8] = bytes(8)
+    head = spool.shape.row_head // 8 - 2
+    missing = first == -(2**63)
+    speed = np.array([0, 100, 10**6])[rng.integers(0, 3, len(first))]
+    speed[missing] = 0
+    speed[:head] = 0
+    row = first.copy()
+    for at in range(0, rows, ROWS_AT_ONCE):
+        count = min(ROWS_AT_ONCE, rows - at)
+        steps = rng.integers(0, speed + 1, (count, len(first)))
+        block = row + np.cumsum(steps, axis=0)
+        block[:, 0] = begin_ns + (at + np.arange(count)) * 10**9
+        block[:, 1] = wall_ns() + (at + np.arange(count)) * 10**9
+        block[:, 2] = rng.integers(20_000, 300_000, count)
+        block[:, 3] = rng.integers(200_000, 400_000, count)
+        row = block[-1].copy()
+        for line in block:
+            yield line.tobytes()

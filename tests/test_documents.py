@@ -1,0 +1,107 @@
+"""``cluster_info.json`` and ``metadata.json`` of many hosts: nothing is lost, and the memory does not grow with them."""
+
+from __future__ import annotations
+
+import io
+import json
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mpi_collector.mlpstorage.cluster import cluster_information
+from mpi_collector.node.pack import json_member
+from mpi_collector.node.snapshot import take
+from mpi_collector.output.documents import HostDocuments
+from mpi_collector.output.files import RunFiles
+from mpi_collector.output.hostlist import HostList, pieces
+from mpi_collector.output.npz import NpzWriter, json_of
+from mpi_collector.store.changes import settings_issues
+
+
+def snapshot(number: int) -> dict[str, Any]:
+    found = json.loads(json.dumps(take(("/tmp",), "/")))
+    found["hostname"] = f"h{number}"
+    if number == 2:
+        found["sysctls"] = {**found.get("sysctls", {}), "vm.dirty_ratio": "77"}
+        found["meminfo"]["MemTotal"] //= 2
+    return dict(found)
+
+
+def run(hosts: list[str], partial: dict[str, str]) -> dict[str, Any]:
+    return {"hosts": hosts, "hosts_partial": partial, "hosts_requested": [*hosts, *partial], "collection_method": "mpi",
+            "start_ns": 0, "end_ns": 10**9, "options": {}, "facts": {h: {"samples": 3} for h in hosts}, "interval_ns": 10**9,
+            "verdict": {}, "program": "p", "run": "r"}  # fmt: skip
+
+
+def test_hosts_in_the_order_of_the_run(tmp_path: Path) -> None:
+    """What comes in any order is written as the whole cluster at once would be."""
+    start = {f"h{n}": snapshot(n) for n in (1, 2, 3)}
+    end = {k: {**s, "version": "another"} if k == "h3" else s for k, s in start.items()}
+    known = HostDocuments(tmp_path)
+    for key in ("h3", "h1", "h2"):
+        known.add(key, {"snapshot": start[key], "snapshot_end": end[key]})
+    known.add("h4", {})  # died before it could look
+    about = run(["h1", "h2", "h3", "h4"], {"h5": "no route"})
+    documents = known.documents(RunFiles(tmp_path, "host", "20260101_000000"), about, "timeseries.npz")
+    info, metadata = (json.loads(b"".join(pieces(documents[k], known.lists))) for k in ("cluster_info.json", "metadata.json"))
+    known.close()
+
+    expected = cluster_information(start, {"h5": "no route"}, "mpi", extra_issues=settings_issues(start))
+    assert {k: v for k, v in info.items() if k not in ("cluster_snapshots", "changes")} == expected
+    assert info["cluster_snapshots"]["start"] == expected
+    assert info["cluster_snapshots"]["end"] == cluster_information(end, {"h5": "no route"}, "mpi", extra_issues=settings_issues(end))
+    assert any("vm.dirty_ratio" in issue for issue in info["host_consistency_issues"])
+    assert list(info["changes"]) == ["h3"]
+    for part in (metadata["cluster_information"], metadata["system_info"], metadata["cluster_snapshots"]["start"]):
+        assert [h["hostname"] for h in part["hosts"]] == ["h1", "h2", "h3", "h5"]
+        assert part["num_hosts"] == 3
+        assert "mounts" not in part["hosts"][0] and part["hosts"][0]["memory"] == expected["hosts"][0]["memory"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_of_many_hosts(tmp_path: Path) -> None:
+    """A host leaves less than 8 kB behind, of two snapshots that are together larger than that by far."""
+    one = snapshot(1)
+    assert len(json.dumps(one)) > 8000
+    known = HostDocuments(tmp_path)
+    known.add("warm", {"snapshot": one, "snapshot_end": one})
+    tracemalloc.start()
+    for n in range(100):
+        known.add(f"node{n}", {"snapshot": one, "snapshot_end": one})
+    grown = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    known.close()
+    assert grown / 100 < 8000
+
+
+def test_lists_without_hosts(tmp_path: Path) -> None:
+    """A list that nothing was added to is an empty list; one that stands nowhere is not written."""
+    one, other = HostList(tmp_path), HostList(tmp_path)
+    other.add("x", {"a": 1})
+    other.order = ["x"]
+    assert json.loads(b"".join(pieces({"hosts": one.placeholder, "n": 0}, [one, other]))) == {"hosts": [], "n": 0}
+    one.close()
+    other.close()
+
+
+def test_directory_of_the_zip_after_a_rollback(tmp_path: Path) -> None:
+    """A host that is dropped leaves no entry; the meta data can be read as it passes."""
+    file = io.BytesIO()
+    writer = NpzWriter(file)
+    member = json_member("a/meta", {"é": [1, 2]})
+    writer.add([member])
+    mark = writer.mark()
+    writer.add([json_member("b/meta", {}), json_member("b/more", {})])
+    writer.rollback(mark)
+    writer.add([json_member("c/meta", {"c": 3})])
+    writer.finish({"hosts": []})
+    with zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["a/meta.npy", "c/meta.npy", "run.npy", "README.npy"]
+    file.seek(0)
+    assert json.loads(str(np.load(file)["c/meta"])) == {"c": 3}
+    assert json_of(b"".join(member.chunks)) == {"é": [1, 2]}
+    assert json_of(b"") == {}
