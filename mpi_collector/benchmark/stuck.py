@@ -3,6 +3,9 @@
 No launcher notices a host that lost power: it waits for the daemon there, for ever. What it waits on is its own ssh (or
 srun) to that host; when that goes, it cleans up and ends with the exit code it has noted. Only if that does not help is
 the launcher itself told to end, and its exit code lost.
+
+A launcher on another host cannot be helped so: after MPI_Abort, or the death of the daemon above us, Open MPI and MPICH end
+at times, with some exit code, and at times wait on. The user is told instead.
 """
 
 from __future__ import annotations
@@ -10,17 +13,22 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from mpi_collector.benchmark.environment import launcher_pid
 
 _PATIENCE_S = 3.0  #: for each of the steps
+_FAR_DAEMONS = ("prted", "orted", "hydra_pmi_proxy")  #: the topmost part of a launcher here: its head is on another host
 _CARRIERS = ("ssh", "srun", "rsh", "qrsh", "pbsdsh", "blaunch")
 
 
-def leave_for_good(code: int) -> None:
+def leave_for_good(code: int, say: Callable[[str], None]) -> None:
     """End this process with ``code``; a child, detached from everything, sees to it that the launcher on this host ends."""
     launcher = launcher_pid()
+    if launcher is not None and _name(launcher) in _FAR_DAEMONS:
+        say(f"the launcher, on another host, may wait for the lost one for ever: Ctrl-C ends it. COMMAND's exit code: {code}")
+        os._exit(code)
     if launcher is not None and os.fork() == 0:
         try:
             os.setsid()
@@ -51,6 +59,13 @@ def _outlives(pid: int) -> bool:
             return False
         time.sleep(0.1)
     return _alive(pid)
+
+
+def _name(pid: int, proc: Path = Path("/proc")) -> str:
+    try:
+        return (proc / str(pid) / "comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _alive(pid: int, proc: Path = Path("/proc")) -> bool:

@@ -238,7 +238,7 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
     if not collection.everybody:
         sys.stdout.flush()
         sys.stderr.flush()
-        leave_for_good(code)  # somebody is missing: Finalize would wait for them, and the launcher may
+        leave_for_good(code, say)  # somebody is missing: Finalize would wait for them, and the launcher may
     world.finish(True)
     return code
 

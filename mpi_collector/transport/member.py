@@ -26,7 +26,14 @@ from mpi_collector.transport.recorder import NodeRecorder
 ECHOES = 25
 BUSY_POLL_S = 0.001  #: while the root is known to have more to say soon
 IDLE_POLL_S = 0.4  #: a probe with cold caches costs about 150 us: 0.04 % of a core
+#: a leader hears from the root when clocks are measured, every few minutes: after this its host is cut off, or the root's is
+SILENT_S = 900.0
 HURRY_S = 20.0  #: after SIGTERM, how long to wait for the root before leaving the recording in the spool
+
+
+def silent_s() -> float:
+    """How long a leader goes on without a word of the root; the tests do not wait for that long."""
+    return float(os.environ.get("MPI_COLLECTOR_SILENT_S", SILENT_S))
 
 
 class Orphan(Exception):
@@ -103,6 +110,7 @@ class Member:
     def _next(self) -> dict[str, Any]:
         """The root's next word. Orphan when the launcher has gone or a SIGTERM was not followed by anything."""
         looked, since = 0, mono_ns()
+        silent_ns = int(silent_s() * 1e9)
         patience = int(2e9 * self._options.start_timeout_s)  # so long the root may take from one word to the next
         while True:
             got = self.world.receive(0)
@@ -112,6 +120,8 @@ class Member:
             if now - looked > 200_000_000:
                 looked = now
                 if os.getppid() != self._parent or (self._hurry_until and now > self._hurry_until):
+                    raise Orphan
+                if self.recorder is not None and self.world.own and now - since > silent_ns:
                     raise Orphan
                 self._look_for_stop()
             nap(self._poll_s if now - since < patience else IDLE_POLL_S)

@@ -143,11 +143,11 @@ class Flights:
     rows: list[Row]
 
     def start(self, *options: str, life_cycle: bool = False, command: str = "", python: str = "", launch: int = 0,
-              results: Path | None = None, **env: str) -> Flight:  # fmt: skip
+              results: Path | None = None, code: int = EXIT_CODE, **env: str) -> Flight:  # fmt: skip
         """``collect`` under mpirun, or the life cycle (over ssh always), of node1 to node3, until it records."""
         end = self.bed.share / f"end{time.monotonic_ns()}"
         results = results or self.bed.directory("results")
-        script = f"{command or ':'}; while [ ! -e {end} ]; do sleep 0.05; done; exit {EXIT_CODE}"
+        script = f"{command or ':'}; while [ ! -e {end} ]; do sleep 0.05; done; exit {code}"
         words = ["--timeseries-interval", str(INTERVAL_S), "--results-dir", str(results), "--gather-timeout", "4", *options,
                  "--", "sh", "-c", script]  # fmt: skip
         env = {"MPI_COLLECTOR_ORPHAN_S": str(ORPHAN_S), **env}

@@ -113,7 +113,7 @@ def test_sshd_of_a_host(flights: Flights, transport: str) -> None:
 @over("transport", EVERY)
 @over("replicate", [0, 1])
 def test_a_host_loses_power(flights: Flights, transport: str, replicate: int) -> None:
-    flight = flights.start(*(["--replicate", "1"] if replicate else [])).recording()
+    flight = flights.start(*(["--replicate", "1"] if replicate else []), launch=beside(transport)).recording()
     time.sleep(2)
     try:
         flight.bed.power_off(2)
@@ -137,11 +137,16 @@ def test_a_host_loses_power(flights: Flights, transport: str, replicate: int) ->
     assert (ended - off) / 1e9 < 60
 
 
-def check_others(flight: Flight, lost: int) -> None:
+def beside(transport: str) -> int:
+    """Where the launcher is: with rank 0 on node1, as in a batch job; on the launch side over ssh."""
+    return 0 if transport == "ssh" else 1
+
+
+def check_others(flight: Flight, lost: int, code: int = EXIT_CODE) -> None:
     """The files are there, partial because of one host, and every other is whole; the job's exit code is its own."""
     with mpi_collector.load(flight.results) as run:
         assert list(run.run["hosts_partial"]) == [f"node{lost}"]
-        assert run.run["command_exit_code"] == EXIT_CODE
+        assert run.run["command_exit_code"] == code
         for other in {1, 2, 3} - {lost}:
             assert run[f"node{other}"].tick[-1] == -1
     assert "Traceback" not in flight.job.err, flight.job.err
@@ -149,7 +154,7 @@ def check_others(flight: Flight, lost: int) -> None:
 
 @over("transport", EVERY)
 def test_cable_out_for_good(flights: Flights, transport: str) -> None:
-    flight = flights.start().recording()
+    flight = flights.start(launch=beside(transport), MPI_COLLECTOR_SILENT_S="15").recording()
     out = time.time_ns()
     flight.bed.script("link", "3", "down")
     try:
@@ -163,6 +168,28 @@ def test_cable_out_for_good(flights: Flights, transport: str) -> None:
         flight.bed.script("link", "3", "up")
     row.gone_s = flight.all_gone(10)
     row.came_back = "others by themselves, its host by recover"
+    flight.tally(row, out, flight.results, flight.recovered())
+    assert row.lost["node3"] <= 1
+
+
+@over("transport", MPIS)
+def test_cable_out_with_a_launcher_elsewhere(flights: Flights, transport: str) -> None:
+    """mpirun is on none of the hosts, and waits for the lost one for ever: the files are there, and the user is told."""
+    flight = flights.start(MPI_COLLECTOR_SILENT_S="15").recording()
+    out = time.time_ns()
+    flight.bed.script("link", "3", "down")
+    try:
+        flight.end()
+        flight.job.line(r"may wait for the lost one for ever: Ctrl-C ends it. COMMAND's exit code: 7", 30)
+        check_others(flight, 3)
+        flight.job.launcher().signal(signal.SIGKILL)
+        poll("node3 has noticed", 90, lambda: not flight.samplers(3))
+    finally:
+        flight.bed.script("link", "3", "up")
+    flight.job.process.wait(10)
+    row = flights.row("a cable out for good, mpirun on a host of its own", 3, came_back="others by themselves, its host by recover")
+    row.note = "mpirun waits for ever, and is named"
+    row.gone_s = flight.all_gone(10)
     flight.tally(row, out, flight.results, flight.recovered())
     assert row.lost["node3"] <= 1
 
@@ -194,7 +221,8 @@ def end_of(flight: Flight) -> int:
 @over("back", [False, True])
 def test_cable_out_during_the_gather(flights: Flights, transport: str, back: bool) -> None:
     """node3 stands still at the stop, so that everybody waits for it; then its cable is out."""
-    flight = flights.start("--gather-timeout", "15" if back else "5", MPI_COLLECTOR_ORPHAN_S="8").recording()
+    flight = flights.start("--gather-timeout", "15" if back else "5", launch=beside(transport), MPI_COLLECTOR_ORPHAN_S="8",
+                           MPI_COLLECTOR_SILENT_S="25").recording()  # fmt: skip
     sampler = flight.sampler(3)
     sampler.signal(signal.SIGSTOP)
     stopped = time.time_ns()
@@ -207,7 +235,8 @@ def test_cable_out_during_the_gather(flights: Flights, transport: str, back: boo
             time.sleep(3)
             flight.bed.script("link", "3", "up")
         flight.job.finish(90)
-        assert flight.job.process.returncode == EXIT_CODE, flight.job.err
+        if transport == "ssh" or back:  # a launcher that is ended has an exit code of its own; COMMAND's is in the files
+            assert flight.job.process.returncode == EXIT_CODE, flight.job.err
         row = flights.row(f"a cable out during the gather{', back after 3 s' if back else ''}", 3)
         if not back:
             check_others(flight, 3)
