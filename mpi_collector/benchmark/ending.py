@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from mpi_collector.benchmark.command import Command, forwardable
-from mpi_collector.node.compat import mono_ns
+from mpi_collector.node.compat import mono_ns, readable
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 _TWICE_NS = 200_000_000  #: a terminal and a launcher may both pass one Ctrl-C on
@@ -94,7 +93,7 @@ class Ending:
             if why:
                 return why
             fds = [self.signals.fd] + ([0] if self._stdin else [])
-            ready = select.select(fds, (), (), self._timeout_s())[0]
+            ready = readable(fds, self._timeout_s())
             if self.signals.fd in ready:
                 self.signals.drain()
             if 0 in ready:
@@ -106,7 +105,7 @@ class Ending:
             for number in self.signals.seen[self._handled :]:
                 self._handled += 1
                 self._pass_on(number)
-            if select.select([self.signals.fd], (), (), _LOOK_S)[0]:  # a child's end wakes it, too
+            if readable([self.signals.fd], _LOOK_S):  # a child's end wakes it, too
                 self.signals.drain()
 
     def _timeout_s(self) -> float:

@@ -8,11 +8,10 @@ meanwhile. When nobody has come back for ``ORPHAN_S`` it ends and leaves its spo
 import array
 import errno
 import os
-import select
 import socket
 import sys
 
-from .compat import mono_ns, wall_ns
+from .compat import mono_ns, readable, wall_ns
 from .frames import VERSION, Decoder, FrameError, encode
 from .identity import check_host, identity
 from .options import SamplingOptions
@@ -81,14 +80,15 @@ class Agent:
         while not self.done:
             if self.session is None and (self._asked_to_end or self.listener is None):
                 break
-            waiting = [f for f in (self.listener, self.session and self.session[0], self._wake) if f is not None]
+            listening = self.listener.fileno() if self.listener is not None else None
+            waiting = [f for f in (listening, self.session and self.session[0], self._wake) if f is not None]
             timeout = None if self.session else max(0.0, orphan_s - (mono_ns() - self._left_ns) * 1e-9)
-            ready = select.select(waiting, (), (), timeout)[0]
+            ready = readable(waiting, timeout)
             if not ready:
                 break
             if self._wake in ready:
                 os.read(self._wake, 16)
-            if self.listener is not None and self.listener in ready:
+            if listening in ready:
                 self._accept()
             elif self.session is not None and self.session[0] in ready:
                 self._read()

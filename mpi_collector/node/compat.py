@@ -1,7 +1,12 @@
-"""The few calls that Python 3.6 lacks, under one name for every version."""
+"""The few calls that Python 3.6 lacks, under one name for every version, and one that select lacks."""
 
 import os
+import select
 import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 if hasattr(time, "monotonic_ns"):
     mono_ns = time.monotonic_ns
@@ -30,3 +35,12 @@ else:  # Python 3.6
         # type: (int, list, int, int) -> int
         os.lseek(fd, offset, os.SEEK_SET)
         return os.readv(fd, buffers)
+
+
+def readable(fds, timeout_s=None):
+    # type: (Any, Any) -> list
+    """Those of ``fds`` that can be read without waiting; select itself takes no descriptor above 1023."""
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return [fd for fd, _event in poll.poll(None if timeout_s is None else timeout_s * 1e3)]

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 from typing import Any
 
+from mpi_collector.node.compat import readable
 from mpi_collector.node.frames import BLOB_MAX, VERSION, Decoder, FrameError, encode
 from mpi_collector.node.identity import identity
 from mpi_collector.transport.mpi import World
@@ -92,7 +92,7 @@ class Bridge:
         while not self._queue:
             if self._told:
                 raise LauncherGone
-            if not select.select((0,), (), (), _TURN_S if timeout_s is None else timeout_s)[0]:
+            if not readable((0,), _TURN_S if timeout_s is None else timeout_s):
                 if timeout_s is None:
                     continue
                 return None
