@@ -12,8 +12,9 @@ import socket
 import sys
 
 from .compat import mono_ns, readable, wall_ns
+from .fitness import check_host
 from .frames import VERSION, Decoder, FrameError, encode
-from .identity import check_host, identity
+from .identity import identity
 from .options import SamplingOptions
 from .recorder import Recorder
 from .salvage import Salvaged, find
