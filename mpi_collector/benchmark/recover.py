@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 
 from mpi_collector import __version__
 from mpi_collector.benchmark.recorder import packed
+from mpi_collector.benchmark.teller import say
 from mpi_collector.mlpstorage.samples import utc_text
 from mpi_collector.node.salvage import Salvaged
 from mpi_collector.node.spool import SpoolError
@@ -98,7 +98,7 @@ def recover_run(run: str, found: Iterable[tuple[str, Any]], results_dir: Path, k
             place = make()
         except (SpoolError, ValueError, RuntimeError, OSError) as e:
             errors[key] = str(e)
-            _say(str(e))
+            say(str(e))
             continue
         other = places.get(key)
         if other is not None and other.about["facts"]["samples"] >= place.about["facts"]["samples"]:
@@ -108,16 +108,16 @@ def recover_run(run: str, found: Iterable[tuple[str, Any]], results_dir: Path, k
         places[key] = place
     errors = {k: why for k, why in errors.items() if k not in places}
     if not places:
-        _say(f"nothing of {run} can be recovered")
+        say(f"nothing of {run} can be recovered")
         return 2
     try:
         result = _write(run, places, errors, results_dir)
     except (ResultsError, OSError, RuntimeError) as e:
-        _say(f"{e}; the spools are kept")
+        say(f"{e}; the spools are kept")
         return 2
     for place in [] if keep else [*places.values(), *spare]:
         _drop(place)
-    _say(line(result))
+    say(line(result))
     return 0
 
 
@@ -125,11 +125,7 @@ def _drop(place: Place) -> None:
     try:
         place.drop()
     except (SpoolError, RuntimeError, OSError) as e:
-        _say(f"warning: a spool stays: {e}")
-
-
-def _say(text: str) -> None:
-    print(f"mpi_collector: {text}", file=sys.stderr)
+        say(f"warning: a spool stays: {e}")
 
 
 def _write(run: str, places: Mapping[str, Place], errors: dict[str, str], results_dir: Path) -> dict[str, Any]:
@@ -142,7 +138,7 @@ def _write(run: str, places: Mapping[str, Place], errors: dict[str, str], result
                 place.take(sink)
             except RuntimeError as e:  # a host that went away; FileSink has dropped what came of it
                 errors[key] = str(e)
-                _say(f"{key}: {e}")
+                say(f"{key}: {e}")
         if errors:
             left = {k: p.about for k, p in places.items() if k not in errors}
             document = run_document(run, left, errors)
@@ -153,7 +149,7 @@ def _write(run: str, places: Mapping[str, Place], errors: dict[str, str], result
     finally:
         release(files)
     for path in sorted(files.directory.glob(f"{files.stem}_*")):
-        _say(f"wrote {path}")
+        say(f"wrote {path}")
     return document
 
 

@@ -6,10 +6,15 @@ import sys
 from typing import Any
 
 
+def harmless(text: str) -> str:
+    """``text`` with everything but ends of lines that would move a terminal's cursor written as an escape."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
 def say(text: str) -> None:
-    """A line of ours; that nobody listens any more is no reason to stop."""
+    """A line of ours, whoever's words are in it; that nobody listens any more is no reason to stop."""
     try:
-        print(f"mpi_collector: {text}", file=sys.stderr, flush=True)
+        print(f"mpi_collector: {harmless(text)}", file=sys.stderr, flush=True)
     except OSError:
         pass
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from mpi_collector.benchmark.lifecycle import BENCHMARKS, Choice, Lifecycle, LifecyclePlan, choose, run_plain
 from mpi_collector.benchmark.teller import say
-from mpi_collector.cli.collect import add_sampling_options, sampling_options, split_command, tell
+from mpi_collector.cli.collect import split_command, tell
 from mpi_collector.cli.main import QuietParser
+from mpi_collector.cli.sampling import add_sampling_options, sampling_options
 from mpi_collector.cli.terminal import Terminal
 from mpi_collector.transport.base import TransportError
 from mpi_collector.transport.hosts import HostsError, HostSpec, from_scheduler, parse_hostfile, parse_hosts, valid_user

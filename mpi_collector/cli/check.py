@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mpi_collector.benchmark.teller import harmless, say
 from mpi_collector.cli.main import QuietParser
 
 _OFFSET_NS = 1_000_000_000
@@ -32,7 +33,7 @@ def main(words: Sequence[str]) -> int:
         else:
             hosts = (from_scheduler() or (parse_hosts(["localhost"]), ""))[0]
     except HostsError as e:
-        print(f"mpi_collector: {e}", file=sys.stderr)
+        say(str(e))
         return 2
     names = [(h.name, is_local(h.name)) for h in hosts]
     options = SamplingOptions(spool_dir=args.spool_dir)
@@ -79,7 +80,7 @@ def _table(rows: list[tuple[str, str | None, dict[str, Any] | None]]) -> int:
             cells = [doc["python"], f"{off / 1e6:+.1f} ms", f"{doc['rtt_ns'] / 1e6:.2f} ms", free]
         fit = error is None and doc is not None and doc["free_bytes"] is not None
         bad += not fit
-        table.add_row(*(Text(c) for c in (key, "ok" if fit else "FAILED", *cells, "; ".join(remarks))))
+        table.add_row(*(Text(harmless(c)) for c in (key, "ok" if fit else "FAILED", *cells, "; ".join(remarks))))
     console.print(table)
     console.print(f"{len(rows) - bad} of {len(rows)} hosts are fit")
     return 1 if bad else 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mpi_collector.benchmark.teller import harmless, say
 from mpi_collector.cli.main import QuietParser
 
 if TYPE_CHECKING:
@@ -48,18 +48,18 @@ def main(words: Sequence[str]) -> int:
             if args.output is not None:
                 _write_page(pair, args.output)
     except FileExistsError:
-        print(f"mpi_collector: {args.output} exists already; choose another with -o", file=sys.stderr)
+        say(f"{args.output} exists already; choose another with -o")
         return 2
     except ImportError as e:
-        print(f"mpi_collector: the page needs Bokeh ({e}): pip install 'mpi-collector[report]'", file=sys.stderr)
+        say(f"the page needs Bokeh ({e}): pip install 'mpi-collector[report]'")
         return 2
     except (RecordingError, OSError, ValueError, KeyError) as e:
-        print(f"mpi_collector: {e.args[0] if isinstance(e, KeyError) else e}", file=sys.stderr)
+        say(f"{e.args[0] if isinstance(e, KeyError) else e}")
         return 2
-    print(json.dumps(found, indent=1, allow_nan=False) if args.json else "\n".join(lines(found)))
+    print(json.dumps(found, indent=1, allow_nan=False) if args.json else harmless("\n".join(lines(found))))
     held, open_ = broken(found, rules), undecided(found, rules)
     for text in (*held, *open_):
-        print(f"mpi_collector: {text}", file=sys.stderr)
+        say(text)
     return 1 if held else 2 if open_ else 0
 
 
@@ -70,4 +70,4 @@ def _write_page(pair: tuple[Recording, Recording], target: Path) -> None:
     text = versus_page(*pair)
     with create(target) as f:
         f.write(text.encode("utf-8", "backslashreplace"))
-    print(f"mpi_collector: wrote {target}", file=sys.stderr)
+    say(f"wrote {target}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mpi_collector.benchmark.teller import say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.node import marks
 from mpi_collector.node.spool import user_directory
@@ -39,8 +39,10 @@ def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, list[Path]]:
     alive: set[str] = set()
     for marker in sorted(results_dir.glob(f".mpi_collector_*{RUN_SUFFIX}")):
         try:
-            run = str(json.loads(marker.read_text())["run"])
-        except (OSError, ValueError, KeyError):
+            run = str(json.loads(marker.read_text())["run"]) if marker.is_file() else ""  # a pipe would keep us waiting
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+        if not run:
             continue
         found.setdefault(run, []).append(marker.with_name(marker.name[: -len(RUN_SUFFIX)] + ".stop"))
         if held(marker):
@@ -60,7 +62,7 @@ def _one_run(args: argparse.Namespace) -> tuple[str, list[Path]] | None:
     runs = {r: f for r, f in find_runs(args.results_dir, args.spool_dir).items() if r.startswith(args.run)}
     if len(runs) != 1:
         what = f"several runs match: {', '.join(runs)}; name one" if runs else "no such run; is --results-dir right?"
-        print(f"mpi_collector: {what}", file=sys.stderr)
+        say(what)
         return None
     return next(iter(runs.items()))
 
@@ -86,9 +88,9 @@ def stop(words: Sequence[str]) -> int:
             os.close(os.open(request, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
             left += 1
         except OSError as e:
-            print(f"mpi_collector: cannot make {request}: {e.strerror}", file=sys.stderr)
+            say(f"cannot make {request}: {e.strerror}")
     if left:
-        print(f"mpi_collector: asked {run} to stop", file=sys.stderr)
+        say(f"asked {run} to stop")
     return 0 if left else 2
 
 
@@ -116,6 +118,6 @@ def mark(words: Sequence[str]) -> int:
     try:
         marks.append(str(path), made)
     except OSError as e:
-        print(f"mpi_collector: cannot write {path}: {e.strerror}", file=sys.stderr)
+        say(f"cannot write {path}: {e.strerror}")
         return 2
     return 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mpi_collector.benchmark.teller import say
 from mpi_collector.cli.main import QuietParser
 
 _EPILOG = """\
@@ -46,10 +46,10 @@ def main(words: Sequence[str]) -> int:
                 parser.error(f"no host {', '.join(unknown)} in it; there are {', '.join(recording)}")
             export(recording, args.to, target, args.hosts or list(recording), args.tidy)
     except FileExistsError:
-        print(f"mpi_collector: {target} exists already; choose another with -o", file=sys.stderr)
+        say(f"{target} exists already; choose another with -o")
         return 2
     except (RecordingError, MissingLibrary, OSError) as e:
-        print(f"mpi_collector: {e}", file=sys.stderr)
+        say(str(e))
         return 2
-    print(f"mpi_collector: wrote {target}", file=sys.stderr)
+    say(f"wrote {target}")
     return 0

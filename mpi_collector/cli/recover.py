@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mpi_collector.benchmark.teller import say
+from mpi_collector.benchmark.teller import harmless, say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.node.salvage import find
 from mpi_collector.transport.launcher import Launch, detect
@@ -181,7 +181,7 @@ def _act(args: argparse.Namespace, found: Spools, errors: dict[str, str], root: 
                 runs.setdefault(spool["run"], []).append((host, spool))
     if not args.run:
         for run, places in sorted(runs.items()):
-            print(_listed(run, places))
+            print(harmless(_listed(run, places)))
         return 0
     if not runs:
         where = "these hosts" if root is not None else "this host; --hosts looks on others"

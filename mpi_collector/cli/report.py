@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mpi_collector.benchmark.teller import say
 from mpi_collector.cli.main import QuietParser
 
 _EPILOG = """\
@@ -36,7 +36,7 @@ def main(words: Sequence[str]) -> int:
     try:
         from mpi_collector.report.page import page
     except ImportError as e:
-        print(f"mpi_collector: the page needs Bokeh ({e}): pip install 'mpi-collector[report]'", file=sys.stderr)
+        say(f"the page needs Bokeh ({e}): pip install 'mpi-collector[report]'")
         return 2
     try:
         with open_recording(args.path) as recording:
@@ -45,10 +45,10 @@ def main(words: Sequence[str]) -> int:
         with create(target) as f:
             f.write(text.encode("utf-8", "backslashreplace"))
     except FileExistsError:
-        print(f"mpi_collector: {target} exists already; choose another with -o", file=sys.stderr)
+        say(f"{target} exists already; choose another with -o")
         return 2
     except (RecordingError, OSError) as e:
-        print(f"mpi_collector: {e}", file=sys.stderr)
+        say(str(e))
         return 2
-    print(f"mpi_collector: wrote {target}", file=sys.stderr)
+    say(f"wrote {target}")
     return 0

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from mpi_collector.benchmark.teller import say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.node.snapshot import take
 
@@ -33,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     for name, text in lines(found):
         print(f"{name:12} {text}")
     for path, why in found["errors"].items():
-        print(f"mpi_collector: {path}: {why}", file=sys.stderr)
+        say(f"{path}: {why}")
     return 0
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
+from mpi_collector.benchmark.teller import say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.node.decode import STATUS_NAMES, RowDecoder, make_layout
 from mpi_collector.node.sampler import Probe
@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     try:
         chosen = select(",".join(args.names)) if args.names else [s() for s in ALL]
     except ValueError as e:
-        print(f"mpi_collector: {e}", file=sys.stderr)
+        say(str(e))
         return 2
     found = [about(source.name) for source in chosen]
     if args.json:

@@ -13,8 +13,9 @@ import socket
 import sys
 
 from .compat import mono_ns, readable, wall_ns
+from .fitness import check_host
 from .frames import VERSION, Decoder, FrameError, encode
-from .identity import check_host, identity
+from .identity import identity
 from .options import SamplingOptions
 from .recorder import Recorder
 from .salvage import Salvaged, find
@@ -82,7 +83,8 @@ class Agent:
         while not self.done:
             if self.session is None and (self._asked_to_end or self.listener is None):
                 break
-            waiting = [f for f in (self._wake, self.listener and self.listener.fileno(), self.session and self.session[0]) if f]
+            listening = self.listener.fileno() if self.listener is not None else None
+            waiting = [f for f in (listening, self.session and self.session[0], self._wake) if f is not None]
             silent_s = (mono_ns() - self._heard_ns) * 1e-9
             # without a listener it is a pipe within this host, which closes when the other end dies
             ready = readable(waiting, None if self.listener is None else max(0.0, orphan_s - silent_s))
@@ -90,7 +92,7 @@ class Agent:
                 break
             if self._wake in ready:
                 os.read(self._wake, 16)
-            if self.listener is not None and self.listener.fileno() in ready:
+            if listening in ready:
                 self._accept()
             elif self.session is not None and self.session[0] in ready:
                 self._read()

@@ -1,4 +1,4 @@
-"""The few calls that Python 3.6 lacks, under one name for every version; and waiting for files."""
+"""The few calls that Python 3.6 lacks, under one name for every version, and one that select lacks."""
 
 import os
 import select
@@ -37,10 +37,10 @@ else:  # Python 3.6
         return os.readv(fd, buffers)
 
 
-def readable(fds, timeout_s):
-    # type: (list, Any) -> list
-    """Those of ``fds`` that can be read or have ended; none after ``timeout_s`` (None: wait). No file above 1,023 for select."""
-    poller = select.poll()
+def readable(fds, timeout_s=None):
+    # type: (Any, Any) -> list
+    """Those of ``fds`` that can be read without waiting; select itself takes no descriptor above 1023."""
+    poll = select.poll()
     for fd in fds:
-        poller.register(fd, select.POLLIN)
-    return [fd for fd, _ in poller.poll(None if timeout_s is None else int(timeout_s * 1000) + 1)]
+        poll.register(fd, select.POLLIN)
+    return [fd for fd, _event in poll.poll(None if timeout_s is None else int(timeout_s * 1e3) + 1)]

@@ -56,6 +56,11 @@ class Decoder:
                 return out
             out.append(frame)
 
+    def said(self):
+        # type: () -> bytes
+        """The noise, with its last bytes, which might have been the beginning of a frame."""
+        return self.noise if self._synced else self.noise + bytes(self._buffer)
+
     def _find_first(self):
         # type: () -> bool
         at = self._buffer.find(MAGIC)

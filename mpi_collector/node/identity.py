@@ -61,56 +61,6 @@ def identity():
     }
 
 
-def check_host(spool_dir):
-    # type: (str) -> dict
-    """Is this host fit to be recorded: room on the spool's file system in bytes, and what may wipe it (``hazards``)."""
-    doc = {"free_bytes": None, "file_system": None, "hazards": []}  # type: dict
-    try:
-        room = os.statvfs(spool_dir)
-        doc["free_bytes"] = room.f_bavail * room.f_frsize
-    except OSError as e:
-        doc["hazards"].append("%s: %s" % (spool_dir, e.strerror))
-    try:
-        with open("/proc/self/mounts", encoding="utf-8", errors="replace") as f:
-            mounts = [line.split()[1:3] for line in f if line.count(" ") > 2]
-        inside = [m for m in mounts if (spool_dir + "/").startswith(m[0].rstrip("/") + "/")]
-        doc["file_system"] = max(inside, key=lambda m: len(m[0]))[1] if inside else None
-    except OSError:  # hidden from this process
-        pass
-    if doc["file_system"] not in (None, "tmpfs", "ramfs"):
-        doc["hazards"].append("%s is %s, not memory: writing to it may disturb the job" % (spool_dir, doc["file_system"]))
-    if _remove_ipc() and os.getuid() >= 1000:
-        doc["hazards"].append("RemoveIPC=yes: /dev/shm is wiped when the last session of this user ends")
-    if os.environ.get("SLURM_JOB_ID") and spool_dir.startswith("/dev/shm") and _private_shm():
-        doc["hazards"].append("the scheduler gave this job a /dev/shm of its own, which goes away with the job")
-    return doc
-
-
-def _remove_ipc():
-    # type: () -> bool
-    """systemd-logind wipes a user's shared memory at logout unless told not to (logind.conf(5))."""
-    if not os.path.isdir("/run/systemd/seats"):
-        return False  # no logind here
-    setting = "yes"
-    for path in ("/usr/lib/systemd/logind.conf", "/etc/systemd/logind.conf"):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as f:
-                for line in f:
-                    name, _, value = line.strip().partition("=")
-                    setting = value.strip().lower() if name == "RemoveIPC" else setting
-        except OSError:
-            continue
-    return setting in ("yes", "true", "on", "1")
-
-
-def _private_shm():
-    # type: () -> bool
-    try:
-        return os.stat("/proc/self/ns/mnt").st_ino != os.stat("/proc/1/ns/mnt").st_ino
-    except OSError:  # not ours to see: assume the usual
-        return False
-
-
 def same_host_key(who):
     # type: (dict) -> tuple
     """Equal for two processes exactly when they see the same host, as far as that can be known from inside."""

@@ -12,6 +12,8 @@ class SamplingOptions:
         "duration_s": None,
         "spool_dir": "/dev/shm",
         "max_spool_mb": None,
+        "keep_spools": 32,
+        "keep_spool_days": 30.0,
         "rescue_dir": None,
         "start_timeout_s": 30.0,
         "gather_timeout_s": 60.0,
@@ -26,6 +28,8 @@ class SamplingOptions:
     duration_s = None  # type: float | None
     spool_dir = "/dev/shm"  # type: str
     max_spool_mb = None  # type: float | None
+    keep_spools = 32  # type: int  # dead runs on a host, 0: any number
+    keep_spool_days = 30.0  # type: float  # 0: for ever
     rescue_dir = None  # type: str | None  # where what is left behind is set down once more, out of reach of a logout
     start_timeout_s = 30.0  # type: float
     gather_timeout_s = 60.0  # type: float

@@ -10,6 +10,7 @@ from .compat import mono_ns
 from .decode import RowDecoder
 from .options import SamplingOptions
 from .pack import Table, facts_of, pack
+from .prune import prune
 from .replica import Changes
 from .sampler import STAGE_SLOTS, Grid, Probe, Sampler
 from .snapshot import take, topology
@@ -83,13 +84,16 @@ class Recorder:
     def _make_spool(self, meta):
         # type: (dict) -> Spool
         options, rows = self.options, self.options.max_samples + 1
+        most = None if options.max_spool_mb is None else int(options.max_spool_mb * 1e6)
+        said, held = prune(options.spool_dir, self.run, options.keep_spools, options.keep_spool_days, most)
+        self.warnings += said
         try:
             directory = open_run_directory(options.spool_dir, self.run)
             try:
                 room = os.fstatvfs(directory)
                 limit = room.f_bavail * room.f_frsize // 2
-                if options.max_spool_mb is not None:
-                    limit = min(2 * limit, int(options.max_spool_mb * 1e6))
+                if most is not None:
+                    limit = min(2 * limit, most - held)
                 spool = Spool.create(directory, self.key, meta, self.probe.caps, STAGE_SLOTS, rows, limit)
             finally:
                 os.close(directory)

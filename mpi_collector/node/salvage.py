@@ -115,20 +115,8 @@ class Salvaged:
     def discard(self):
         # type: () -> None
         """Its rows are safe elsewhere: remove it, and the directories that are empty then."""
-        directory = os.path.dirname(self.path)
         self._table = None
-        remove_spool(self.path)
-        if not [n for n in _names(directory) if n not in OTHERS]:
-            for name in OTHERS:
-                try:
-                    os.unlink(os.path.join(directory, name))
-                except OSError:
-                    pass
-        for path in (directory, os.path.dirname(directory)):
-            try:
-                os.rmdir(path)
-            except OSError:  # gone already, or not empty
-                continue
+        discard(self.path)
 
     def rescue(self):
         # type: () -> None
@@ -137,3 +125,21 @@ class Salvaged:
     def close(self):
         # type: () -> None
         self._table = None
+
+
+def discard(path):
+    # type: (str) -> None
+    """Remove a spool, and what lies beside it and the directories when it was the last."""
+    directory = os.path.dirname(path)
+    remove_spool(path)
+    if not [n for n in _names(directory) if n not in OTHERS]:
+        for name in OTHERS:
+            try:
+                os.unlink(os.path.join(directory, name))
+            except OSError:
+                pass
+    for path in (directory, os.path.dirname(directory)):
+        try:
+            os.rmdir(path)
+        except OSError:  # gone already, or not empty
+            continue

@@ -16,7 +16,7 @@ from mpi_collector.output.files import create
 from mpi_collector.output.json import JsonWriter
 from mpi_collector.store.recording import Host, Recording, RecordingError
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  #: a spreadsheet would compute what begins with one of these
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")  #: a spreadsheet would compute what begins with one of these
 
 
 _ROWS = 64

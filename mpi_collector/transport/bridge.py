@@ -92,7 +92,7 @@ class Bridge:
         while not self._queue:
             if self._told:
                 raise LauncherGone
-            if not readable([0], _TURN_S if timeout_s is None else timeout_s):
+            if not readable((0,), _TURN_S if timeout_s is None else timeout_s):
                 if timeout_s is None:
                     continue
                 return None

@@ -137,7 +137,7 @@ class Session:
             self._process = None
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            self._fail(f"{e}{self._reason(decoder.noise)}")
+            self._fail(f"{e}{self._reason(decoder.said())}")
             await process.wait()
 
     async def _read_stderr(self) -> None:

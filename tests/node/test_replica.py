@@ -14,6 +14,7 @@ from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.pack import Table
 from mpi_collector.node.recorder import Recorder
 from mpi_collector.node.replica import Replica
+from mpi_collector.node.salvage import held
 from mpi_collector.node.spool import SpoolError, SpoolReader
 
 
@@ -138,3 +139,15 @@ def test_sizes_are_checked_before_memory_is_taken(directory: int) -> None:
         with pytest.raises(SpoolError):
             Replica(directory, "x", size)
     assert SpoolReader is not None
+
+
+def test_a_map_does_not_keep_the_lock(recorder: Recorder, directory: int, tmp_path: Path) -> None:
+    """Held while it is kept up, by its own descriptor: who still looks at the rows, or was forked, does not hold it."""
+    run_for(recorder, 5)
+    copy = follow(recorder, None, directory)
+    path = str(tmp_path / "copies" / "node1")
+    table = Table(copy.reader())
+    assert held(path)
+    copy.close(False)
+    assert not held(path)
+    assert len(table) >= 5

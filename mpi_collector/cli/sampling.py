@@ -1,0 +1,111 @@
+"""The options that every way of recording has, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mpi_collector.node.rows import POLICIES
+from mpi_collector.node.sources import select
+from mpi_collector.transport.options import SamplingOptions
+
+_ONLY_ONCE_S = 1e8
+_DIRECTORIES_MAX = 16
+
+
+def seconds(low: float) -> type:
+    """What reads a number of seconds, ``low`` or more."""
+    def parse(text: str) -> float:
+        value = float(text)
+        if not low <= value < 1e9:
+            raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and 1e9 seconds")
+        return value
+
+    parse.__name__ = "number of seconds"
+    return parse  # type: ignore[return-value]
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 2 <= value <= 100_000_000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 2 and 100,000,000")
+    return value
+
+
+def _bound(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 100,000")
+    return value
+
+
+def _sources(text: str) -> str:
+    try:
+        select(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None
+    return text
+
+
+def add_sampling_options(parser: argparse.ArgumentParser) -> None:
+    """The options that every way of recording has."""
+    add = parser.add_argument
+    add("--timeseries-interval", type=seconds(0.01), default=10.0, metavar="S", help="seconds between samples (10)")
+    add("--max-timeseries-samples", type=_count, default=3600, metavar="N", help="rows of the array (3600)")
+    add("--when-full", choices=POLICIES, default="decimate", help="what a full array does (decimate: every other tick)")
+    add("--sources", type=_sources, default="default", metavar="LIST", help="basic, default, all, or names with commas")
+    add("--skip-timeseries", action="store_true", help="snapshots at the start and the end only")
+    add("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where the files go (./results)")
+    add("--json", choices=("auto", "always", "never"), default="auto", help="write the suite's JSON (auto: up to 2 GB)")
+    add("--report", choices=("auto", "never"), default=os.environ.get("MPI_COLLECTOR_REPORT", "auto"),
+        help="write the page when the report extra is installed (auto; MPI_COLLECTOR_REPORT)")  # fmt: skip
+    add("--spool-dir", default="/dev/shm", metavar="DIR", help="tmpfs for the recording while it is made (/dev/shm)")
+    add("--max-spool-mb", type=float, default=None, metavar="MB",
+        help="limit of the spools on each host, those of dead runs included (half of what is free)")  # fmt: skip
+    add("--keep-spools", type=_bound, default=32, metavar="N",
+        help="of dead runs that nobody recovered a host keeps the newest N; what goes is said, and over a day old (32, 0: all)"
+        )  # fmt: skip
+    add("--keep-spool-days", type=_bound, default=30, metavar="D", help="and none that is older than D days (30, 0: for ever)")
+    add("--rescue-dir", default=os.environ.get("MPI_COLLECTOR_RESCUE_DIR") or None, metavar="DIR",
+        help="where a host's process that loses its launcher sets its recording down once more, for sites that wipe /dev/shm "
+             "at logout; recover --rescue-dir reads it (MPI_COLLECTOR_RESCUE_DIR, off)")  # fmt: skip
+    add("--replicate", type=seconds(0.1), default=0.0, metavar="S",
+        help="send new rows to rank 0 or the launcher every S seconds, for hosts that lose power (off)")  # fmt: skip
+    add("--start-timeout", type=seconds(0.1), default=30.0, metavar="S", help="wait for the hosts to be sampling (30)")
+    add("--gather-timeout", type=seconds(0.1), default=60.0, metavar="S", help="wait for a host's table at the end (60)")
+    add("--strict", action="store_true", help="exit 3 when the recording is incomplete though the job succeeded")
+    add("--quiet", action="store_true", help="warnings and errors only")
+    add("--verbose", action="store_true", help="say of every host what was found and done")
+
+
+def sampling_options(args: argparse.Namespace) -> SamplingOptions:
+    skip = args.skip_timeseries  # a first and a last row of nothing, for the snapshots that come with them
+    return SamplingOptions(
+        interval_s=_ONLY_ONCE_S if skip else args.timeseries_interval,
+        max_samples=args.max_timeseries_samples,
+        when_full=args.when_full,
+        sources="none" if skip else args.sources,
+        directories=directories_of(args.results_dir, args.command),
+        duration_s=getattr(args, "duration", None),
+        spool_dir=args.spool_dir,
+        max_spool_mb=args.max_spool_mb,
+        keep_spools=args.keep_spools,
+        keep_spool_days=args.keep_spool_days,
+        rescue_dir=os.path.abspath(args.rescue_dir) if args.rescue_dir else None,  # an agent is somewhere else
+        start_timeout_s=args.start_timeout,
+        gather_timeout_s=args.gather_timeout,
+        replicate_s=args.replicate,
+        root=os.environ.get("MPI_COLLECTOR_ROOT", "/"),
+    )
+
+
+def directories_of(results_dir: Path, command: Sequence[str]) -> tuple[str, ...]:
+    """The results directory and those that COMMAND names, in a word or behind its = sign: where the data lies, most likely."""
+    found = {str(results_dir.absolute()): None}
+    for word in command:
+        for part in (word, word.partition("=")[2]):
+            if part.startswith("/") and len(part) < 4096 and os.path.isdir(part):
+                found[os.path.normpath(part)] = None
+    return tuple(found)[:_DIRECTORIES_MAX]

@@ -1,0 +1,143 @@
+"""Spools of dead runs within bounds: the oldest go, never silently, never one that somebody may still want at once."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpi_collector.node import marks
+from mpi_collector.node.layout import Field, Layout, Table
+from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.prune import prune
+from mpi_collector.node.recorder import Recorder
+from mpi_collector.node.salvage import find
+from mpi_collector.node.spool import Spool, open_reader, open_run_directory, user_directory
+
+DAY = 86400.0
+NOW = time.time()
+LAYOUT = Layout(["a"], [Table("a", "", [Field("f", "", "gauge", "")], [""], 1)])
+
+
+def spool(place: Path, run: str, days: float, last_row_days: float | None = None) -> Spool:
+    """One that was made so many days ago and written until then; its writer lives until it is closed."""
+    directory = open_run_directory(str(place), run)
+    made = Spool.create(directory, "a", {"layout": LAYOUT.to_dict(), "raw_bytes": [64]}, [64], 2, 16)
+    os.close(directory)
+    payload = bytearray(made.shape.row_size - 16)
+    wall_ns = int((NOW - (days if last_row_days is None else last_row_days) * DAY) * 1e9)
+    payload[8:16] = wall_ns.to_bytes(8, "little")
+    made.write_row(0, 0, bytes(payload))
+    os.utime(made.path, (NOW - days * DAY, NOW - days * DAY))
+    return made
+
+
+def dead(place: Path, *runs: tuple[str, float]) -> int:
+    """Bytes of each of these runs."""
+    for run, days in runs:
+        spool(place, run, days).close()
+    return find(str(place))[0]["bytes"] if runs else 0
+
+
+def left(place: Path) -> list[str]:
+    return [s["run"] for s in find(str(place))]
+
+
+def bounded(place: Path, runs: int = 0, days: float = 0, most: Any = None, up_days: float = 1000) -> tuple[list[str], int]:
+    said, held = prune(str(place), "new", runs, days, most, NOW, up_days * DAY)
+    return said, held
+
+
+def test_by_number(tmp_path: Path) -> None:
+    size = dead(tmp_path, *((f"run{k}", 2 + k) for k in range(6)))
+    said, held = bounded(tmp_path, runs=4)
+    assert left(tmp_path) == ["run0", "run1", "run2", "run3"]
+    assert held == 4 * size
+    assert "removed run run4" in said[0] and "6 days old" in said[0] and "--keep-spools 4" in said[0]
+    assert "run5" in said[1]
+    assert "4 runs that nobody recovered" in said[2] and len(said) == 3
+
+
+def test_by_age(tmp_path: Path) -> None:
+    dead(tmp_path, ("old", 31), ("new1", 29))
+    marks.append(str(tmp_path / user_directory() / "old" / "marks"), marks.make("x"))
+    said, _ = bounded(tmp_path, days=30)
+    assert left(tmp_path) == ["new1"]
+    assert not (tmp_path / user_directory() / "old").exists()
+    assert "removed run old" in said[0] and "--keep-spool-days 30" in said[0]
+
+
+def test_by_size(tmp_path: Path) -> None:
+    """Dead runs take half of the limit at most; what is young stays, and is told to the one that begins."""
+    size = dead(tmp_path, ("a", 4), ("b", 3), ("c", 2), ("d", 0.5))
+    said, held = bounded(tmp_path, most=4 * size)
+    assert left(tmp_path) == ["c", "d"]
+    assert held == 2 * size
+    assert [s.split(",")[0] for s in said[:2]] == ["removed run b", "removed run a"]
+    _, held = bounded(tmp_path, most=1)
+    assert left(tmp_path) == ["d"] and held == size
+
+
+def test_what_stays(tmp_path: Path) -> None:
+    """The living, those that are being recovered, the young, this run's own, what is no spool, and what a bound of 0 says."""
+    living = spool(tmp_path, "living", 99)
+    dead(tmp_path, ("claimed", 99), ("young", 0.9), ("new", 99))
+    long = spool(tmp_path, "long", 99, last_row_days=0.1)  # began long ago, ended just now
+    long.close()
+    claimed = open_reader(str(tmp_path / user_directory() / "claimed" / "a"))
+    broken = tmp_path / user_directory() / "broken"
+    broken.mkdir()
+    (broken / "a").write_bytes(b"x" * 5000)
+    os.utime(broken / "a", (0, 0))
+    (tmp_path / user_directory() / "link").symlink_to(tmp_path)
+    said, _ = bounded(tmp_path, runs=1, days=1, most=1)
+    assert left(tmp_path) == ["broken", "claimed", "living", "long", "new", "young"]
+    assert len(said) == 1 and "will be removed" in said[0]
+    del claimed
+    living.close()
+    assert bounded(tmp_path)[0] == []
+    said, _ = bounded(tmp_path, days=1)
+    assert left(tmp_path) == ["broken", "long", "new", "young"]
+
+
+def test_a_wrong_clock_makes_nothing_old(tmp_path: Path) -> None:
+    """The host has been up for an hour: what its memory holds is not years old."""
+    dead(tmp_path, ("a", 4000), ("b", 4000))
+    bounded(tmp_path, runs=1, days=30, most=1, up_days=0.04)
+    assert left(tmp_path) == ["a", "b"]
+
+
+def test_a_warning_on_the_way(tmp_path: Path) -> None:
+    dead(tmp_path, *((f"run{k}", 2) for k in range(3)))
+    assert bounded(tmp_path, runs=6)[0] == []
+    assert bounded(tmp_path, days=5)[0] == []
+    (said,) = bounded(tmp_path, runs=5)[0]
+    assert "3 runs" in said and "mpi_collector recover" in said
+    assert len(bounded(tmp_path, days=3)[0]) == 1
+
+
+@pytest.fixture
+def recorders() -> Iterator[list[Recorder]]:
+    made: list[Recorder] = []
+    yield made
+    for recorder in made:
+        recorder.close(remove=True)
+
+
+def test_at_the_start_of_a_run(tmp_path: Path, recorders: list[Recorder]) -> None:
+    """A recorder says what it removed, and its own spool takes what is left of the limit."""
+    up_days = time.clock_gettime(time.CLOCK_BOOTTIME) / DAY
+    dead(tmp_path, ("young", 0.1))
+    size = find(str(tmp_path))[0]["bytes"]
+    for run in range(2):
+        options = SamplingOptions(interval_s=1, max_samples=10**6, sources="loadavg", spool_dir=str(tmp_path), max_spool_mb=8)
+        recorder = Recorder(options, f"run_{run}", "a", {})
+        recorders.append(recorder)
+        recorder.prepare()
+        assert recorder.spool.shape.size <= 8e6 - size
+        assert any("rows" in w for w in recorder.warnings)
+    assert up_days >= 0 and "young" in left(tmp_path)

@@ -1,0 +1,192 @@
+"""What comes from hosts, other users and file systems is data: on terminals, in tables, in spreadsheets, as paths."""
+
+from __future__ import annotations
+
+import csv
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mpi_collector
+from mpi_collector.benchmark.teller import harmless, say
+from mpi_collector.node.spool import user_directory
+from mpi_collector.output.export import plain
+from mpi_collector.output.files import RUN_SUFFIX, create
+
+sys.path.insert(0, str(Path(__file__).parent / "report"))
+
+import synthetic as sy
+
+EVIL = "\x1b[31mred\x1b]0;title\x07\u202eevil\r\x9b2J<script>alert(1)</script>"
+BAD = set("\x1b\x07\u202e\r\x9b")
+
+
+def cli(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "mpi_collector", *map(str, words)]
+    home = str(Path(mpi_collector.__file__).parents[1])
+    return subprocess.run(argv, env={**os.environ, "PYTHONPATH": home, **env}, capture_output=True, text=True, timeout=60,
+                          check=False, stdin=subprocess.DEVNULL, errors="surrogateescape")  # fmt: skip
+
+
+# ---- terminals
+@given(st.text())
+def test_harmless(text: str) -> None:
+    """Printable but for ends of lines; what is printable already stays as it is."""
+    shown = harmless(text)
+    assert all(c.isprintable() or c in "\n\t" for c in shown)
+    assert shown == text or not text.replace("\n", "").replace("\t", "").isprintable()
+
+
+def test_lines_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"{EVIL}\udcff: no room")
+    said = capsys.readouterr().err
+    assert said.startswith("mpi_collector: \\x1b[31mred")
+    assert not set(said) & BAD
+    assert said.count("\n") == 1
+
+
+def test_a_host_that_answers_with_escapes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Errors, warnings and stderr of hosts go through one place on their way to the terminal."""
+    from mpi_collector.benchmark.collect import Collection, CollectPlan
+    from mpi_collector.benchmark.teller import Teller
+    from mpi_collector.transport.base import HostState
+    from mpi_collector.transport.options import SamplingOptions
+
+    class Answering:
+        method = "ssh"
+        missing_ranks: list[int] = []
+        hosts = [HostState(EVIL, EVIL, {}, {"warnings": [EVIL], "spool": EVIL, "columns": 1, "rows": 1}, error=EVIL)]
+
+    collection = Collection(CollectPlan(SamplingOptions(), tmp_path), None, Teller(verbose=True))
+    collection.reserve()
+    collection.root = Answering()  # type: ignore[assignment]
+    collection._announce()
+    said = capsys.readouterr().err
+    assert said.count("\\x1b[31mred") >= 4
+    assert not set(said) & BAD
+
+
+def test_sessions_relay_one_clean_line() -> None:
+    """What ssh or a shell on the host says, and what came instead of an agent."""
+    import asyncio
+
+    from mpi_collector.transport.session import Session, SessionLost
+
+    for where in (">&2", ""):
+        session = Session(["sh", "-c", f"printf 'banner\\n\\033]0;title\\007\\033[2Jno such thing' {where}"], b"")
+        with pytest.raises(SessionLost) as caught:
+            asyncio.run(session.connect(10))
+        assert "no such thing" in str(caught.value)
+        assert str(caught.value).isprintable()
+
+
+def test_runs_of_strange_names_are_listed(tmp_path: Path) -> None:
+    """``recover`` shows what lies in a directory; ``stop`` what others wrote into theirs."""
+    run = tmp_path / user_directory() / EVIL.replace("/", "")
+    run.mkdir(parents=True)
+    (run / EVIL.replace("/", "")).write_bytes(b"x" * 100)
+    listed = cli("recover", "--spool-dir", tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    assert "\\x1b[31mred" in listed.stdout and not set(listed.stdout) & BAD
+    results = tmp_path / "results"
+    results.mkdir()
+    for number, text in enumerate(['{"run": "a\\u001b[31m"}', '{"run": "b\\u001b[31m"}', "[]", "3", "[" * 100_000, "\udcff"]):
+        (results / f".mpi_collector_host_{number}{RUN_SUFFIX}").write_text(text, errors="surrogateescape")
+    os.mkfifo(results / f".mpi_collector_host_9{RUN_SUFFIX}")
+    stopped = cli("stop", "--results-dir", results, "--spool-dir", tmp_path / "none")
+    assert stopped.returncode == 2
+    assert "several runs match: a\\x1b[31m" in stopped.stderr and not set(stopped.stderr) & BAD
+
+
+def test_tables_of_hosts(capsys: pytest.CaptureFixture[str]) -> None:
+    from mpi_collector.cli.check import _table
+
+    doc: dict[str, Any] = {"hazards": [EVIL], "python": EVIL, "wall_offset_ns": 0, "rtt_ns": 0, "free_bytes": 1}
+    _table([(EVIL, EVIL, None), (EVIL, None, doc)])
+    shown = capsys.readouterr().out
+    assert "\\x1b" in shown and not set(shown) & BAD
+
+
+# ---- spreadsheets
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
+def test_cells_are_no_formulas(tmp_path: Path, start: str) -> None:
+    """A host or device called ``=cmd|...``: behind an apostrophe in every shape of csv, and whole."""
+    name = f"{start}cmd|' /C calc'!A0"
+    assert plain(name) == f"'{name}"
+    host = sy.workload(1, 5)
+    path = sy.write(tmp_path / "host_20260105_120000_timeseries.npz", [(name, host)])
+    for shape in ([], ["--tidy"]):
+        target = tmp_path / f"{len(shape)}.csv"
+        done = cli("export", path, "--to", "csv", "-o", target, *shape)
+        assert done.returncode == 0, done.stderr
+        with target.open(newline="") as f:
+            cells = [cell for row in csv.reader(f) for cell in row]
+        assert f"'{name}" in cells and name not in cells
+
+
+# ---- paths
+def test_a_planted_symlink_is_not_followed(tmp_path: Path) -> None:
+    """Under the name of a file that is being written: the victim stays as it is, and nothing half done is left."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    for name, target in (("a", victim), ("b", tmp_path / "not-there")):
+        link = tmp_path / name
+        link.symlink_to(target)
+        with pytest.raises(FileExistsError), create(link) as f:
+            f.write(b"theirs")
+        assert link.is_symlink()
+    assert victim.read_text() == "mine"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "victim"]
+
+
+def test_planted_while_it_records(tmp_path: Path) -> None:
+    """After the names were reserved: that file is not written, it is said, and the spool stays for ``recover``."""
+    victim, results, shm = tmp_path / "victim", tmp_path / "results", tmp_path / "shm"
+    victim.write_text("mine")
+    shm.mkdir()
+
+    def plant() -> None:
+        for _ in range(500):
+            for marker in results.glob(f".mpi_collector_*{RUN_SUFFIX}"):
+                stem = marker.name[len(".mpi_collector_") : -len(RUN_SUFFIX)]
+                (results / f"{stem}_timeseries.npz").symlink_to(victim)
+                return
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=plant)
+    thread.start()
+    done = cli("--duration", "1", "--timeseries-interval", "0.2", "--results-dir", results, "--spool-dir", shm, "--report", "never")
+    thread.join()
+    assert victim.read_text() == "mine"
+    assert "cannot write" in done.stderr and "mpi_collector recover" in done.stderr
+    assert len(list(shm.glob("*/*/*"))) == 1
+    assert not list(results.glob("*.part"))
+    recovered = cli("recover", "host_", "--spool-dir", shm, "--results-dir", tmp_path / "again")
+    assert recovered.returncode == 0, recovered.stderr
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077, 0o000])
+def test_the_umask_is_honoured(tmp_path: Path, mask: int) -> None:
+    """Results have its modes; what --rescue-dir and the spool hold is private whatever it is (test_spool, test_rescue)."""
+    pytest.importorskip("bokeh")
+    old = os.umask(mask)
+    try:
+        done = cli("--duration", "0.3", "--timeseries-interval", "0.1", "--results-dir", tmp_path / "results",
+                   MPI_COLLECTOR_REPORT="auto")  # fmt: skip
+    finally:
+        os.umask(old)
+    assert done.returncode == 0, done.stderr
+    modes = {p.suffix: stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "results").iterdir()}
+    assert set(modes) == {".npz", ".json", ".html"}
+    assert set(modes.values()) == {0o666 & ~mask}
+    assert stat.S_IMODE((tmp_path / "results").stat().st_mode) == 0o777 & ~mask
