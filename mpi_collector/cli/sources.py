@@ -67,7 +67,7 @@ def about(source: Source) -> dict[str, Any]:
         if name in probe.absent:
             status = STATUS_NAMES[probe.absent[name]]
             fields = [_field(f) for f in source.fields]
-            return {**out, "status": status, "cost_us": None, "columns": [], "fields": fields}
+            return {**out, "status": status, "reason": probe.reasons[name], "cost_us": None, "columns": [], "fields": fields}
         columns = [
             {**_field(f), "name": ".".join(part for part in (name, device, f.name) if part)}
             for table in probe.layout.tables if table.source == name
@@ -111,6 +111,8 @@ def _print(found: list[dict[str, Any]], columns: bool) -> None:
             for line in s["options"].splitlines():
                 print(f"            {line}")
             since = f", since Linux {s['since']}" if s["since"] else ""
+            if s.get("reason"):
+                print(f"            {s['status']}: {s['reason']}")
             print(f"            {s['file']}{since}{', needs privilege' if s['privileged'] else ''}")
             for c in s["columns"] or s["fields"]:
                 print(f"    {c['name']:44} {c['unit']:12} {c['kind']:8} {c['doc']}")

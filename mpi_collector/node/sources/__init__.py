@@ -2,6 +2,7 @@
 
 from .cgroup import Cgroup
 from .diskstats import Diskstats
+from .gpu import Gpu
 from .infiniband import Infiniband
 from .interrupts import Interrupts
 from .loadavg import Loadavg
@@ -15,14 +16,15 @@ from .pressure import Pressure
 from .processes import Processes
 from .queue import Queue
 from .schedstat import Schedstat
+from .slingshot import Slingshot
 from .softnet import Softnet
 from .stat import Stat
 from .tcp import Tcp
 from .vmstat import Vmstat
 
 #: in reading order: what changes fastest and matters most first, what may hang last
-ALL = (Diskstats, Netdev, Stat, Vmstat, Meminfo, Loadavg, Pressure, Nfs, Infiniband, Tcp, Softnet, Cgroup, Numa, Queue, Schedstat,
-       Interrupts, Lustre, Processes, Power)  # fmt: skip
+ALL = (Diskstats, Netdev, Stat, Vmstat, Meminfo, Loadavg, Pressure, Nfs, Infiniband, Slingshot, Tcp, Softnet, Cgroup, Numa, Queue,
+       Schedstat, Interrupts, Lustre, Gpu, Processes, Power)  # fmt: skip
 BY_NAME = {s.name: s for s in ALL}
 GROUPS = {
     "basic": ("diskstats", "netdev", "vmstat", "meminfo", "loadavg"),
