@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def theirs(texts: tuple[str, str]) -> dict[str, dict[str, list[float]]]:
     for report in reports[len(reports) // 2 :]:  # the first half is of the time since they were mounted
         lines = report.splitlines()
         place = lines[0].rstrip(":")
-        for head, values in zip(lines, lines[1:]):
+        for head, values in pairwise(lines):
             if op := re.match(r"(\w+): +ops/s", head):
                 out.setdefault(place, {})[op[1]] = [float(w) for w in re.findall(r"-?\d+\.?\d*", values)]
     return out
