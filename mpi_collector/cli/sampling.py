@@ -55,7 +55,8 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     add("--timeseries-interval", type=seconds(0.01), default=10.0, metavar="S", help="seconds between samples (10)")
     add("--max-timeseries-samples", type=_count, default=3600, metavar="N", help="rows of the array (3600)")
     add("--when-full", choices=POLICIES, default="decimate", help="what a full array does (decimate: every other tick)")
-    add("--sources", type=_sources, default="default", metavar="LIST", help="basic, default, all, or names with commas")
+    add("--sources", type=_sources, default="default", metavar="LIST",
+        help="basic, default, all, or names with commas; processes:PATTERN (mpi_collector sources --help)")  # fmt: skip
     add("--skip-timeseries", action="store_true", help="snapshots at the start and the end only")
     add("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where the files go (./results)")
     add("--json", choices=("auto", "always", "never"), default="auto", help="write the suite's JSON (auto: up to 2 GB)")

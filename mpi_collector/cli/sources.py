@@ -12,14 +12,19 @@ from mpi_collector.benchmark.teller import say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.node.decode import STATUS_NAMES, RowDecoder, make_layout
 from mpi_collector.node.sampler import Probe
-from mpi_collector.node.sources import ALL, BY_NAME, GROUPS, select
+from mpi_collector.node.sources import ALL, GROUPS, select
+from mpi_collector.node.sources.base import Source
 
 _EPILOG = """\
 examples:
   mpi_collector sources                  # all of them in a line each, with their cost on this host
   mpi_collector sources nfs pressure     # these, with every column
   mpi_collector sources --json           # for scripts
+  mpi_collector sources processes:tree:dlio_benchmark    # what a source with an option sees now
+
+options, here and in --sources:
 """
+_EPILOG += "".join(f"  {line.strip()}\n" for s in ALL if s.option_doc for line in s.option_doc.splitlines())
 _READS = 20
 _APART_S = 0.05  #: so that caches are not at their warmest
 
@@ -36,7 +41,7 @@ def main(words: Sequence[str]) -> int:
     except ValueError as e:
         say(str(e))
         return 2
-    found = [about(source.name) for source in chosen]
+    found = [about(source) for source in chosen]
     if args.json:
         print(json.dumps(found, indent=1))
         return 0
@@ -44,9 +49,9 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def about(name: str) -> dict[str, Any]:
+def about(source: Source) -> dict[str, Any]:
     """What is to say of a source: declared, and found and measured on this host."""
-    source = BY_NAME[name]()
+    name = source.name
     out: dict[str, Any] = {
         "name": name,
         "doc": source.doc,
@@ -55,13 +60,14 @@ def about(name: str) -> dict[str, Any]:
         "groups": [g for g, names in GROUPS.items() if name in names],
         "privileged": source.privileged,
         "every": source.every,
+        "options": source.option_doc,
     }
     probe = Probe([source])
     try:
         if name in probe.absent:
             status = STATUS_NAMES[probe.absent[name]]
             fields = [_field(f) for f in source.fields]
-            return {**out, "status": status, "cost_us": None, "columns": [], "fields": fields}
+            return {**out, "status": status, "reason": probe.reasons[name], "cost_us": None, "columns": [], "fields": fields}
         columns = [
             {**_field(f), "name": ".".join(part for part in (name, device, f.name) if part)}
             for table in probe.layout.tables if table.source == name
@@ -102,7 +108,11 @@ def _print(found: list[dict[str, Any]], columns: bool) -> None:
         every = f", every {s['every']}th tick" if s["every"] > 1 else ""
         print(f"{s['name']:11} {group:8} {here} {len(s['columns']):5} columns  {s['doc']}{every}")
         if columns:
+            for line in s["options"].splitlines():
+                print(f"            {line}")
             since = f", since Linux {s['since']}" if s["since"] else ""
+            if s.get("reason"):
+                print(f"            {s['status']}: {s['reason']}")
             print(f"            {s['file']}{since}{', needs privilege' if s['privileged'] else ''}")
             for c in s["columns"] or s["fields"]:
                 print(f"    {c['name']:44} {c['unit']:12} {c['kind']:8} {c['doc']}")

@@ -31,19 +31,21 @@ _NUMBER = struct.Struct("<q").pack_into
 class Probe:
     """The sources of this node that are there, opened and read once.
 
-    ``sources``, ``files`` in step; ``absent`` {name: status} of those that could not be read.
+    ``sources``, ``files`` in step; ``absent`` {name: status} of those that could not be read, ``reasons`` {name: text}.
     """
 
     def __init__(self, sources, root="/"):
         # type: (list, str) -> None
         self.sources, self.files, raws = [], [], []  # type: list, list, list
         self.absent = {}  # type: dict
+        self.reasons = {}  # type: dict
         for source in sources:
             try:
                 kernel_file = open_source(source, root) or KernelFile(root, source.path, source.record_max)
                 raws.append(kernel_file.first())
             except OSError as e:
                 self.absent[source.name] = status_of(e)
+                self.reasons[source.name] = str(e.strerror or e)
                 continue
             self.sources.append(source)
             self.files.append(kernel_file)
@@ -57,7 +59,8 @@ class Probe:
     def meta(self):
         # type: () -> dict
         """What a reader of the spool needs to know of the rows."""
-        return {"layout": self.layout.to_dict(), "raw_bytes": self.caps, "absent": self.absent}
+        return {"layout": self.layout.to_dict(), "raw_bytes": self.caps, "absent": self.absent,
+                "absent_reasons": self.reasons}
 
     def close(self):
         # type: () -> None

@@ -22,8 +22,8 @@ nfs_write_rtt_ms        | NFS write rtt    | ms      | mean | time from sending 
 nfs_retransmit_percent  | NFS sent again   | %       | mean | requests sent again, of all operations
 lustre_read_bytes_per_s | Lustre read      | bytes/s | sum  | read by system calls on Lustre mounts (llite)
 lustre_write_bytes_per_s | Lustre write    | bytes/s | sum  | written by system calls on Lustre mounts (llite)
-fabric_rx_bytes_per_s   | fabric in        | bytes/s | sum  | received by InfiniBand, RoCE and Omni-Path ports
-fabric_tx_bytes_per_s   | fabric out       | bytes/s | sum  | sent by InfiniBand, RoCE and Omni-Path ports
+fabric_rx_bytes_per_s   | fabric in        | bytes/s | sum  | received by InfiniBand, RoCE, Omni-Path and Slingshot
+fabric_tx_bytes_per_s   | fabric out       | bytes/s | sum  | sent by InfiniBand, RoCE, Omni-Path and Slingshot
 tcp_retransmit_percent  | TCP sent again   | %       | mean | segments sent again, of all that were sent
 pressure_cpu_percent    | waiting for CPU  | %       | mean | time in which some task waited for a CPU (PSI)
 pressure_io_percent     | waiting for I/O  | %       | mean | time in which some task waited for I/O (PSI)
@@ -39,7 +39,11 @@ def more(d: _Deriver) -> None:
         devices = [name for name in d.devices("lustre", field) if name.startswith("llite/")]
         _per_second(d, f"lustre_{way}_bytes_per_s", d.total("lustre", devices, field))
     for way, field in (("rx", "port_rcv_data"), ("tx", "port_xmit_data")):
-        _per_second(d, f"fabric_{way}_bytes_per_s", d.total("infiniband", d.devices("infiniband", field), field))
+        octets = f"hni_sts_{way}_ok_octets"
+        kinds = (("infiniband", field), ("slingshot", octets))
+        growths = [g for source, f in kinds if (g := d.total(source, d.devices(source, f), f)) is not None]
+        if growths:
+            _per_second(d, f"fabric_{way}_bytes_per_s", _known_sum(growths))
     again, sent = (d.total("tcp", ["Tcp"], field) for field in ("RetransSegs", "OutSegs"))
     if again is not None and sent is not None:
         _share(d, "tcp_retransmit_percent", again, sent)
@@ -57,14 +61,22 @@ def _nfs(d: _Deriver) -> None:
         _per_second(d, f"nfs_{way}_bytes_per_s", d.total("nfs", mounts, field))
     counts = [c for op in _OPS if (c := d.total("nfs", mounts, f"{op}_ops")) is not None]
     sents = [c for op in _OPS if (c := d.total("nfs", mounts, f"{op}_transmissions")) is not None]
-    ops = np.asarray(np.nansum(counts, axis=0))
+    if not counts:
+        return
+    ops = _known_sum(counts)
     d.add("nfs_iops", ops / d.seconds)
     if sents:
-        _share(d, "nfs_retransmit_percent", np.maximum(np.nansum(sents, axis=0) - ops, 0), ops)
+        _share(d, "nfs_retransmit_percent", np.maximum(_known_sum(sents) - ops, 0), ops)
     for op in ("READ", "WRITE"):
         count, took = (d.total("nfs", mounts, f"{op}_{what}") for what in ("ops", "rtt_ms"))
         if count is not None and took is not None:
             d.add(f"nfs_{op.lower()}_rtt_ms", took / np.where(count > 0, count, np.nan), np.where(count >= 0, count, np.nan))
+
+
+def _known_sum(parts: list[Float64]) -> Float64:
+    """Of what is known in an interval; unknown where nothing is, never 0."""
+    known = np.any(np.isfinite(parts), axis=0)
+    return np.where(known, np.nansum(parts, axis=0), np.nan)
 
 
 def _per_second(d: _Deriver, name: str, growth: Float64 | None) -> None:

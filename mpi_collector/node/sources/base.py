@@ -42,12 +42,18 @@ class Source:
     default = True  #: is in the group default
     privileged = False  #: needs rights that users rarely have
     since = ""  #: Linux version
+    option_doc = ""  #: lines ``name:OPTION  meaning`` for people, where ``choose`` takes one
     kernel_file = ""  #: for the documentation, where ``path`` does not say it
 
     def prepare(self, raw):
         # type: (bytes) -> bytes
         """The text to split; a hook for files whose tokens are glued together."""
         return raw
+
+    def choose(self, text):
+        # type: (str) -> None
+        """What ``name:text`` means. ValueError, with the name in it, when it means nothing."""
+        raise NotImplementedError
 
     def files(self, root):
         # type: (str) -> list

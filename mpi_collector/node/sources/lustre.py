@@ -1,7 +1,8 @@
 """Lustre client statistics: llite (file system calls), osc and mdc (RPCs), where this kernel shows them.
 
 /proc/fs/lustre, /sys/fs/lustre and, in newer versions and for root only, /sys/kernel/debug/lustre (Lustre manual,
-"Monitoring the file system"). A line is ``name N samples [unit] min max sum sumsq``.
+"Monitoring the file system"). A line is ``name N samples [unit] min max sum sumsq``; what cannot be differenced (least, most,
+squares, which wrap) is left.
 """
 
 import os
@@ -11,7 +12,8 @@ from .base import Source, is_number, labelled, scan_cells
 
 _ROOTS = ("proc/fs/lustre", "sys/kernel/debug/lustre", "sys/fs/lustre")
 _KINDS = ("llite", "osc", "mdc")
-_UNITS = {b"bytes": "bytes", b"usec": "us", b"usecs": "us", b"reqs": "requests", b"regs": "calls", b"pages": "pages"}
+#: units of sums that are neither bytes nor microseconds
+_UNITS = {"req_active": "requests", "req_qdepth": "requests", "req_timeout": "s", "opencount": "files", "ldlm_cancel": "locks"}
 
 
 class Lustre(Source):
@@ -46,7 +48,8 @@ class Lustre(Source):
         call, _, what = name.rpartition("_")
         if what == "samples":
             return Field(name, "calls", "counter", "%s: how often" % call)
-        return Field(name, "bytes" if call.endswith("bytes") else "us", "counter", "%s: in sum" % call)
+        unit = "bytes" if call.endswith("bytes") else _UNITS.get(call, "us")
+        return Field(name, unit, "counter", "%s: in sum" % call)
 
     def prepare(self, raw):
         # type: (bytes) -> bytes
@@ -57,7 +60,7 @@ class Lustre(Source):
                 if len(words) < 4 or words[2] != b"samples" or not is_number(words[1]):
                     continue
                 out.append(b"%s %s_samples %s" % (device, words[0], words[1]))
-                if len(words) > 6 and is_number(words[6]) and words[3].strip(b"[]") in (b"bytes", b"usec", b"usecs"):
+                if len(words) > 6 and is_number(words[6]):
                     out.append(b"%s %s_sum %s" % (device, words[0], words[6]))
         return b"\n".join(out)
 

@@ -21,6 +21,7 @@ _BYTES_DOC = ("read by read()", "written by write()", "read with O_DIRECT", "wri
               "written to the server", "read by readpage(s)", "written by writepage(s)")
 _XPRT = {b"tcp": (7, 8, 9), b"rdma": (7, 8, 9), b"udp": (4, 5, 6)}  #: where sends, receives and bad transaction ids are
 _XPRT_NAMES = (b"xprt_sends", b"xprt_receives", b"xprt_bad_xids")
+_NEAR = 1 << 26  #: bytes or events that one file system's counters move while its lines are written
 _ESCAPED = re.compile(rb"[\s@]")
 
 
@@ -44,7 +45,7 @@ def _fields():
 
 
 class Nfs(Source):
-    """A device is a mount point; all its connections (nconnect) are summed."""
+    """A device is a mount point; all its connections (nconnect) are summed. Mounts of one file system count once."""
 
     name = "nfs"
     path = "proc/self/mountstats"
@@ -56,11 +57,15 @@ class Nfs(Source):
     budget_us = 20000
     fields = _fields()
 
+    def __init__(self):
+        # type: () -> None
+        self._twins = _Twins()
+
     def prepare(self, raw):
         # type: (bytes) -> bytes
         """What is known of every NFS mount, a line per value."""
         out = []  # type: list
-        for mount, lines in _mounts(raw):
+        for mount, lines in self._twins.first(_mounts(raw)):
             for name, value in sorted(_mount(lines).items()):
                 out.append(b"%s %s %d" % (mount, name, value))
         return b"\n".join(out)
@@ -74,16 +79,56 @@ class Nfs(Source):
 
 def _mounts(raw):
     # type: (bytes) -> list
-    """[(mount point, lines)] of the NFS mounts; one that hides another of the same place keeps its name alone."""
+    """[(mount point, server, lines)] of the NFS mounts; one that hides another of the same place keeps its name alone."""
     found = []  # type: list
     for line in raw.split(b"\n"):
         if line.startswith(b"device "):
             words = line.split(b" ")
             is_nfs = b"fstype" in words and words[-1:] != [b"fstype"] and words[words.index(b"fstype") + 1] in (b"nfs", b"nfs4")
-            found.append((_escape(words[4]), []) if is_nfs and len(words) > 4 else None)
+            found.append((_escape(words[4]), words[1].partition(b":/")[0], []) if is_nfs and len(words) > 4 else None)
         elif found and found[-1] is not None:
-            found[-1][1].append(line.strip())
+            found[-1][2].append(line.strip())
     return list({m[0]: m for m in found if m is not None}.values())
+
+
+class _Twins:
+    """A bind mount, or another mount of the same file system, shows the very same counters again; they count once.
+
+    Two that once were equal stay twins until their counters are far apart: those of a file system of their own soon are, while
+    those of the same one only move a little between two lines of one reading.
+    """
+
+    def __init__(self):
+        # type: () -> None
+        self._known = set()  # type: set
+
+    def first(self, mounts):
+        # type: (list) -> list
+        """``mounts`` without those that repeat one before them."""
+        kept = []  # type: list
+        for place, server, lines in mounts:
+            about = _about(server, lines)
+            if not any(self._same(k[0], place, k[3], about) for k in kept):
+                kept.append((place, server, lines, about))
+        return [(place, lines) for place, _server, lines, _about in kept]
+
+    def _same(self, place, other, a, b):
+        # type: (bytes, bytes, tuple, tuple) -> bool
+        if a[0] != b[0] or len(a[1]) != len(b[1]) or len(a[1]) < 2:
+            return False
+        if a[1] == b[1] and any(a[1][1:]):  # nothing was done on either: no reason to think that they are the same
+            self._known.add((place, other))
+        elif (place, other) in self._known and any(abs(x - y) > _NEAR + x // 64 for x, y in zip(a[1], b[1])):
+            self._known.discard((place, other))
+        return (place, other) in self._known
+
+
+def _about(server, lines):
+    # type: (bytes, list) -> tuple
+    """((server, options), [age, counters of events and bytes])."""
+    head = {line.partition(b":")[0]: line.partition(b":")[2] for line in lines[:12]}
+    numbers = b" ".join([head.get(k, b"") for k in (b"age", b"events", b"bytes")]).split()
+    return (server, head.get(b"opts")), [int(n) for n in numbers if is_number(n)]
 
 
 def _mount(lines):

@@ -7,10 +7,14 @@ from ..layout import Field
 from .base import Source, is_number, labelled, scan_cells
 
 _HWMON = re.compile(r"(power\d+_(average|input)|temp1_input|energy\d+_input)\Z")
+_DRIVE = re.compile(r"nvme\d+\Z")
 
 
 class Power(Source):
-    """Devices: ``package-0`` and its parts, and sensors as ``nvme:hwmon3``. The kernel shows RAPL to root only since 5.10."""
+    """Devices: ``package-0`` and its parts, and sensors as ``coretemp:hwmon3``, ``nvme0:hwmon1``.
+
+    The kernel shows RAPL to root only since 5.10; the sensors to everybody.
+    """
 
     name = "power"
     kernel_file = "/sys/class/powercap/*/energy_uj, /sys/class/hwmon/*"
@@ -32,7 +36,9 @@ class Power(Source):
                 out.append(("%s:%s:energy_uj" % (name, zone.replace(":", ".")), at + "/energy_uj"))
         for chip in _names(root, "sys/class/hwmon"):
             at = "sys/class/hwmon/" + chip
-            name = _word(root, at + "/name") or "sensor"
+            # a drive by its own name, with its composite temperature (temp1)
+            target = os.path.basename(os.path.realpath(os.path.join(root, at, "device")))
+            name = target if _DRIVE.match(target) else _word(root, at + "/name") or "sensor"
             out += [("%s:%s:%s" % (name, chip, f), at + "/" + f) for f in _names(root, at) if _HWMON.match(f)]
         return [(label, path) for label, path in out if " " not in label]
 

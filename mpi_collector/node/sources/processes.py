@@ -1,20 +1,21 @@
 """/proc/PID: what the processes of this user do, by the name of their command (proc(5): stat, io).
 
 Summed by name, so that the columns stay the same while processes come and go; bounded in number. Which processes: those of
-this user other than the collector. What a process added since it was last seen goes to the name that it has now: sums never
-fall, neither when it ends nor when it runs another program under the same PID (a launcher's child between fork and exec).
+this user other than the collector, or of them those that a pattern chooses. What a process added since it was last seen goes
+to the name that it has now: sums never fall, neither when it ends nor when it runs another program under the same PID (a
+launcher's child between fork and exec).
 """
 
 import os
+import re
 
 from ..layout import Field
 from .base import Source, scan_cells
+from .proc_files import Pids, Process
 
 _NAMES = 16  #: commands with columns of their own, in the order in which they were first seen
-_PIDS = 512
-_TICK_MS = 1000 // os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_IO = (b"rchar", b"wchar", b"syscr", b"syscw", b"read_bytes", b"write_bytes")
+_PIDS = 512  #: processes that are counted; how many there are beyond is told
+_LEFT_OUT = b"left_out"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +26,17 @@ class Processes(Source):
     name = "processes"
     kernel_file = "/proc/PID/{stat,io}"
     doc = "the user's processes by command: CPU time, memory, threads, bytes and calls of I/O"
+    option_doc = """\
+processes:PATTERN       those whose command line has PATTERN in it, a regular expression
+processes:tree:PATTERN  those and all that they start, whatever its name
+  No blanks or commas in PATTERN (. or \\s and \\x2c stand for them). Chosen once, a process stays so until it ends. The
+  collector's own processes are never chosen. 512 processes are counted; device left_out says how many more there are."""
     makes_its_text = True
     may_block = True  # io waits for a process that is just being set up
     budget_us = 10000
     default = False
     lists_devices = True
+    may_be_empty = True  # a pattern that chooses nobody yet
     fields = (
         Field("processes", "processes", "gauge", "processes of this name"),
         Field("threads", "threads", "gauge", "their threads"),
@@ -45,9 +52,27 @@ class Processes(Source):
         Field("write_bytes", "bytes", "counter", "bytes sent to storage"),
     )
 
+    def __init__(self):
+        # type: () -> None
+        self._pattern = None  # type: Any
+        self._tree = False
+
+    def choose(self, text):
+        # type: (str) -> None
+        """``PATTERN`` or ``tree:PATTERN``. ValueError when it is no regular expression or chooses everything."""
+        word, colon, rest = text.partition(":")
+        self._tree = bool(colon) and word == "tree"
+        pattern = rest if self._tree else text
+        try:
+            self._pattern = re.compile(pattern.encode())
+        except re.error as e:
+            raise ValueError("processes:%s: no regular expression: %s" % (text, e)) from None
+        if self._pattern.search(b""):
+            raise ValueError("processes:%s: the pattern is in every command line; plain 'processes' takes all" % text)
+
     def reader(self, root):
         # type: (str) -> Any
-        return _Reader(root)
+        return _Reader(root, self._pattern, self._tree)
 
     def scan(self, text):
         # type: (bytes) -> tuple
@@ -57,94 +82,99 @@ class Processes(Source):
 
     def spare_slots(self, table, devices):
         # type: (str, int) -> int
-        return max(0, _NAMES + 1 - devices)
+        return max(0, _NAMES + 2 - devices)
 
 
 _GAUGES = (b"processes", b"threads", b"rss_bytes")
 _COUNTERS = (b"user_ms", b"system_ms", b"major_faults", b"read_call_bytes", b"write_call_bytes", b"read_calls", b"write_calls",
              b"read_bytes", b"write_bytes")  # fmt: skip
-_NONE = (0,) * len(_COUNTERS)
+
+
+class _Name:
+    """What all processes of a name did, those that ended too; and what those that are there now hold."""
+
+    def __init__(self, name):
+        # type: (bytes) -> None
+        lines = [b"%s %s %%d" % (name.replace(b"%", b"%%"), f) for f in _GAUGES + _COUNTERS]
+        self._format = b"\n".join(lines)
+        self.sums = [0] * len(_COUNTERS)
+        self.now = [0] * len(_GAUGES)
+
+    def text(self):
+        # type: () -> bytes
+        return self._format % tuple(self.now + self.sums)
 
 
 class _Reader:
-    def __init__(self, root):
-        # type: (str) -> None
+    def __init__(self, root, pattern=None, tree=False):
+        # type: (str, Any, bool) -> None
         self._proc = os.path.join(root, "proc")
-        self._last = {}  # type: dict  # (pid, start time) -> counters
-        self._sums = {}  # type: dict  # name -> counters of all that had this name, those that ended too
-        self._names = []  # type: list
+        self._pids = Pids(self._proc, pattern, tree)
+        self._names = {}  # type: dict  # name as it is printed -> _Name, in the order of their coming
+        self._name_of = {}  # type: dict  # comm -> _Name
+        self._chosen = {}  # type: dict  # pid -> Process
+        self._ended = {}  # type: dict  # the latest of those that were
         os.listdir(self._proc)
 
     def close(self):
         # type: () -> None
-        pass
+        for process in self._chosen.values():
+            process.close()
+        self._chosen = {}
 
     def read(self):
         # type: () -> bytes
-        now, gauges = {}, {}  # type: dict, dict
-        for pid in self._pids():
-            found = self._process(pid)
-            if found is None:
-                continue
-            key, name, gauge, counters = found
-            last = self._last.get(key, _NONE)
-            # io may be closed to us for a moment (an exec): what it said before stays
-            now[key] = counters = [max(a, b) for a, b in zip(counters, last)]
-            self._sums[name] = [s + a - b for s, a, b in zip(self._sums.get(name, _NONE), counters, last)]
-            gauges[name] = [a + b for a, b in zip(gauges.get(name, (0, 0, 0)), gauge)]
-        self._last = now
-        out = []
-        for name in self._names:
-            out += [b"%s %s %d" % (name, f, v) for f, v in zip(_GAUGES, gauges.get(name, (0, 0, 0)))]
-            out += [b"%s %s %d" % (name, f, v) for f, v in zip(_COUNTERS, self._sums.get(name, _NONE))]
+        left_out = self._follow()
+        # Parents come first: one that is read before its child has not inherited of it yet, or the child is seen gone.
+        for pid in [pid for pid, process in self._chosen.items() if not process.look()]:
+            self._end(pid)
+        for name in self._names.values():
+            name.now = [0] * len(_GAUGES)
+        for process in self._chosen.values():
+            added = process.take()
+            about = self._name(process.comm)
+            about.now = [a + b for a, b in zip(about.now, process.gauges)]
+            if added:
+                about.sums = [a + b for a, b in zip(about.sums, added)]
+        out = [name.text() for name in self._names.values()]
+        if left_out:
+            out.append(b"%s processes %d" % (_LEFT_OUT, left_out))
         return b"\n".join(out)
 
-    def _pids(self):
-        # type: () -> list
-        mine, here = os.getuid(), str(os.getpid())
-        out = []
-        for name in os.listdir(self._proc):
-            if name.isdigit() and name != here:
-                try:
-                    if os.stat(os.path.join(self._proc, name)).st_uid == mine:
-                        out.append(name)
-                except OSError:  # it has ended
-                    continue
-        return out[:_PIDS]
+    def _follow(self):
+        # type: () -> int
+        """Processes that are chosen from now on, and those that are no more. Returns how many find no room."""
+        pids = self._pids.look()
+        for pid in self._chosen.keys() - pids:
+            self._end(pid)
+        left_out = 0
+        for pid in sorted(pids - self._chosen.keys(), key=int):
+            if len(self._chosen) < _PIDS:
+                self._chosen[pid] = Process(self._proc, pid, len(self._chosen), self._ended.pop(pid, None))
+            else:
+                left_out += 1
+        return left_out
 
-    def _process(self, pid):
-        # type: (str) -> Any
-        """((pid, start), name, [processes, threads, rss], counters), None when it is gone or a kernel thread."""
-        head, _, rest = _read(os.path.join(self._proc, pid, "stat")).rpartition(b")")
-        words = rest.split()
-        if len(words) < 22 or words[20] == b"0":  # no memory of its own: a kernel thread, or one that just ends
-            return None
-        name = self._name(head.partition(b"(")[2])
-        io = dict(line.split(b": ")[:2] for line in _read(os.path.join(self._proc, pid, "io")).split(b"\n") if b": " in line)
-        numbers = [int(io.get(k, 0)) for k in _IO]
-        counters = [int(words[11]) * _TICK_MS, int(words[12]) * _TICK_MS, int(words[9])] + numbers
-        return (pid, words[19]), name, [1, int(words[17]), int(words[21]) * _PAGE], counters
+    def _end(self, pid):
+        # type: (str) -> None
+        process = self._ended[pid] = self._chosen.pop(pid)
+        process.close()
+        self._pids.forget(pid)
+        if process.parent in self._chosen:
+            self._chosen[process.parent].inherit(process)
+        if len(self._ended) > _PIDS:
+            del self._ended[next(iter(self._ended))]
 
-    def _name(self, name):
-        # type: (bytes) -> bytes
-        name = b"_".join(name.split()) or b"?"
-        if name not in self._names:
-            if len(self._names) >= _NAMES:
+    def _name(self, comm):
+        # type: (bytes) -> _Name
+        about = self._name_of.get(comm)
+        if about is None:
+            name = b"_".join(comm.split()) or b"?"
+            if name not in self._names and len(self._names) >= _NAMES:
                 name = b"others"
-            if name not in self._names:
-                self._names.append(name)
-        return name
-
-
-def _read(path):
-    # type: (str) -> bytes
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.read(fd, 4096)
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)
+            about = self._names.get(name)
+            if about is None:
+                about = self._names[name] = _Name(name)
+            if len(self._name_of) < _PIDS:  # a program that renames itself without end shall not fill memory
+                self._name_of[comm] = about
+        return about

@@ -1,0 +1,270 @@
+"""The source ``processes``: which processes a pattern chooses, whose I/O counts once, and what never falls."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mpi_collector
+from mpi_collector.node.sources import BY_NAME, proc_files, processes, select
+
+KB = 1024
+#: a child that reads ``n`` bytes and ends; a parent that starts one whenever it is told to
+READS = "import os; fd = os.open('/dev/zero', 0); [os.read(fd, 65536) for _ in range(int({n}) // 65536)]"
+PARENT = f"""
+import subprocess, sys
+for line in sys.stdin:
+    subprocess.run([sys.executable, "-S", "-c", {READS!r}.format(n=line)], check=True)
+    print("done", flush=True)
+"""
+
+Sums = dict[str, dict[str, int]]
+
+
+def by_name(text: bytes) -> Sums:
+    out: Sums = {}
+    for line in text.decode().splitlines():
+        name, field, value = line.split()
+        out.setdefault(name, {})[field] = int(value)
+    return out
+
+
+def total(sums: Sums, field: str) -> int:
+    return sum(fields.get(field, 0) for fields in sums.values())
+
+
+@pytest.fixture
+def parent() -> Iterator[subprocess.Popen[str]]:
+    """Its command line has a word that no other process has."""
+    child = subprocess.Popen([sys.executable, "-S", "-c", PARENT, f"only_{os.getpid()}"], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True)  # fmt: skip
+    yield child
+    assert child.stdin is not None
+    child.stdin.close()
+    child.wait(10)
+
+
+def reader_of(spec: str) -> processes._Reader:
+    (source,) = select(spec)
+    reader: processes._Reader = source.reader("/")
+    return reader
+
+
+def test_a_tree(parent: subprocess.Popen[str]) -> None:
+    """The process with the word, and what it starts; a plain pattern takes the first alone."""
+    assert parent.stdin is not None and parent.stdout is not None
+    word = f"only_{os.getpid()}"
+    tree, alone = reader_of(f"processes:tree:{word}"), reader_of(f"processes:{word}")
+    nobody = reader_of(f"processes:{word}nobody")
+    deadline = time.monotonic() + 10
+    while not total(by_name(tree.read()), "processes"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    parent.stdin.write(f"{1 << 36}\n")  # reads until it is ended
+    parent.stdin.flush()
+    while total(by_name(tree.read()), "processes") < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (child,) = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+    found = [total(by_name(r.read()), "processes") for r in (tree, alone, nobody)]
+    os.kill(int(child), 9)
+    assert found == [2, 1, 0]
+    for reader in (tree, alone, nobody):
+        reader.close()
+
+
+def test_the_collector_does_not_match_itself() -> None:
+    is_collector = proc_files._is_collector
+    assert is_collector(b"mpirun -np 2 python -m mpi_collector --sources processes:dlio -- dlio_benchmark".split())
+    assert is_collector(b"/usr/bin/python3 /home/x/.local/bin/mpi-collector collect".split())
+    assert not is_collector(b"python /home/x/mpi_collector/train.py".split())
+
+
+def test_io_of_children_counts_once(parent: subprocess.Popen[str]) -> None:
+    """The kernel adds a child's I/O to its parent's when the parent waits for it."""
+    assert parent.stdin is not None and parent.stdout is not None
+    reader = reader_of(f"processes:tree:only_{os.getpid()}")
+    deadline = time.monotonic() + 10
+    while not total(by_name(reader.read()), "processes"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.3)
+    before = total(by_name(reader.read()), "read_call_bytes")
+    amounts = [1 << 31, 65536, 1 << 30, 3 << 30]
+    for amount in amounts:
+        parent.stdin.write(f"{amount}\n")
+        parent.stdin.flush()
+        os.set_blocking(parent.stdout.fileno(), False)
+        while not os.read(parent.stdout.fileno(), 100) if readable(parent) else True:
+            reader.read()
+            time.sleep(0.01)
+    for _ in range(4):
+        found = total(by_name(reader.read()), "read_call_bytes")
+        time.sleep(0.05)
+    raw = int(Path(f"/proc/{parent.pid}/io").read_text().split()[1])
+    reader.close()
+    assert raw > sum(amounts)  # the kernel's own addition
+    # interpreters read their own files too, little beside this
+    assert found - before == pytest.approx(sum(amounts), rel=0.02)
+
+
+def readable(process: subprocess.Popen[str]) -> bool:
+    import select as waiting
+
+    return bool(waiting.select([process.stdout], [], [], 0)[0])
+
+
+def test_short_lived_processes(parent: subprocess.Popen[str]) -> None:
+    """Read now and then while many come and go: no sum ever falls."""
+    churn = subprocess.Popen(["sh", "-c", "while :; do /bin/true; ls >/dev/null; done"])
+    reader = reader_of("processes")
+    last: Sums = {}
+    try:
+        for _ in range(60):
+            sums = by_name(reader.read())
+            for name, fields in last.items():
+                for field, value in fields.items():
+                    if name != "left_out" and field.encode() not in processes._GAUGES:
+                        assert sums[name][field] >= value, (name, field)
+            last = sums
+            time.sleep(0.02)
+    finally:
+        churn.kill()
+        churn.wait()
+        reader.close()
+
+
+class Tree:
+    """A /proc with what we put there."""
+
+    def __init__(self, root: Path) -> None:
+        self.proc = root / "proc"
+        self.proc.mkdir()
+
+    def put(self, pid: int, name: str = "x", ticks: int = 0, read: int = 0, start: int = 7, parent: int = 1, flags: int = 0) -> None:
+        (self.proc / str(pid)).mkdir(exist_ok=True)
+        rest = f"S {parent} 1 1 0 -1 {flags} 5 0 3 0 {ticks} 2 0 0 20 0 1 0 {start} 1000000 10 0"
+        (self.proc / str(pid) / "stat").write_text(f"{pid} ({name}) {rest}")
+        (self.proc / str(pid) / "io").write_text(f"rchar: {read}\nsyscr: 7\n")
+        (self.proc / str(pid) / "cmdline").write_bytes(name.encode() + b"\0--now\0")
+
+    def remove(self, pid: int) -> None:
+        for f in (self.proc / str(pid)).iterdir():
+            f.write_text("")  # as a descriptor of a process that is gone
+            f.unlink()
+        (self.proc / str(pid)).rmdir()
+
+
+def test_a_number_that_is_used_again(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    tree.put(10, read=500)
+    reader = processes._Reader(str(tmp_path))
+    assert by_name(reader.read())["x"]["read_call_bytes"] == 500
+    tree.remove(10)
+    tree.put(10, read=30, start=8)
+    for _ in range(3):
+        last = by_name(reader.read())["x"]["read_call_bytes"]
+    assert last == 530
+    reader.close()
+
+
+def test_a_file_that_is_not_to_be_had_for_a_moment(tmp_path: Path) -> None:
+    """The same process again, not another one: nothing is counted twice."""
+    tree = Tree(tmp_path)
+    tree.put(10, read=500)
+    reader = processes._Reader(str(tmp_path))
+    reader.read()
+    (tmp_path / "proc/10/stat").write_text("")
+    assert by_name(reader.read())["x"] | {"processes": 0} == by_name(reader.read())["x"] | {"processes": 0}
+    tree.put(10, read=600)
+    for _ in range(3):
+        last = by_name(reader.read())["x"]["read_call_bytes"]
+    assert last == 600
+    reader.close()
+
+
+def test_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest is told; kernel threads are none of them."""
+    monkeypatch.setattr(processes, "_PIDS", 3)
+    tree = Tree(tmp_path)
+    for pid in range(10, 15):
+        tree.put(pid)
+    tree.put(20, flags=0x208040)
+    reader = processes._Reader(str(tmp_path))
+    found = by_name(reader.read())
+    assert (found["x"]["processes"], found["left_out"]["processes"]) == (3, 2)
+    tree.remove(11)
+    reader.read()
+    found = by_name(reader.read())
+    assert (found["x"]["processes"], found["left_out"]["processes"]) == (3, 1)
+    reader.close()
+
+
+def test_without_descriptors_to_spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proc_files, "_OPEN", 1)
+    tree = Tree(tmp_path)
+    for pid in (10, 11, 12):
+        tree.put(pid, read=100)
+    before = len(os.listdir("/proc/self/fd"))
+    reader = processes._Reader(str(tmp_path))
+    assert by_name(reader.read())["x"]["read_call_bytes"] == 300
+    assert len(os.listdir("/proc/self/fd")) - before <= 2
+    tree.put(12, read=150)
+    assert by_name(reader.read())["x"]["read_call_bytes"] == 350
+    reader.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_child_may_be_listed_before_its_parent(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    tree.put(10, "grandchild", parent=11)
+    tree.put(11, "child", parent=12)
+    tree.put(12, "job")
+    tree.put(13, "shell")
+    source = BY_NAME["processes"]()
+    source.choose("tree:^job")
+    reader = source.reader(str(tmp_path))
+    assert set(by_name(reader.read())) == {"grandchild", "child", "job"}
+    tree.put(13, "job2")  # it runs another program
+    assert "job2" in by_name(reader.read())
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("processes:(", "no regular expression"),
+        ("processes:", "nothing after the colon"),
+        ("processes:tree:", "every command line"),
+        ("processes:.*", "every command line"),
+        ("processes:a,processes:b", "given twice"),
+        ("basic:x", "takes nothing after a colon"),
+        ("nonsense:x", "unknown source"),
+    ],
+)
+def test_bad_options(spec: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        select(spec)
+
+
+def test_recorded(parent: subprocess.Popen[str], tmp_path: Path) -> None:
+    """From the option to the column, with a pattern that chooses somebody and with one that chooses nobody."""
+    word = f"only_{os.getpid()}"
+    for pattern, count in ((word, 1), (word + "nobody", 0)):
+        results = tmp_path / pattern
+        with mpi_collector.collect(interval=0.05, sources=f"loadavg,processes:{pattern}", results_dir=results,
+                                   spool_dir=str(tmp_path), quiet=True, sampler="thread"):  # fmt: skip
+            time.sleep(0.5)
+        with mpi_collector.load(results) as run:
+            (host,) = run.values()
+            names = [c for c in host.columns if c.startswith("processes.") and c.endswith(".processes")]
+            assert len(names) == count
+            assert set(host.array("source_status")[:, 1].tolist()) <= {0, 7}
+            for name in names:
+                assert host.value(name).max() == 1
