@@ -24,6 +24,7 @@ from mpi_collector.transport.recorder import NodeRecorder
 ECHOES = 25
 BUSY_POLL_S = 0.001  #: while the root is known to have more to say soon
 IDLE_POLL_S = 0.4  #: a probe with cold caches costs about 150 us: 0.04 % of a core
+AFTER_POLL_S = 0.01  #: the job is over, and thousands of leaders are asked for their tables one after the other
 HURRY_S = 20.0  #: after SIGTERM, how long to wait for the root before leaving the recording in the spool
 
 
@@ -42,6 +43,7 @@ class Member:
         self.recorder: NodeRecorder | None = None
         self._parent = os.getppid()
         self._poll_s = BUSY_POLL_S
+        self._late_poll_s = IDLE_POLL_S
         self._hurry_until = 0
         self._members: list[Any] = []
         self._options = SamplingOptions()
@@ -110,7 +112,7 @@ class Member:
                 if os.getppid() != self._parent or (self._hurry_until and now > self._hurry_until):
                     raise Orphan
                 self._look_for_stop()
-            nap(self._poll_s if now - since < patience else IDLE_POLL_S)
+            nap(self._poll_s if now - since < patience else self._late_poll_s)
 
     def _look_for_stop(self) -> None:
         """``mpi_collector stop`` on this host leaves its request here; the root decides."""
@@ -175,7 +177,7 @@ class Member:
         self.world.send_blob(0, blob)
 
     def _on_stop(self, _message: dict[str, Any]) -> None:
-        self._poll_s = BUSY_POLL_S
+        self._poll_s, self._late_poll_s = BUSY_POLL_S, AFTER_POLL_S
         assert self.recorder is not None
         self._answer(type="stopped", **self.recorder.stop())
 
