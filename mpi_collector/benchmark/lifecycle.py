@@ -19,6 +19,7 @@ from mpi_collector.node.identity import identity
 from mpi_collector.output.files import release
 from mpi_collector.transport.base import RootLike, TransportError
 from mpi_collector.transport.hosts import HostSpec, local_names, resolve_all
+from mpi_collector.transport.limits import users_limits
 
 BENCHMARKS = {
     "training": "training",
@@ -186,7 +187,7 @@ def known_names(hosts: Sequence[HostSpec]) -> dict[str, str]:
 def run_plain(command: Sequence[str], say: Callable[[str], None]) -> int:
     """COMMAND without us: its exit code, 128 + n for signal n."""
     try:
-        code = subprocess.call(list(command))
+        code = subprocess.call(list(command), preexec_fn=users_limits())
     except OSError as e:
         say(str(CommandError(f"cannot start {command[0]}: {e.strerror}")))
         return _NOT_FOUND

@@ -113,7 +113,8 @@ class Sampler:
             if kernel_file.fd < 0:
                 kernel_file.on_event = spool.event
         self._slots = [self._prepare(i) for i in range(shape.stage_slots)]
-        self._batch = self._full = min(stage_slots, shape.stage_slots)
+        self._full = min(stage_slots, shape.stage_slots)
+        self._batch = 1  # the first by itself: what the texts look like is learnt before the job begins, not within it
         try:
             self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:  # no /proc of our own: the column stays empty
