@@ -37,10 +37,16 @@ class Here:
 
     def take(self, sink: Sink) -> None:
         sink.begin_host(self._spool.key)
-        for member in packed(self._spool.table, self._spool.key, json=True):
-            sink.begin(member.head())
-            for chunk in member.chunks:
-                sink.write(chunk)
+        try:
+            for member in packed(self._spool.table, self._spool.key, json=True):
+                sink.begin(member.head())
+                for chunk in member.chunks:
+                    sink.write(chunk)
+        except Exception as e:
+            sink.drop_host()
+            if isinstance(e, OSError):  # our disk
+                raise
+            raise RuntimeError(f"{self._spool.path}: damaged: {type(e).__name__}: {e}") from e
         sink.end_host()
 
     def drop(self) -> None:

@@ -58,11 +58,13 @@ def read(path):
     # type: (str) -> list
     """The marks in a file, in its order; none when there is none. What is no mark is left out."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would keep us waiting
     except OSError:
         return []
     try:
         data = os.read(fd, _FILE_MAX)
+    except OSError:  # a directory, a pipe
+        return []
     finally:
         os.close(fd)
     return [m for m in map(_parse, data.split(b"\n")) if m is not None]
@@ -74,6 +76,6 @@ def _parse(line):
         mark = json.loads(line.decode())
         out = make(mark["text"], mark["edge"])
         out["mono_ns"], out["wall_ns"] = int(mark["mono_ns"]), int(mark["wall_ns"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
-    return out
+    return out if 0 <= out["mono_ns"] < 1 << 62 and 0 <= out["wall_ns"] < 1 << 62 else None

@@ -12,7 +12,9 @@ POLICIES = ("decimate", "ring", "stop")
 
 def level_of(tick, capacity):
     # type: (int, int) -> int
-    """The smallest L at which the kept ticks 0 .. ``tick`` fit into ``capacity`` rows."""
+    """The smallest L at which the kept ticks 0 .. ``tick`` fit into ``capacity`` rows. ValueError for no rows."""
+    if not capacity >= 1:  # of a damaged event log; it would shift for ever
+        raise ValueError("no room for ticks: %r" % (capacity,))
     level = 0
     while (tick >> level) >= capacity:
         level += 1

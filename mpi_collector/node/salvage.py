@@ -72,10 +72,19 @@ class Salvaged:
         self.key = key
         self.path = os.path.join(spool_dir, user_directory(), run, key)
         self.sampler = None  # type: Any
-        self._table = Table(open_any(self.path))  # type: Any
+        self._table = self._sane(lambda: Table(open_any(self.path)))
         if not self._table.grid:
             raise SpoolError("%s: sampling never started" % self.path)
         self._add_marks()
+        self._about = self._sane(self._describe)
+
+    def _sane(self, work):
+        # type: (Any) -> Any
+        """A spool with right checksums and events that cannot be is damaged, too, or not of this version."""
+        try:
+            return work()
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, ZeroDivisionError) as e:
+            raise SpoolError("%s: damaged: %s: %s" % (self.path, type(e).__name__, e)) from e
 
     def _add_marks(self):
         # type: () -> None
@@ -86,6 +95,10 @@ class Salvaged:
     def about(self):
         # type: () -> dict
         """What the run's document needs of this host."""
+        return self._about  # type: ignore[no-any-return]
+
+    def _describe(self):
+        # type: () -> dict
         table = self._table
         timeline = Timeline.from_events(table.events)
         begins = table.head("begin_mono_ns")
@@ -110,7 +123,7 @@ class Salvaged:
     def pack(self, json):
         # type: (bool) -> Iterator
         del json
-        return pack(self._table, self.key)
+        return iter(self._sane(lambda: list(pack(self._table, self.key))))
 
     def discard(self):
         # type: () -> None

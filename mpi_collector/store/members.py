@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
+
+import numpy as np
 
 #: what zipfile, zlib and numpy raise on bytes that are not what they should be
 DAMAGED = (ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, SyntaxError, tokenize.TokenError,
@@ -23,6 +26,8 @@ def read(npz: Any, name: str) -> Any:
     info = npz.zip.NameToInfo.get(f"{name}.npy")
     if info is not None:
         _look(info)
+        with npz.zip.open(info) as f:
+            _look_inside(f, info.file_size)
     try:
         return npz[name]
     except MemoryError:
@@ -37,6 +42,17 @@ def _look(info: zipfile.ZipInfo) -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if info.file_size > memory:
         raise ValueError(f"it has {info.file_size} bytes, this machine {memory} bytes of memory")
+
+
+def _look_inside(f: IO[bytes], size: int) -> None:
+    """numpy takes the memory for what the header says before it finds that it is not there."""
+    version = np.lib.format.read_magic(f)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _order, dtype = read_header(f)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    if math.prod(shape) * dtype.itemsize + f.tell() != size:
+        raise ValueError(f"its header says {shape} of {dtype.itemsize} bytes each, and it has {size} bytes")
 
 
 def why_no_run(run: Mapping[str, Any]) -> str:

@@ -59,11 +59,21 @@ class Host:
 
     @cached_property
     def _units(self) -> list[str]:
-        return [str(u) for u in self.array("units")]
+        return self._of_columns("units")
 
     @cached_property
     def _kinds(self) -> list[str]:
-        return [str(k) for k in self.array("kinds")]
+        found = self._of_columns("kinds")
+        if strange := set(found) - {"counter", "gauge"}:
+            raise RecordingError(f"{self._recording.path}: damaged at member '{self.key}/kinds': {sorted(strange)[0]!r}")
+        return found
+
+    def _of_columns(self, name: str) -> list[str]:
+        found = [str(text) for text in np.ravel(self.array(name))]
+        if len(found) != len(self.columns):
+            where = f"{self._recording.path}: damaged at member '{self.key}/{name}'"
+            raise RecordingError(f"{where}: {len(found)} of them for {len(self.columns)} columns")
+        return found
 
     @cached_property
     def tick(self) -> Int64:
@@ -76,7 +86,11 @@ class Host:
         return self._column("timestamp_ns")
 
     def _column(self, name: str) -> Int64:
-        return np.asarray(self.array(name), dtype=np.int64)
+        found = np.asarray(self.array(name), dtype=np.int64)
+        if found.ndim != 1 or (name != "tick" and len(found) != len(self)):
+            where = f"{self._recording.path}: damaged at member '{self.key}/{name}'"
+            raise RecordingError(f"{where}: {found.shape} values where {len(self)} are due")
+        return found
 
     @property
     def values(self) -> Int64:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mpi_collector.node.salvage import Salvaged, find
+from mpi_collector.node.spool import SpoolError
 from mpi_collector.transport.base import Sink
 from mpi_collector.transport.root import Root
 
@@ -63,8 +64,12 @@ class SpoolRanks(Root):
         rank = self._by_name[host]
         if not rank:
             assert self._own is not None
+            try:
+                members = self._own.pack(False)
+            except SpoolError as e:
+                raise RuntimeError(str(e)) from e
             sink.begin_host(self._own.key)
-            for member in self._own.pack(False):
+            for member in members:
                 sink.begin(member.head())
                 for chunk in member.chunks:
                     sink.write(chunk)

@@ -68,7 +68,7 @@ def test_marks_of_a_dead_run(tmp_path: Path) -> None:
     spool = Salvaged(str(tmp_path), "run_1", "a")
     spool.table.events[:] = [e for e in spool.table.events if e["type"] != "end"]
     spool._add_marks()
-    assert [m["text"] for m in spool.about()["facts"]["marks"]] == ["left"]
+    assert [m["text"] for m in spool._describe()["facts"]["marks"]] == ["left"]
     spool.discard()
 
 
