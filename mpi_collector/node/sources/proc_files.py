@@ -21,7 +21,8 @@ _TICK_MS = 1000 // os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _IO = (b"rchar", b"wchar", b"syscr", b"syscw", b"read_bytes", b"write_bytes")
 _OWN = 3  #: counters before those of I/O
-_OWED_FOR = 2  #: samples in which a parent's I/O may grow by that of a child that has ended
+_COUNTERS = _OWN + len(_IO)
+_OWED_FOR = 2  #: samples in which a parent's counters may grow by those of a child that has ended
 _SIZE = 4096
 #: processes whose two files stay open; many a user may open 1024 files and no more, and they are the job's
 _OPEN = min(256, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8)
@@ -148,19 +149,20 @@ class Process:
     """One process. ``look()``, False when it is gone; then ``take()`` -> what it added to the counters since the last one.
 
     ``comm``, ``parent``, ``gauges``: its name, who waits for it, and [1, threads, resident bytes]. ``held``: how many others
-    hold their files open. ``before``: who was last seen gone under this number; nothing is counted twice if that was a
-    mistake (no file to be had).
+    hold their files open. ``family``: its CPU time is with that of the children it waited for, as the kernel has their I/O.
+    ``before``: who was last seen gone under this number; nothing is counted twice if that was a mistake (no file to be had).
     """
 
-    def __init__(self, proc, pid, held, before=None):
-        # type: (str, str, int, Any) -> None
+    def __init__(self, proc, pid, held, family, before=None):
+        # type: (str, str, int, bool, Any) -> None
         self._paths = tuple(os.path.join(proc, pid, name) for name in ("stat", "io"))
         self._fds = [_open(path) for path in self._paths] if held < _OPEN else [-1, -1]
         self._texts = [b"", b""]
         self._changed = False
-        self._owed, self._owed_for = [0] * len(_IO), 0
-        self._start = before._start if before else b""
-        self.counters = before.counters if before else [0] * (_OWN + len(_IO))
+        self._family = family
+        self._owed, self._owed_for = [0] * _COUNTERS, 0
+        self.start = before.start if before else b""
+        self.counters = before.counters if before else [0] * _COUNTERS
         self.comm, self.parent, self.gauges = b"", "", [1, 0, 0]
 
     def look(self):
@@ -189,30 +191,35 @@ class Process:
         # type: () -> list
         head, _, rest = self._texts[0].rpartition(b")")
         words = rest.split(None, 22)
-        if words[19] != self._start:
-            if self._start:  # the number has gone to another process
-                self.counters = [0] * len(self.counters)
-            self._start = words[19]
+        if words[19] != self.start:
+            if self.start:  # the number has gone to another process
+                self.counters = [0] * _COUNTERS
+            self.start = words[19]
         self.comm, self.parent = head.partition(b"(")[2], words[1].decode("ascii", "replace")
         # without memory of its own it just ends, or waits to be waited for
         self.gauges = [1, int(words[17]), int(words[21]) * _PAGE] if words[20] != b"0" else [0, 0, 0]
-        return [int(words[11]) * _TICK_MS, int(words[12]) * _TICK_MS, int(words[9])]
+        user, system, children_user, children_system = [int(w) * _TICK_MS for w in words[11:15]]
+        if self._family:
+            return [user + children_user, system + children_system, int(words[9]) + int(words[10])]
+        return [user, system, int(words[9])]
 
     def inherit(self, child):
         # type: (Process) -> None
-        """``child`` was waited for: the kernel adds its I/O to ours (kernel/exit.c), where it is in the sums already."""
-        self._owed = [a + b for a, b in zip(self._owed, child.counters[_OWN:])]
+        """``child`` was waited for: the kernel adds what it did to ours (kernel/exit.c); what we saw is in the sums already."""
+        owed = [a + b for a, b in zip(child.counters, child._owed)]  # it may have waited for one just before
+        owed[:_OWN] = owed[:_OWN] if self._family else [0] * _OWN
+        self._owed = [a + b for a, b in zip(self._owed, owed)]
         self._owed_for = _OWED_FOR
 
     def _repay(self, added):
         # type: (list) -> list
         self._owed_for -= 1
         if added:
-            paid = [min(a, b) for a, b in zip(added[_OWN:], self._owed)]
-            added[_OWN:] = [a - b for a, b in zip(added[_OWN:], paid)]
+            paid = [min(a, b) for a, b in zip(added, self._owed)]
+            added = [a - b for a, b in zip(added, paid)]
             self._owed = [a - b for a, b in zip(self._owed, paid)]
         if not self._owed_for:  # children that nobody waits for are not inherited
-            self._owed = [0] * len(_IO)
+            self._owed = [0] * _COUNTERS
         return added
 
     def close(self):

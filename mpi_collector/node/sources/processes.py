@@ -3,7 +3,8 @@
 Summed by name, so that the columns stay the same while processes come and go; bounded in number. Which processes: those of
 this user other than the collector, or of them those that a pattern chooses. What a process added since it was last seen goes
 to the name that it has now: sums never fall, neither when it ends nor when it runs another program under the same PID (a
-launcher's child between fork and exec).
+launcher's child between fork and exec). What a child did after it was last seen, or without having been seen at all, goes to the
+one that waited for it, since there the kernel shows it.
 """
 
 import os
@@ -110,9 +111,11 @@ class _Reader:
         # type: (str, Any, bool) -> None
         self._proc = os.path.join(root, "proc")
         self._pids = Pids(self._proc, pattern, tree)
+        self._family = tree or pattern is None  # who starts them is among them
         self._names = {}  # type: dict  # name as it is printed -> _Name, in the order of their coming
         self._name_of = {}  # type: dict  # comm -> _Name
         self._chosen = {}  # type: dict  # pid -> Process
+        self._new = False
         self._ended = {}  # type: dict  # the latest of those that were
         os.listdir(self._proc)
 
@@ -126,8 +129,7 @@ class _Reader:
         # type: () -> bytes
         left_out = self._follow()
         # Parents come first: one that is read before its child has not inherited of it yet, or the child is seen gone.
-        for pid in [pid for pid, process in self._chosen.items() if not process.look()]:
-            self._end(pid)
+        self._end([pid for pid, process in self._chosen.items() if not process.look()])
         for name in self._names.values():
             name.now = [0] * len(_GAUGES)
         for process in self._chosen.values():
@@ -136,6 +138,7 @@ class _Reader:
             about.now = [a + b for a, b in zip(about.now, process.gauges)]
             if added:
                 about.sums = [a + b for a, b in zip(about.sums, added)]
+        self._order()
         out = [name.text() for name in self._names.values()]
         if left_out:
             out.append(b"%s processes %d" % (_LEFT_OUT, left_out))
@@ -145,25 +148,35 @@ class _Reader:
         # type: () -> int
         """Processes that are chosen from now on, and those that are no more. Returns how many find no room."""
         pids = self._pids.look()
-        for pid in self._chosen.keys() - pids:
-            self._end(pid)
+        self._end([pid for pid in self._chosen if pid not in pids])
         left_out = 0
         for pid in sorted(pids - self._chosen.keys(), key=int):
             if len(self._chosen) < _PIDS:
-                self._chosen[pid] = Process(self._proc, pid, len(self._chosen), self._ended.pop(pid, None))
+                self._new = True
+                before = self._ended.pop(pid, None)
+                self._chosen[pid] = Process(self._proc, pid, len(self._chosen), self._family, before)
             else:
                 left_out += 1
         return left_out
 
-    def _end(self, pid):
-        # type: (str) -> None
-        process = self._ended[pid] = self._chosen.pop(pid)
-        process.close()
-        self._pids.forget(pid)
-        if process.parent in self._chosen:
-            self._chosen[process.parent].inherit(process)
-        if len(self._ended) > _PIDS:
-            del self._ended[next(iter(self._ended))]
+    def _order(self):
+        # type: () -> None
+        """Parents first, by the time of their start: numbers begin anew at some point."""
+        if self._new:
+            self._new = False
+            self._chosen = dict(sorted(self._chosen.items(), key=lambda item: int(item[1].start or 0)))
+
+    def _end(self, pids):
+        # type: (list) -> None
+        """Children before their parents, which may end in the same moment: who waited for those inherits of both."""
+        for pid in reversed(pids):
+            process = self._ended[pid] = self._chosen.pop(pid)
+            process.close()
+            self._pids.forget(pid)
+            if process.parent in self._chosen:
+                self._chosen[process.parent].inherit(process)
+            if len(self._ended) > _PIDS:
+                del self._ended[next(iter(self._ended))]
 
     def _name(self, comm):
         # type: (bytes) -> _Name
