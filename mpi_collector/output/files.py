@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -86,9 +87,10 @@ def reserve(directory: Path, benchmark: str, about: dict[str, Any], now: float |
 
 
 def release(files: RunFiles) -> None:
-    """Remove the marker, a stop request and marks."""
+    """Remove the marker, a stop request and marks, if their directory is still there."""
     for path in (files.marker, files.stop_request, files.marks):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
     if files.marker in _locks:
         os.close(_locks.pop(files.marker))
 

@@ -35,6 +35,9 @@ class BridgedRoot:
         self._thread.start()
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
+        if not self._thread.is_alive():  # dismissed already: nobody would ever run it
+            work.close()
+            raise RuntimeError("the sessions have ended")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _ask(self, do: str, timeout_s: float, **fields: Any) -> None:

@@ -90,6 +90,9 @@ class SshRoot:
         return [r.state for r in self._remotes]
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
+        if not self._thread.is_alive():  # dismissed already: nobody would ever run it
+            work.close()
+            raise RuntimeError("the sessions have ended")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _good(self) -> list[Remote]:

@@ -122,6 +122,18 @@ class Flight:
         self.rows.append(row)
         return row
 
+    def settle(self, row: Row, event_ns: int, end_ns: int = 0) -> Row:
+        """The usual end: nothing of ours is left soon, and what is not in the files is in the spools."""
+        row.gone_s = self.all_gone(10 + (ORPHAN_S if self.transport == "ssh" else 0))
+        wrote = bool(list(self.results.glob("*_timeseries.npz"))) if self.results.is_dir() else False
+        places = [self.results] if wrote else []
+        if any(self.bed.spools(k) for k in ALL):
+            places.append(self.recovered())
+        row.came_back = {(True, 1): "by itself", (False, 1): "recover", (True, 2): "in part by itself, the rest by recover"}[wrote, len(places)]
+        self.tally(row, event_ns, *places, end_ns=end_ns)
+        assert set(row.kept) == {"node1", "node2", "node3"}
+        return row
+
     @staticmethod
     def _count(row: Row, run: Recording, key: str, until_ns: int) -> None:
         host = run[key]
