@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -98,11 +99,12 @@ class FileSink:
                 host.release()
 
     def abandon(self) -> None:
-        """Leave no file behind."""
+        """Leave no file behind, and raise nothing: what is still in buffers may have no place on a full file system."""
         try:
             raise _Abandoned
         except _Abandoned as e:
-            self._stack.__exit__(type(e), e, e.__traceback__)
+            with contextlib.suppress(OSError):
+                self._stack.__exit__(type(e), e, e.__traceback__)
 
 
 class _Abandoned(Exception):

@@ -137,12 +137,13 @@ class Flight:
     @staticmethod
     def _count(row: Row, run: Recording, key: str, until_ns: int) -> None:
         host = run[key]
+        step = 2 ** run.run["facts"][key].get("level", 0)  # of a full array only every other tick is kept, or every fourth
         ticks = host.tick[host.on_grid].tolist()
         due_ns = int(host.timestamp_ns[host.on_grid][-1]) - int(host.array("late_ns")[host.on_grid][-1])
         assert ticks == sorted(set(ticks)), key
         row.kept[key] = len(ticks)
-        row.missed[key] = ticks[-1] + 1 - len(ticks)
-        row.lost[key] = max(0, int((until_ns - due_ns) / (INTERVAL_S * 1e9)))
+        row.missed[key] = ticks[-1] // step + 1 - len(ticks)
+        row.lost[key] = max(0, int((until_ns - due_ns) / (step * INTERVAL_S * 1e9)))
 
 
 @dataclass
