@@ -340,7 +340,7 @@ REMOTE_SHELL = """#!/bin/sh
 while :; do case "$1" in -o|-l|-p|-F) shift 2;; -*) shift;; *) break;; esac; done
 echo "$1" >>"$0.hosts"
 shift
-exec env -i PATH="$PATH" HOME="$HOME" /bin/sh -c "$*"
+exec env -i PATH="$PATH" HOME="$HOME" TMPDIR="$(mktemp -d "$0.tmp.XXXX")" /bin/sh -c "$*"
 """
 RANK = """
 import os, sys

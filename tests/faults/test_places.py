@@ -55,8 +55,6 @@ def test_spool_directory_full(flights: Flights, transport: str, when: str) -> No
         time.sleep(1)
         flight.end()
         assert flight.job.finish() == EXIT_CODE, flight.job.err
-        with mpi_collector.load(flight.results) as run:
-            assert run.run["verdict"]["verdict"] == "complete" or run.run["verdict"]["missed"], run.run["verdict"]
         if when == "start":
             assert re.search(r"node2.*not crash-proof|not crash-proof.*node2", flight.job.err), flight.job.err
         row = flights.row("the spool's tmpfs is full at the start" if when == "start" else "the spool's tmpfs fills up later", 2)
