@@ -38,11 +38,12 @@ def place(tmp_path: Path) -> Iterator[Path]:
 started: list[subprocess.Popen[bytes]] = []
 
 
-def start(place: Path, *words: str, command: Sequence[str] = (), new_group: bool = True) -> subprocess.Popen[bytes]:
-    """A recording with its files in ``place``."""
+def start(place: Path, *words: str, command: Sequence[str] = (), new_group: bool = True,
+          before: Sequence[str] = ()) -> subprocess.Popen[bytes]:  # fmt: skip
+    """A recording with its files in ``place``; ``before``: what it is started by."""
     where = ["--results-dir", str(place / "results"), "--spool-dir", str(place / "spool")]
     environ = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
-    process = subprocess.Popen([*_MINE, *_FAST, *where, *words, *(["--", *command] if command else [])], env=environ,
+    process = subprocess.Popen([*before, *_MINE, *_FAST, *where, *words, *(["--", *command] if command else [])], env=environ,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=place,
                                start_new_session=new_group)  # fmt: skip
     started.append(process)
@@ -279,6 +280,15 @@ def test_signals_end_a_recording(place: Path, number: signal.Signals) -> None:
     with recorded(place) as recording:
         assert recording.run["ended_by"] == f"signal {number.name}"
     assert not spools(place)
+
+
+def test_nohup(place: Path) -> None:
+    """The end of the terminal ends neither the recording nor COMMAND when both were started by nohup."""
+    process = start(place, command=["sh", "-c", "kill -HUP $$; kill -HUP $PPID; sleep 1.5; exit 9"], before=["nohup"])
+    _, err = process.communicate(timeout=_LIMIT_S)
+    assert process.returncode == 9, err
+    with recorded(place) as recording:
+        assert recording.run["ended_by"] == "command"
 
 
 def test_one_ctrl_c_is_the_commands(place: Path) -> None:

@@ -96,3 +96,24 @@ def test_no_symlink_is_followed(tmp_path: Path) -> None:
         marks.append(str(tmp_path / "marks"), marks.make("x"))
     assert marks.read(str(tmp_path / "marks")) == []
     assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize("verb", ["mark", "stop"])
+def test_inside_command_its_own_run_is_meant(tmp_path: Path, verb: str) -> None:
+    """Two runs of one user on one host; beside them the same words are ambiguous."""
+    other = start(tmp_path)
+    try:
+        say = [sys.executable, "-m", "mpi_collector", verb, "--results-dir", str(tmp_path / "results"),
+               "--spool-dir", str(tmp_path / "spool"), *(["mine"] if verb == "mark" else [])]  # fmt: skip
+        argv = [sys.executable, "-m", "mpi_collector", "--timeseries-interval", "0.05", "--results-dir", str(tmp_path / "results"),
+                "--spool-dir", str(tmp_path / "spool"), "--", "sh", "-c", '"$@" & wait $!; sleep 1.5; exit 5', "sh", *say]  # fmt: skip
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 5, done.stderr
+        with mpi_collector.load(tmp_path / "results") as run:
+            assert [m["text"] for m in run.run["marks"]] == (["mine"] if verb == "mark" else [])
+            assert run.run["ended_by"] == ("command" if verb == "mark" else "request")
+        assert other.poll() is None
+    finally:
+        other.send_signal(signal.SIGINT)
+        other.communicate(timeout=60)
+    assert len(list((tmp_path / "results").glob("*_timeseries.npz"))) == 2

@@ -36,7 +36,10 @@ class Signals:
     def __enter__(self) -> Signals:
         os.set_blocking(self._write, False)
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        self._before = {n: signal.signal(n, self._note) for n in (*_SIGNALS, signal.SIGCHLD)}
+        caught = [*_SIGNALS, signal.SIGCHLD]
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # started by nohup: neither we nor COMMAND end with the terminal
+            caught.remove(signal.SIGHUP)
+        self._before = {n: signal.signal(n, self._note) for n in caught}
         return self
 
     def __exit__(self, *_: object) -> None:

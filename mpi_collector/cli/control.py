@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mpi_collector.benchmark.environment import RUN_VARIABLE
 from mpi_collector.benchmark.teller import say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.node import marks
@@ -16,7 +17,7 @@ from mpi_collector.output.files import RUN_SUFFIX, held
 
 _MARK_EPILOG = """\
 examples:
-  mpi_collector mark "checkpoint 3"                    # a moment of the only run that is on
+  mpi_collector mark "checkpoint 3"                    # a moment of the only run that is on, or of the one that runs COMMAND
   mpi_collector mark --begin "epoch 1"; ...; mpi_collector mark --end "epoch 1"
 
 On a recorded host a mark has the accuracy of the recording. Elsewhere --results-dir must be seen from there, and the wall
@@ -60,6 +61,9 @@ def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, list[Path]]:
 def _one_run(args: argparse.Namespace) -> tuple[str, list[Path]] | None:
     """The run that is meant; None, and a word about it, when that is not clear."""
     runs = {r: f for r, f in find_runs(args.results_dir, args.spool_dir).items() if r.startswith(args.run)}
+    mine = os.environ.get(RUN_VARIABLE, "")
+    if not args.run and mine in runs:  # we are inside its COMMAND
+        runs = {mine: runs[mine]}
     if len(runs) != 1:
         what = f"several runs match: {', '.join(runs)}; name one" if runs else "no such run; is --results-dir right?"
         say(what)
