@@ -76,7 +76,11 @@ class SourceDecoder:
     def decode(self, raw, row, tick):
         # type: (bytes, Any, int) -> int
         """Put the values of ``raw`` into ``row`` (a list of ints, MISSING where nothing is known). Returns a status."""
-        text = self.source.prepare(raw)
+        return self.decode_text(self.source.prepare(raw), row, tick)
+
+    def decode_text(self, text, row, tick):
+        # type: (bytes, Any, int) -> int
+        """The same for a text that is prepared already."""
         tokens = text.split()
         plan = self.plan
         if plan is None or plan.problems or not plan.fits(tokens):  # what was no number may be one again

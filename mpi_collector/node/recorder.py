@@ -12,7 +12,7 @@ from .options import SamplingOptions
 from .pack import Table, facts_of, pack
 from .prune import prune
 from .replica import Changes
-from .sampler import STAGE_SLOTS, Grid, Probe, Sampler
+from .sampler import Grid, Probe, Sampler
 from .snapshot import take, topology
 from .spool import Spool, SpoolError, open_run_directory
 
@@ -94,12 +94,12 @@ class Recorder:
                 limit = room.f_bavail * room.f_frsize // 2
                 if most is not None:
                     limit = min(2 * limit, most - held)
-                spool = Spool.create(directory, self.key, meta, self.probe.caps, STAGE_SLOTS, rows, limit)
+                spool = Spool.create(directory, self.key, meta, self.probe.caps, self.probe.stage_slots, rows, limit)
             finally:
                 os.close(directory)
         except SpoolError as e:
             self.warnings.append("not crash-proof: %s; recording in plain memory" % e)
-            return Spool.create(None, self.key, meta, self.probe.caps, STAGE_SLOTS, rows)
+            return Spool.create(None, self.key, meta, self.probe.caps, self.probe.stage_slots, rows)
         if spool.shape.rows < rows:
             self.warnings.append("the spool holds %d of %d rows" % (spool.shape.rows - 1, rows - 1))
         return spool

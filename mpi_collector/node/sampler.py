@@ -23,7 +23,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-STAGE_SLOTS = 32
+STAGE_SLOTS = 64  #: samples that are decoded at once, at most
+STAGE_BYTES = 8 << 20  #: room for their texts, at most, unless they are huge
+_LEAST_SLOTS = 8
+_SHARE = 4  #: decoding a batch may take this part of an interval: what is due then must not wait for it
 STATUSES = len(STATUS_NAMES)
 _NUMBER = struct.Struct("<q").pack_into
 
@@ -55,6 +58,12 @@ class Probe:
     def caps(self):
         # type: () -> list
         return [f.capacity for f in self.files]
+
+    @property
+    def stage_slots(self):
+        # type: () -> int
+        """For how many samples the spool should have room before they are decoded."""
+        return max(_LEAST_SLOTS, min(STAGE_SLOTS, STAGE_BYTES // (sum(self.caps) or 1)))
 
     def meta(self):
         # type: () -> dict
@@ -90,8 +99,8 @@ class Sampler:
     ``after_tick(tick)`` is called by the thread after a sample was taken (the row may not be decoded yet).
     """
 
-    def __init__(self, probe, spool, decoder=None, policy="decimate", capacity=None, stage_slots=STAGE_SLOTS):
-        # type: (Probe, Spool, Any, str, Any, int) -> None
+    def __init__(self, probe, spool, decoder=None, policy="decimate", capacity=None, stage_slots=None):
+        # type: (Probe, Spool, Any, str, Any, Any) -> None
         self.probe, self.spool = probe, spool
         self.decoder = decoder or RowDecoder(probe.sources, probe.layout, spool.event)
         # one row is kept back for the stop
@@ -100,6 +109,7 @@ class Sampler:
         self.taken = self.missed = 0
         self.last_tick = STOP_TICK
         self.failure = None  # type: Any
+        self.grid = None  # type: Any
         self.first_sample = threading.Event()
         self._quit = False
         self._stopping = threading.Event()
@@ -113,7 +123,7 @@ class Sampler:
             if kernel_file.fd < 0:
                 kernel_file.on_event = spool.event
         self._slots = [self._prepare(i) for i in range(shape.stage_slots)]
-        self._full = min(stage_slots, shape.stage_slots)
+        self._full = min(stage_slots or shape.stage_slots, shape.stage_slots)
         self._batch = 1  # the first by itself: what the texts look like is learnt before the job begins, not within it
         try:
             self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
@@ -257,13 +267,22 @@ class Sampler:
     def _flush(self):
         # type: () -> None
         """Turn the staged samples into rows."""
-        mm, shape = self.spool.mm, self.spool.shape
-        bases = [shape.stage_at + i * shape.stage_size for i in range(self._slot)]
+        mm, shape, count = self.spool.mm, self.spool.shape, self._slot
+        begin = mono_ns()
+        bases = [shape.stage_at + i * shape.stage_size for i in range(count)]
         self._rows.write(bases)
         for base in bases:
             _NUMBER(mm, base, 0)
         self._slot = 0
-        self._batch = self._full
+        self._batch = self._next_batch(count, mono_ns() - begin)
+
+    def _next_batch(self, count, took_ns):
+        # type: (int, int) -> int
+        """How many samples to decode at once, after ``count`` of them took so long: fewer at a high rate."""
+        if self.grid is None:  # somebody else keeps the time
+            return self._full
+        fit = count * self.grid.interval_ns // (_SHARE * max(took_ns, 1))  # type: int
+        return max(1, min(self._full, fit))
 
 
 class _RowWriter:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpi_collector.node import sources
@@ -61,7 +60,7 @@ class Stage:
         rows = [staged_row(view, base, self.shape, plain, tick) for tick, _, base in self.wanted]
         chosen, layout = make()
         batch = BatchDecoder(chosen, layout, batch_events.append).decode_stage(view, self.shape, self.wanted)
-        return rows, batch, plain_events, batch_events
+        return rows, [row.tobytes() for row in batch], plain_events, batch_events
 
 
 def factory(first: list[bytes]) -> Any:
@@ -70,11 +69,6 @@ def factory(first: list[bytes]) -> Any:
         return chosen, make_layout(chosen, first)
 
     return make
-
-
-def glued(text: bytes) -> set[bytes]:
-    """Numbers with letters right behind them: where the kernel has a blank there (``12 kB``), the batch decoder does not miss it."""
-    return set(re.findall(rb"(?<![A-Za-z0-9_])\d+[A-Za-z]+", text))
 
 
 @st.composite
@@ -111,12 +105,12 @@ def test_batch_equals_token_by_token(data: Any) -> None:
     samples = []
     for _ in range(data.draw(st.integers(1, 5))):
         samples.append([data.draw(changed(t)) if data.draw(st.booleans()) else t for t in first])
-        assume(all(glued(new) <= glued(old) for new, old in zip(samples[-1], first)))
     caps = [len(t) + 64 for t in first]
     make = factory(first)
     rows, batch, events, batch_events = Stage(make()[1], caps, samples).both_ways(make)
     assert batch == rows
-    assert batch_events == events
+    order = NAMES.index
+    assert batch_events == sorted(events, key=lambda e: order(e["source"]))  # source by source, each in the order of time
 
 
 @pytest.mark.parametrize("tree", ["linux-2.6.32", "linux-4.18", "linux-6.18", "big-256cpu"])
@@ -129,11 +123,22 @@ def test_batch_uses_its_fast_way(tree: str) -> None:
     assert batch == rows
     chosen, layout = make()
     decoder = BatchDecoder(chosen, layout, print)
+    whole = [calls(d) for d in decoder.decoders]
     decoder.decode_stage(memoryview(stage.data), stage.shape, stage.wanted)
-    extreme = b"18446744073709551615" in b"".join(first)
-    assert decoder._shape is not None
-    fast = decoder._fast(memoryview(stage.data), stage.shape, stage.wanted)
-    assert len(fast) == (0 if extreme else 5)
+    assert [len(w) for w in whole] == [1] * len(whole)
+
+
+def calls(decoder: Any) -> list[bytes]:
+    """The texts that a SourceDecoder is given from now on."""
+    seen: list[bytes] = []
+    real = decoder.decode_text
+
+    def decode_text(text: bytes, row: Any, tick: int) -> int:
+        seen.append(text)
+        return int(real(text, row, tick))
+
+    decoder.decode_text = decode_text
+    return seen
 
 
 def test_a_source_that_failed_does_not_hurt_the_others() -> None:

@@ -1,0 +1,139 @@
+"""A text that is followed gives what the token-wise decoder gives, whatever happens to it from sample to sample."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import numpy as np
+import pytest
+from test_batch import NAMES, calls, texts
+
+from mpi_collector.node import sources
+from mpi_collector.node.decode import SourceDecoder, make_layout
+from mpi_collector.node.layout import MISSING
+from mpi_collector.store.fastdecode import _columns
+from mpi_collector.store.follow import Cells, Follower, Reference
+
+
+class Pair:
+    """A source's texts decoded both ways."""
+
+    def __init__(self, name: str, first: bytes, era: int = 5) -> None:
+        made = [sources.BY_NAME[name]() for _ in range(2)]
+        self.source = made[0]
+        layouts = [make_layout([s], [first]) for s in made]
+        self.width = layouts[0].width
+        self.columns = [c.name for c in layouts[0].columns()]
+        self.plain = SourceDecoder(made[0], layouts[0], lambda event: None)
+        self.inner = SourceDecoder(made[1], layouts[1], lambda event: None)
+        self.whole = calls(self.inner)
+        self.follower = Follower(self.inner, _columns(layouts[1], name))
+        self.follower.ERA = era  # type: ignore[misc]
+        self._tick = 0
+
+    def check(self, raws: list[bytes]) -> None:
+        prepared = [self.source.prepare(r) for r in raws]
+        ticks = list(range(self._tick, self._tick + len(raws)))
+        self._tick += len(raws)
+        wanted = np.full((len(raws), self.width), MISSING, np.int64)
+        found = wanted.copy()
+        statuses = np.zeros(len(raws), np.int64)
+        expected = [self.plain.decode_text(t, Cells(row), k) for t, row, k in zip(prepared, wanted, ticks)]
+        self.follower.decode(prepared, ticks, found, statuses)
+        assert statuses.tolist() == expected
+        differing = [(k, self.columns[c], found[k, c], wanted[k, c]) for k, c in np.argwhere(found != wanted)[:3]]
+        assert not differing
+
+
+def changed(r: random.Random, text: bytes) -> bytes:
+    """What may happen to a kernel file: numbers mostly, sometimes its lines, sometimes junk."""
+    kind = r.choice(["numbers"] * 6 + ["aligned", "drop", "double", "rename", "byte", "cut", "empty"])
+    lines = text.splitlines(True)
+    at = r.randrange(max(1, len(lines)))
+    often = r.choice([0.01, 0.1])
+    if kind == "numbers":
+        def number(m: re.Match[bytes]) -> bytes:
+            new = r.choice([0, 7, int(m[0]) + 1, int(m[0]) * 3 + 5, 2**63 + 5, 2**64 - 1, 2**64 + 3, 99999])
+            return str(new).encode() if r.random() < often else m[0]
+
+        return re.sub(rb"\d+", number, text)
+    if kind == "aligned":
+        return re.sub(rb"(?<= )( +\d+)", lambda m: str(r.choice([0, 12, 123456])).encode().rjust(len(m[1])) if r.random() < 0.1 else m[0], text)
+    if kind == "drop":
+        return b"".join(lines[:at] + lines[at + 1 :])
+    if kind == "double":
+        return b"".join(lines[: at + 1] + lines[at:])
+    if kind == "rename":
+        return text.replace(r.choice([b"vda", b"eth0", b"loop1", b"cpu1", b"nr_", b"dma32", b"4k"]), b"new9", 1)
+    if kind == "byte" and text:
+        i = r.randrange(len(text))
+        return text[:i] + bytes(r.choice(b" 0129\n-x\t") for _ in range(r.randrange(3))) + text[i + 1 :]
+    if kind == "cut":
+        return text[: r.randrange(len(text) + 1)]
+    return b"" if kind == "empty" else text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_as_token_by_token(name: str) -> None:
+    """Batches of texts that change in every way, one after the other, eras included."""
+    first = dict(zip(NAMES, texts()))[name]
+    for seed in range(40):
+        r = random.Random(seed)
+        pair, text = Pair(name, first), first
+        for _batch in range(4):
+            some = []
+            for _ in range(r.randrange(1, 9)):
+                text = changed(r, text if r.random() < 0.8 else first)
+                some.append(text)
+                text = first if r.random() < 0.3 else text
+            pair.check(some)
+
+
+def steps(text: bytes, count: int, field: bytes, values: list[int]) -> list[bytes]:
+    """``text`` again and again, the number behind ``field`` with these values."""
+    return [re.sub(re.escape(field) + rb" +\d+", field + b" %d" % values[k % len(values)], text) for k in range(count)]
+
+
+def test_digits_that_change_are_not_looked_at_as_tokens() -> None:
+    """Counters that keep their length, and right-aligned numbers whatever their length, need the first text only."""
+    for name, field in (("vmstat", b"pgfault"), ("meminfo", b"MemFree:")):
+        first = dict(zip(NAMES, texts()))[name]
+        pair = Pair(name, first, 1000)
+        number = int(re.search(re.escape(field) + rb" +(\d+)", first)[1])  # type: ignore[index]
+        width = len(re.search(re.escape(field) + rb"( +\d+)", first)[1])  # type: ignore[index]
+        for _batch in range(3):
+            pair.check([re.sub(re.escape(field) + rb" +\d+", field + str(number + k).encode().rjust(width), first) for k in range(8)])
+        assert len(pair.whole) == 1
+    shorter = [first.replace(str(number).encode(), b"12".rjust(len(str(number)))) for _ in range(8)]
+    pair.check(shorter)
+    assert len(pair.whole) == 1
+
+
+def test_a_number_that_gets_longer_is_elastic_from_then_on() -> None:
+    """One text is decoded whole for it, and none after that."""
+    first = dict(zip(NAMES, texts()))["vmstat"]
+    pair = Pair("vmstat", first, 1000)
+    pair.check(steps(first, 8, b"nr_dirty", [16]))
+    pair.check(steps(first, 8, b"nr_dirty", [16, 7, 12345, 2**64 - 1]))
+    learnt = len(pair.whole)
+    assert learnt <= 3
+    for _batch in range(3):
+        pair.check(steps(first, 8, b"nr_dirty", [1, 123456789, 99, 0]))
+    assert len(pair.whole) == learnt
+    reference = pair.follower._reference
+    assert reference is not None and len(reference.elastic) == 1
+
+
+def test_what_cannot_be_followed_is_not_followed() -> None:
+    """Labels that change at every sample cost a bounded number of references; too many elastic numbers none at all."""
+    first = dict(zip(NAMES, texts()))["vmstat"]
+    pair = Pair("vmstat", first, 1000)
+    pair.check([first.replace(b"nr_dirty ", b"nr_dirty%d " % k) for k in range(16)])
+    assert pair.follower._reference is None
+    pair = Pair("vmstat", first, 1000)
+    wild = [re.sub(rb" \d+", b" %d" % 10 ** (k % 7), first) for k in range(16)]
+    pair.check(wild)
+    assert pair.follower._hopeless and pair.follower._reference is None
+    assert len(pair.whole) == len(wild)
+    assert len(re.findall(rb"\d\n", first)) > Reference.MOST_ELASTIC
