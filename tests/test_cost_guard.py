@@ -23,10 +23,10 @@ from mpi_collector.node.spool import Spool
 from mpi_collector.store.fastdecode import BatchDecoder
 
 ROOT = Path(__file__).parent / "fixtures" / "linux-6.18"
-BATCH = 32
+BATCH = 64
 BASIC = ("diskstats", "net/dev", "vmstat", "meminfo", "loadavg")
 
-CALLS = 110  #: of Python and C functions; 78 when this was written
+CALLS = 75  #: of Python and C functions; 52 when this was written
 READS = 8  #: system calls that read: five files, those of more than a page again
 KEPT_BYTES = 64  #: left behind per sample; nothing but noise of the interpreter's own free lists
 

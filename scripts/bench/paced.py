@@ -17,6 +17,10 @@ from pathlib import Path
 
 import kit
 
+from mpi_collector.node.sampler import STAGE_SLOTS
+
+SETTLE = STAGE_SLOTS + 4  #: samples that are not counted
+
 #: paced as all of them, by absolute deadlines on the monotonic clock
 LOOP = """
 import sys, time
@@ -42,7 +46,7 @@ recorder = kind(options, f"bench-{mono_ns()}", "host", {"benchmark": "host"})
 recorder.prepare()
 recorder.own_clock()
 if decoder == "none":
-    recorder._decoder.decode_stage = lambda view, shape, wanted: []
+    recorder._decoder.decode_stage = lambda view, shape, wanted: ()
 t0 = (mono_ns() // 10**9 + 2) * 10**9 + int(phase * 1e9)
 recorder.start(t0, time.time_ns(), 3600)
 sys.stdin.read()
@@ -132,7 +136,8 @@ def one_round(programs: list[Program], samples: int, interval: float, turn: int)
         for i, program in enumerate(programs):
             phase = ((i * 3 + turn * 2) % len(programs)) / len(programs) * min(interval, 1.0)
             running[program.name] = Running(program, phase)
-        time.sleep(4 + 4 * interval)  # start-up and the first samples, which fault pages in
+        # start-up and the first batch, in which pages are faulted in and our decoder learns what the texts look like
+        time.sleep(4 + SETTLE * interval)
         before = {name: r.cpu_ns() for name, r in running.items()}
         time.sleep(samples * interval)
         spent = {name: r.cpu_ns() - before[name] for name, r in running.items() if r.alive}
