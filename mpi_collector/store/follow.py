@@ -98,6 +98,9 @@ class Reference:
             token = rb"(.{%d})([0-9]{1,%d})(?![0-9])" if i in column_of else rb"(.{%d})(\S{1,%d})(?!\S)"
             pattern.append(token % (begin - at, _DIGITS))
             at = end
+        # an elastic number that was right-aligned once may not use the blanks before it: they are not read with it
+        own = np.isin(self._column, self._loose_columns) & (self._power != 0)
+        self._power[own], self._may_change[own], self._may_blank[own] = 0, False, False
         self._joints = re.compile(b"".join(pattern) + b"(.*)", re.DOTALL) if pattern else None
         self._solid = data[solid]
         self._power, self._column = self._power[solid], self._column[solid]
@@ -224,7 +227,6 @@ class Follower:
     def __init__(self, decoder: SourceDecoder, columns: slice) -> None:
         self._decoder, self._columns = decoder, columns
         self._reference: Reference | None = None
-        self._before: Reference | None = None  # the last there was
         self._batches = 0
         self._hopeless = False
 
@@ -236,15 +238,14 @@ class Follower:
             return
         self._batches += 1
         if self._batches % self.ERA == 0:
-            self._hopeless, self._reference, self._before = False, None, None
+            self._hopeless, self._reference = False, None
         at = tries = 0
         while at < len(texts):
-            if self._reference is not None:
+            if self._reference is not None and tries <= self.TRIES:
                 done = self._reference.follow(texts[at:] if at else texts, rows[at:])
                 statuses[at : at + done] = 0
                 at += done
             if at < len(texts):
-                self._reference = None
                 statuses[at] = self._whole(texts[at], ticks[at], rows[at])
                 if tries < self.TRIES and not statuses[at] and not self._hopeless:
                     self._learn(texts[at:], rows[at])
@@ -257,13 +258,13 @@ class Follower:
 
     def _learn(self, texts: list[Any], row: Int64) -> None:
         """The first of ``texts``, whose values are in ``row``, is the next reference."""
-        plan, before = self._decoder.plan, self._before
+        plan, before = self._decoder.plan, self._reference
         elastic: frozenset[int] = frozenset()
         if before is not None and before.plan is plan:
             elastic = before.elastic | stretched(plan, [before.text, *texts])
         new = Reference(bytes(texts[0]), plan, row, elastic)
         self._hopeless = len(elastic) > Reference.MOST_ELASTIC
-        self._before = self._reference = new if new.usable else None
+        self._reference = new if new.usable else None
 
 
 class Cells:
