@@ -56,7 +56,7 @@ def changed(r: random.Random, text: bytes) -> bytes:
         def number(m: re.Match[bytes]) -> bytes:
             # loads have two more digits behind the point, and 64 bits have twenty
             high = [] if b"." in text else [2**63 + 5, 2**64 - 1, 2**64 + 3]
-            new = r.choice([0, 7, int(m[0]) + 1, int(m[0]) * 3 + 5, 99999, *high])
+            new = r.choice([0, 7, min(int(m[0]) + 1, 10**20 - 1), min(int(m[0]) * 3 + 5, 10**20 - 1), 99999, *high])
             return str(new).encode() if r.random() < often else m[0]
 
         return re.sub(rb"\d+", number, text)
