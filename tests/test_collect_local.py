@@ -114,6 +114,7 @@ def test_help_needs_nothing(place: Path, name: str) -> None:
         ["--no-such-option"],
         ["no-such-verb"],
         ["--command-file", "/nonexistent"],
+        ["--"],
     ],
 )
 def test_mistakes_are_one_line_and_2(place: Path, words: list[str]) -> None:
@@ -123,7 +124,31 @@ def test_mistakes_are_one_line_and_2(place: Path, words: list[str]) -> None:
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     assert words[-1].lstrip("-") in done.stderr
+    assert not re.search(r"Errno|Traceback| _\w+ value", done.stderr), done.stderr
     assert [p.name for p in place.iterdir()] == ["spool"]
+
+
+@pytest.mark.parametrize(("verb", "spoken"), [("kvcache", [2, 2]), ("summary", [2, 0]), ("snapshot", [0, 0])])
+def test_verbs_of_one_process_as_ranks(place: Path, verb: str, spoken: list[int]) -> None:
+    """COMMAND of a life cycle is not started by every rank of a launch, and other verbs are done by the first of them."""
+    words = {"kvcache": ["run", "--", "touch", "ran"]}.get(verb, [])
+    for rank, code in enumerate(spoken):
+        environ = dict(os.environ, PMI_RANK=str(rank), PMI_SIZE="2")
+        done = subprocess.run([*_MINE, verb, *words], env=environ, capture_output=True, text=True, timeout=_LIMIT_S, cwd=place,
+                              check=False)  # fmt: skip
+        assert done.returncode == code, done.stderr
+        assert bool(done.stdout + done.stderr) == (rank == 0)
+        assert len(done.stderr.splitlines()) <= 1
+    assert not (place / "ran").exists()
+
+
+def test_without_standard_streams(place: Path) -> None:
+    """Started with all three closed, as some daemons do it: it records, and nothing of ours lands in a file of somebody else."""
+    done = verb(place, *_FAST, "--duration", "0.2", "--report", "never")
+    assert done.returncode == 0, done.stderr
+    script = "exec " + " ".join([*_MINE, *_FAST, "--duration", "0.2", "--report", "never", "<&-", ">&-", "2>&-"])
+    assert subprocess.run(["sh", "-c", script], cwd=place, timeout=_LIMIT_S, check=False).returncode == 0
+    assert len(list((place / "results").glob("*_timeseries.npz"))) == 2
 
 
 def test_mistakes_are_known_without_mpi(place: Path) -> None:
@@ -420,10 +445,12 @@ def test_strict(place: Path) -> None:
     assert run(place, "--strict", command=["sh", "-c", "exit 4"])[0] == 4
 
 
-def test_without_room_for_a_spool(place: Path) -> None:
+@pytest.mark.parametrize("directory", ["/nonexistent", "/dev/null"])
+def test_without_room_for_a_spool(place: Path, directory: str) -> None:
     """No spool directory: it records in plain memory and says that this is not crash-proof."""
-    code, _, err = run(place, "--duration", "0.3", "--spool-dir", "/nonexistent")
+    code, _, err = run(place, "--duration", "0.3", "--spool-dir", directory)
     assert code == 0, err
+    assert "Traceback" not in err
     assert "not crash-proof" in err
     with recorded(place) as recording:
         assert recording.run["verdict"]["crash_proof"] is False

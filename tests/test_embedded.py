@@ -29,6 +29,39 @@ PROGRAM = textwrap.dedent(
 )
 
 
+FAILING = textwrap.dedent(
+    """
+    import sys
+    from mpi4py import MPI
+    import mpi_collector
+    from mpi_collector.benchmark import embedded
+    comm = MPI.COMM_WORLD
+    results, step = sys.argv[1:]
+
+    class Failing(embedded.SuiteRecorder):
+        pass
+
+    def fail(*args):
+        raise RuntimeError("made to fail")
+
+    if comm.rank == 0 and step != "refused":
+        setattr(Failing, step, fail)
+        embedded._SAMPLERS["thread"] = Failing
+    seen = "no error"
+    try:
+        with mpi_collector.collect(comm, interval=0.05, results_dir=results, sampler="thread") as recorder:
+            recorder.mark("inside")
+            comm.Barrier()
+    except mpi_collector.output.files.ResultsError as e:
+        seen = str(e)
+    every = comm.gather(seen)
+    if comm.rank == 0:
+        print(*every, sep="\\n")
+    """
+)
+_OPENMPI, _MPICH = "MPI_COLLECTOR_TEST_OPENMPI_PYTHON", "MPI_COLLECTOR_TEST_MPICH_PYTHON"
+
+
 def launch(variable: str, n: int) -> list[str]:
     python = os.environ.get(variable, "")
     mpirun = Path(python).parent / "mpirun"
@@ -56,6 +89,45 @@ def test_inside_an_mpi_program(variable: str, n: int, sampler: str, tmp_path: Pa
         assert sorted(m["text"] for m in run.run["marks"]) == [f"rank {r}" for r in range(n)]
 
 
+@pytest.mark.mpirun
+@pytest.mark.parametrize(
+    ("variable", "step"), [(_OPENMPI, "refused"), (_MPICH, "refused"), (_MPICH, "prepare"), (_MPICH, "start"), (_OPENMPI, "stop")]
+)
+def test_rank_0_that_cannot_record_keeps_nobody_waiting(variable: str, step: str, tmp_path: Path) -> None:
+    """A results directory that cannot be written is every rank's exception; what breaks of ours is said, and the program runs."""
+    (tmp_path / "program.py").write_text(FAILING)
+    results = "/dev/null/results" if step == "refused" else str(tmp_path / "results")
+    argv = [*launch(variable, 2), str(tmp_path / "program.py"), results, step]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    seen = done.stdout.splitlines()
+    if step == "refused":
+        assert len(seen) == 2
+        assert all("cannot write the results directory /dev/null/results" in line for line in seen)
+    else:
+        assert seen == ["no error", "no error"]
+        assert "warning: the recording failed: RuntimeError: made to fail" in done.stderr
+
+
+@pytest.mark.mpirun
+def test_an_exception_of_one_rank_comes_out(tmp_path: Path) -> None:
+    """While rank 0 waits in MPI for a rank that failed, that rank does not wait for rank 0 to leave the block."""
+    program = (
+        "import sys, time, mpi_collector\nfrom mpi4py import MPI\nfrom mpi_collector.benchmark import embedded\n"
+        "embedded._PATIENCE_S = 0.5\ncomm = MPI.COMM_WORLD\n"
+        "try:\n    with mpi_collector.collect(comm, interval=0.05, results_dir=sys.argv[1], sampler='thread', quiet=True):\n"
+        "        if comm.rank == 1:\n            raise KeyError('the own one')\n"
+        "        while not comm.Iprobe(1, 5):\n            time.sleep(0.01)\n"
+        "except KeyError as e:\n    print(e, flush=True)\n    comm.send(1, 0, 5)\nelse:\n    comm.recv(source=1, tag=5)\n"
+    )
+    argv = [*launch(_MPICH, 2), "-c", program, str(tmp_path / "results")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "'the own one'\n", done.stderr
+    assert done.returncode == 0, done.stderr
+    with mpi_collector.load(tmp_path / "results") as run:
+        assert len(run) == 1
+
+
 @pytest.mark.parametrize("sampler", ["process", "thread"])
 def test_without_mpi(sampler: str, tmp_path: Path) -> None:
     """No communicator: this host. An exception of the program's own still leaves a recording, and passes through."""
@@ -72,7 +144,8 @@ def test_without_mpi(sampler: str, tmp_path: Path) -> None:
 
 def test_arguments_are_checked() -> None:
     """A mistake is a ValueError before anything starts."""
-    for wrong in ({"interval": 0.001}, {"sampler": "fork"}, {"when_full": "explode"}, {"sources": "nope"}, {"max_samples": 1}):
+    for wrong in ({"interval": 0.001}, {"sampler": "fork"}, {"when_full": "explode"}, {"sources": "nope"}, {"max_samples": 1},
+                  {"json": "yes"}):
         with pytest.raises(ValueError, match="."):
             mpi_collector.collect(**wrong)  # type: ignore[arg-type]
 

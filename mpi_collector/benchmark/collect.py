@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -95,15 +96,8 @@ class Collection:
         return self.end(why, self._command)
 
     def _unrecorded(self, error: Exception, signals: Signals) -> int:
-        """Something of ours broke: say so, keep what was sampled, let everybody go, and leave COMMAND alone."""
-        self.say("".join(traceback.format_exception(error)))
-        self.say(f"warning: the recording failed: {type(error).__name__}: {error}")
-        self.say(f"what was sampled until then is kept: mpi_collector recover {self.run}")
-        try:
-            self.everybody = self.root.dismiss(False)
-        except Exception:  # noqa: BLE001 - it may be the very thing that broke
-            self.everybody = False
-        release(self.files)
+        """Something of ours broke: leave COMMAND alone."""
+        self.everybody = self.give_up(error)
         self._command = self._command or self._start_command()
         if self._command is None:
             return self.exit_code or FAILED
@@ -111,6 +105,18 @@ class Collection:
         self._ending.outlast()
         code = self._command.exit_code() or 0
         return INCOMPLETE if self.plan.strict and code == 0 else code
+
+    def give_up(self, error: Exception) -> bool:
+        """Say so, keep what was sampled, let everybody go. True when nobody is missing."""
+        self.say("".join(traceback.format_exception(error)))
+        self.say(f"warning: the recording failed: {type(error).__name__}: {error}")
+        self.say(f"what was sampled until then is kept: mpi_collector recover {self.run}")
+        try:
+            everybody = self.root.dismiss(False)
+        except Exception:  # noqa: BLE001 - it may be the very thing that broke
+            everybody = False
+        release(self.files)
+        return everybody
 
     def _leave(self, root: RootLike) -> int:
         """Ctrl-C twice: nothing is waited for, and nothing is thrown away."""
@@ -179,7 +185,7 @@ class Collection:
         duration = self.plan.sampling.duration_ns
         end_ns = self.root.t0_ns + duration if duration else None  # only of a root on this host
         spool = Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop"
-        stdin = self.launch is not None and not self.plan.command and not sys.stdin.closed
+        stdin = self.launch is not None and not self.plan.command and sys.stdin is not None and not sys.stdin.closed
         requests = [spool, self.files.stop_request]
         self._ending = Ending(signals, end_ns, command, requests, stdin, self.launch is not None,
                               self._turn, self.say)  # fmt: skip
@@ -220,7 +226,8 @@ class Collection:
         return True
 
     def _end(self, saved: bool, command: Command | None) -> int:
-        (Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # no directory, or not ours: then there was no request either
+            (Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop").unlink()
         self.everybody = self.root.dismiss(saved)
         release(self.files)
         if command is not None and self._ending is not None:

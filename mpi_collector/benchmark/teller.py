@@ -19,6 +19,13 @@ def say(text: str) -> None:
         pass
 
 
+def reason(error: Exception) -> str:
+    """An error in words for people: an OSError without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    return str(error)
+
+
 class Teller:
     """``quiet``: warnings and errors only. ``verbose``: what was found and done on every host, too."""
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mpi_collector.benchmark.lifecycle import BENCHMARKS, Choice, Lifecycle, LifecyclePlan, choose, run_plain
-from mpi_collector.benchmark.teller import say
+from mpi_collector.benchmark.teller import reason, say
 from mpi_collector.cli.collect import split_command, tell
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.cli.sampling import add_sampling_options, sampling_options
@@ -94,7 +94,7 @@ def _plan(verb: str, args: argparse.Namespace) -> LifecyclePlan:
     try:
         hosts, origin = _hosts(args)
     except (HostsError, OSError) as e:
-        say(str(e))
+        say(reason(e))
         sys.exit(2)
     transport = "ssh" if args.exec_type == "docker" and args.transport == "auto" and hosts else args.transport
     return LifecyclePlan(

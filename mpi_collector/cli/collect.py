@@ -56,9 +56,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         try:
             command = shlex.split(args.command_file.read_text(), comments=True)
         except (OSError, ValueError) as e:
-            parser.error(f"--command-file {args.command_file}: {e}")
+            parser.error(f"--command-file {args.command_file}: {e.strerror if isinstance(e, OSError) else e}")
         if not command:
             parser.error(f"--command-file {args.command_file}: no command in it")
+    elif "--" in words and not command:
+        parser.error("no COMMAND behind --")
     args.command = command
     return args
 

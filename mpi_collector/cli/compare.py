@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpi_collector.benchmark.teller import harmless, say
+from mpi_collector.benchmark.teller import harmless, reason, say
 from mpi_collector.cli.main import QuietParser
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def main(words: Sequence[str]) -> int:
         say(f"the page needs Bokeh ({e}): pip install 'mpi-collector[report]'")
         return 2
     except (RecordingError, OSError, ValueError, KeyError) as e:
-        say(f"{e.args[0] if isinstance(e, KeyError) else e}")
+        say(str(e.args[0]) if isinstance(e, KeyError) else reason(e))
         return 2
     print(json.dumps(found, indent=1, allow_nan=False) if args.json else harmless("\n".join(lines(found))))
     held, open_ = broken(found, rules), undecided(found, rules)

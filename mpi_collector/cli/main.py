@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from mpi_collector import __version__
-from mpi_collector.transport.launcher import speaks
+from mpi_collector.transport.launcher import detect, speaks
 
 _EPILOG = """\
 examples:
@@ -19,6 +20,10 @@ examples:
 
 "collect" is the verb when none is given. Every verb has --help.
 """
+
+_LIFE_CYCLE = ("training", "checkpointing", "kvcache", "vectordb")
+_OF_RANKS = ("collect", "recover")  #: verbs that the ranks of a launch do together
+_OF_ANYBODY = ("stop", "mark")  #: a rank of somebody's program may have its own reason
 
 
 class QuietParser(argparse.ArgumentParser):
@@ -39,7 +44,7 @@ def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:
 
     from mpi_collector.cli import benchmark, check, collect, compare, control, export, recover, report, snapshot, sources, summary
 
-    life_cycle = {verb: partial(benchmark.main, verb) for verb in ("training", "checkpointing", "kvcache", "vectordb")}
+    life_cycle = {verb: partial(benchmark.main, verb) for verb in _LIFE_CYCLE}
     own = {
         "snapshot": snapshot.main,
         "check": check.main,
@@ -55,11 +60,35 @@ def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:
     return {"collect": collect.main, **life_cycle, **own}
 
 
+def _of_one_rank(verb: str, words: Sequence[str]) -> int | None:
+    """The exit code of a rank that has nothing to do; None for one that has."""
+    launch = detect()
+    if launch is None or launch.size == 1 or verb in (*_OF_RANKS, *_OF_ANYBODY):
+        return None
+    if verb in _LIFE_CYCLE and not {"-h", "--help"} & set(words):
+        if launch.rank == 0:
+            print(f"mpi_collector: {verb} starts COMMAND once, from the launch node, and not on each of {launch.size} ranks: "
+                  f"leave the launcher ({launch.launcher}) out, or record with collect", file=sys.stderr)  # fmt: skip
+        return 2
+    return None if launch.rank == 0 else 0
+
+
+def _have_streams() -> None:
+    """Those that we were started without: words of ours go nowhere then, and not into some file that got the number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - as long as the process
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    _have_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     verbs = _verbs()
     if words and words[0] in verbs:
+        code = _of_one_rank(words[0], words[1:])
+        if code is not None:
+            return code
         return verbs[words[0]](words[1:])
     if words and words[0] in ("-h", "--help", "help"):
         if speaks():

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mpi_collector.benchmark.teller import harmless, say
+from mpi_collector.benchmark.teller import harmless, reason, say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.node.salvage import find
 from mpi_collector.transport.launcher import Launch, detect
@@ -57,7 +57,7 @@ def main(words: Sequence[str]) -> int:
         with reached(plan, choice, say) as (way, found, unreached):
             return _tell_and_act(args, found, unreached, way)
     except (HostsError, TransportError, OSError) as e:
-        say(str(e))
+        say(reason(e))
         return 2
 
 
@@ -182,10 +182,11 @@ def _act(args: argparse.Namespace, found: Spools, errors: dict[str, str], root: 
     if not args.run:
         for run, places in sorted(runs.items()):
             print(harmless(_listed(run, places)))
+        if not runs:
+            say(f"no run left anything under {' or '.join(_options(args).places)} on {_where(root)}")
         return 0
     if not runs:
-        where = "these hosts" if root is not None else "this host; --hosts looks on others"
-        say(f"no spool of {args.run} under {' or '.join(_options(args).places)} on {where}")
+        say(f"no spool of {args.run} under {' or '.join(_options(args).places)} on {_where(root)}")
         return 2
     from mpi_collector.benchmark.recover import Here, There, recover_run
 
@@ -199,6 +200,10 @@ def _act(args: argparse.Namespace, found: Spools, errors: dict[str, str], root: 
         without = {h: "no spool of this run" for h in found if root is not None and h not in {host for host, _ in places}}
         codes.append(recover_run(run, sources, args.results_dir, args.keep, {**errors, **without}))
     return max(codes)
+
+
+def _where(root: Reach | None) -> str:
+    return "these hosts" if root is not None else "this host; --hosts looks on others"
 
 
 def _listed(run: str, places: list[tuple[str, dict[str, Any]]]) -> str:

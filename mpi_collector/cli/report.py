@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.teller import say
+from mpi_collector.benchmark.teller import reason, say
 from mpi_collector.cli.main import QuietParser
 
 _EPILOG = """\
@@ -48,7 +48,7 @@ def main(words: Sequence[str]) -> int:
         say(f"{target} exists already; choose another with -o")
         return 2
     except (RecordingError, OSError) as e:
-        say(str(e))
+        say(reason(e))
         return 2
     say(f"wrote {target}")
     return 0

@@ -34,11 +34,17 @@ def _count(text: str) -> int:
     return value
 
 
+_count.__name__ = "whole number"
+
+
 def _bound(text: str) -> int:
     value = int(text)
     if not 0 <= value <= 100_000:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 100,000")
     return value
+
+
+_bound.__name__ = "whole number"
 
 
 def _sources(text: str) -> str:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.teller import say
+from mpi_collector.benchmark.teller import reason, say
 from mpi_collector.cli.main import QuietParser
 
 
@@ -35,6 +35,6 @@ def main(words: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # "summary | head": nothing to complain about
     except (RecordingError, OSError) as e:
-        say(str(e))
+        say(reason(e))
         return 2
     return 0

@@ -118,7 +118,7 @@ def create(path: Path) -> Iterator[BinaryIO]:
     """
     temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
-        with open(temporary, "xb", buffering=1 << 20) as f:  # x = O_EXCL, which follows no symlink either
+        with _opened(temporary, path) as f:
             yield f
             f.flush()
             os.fsync(f.fileno())
@@ -132,3 +132,10 @@ def create(path: Path) -> Iterator[BinaryIO]:
             os.rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _opened(temporary: Path, path: Path) -> BinaryIO:
+    try:
+        return open(temporary, "xb", buffering=1 << 20)  # x = O_EXCL, which follows no symlink either
+    except OSError as e:  # the name that the user knows
+        raise OSError(e.errno, e.strerror, str(path)) from e

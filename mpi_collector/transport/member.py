@@ -58,6 +58,8 @@ class Member:
         self._options = SamplingOptions()
         self._stop_request = ""
         self._beside = ""
+        self.dismissed = False
+        self.refused = ""  #: why the root has dismissed this rank before it recorded anything
 
     def run(self) -> bool:
         """The whole life of a rank that does nothing else."""
@@ -72,11 +74,13 @@ class Member:
         """The first word, which also proves that the two ranks reach each other."""
         self.world.send(0, type="hello", identity=identity(), pid=os.getpid())
 
-    def serve(self, until: tuple[str, ...]) -> bool:
-        """Do what the root says until it has said one of ``until``. False when the root is gone; the spool stays then."""
+    def serve(self, until: tuple[str, ...], first_s: float | None = None) -> bool:
+        """Do what the root says until it has said one of ``until``. False when the root is gone, or has said nothing within
+        ``first_s``; the spool stays then."""
         try:
             while True:
-                message = self._next()
+                message = self._next(first_s)
+                first_s = None
                 if message["type"] != "exit":
                     self._try(message)
                 if message["type"] in until or message["type"] == "exit":
@@ -85,9 +89,15 @@ class Member:
             self.close()
             return False
         if message["type"] == "exit":
+            self.dismissed, self.refused = True, message.get("why", "")
             self.close()
             self._answer(type="bye")
         return True
+
+    def leave(self) -> None:
+        """Go without being dismissed: the root need not wait for this rank, and its spool stays."""
+        self.close()
+        self._answer(type="failed", during="the block", error="left it by an exception; its recording is in its spool")
 
     def close(self) -> None:
         if self.recorder is not None:
@@ -109,8 +119,8 @@ class Member:
         if self.recorder is not None:  # Open MPI 5 kills a quarter of a second later: there may be no time at the end
             threading.Thread(target=self.recorder.rescue, name="rescue", daemon=True).start()
 
-    def _next(self) -> dict[str, Any]:
-        """The root's next word. Orphan when the launcher has gone or a SIGTERM was not followed by anything."""
+    def _next(self, within_s: float | None = None) -> dict[str, Any]:
+        """The root's next word. Orphan when the launcher has gone, a SIGTERM was not followed by anything, or nothing comes."""
         looked, since = 0, mono_ns()
         silent_ns = int(silent_s() * 1e9)
         patience = int(2e9 * self._options.start_timeout_s)  # so long the root may take from one word to the next
@@ -124,6 +134,8 @@ class Member:
                 if os.getppid() != self._parent or (self._hurry_until and now > self._hurry_until):
                     raise Orphan
                 if self.recorder is not None and self.world.own and now - since > silent_ns:
+                    raise Orphan
+                if within_s is not None and now - since > within_s * 1e9:
                     raise Orphan
                 self._look_for_stop()
             nap(self._poll_s if now - since < patience else self._late_poll_s)

@@ -199,7 +199,7 @@ class Root:
             if not host.sampling and host.error is None:
                 host.lose(f"no first sample within {self.options.start_timeout_s:g} s")
         if self.world is not None:
-            for rank in self._alive():
+            for rank in (*self._alive(), *self._followers):
                 self.world.send(rank, type="idle")
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
@@ -353,20 +353,20 @@ class Root:
         self._replicas.close(False)
         self.recorder.close()
 
-    def refuse(self) -> bool:
+    def refuse(self, why: str = "") -> bool:
         """Nothing will be recorded: let everybody go before anything was opened. True when nobody is missing."""
         assert self.world is not None
         hellos = self._await(set(range(1, self.world.size)), "hello", self.options.start_timeout_s)
-        return self._let_go(hellos) and len(hellos) == self.world.size - 1
+        return self._let_go(hellos, why) and len(hellos) == self.world.size - 1
 
-    def _let_go(self, ranks: Iterable[int]) -> bool:
+    def _let_go(self, ranks: Iterable[int], why: str = "") -> bool:
         """Everybody may leave; True when all of ``ranks`` said bye.
 
         What they sent before it is taken too: of messages that nobody took MPICH complains, on COMMAND's stdout.
         """
         assert self.world is not None
         for rank in range(1, self.world.size):
-            self.world.send(rank, type="exit")
+            self.world.send(rank, type="exit", why=why)
         patience = int(self.options.gather_timeout_s * 1e9) if self.options.rescue_dir else _BYE_NS
         left, deadline = set(ranks), mono_ns() + patience
         while left and mono_ns() < deadline:
