@@ -385,6 +385,19 @@ def test_stop_wants_one_run(place: Path) -> None:
         assert process.returncode == 0
 
 
+def test_stop_by_its_results_directory(place: Path) -> None:
+    """Of several runs on a host, the one that writes to the directory that was named."""
+    other, mine = start(place, "--results-dir", str(place / "other")), start(place)
+    for process in (other, mine):
+        started_sampling(place, process)
+    done = verb(place, "stop", "--results-dir", str(place / "results"), "--spool-dir", str(place / "spool"))
+    assert done.returncode == 0, done.stderr
+    _, err = mine.communicate(timeout=_LIMIT_S)
+    assert mine.returncode == 0, err
+    assert recorded(place).run["ended_by"] == "request"
+    assert other.poll() is None
+
+
 def test_stop_knows_the_dead(place: Path) -> None:
     """What a killed run left behind is not taken for a run: the only one that lives needs no name."""
     dead = start(place)

@@ -17,6 +17,8 @@ _LAUNCHERS = ("mpirun", "mpiexec", "prterun", "prted", "prte", "orterun", "orted
               "hydra_bstrap_proxy", "slurmstepd", "srun", "palsd", "aprun")  # fmt: skip
 _PREFIXES = ("OMPI_", "OPAL_", "PMIX_", "PRTE_", "PMI_", "HYDRA_", "HYDI_", "MPI_LOCAL", "I_MPI_", "PALS_")
 _RESTORED = ("LD_LIBRARY_PATH", "FI_PROVIDER_PATH")
+#: Open MPI 5's mpirun gives these to itself before it becomes prterun: the user's only if its parent has them, too
+_WRAPPERS = ("OMPI_VERSION", "OMPI_TOOL_NAME", "OMPI_LIBDIR_LOC", "OMPI_MCA_PREFIXES", "PMIX_PREFIX", "PRTE_PREFIX")
 _ALWAYS_KEPT = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
 #: what Open MPI 5 makes of its own options wherever it meets them
 _REWRITTEN = {"--mapby": "--map-by", "--bindto": "--bind-to", "--rankby": "--rank-by", "--machinefile": "--machinefile"}
@@ -31,10 +33,15 @@ def launcher_pid(start: int | None = None, proc: Path = Path("/proc")) -> int | 
             stat = (proc / str(pid) / "stat").read_text()
         except OSError:
             break
-        if any(name == known[:15] for known in _LAUNCHERS) or _runs_launcher(proc / str(pid)):
+        if _is_launcher(name) or _runs_launcher(proc / str(pid)):
             found = pid
         pid = int(stat.rpartition(")")[2].split()[1])
     return found
+
+
+def _is_launcher(name: str) -> bool:
+    """By its name, which the kernel cuts; Debian's have an ending, as in mpirun.openmpi."""
+    return any(word == known[:15] for known in _LAUNCHERS for word in (name, name.partition(".")[0]))
 
 
 def _runs_launcher(proc_pid: Path) -> bool:
@@ -43,7 +50,7 @@ def _runs_launcher(proc_pid: Path) -> bool:
         words = (proc_pid / "cmdline").read_bytes().split(b"\0")[:2]
     except OSError:
         return False
-    return any(os.path.basename(w.decode("utf-8", "replace")) in _LAUNCHERS for w in words)
+    return any(_is_launcher(os.path.basename(w.decode("utf-8", "replace"))) for w in words)
 
 
 def users_environment(current: Mapping[str, str], launcher_environ: Mapping[str, str] | None) -> dict[str, str]:
@@ -60,9 +67,19 @@ def users_environment(current: Mapping[str, str], launcher_environ: Mapping[str,
 
 
 def read_environ(pid: int | None, proc: Path = Path("/proc")) -> dict[str, str] | None:
-    """The environment a process was started with; None when it cannot be read."""
-    if pid is None:
-        return None
+    """The environment a launcher was started with, as the user had it; None when it cannot be read."""
+    own = _environ(pid, proc) if pid is not None else None
+    if own is None or not any(name in own for name in _WRAPPERS):
+        return own
+    try:
+        parent = int((proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return own
+    before = _environ(parent, proc) or {}
+    return {k: v for k, v in own.items() if k not in _WRAPPERS or k in before}
+
+
+def _environ(pid: int, proc: Path) -> dict[str, str] | None:
     try:
         data = (proc / str(pid) / "environ").read_bytes()
     except OSError:
@@ -82,8 +99,7 @@ def users_command(given: Sequence[str], pid: int | None, proc: Path = Path("/pro
             typed = words[_last_separator(words, len(given)) + 1 :]
             if len(typed) == len(given):
                 return typed
-    first = os.path.basename(given[0]) if given else ""
-    if first in _LAUNCHERS:
+    if given and _is_launcher(os.path.basename(given[0])):
         return [_REWRITTEN.get(word, word) for word in given]
     return list(given)
 

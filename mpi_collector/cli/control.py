@@ -31,6 +31,7 @@ examples:
 """
 
 
+_RESULTS = Path("results")
 _NO_SPOOLS = ("stop", marks.FILE_NAME)
 
 
@@ -60,7 +61,10 @@ def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, list[Path]]:
 
 def _one_run(args: argparse.Namespace) -> tuple[str, list[Path]] | None:
     """The run that is meant; None, and a word about it, when that is not clear."""
-    runs = {r: f for r, f in find_runs(args.results_dir, args.spool_dir).items() if r.startswith(args.run)}
+    found = find_runs(args.results_dir or _RESULTS, args.spool_dir)
+    runs = {r: f for r, f in found.items() if r.startswith(args.run)}
+    if args.results_dir is not None:  # whose it is, if it is anybody's; a directory that is only seen elsewhere names none
+        runs = {r: f for r, f in runs.items() if any(w.parent == args.results_dir for w in f)} or runs
     mine = os.environ.get(RUN_VARIABLE, "")
     if not args.run and mine in runs:  # we are inside its COMMAND
         runs = {mine: runs[mine]}
@@ -72,7 +76,7 @@ def _one_run(args: argparse.Namespace) -> tuple[str, list[Path]] | None:
 
 
 def _add_directories(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where it writes to")
+    parser.add_argument("--results-dir", type=Path, default=None, metavar="DIR", help="where it writes to (./results)")
     parser.add_argument("--spool-dir", type=Path, default=Path("/dev/shm"), metavar="DIR", help="where it spools to")
 
 

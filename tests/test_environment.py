@@ -1,0 +1,49 @@
+"""COMMAND's environment: what the launcher put there goes, what the user had stays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from mpi_collector.benchmark.environment import launcher_pid, read_environ, users_command, users_environment
+
+
+def process(proc: Path, pid: int, parent: int, name: str, words: str = "", environ: Mapping[str, str] | None = None) -> None:
+    """A process in a /proc of a test."""
+    place = proc / str(pid)
+    place.mkdir(parents=True)
+    (place / "comm").write_text(name[:15] + "\n")
+    (place / "stat").write_text(f"{pid} ({name[:15]}) S {parent} 0 0\n")
+    (place / "cmdline").write_bytes("".join(f"{w}\0" for w in words.split()).encode())
+    (place / "environ").write_bytes("".join(f"{k}={v}\0" for k, v in (environ or {}).items()).encode())
+
+
+@pytest.mark.parametrize("name", ["mpirun", "mpirun.openmpi", "mpiexec.hydra", "prterun", "mpiexec.mpich", "hydra_pmi_proxy"])
+def test_launchers_by_all_their_names(tmp_path: Path, name: str) -> None:
+    """Debian's alternatives have an ending of their own, and long names are cut by the kernel."""
+    process(tmp_path, 10, 1, "bash")
+    process(tmp_path, 20, 10, name, f"/usr/bin/{name} -np 2 -- prog --mapby x")
+    assert launcher_pid(20, tmp_path) == 20
+    assert users_command(["prog", "--mapby", "y"], 20, tmp_path) == ["prog", "--mapby", "x"]
+
+
+def test_what_is_no_launcher(tmp_path: Path) -> None:
+    """A program whose name only begins like one of a launcher."""
+    process(tmp_path, 20, 1, "mpirunner", "mpirunner -- prog")
+    assert launcher_pid(20, tmp_path) is None
+
+
+def test_variables_that_mpirun_gave_to_itself(tmp_path: Path) -> None:
+    """Open MPI 5's mpirun sets some and becomes prterun: they are in its environ, and yet not the user's."""
+    own = {"PATH": "/bin", "OMPI_MCA_btl": "tcp", "OMPI_VERSION": "5.0.11", "PMIX_PREFIX": "/wheel", "OMPI_TOOL_NAME": "mpirun"}
+    process(tmp_path, 10, 1, "bash", environ={"PMIX_PREFIX": "/site"})
+    process(tmp_path, 20, 10, "prterun", environ=own)
+    current = {**own, "OMPI_COMM_WORLD_RANK": "0", "PMIX_RANK": "0", "HOME": "/root"}
+    assert users_environment(current, read_environ(20, tmp_path)) == {
+        "PATH": "/bin", "HOME": "/root", "OMPI_MCA_btl": "tcp", "PMIX_PREFIX": "/wheel",
+    }  # fmt: skip
+    assert users_environment(current, None) == {"PATH": "/bin", "HOME": "/root"}
+    assert read_environ(os.getpid()) is not None
