@@ -47,3 +47,14 @@ def test_variables_that_mpirun_gave_to_itself(tmp_path: Path) -> None:
     }  # fmt: skip
     assert users_environment(current, None) == {"PATH": "/bin", "HOME": "/root"}
     assert read_environ(os.getpid()) is not None
+
+
+@pytest.mark.parametrize(("mpirun", "kept"), [("OPAL_PREFIX", False), ("OPAL_PREFIX OMPI_VERSION", True), ("", True)])
+def test_prefix_of_a_wheel(tmp_path: Path, mpirun: str, kept: bool) -> None:
+    """OPAL_PREFIX is a site's setting, unless the wrapper around a wheel's mpirun has made it: another Open MPI fails by it."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "mpirun").write_text(mpirun)
+    process(tmp_path, 10, 1, "bash")
+    process(tmp_path, 20, 10, "prterun", environ={"OPAL_PREFIX": str(tmp_path)})
+    current = {"OPAL_PREFIX": str(tmp_path)}
+    assert users_environment(current, read_environ(20, tmp_path)) == (current if kept else {})

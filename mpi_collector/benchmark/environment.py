@@ -17,8 +17,10 @@ _LAUNCHERS = ("mpirun", "mpiexec", "prterun", "prted", "prte", "orterun", "orted
               "hydra_bstrap_proxy", "slurmstepd", "srun", "palsd", "aprun")  # fmt: skip
 _PREFIXES = ("OMPI_", "OPAL_", "PMIX_", "PRTE_", "PMI_", "HYDRA_", "HYDI_", "MPI_LOCAL", "I_MPI_", "PALS_")
 _RESTORED = ("LD_LIBRARY_PATH", "FI_PROVIDER_PATH")
+_PREFIX = "OPAL_PREFIX"  #: a site's own setting, or made by the wrapper around a wheel's mpirun: another Open MPI fails by it
 #: Open MPI 5's mpirun gives these to itself before it becomes prterun: the user's only if its parent has them, too
-_WRAPPERS = ("OMPI_VERSION", "OMPI_TOOL_NAME", "OMPI_LIBDIR_LOC", "OMPI_MCA_PREFIXES", "PMIX_PREFIX", "PRTE_PREFIX")
+_WRAPPERS = ("OMPI_VERSION", "OMPI_TOOL_NAME", "OMPI_LIBDIR_LOC", "OMPI_MCA_PREFIXES", "PMIX_PREFIX", "PRTE_PREFIX", _PREFIX)
+_WRAPPER_BYTES = 1 << 16
 _ALWAYS_KEPT = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
 #: what Open MPI 5 makes of its own options wherever it meets them
 _REWRITTEN = {"--mapby": "--map-by", "--bindto": "--bind-to", "--rankby": "--rank-by", "--machinefile": "--machinefile"}
@@ -76,7 +78,17 @@ def read_environ(pid: int | None, proc: Path = Path("/proc")) -> dict[str, str] 
     except OSError:
         return own
     before = _environ(parent, proc) or {}
-    return {k: v for k, v in own.items() if k not in _WRAPPERS or k in before}
+    return {k: v for k, v in own.items() if k not in _WRAPPERS or k in before or (k == _PREFIX and not _is_wrapped(v))}
+
+
+def _is_wrapped(prefix: str) -> bool:
+    """Is the mpirun installed there not Open MPI's own, but a small program that sets the prefix whenever it is called?"""
+    try:
+        with open(os.path.join(prefix, "bin", "mpirun"), "rb") as f:
+            data = f.read(_WRAPPER_BYTES)
+    except OSError:
+        return False
+    return _PREFIX.encode() in data and b"OMPI_VERSION" not in data
 
 
 def _environ(pid: int, proc: Path) -> dict[str, str] | None:
