@@ -36,7 +36,7 @@ FAILING = textwrap.dedent(
     import mpi_collector
     from mpi_collector.benchmark import embedded
     comm = MPI.COMM_WORLD
-    results, step = sys.argv[1:]
+    results, step, spool = sys.argv[1:]
 
     class Failing(embedded.SuiteRecorder):
         pass
@@ -49,7 +49,7 @@ FAILING = textwrap.dedent(
         embedded._SAMPLERS["thread"] = Failing
     seen = "no error"
     try:
-        with mpi_collector.collect(comm, interval=0.05, results_dir=results, sampler="thread") as recorder:
+        with mpi_collector.collect(comm, interval=0.05, results_dir=results, sampler="thread", spool_dir=spool) as recorder:
             recorder.mark("inside")
             comm.Barrier()
     except mpi_collector.output.files.ResultsError as e:
@@ -97,7 +97,7 @@ def test_rank_0_that_cannot_record_keeps_nobody_waiting(variable: str, step: str
     """A results directory that cannot be written is every rank's exception; what breaks of ours is said, and the program runs."""
     (tmp_path / "program.py").write_text(FAILING)
     results = "/dev/null/results" if step == "refused" else str(tmp_path / "results")
-    argv = [*launch(variable, 2), str(tmp_path / "program.py"), results, step]
+    argv = [*launch(variable, 2), str(tmp_path / "program.py"), results, step, str(tmp_path)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     seen = done.stdout.splitlines()
@@ -115,12 +115,13 @@ def test_an_exception_of_one_rank_comes_out(tmp_path: Path) -> None:
     program = (
         "import sys, time, mpi_collector\nfrom mpi4py import MPI\nfrom mpi_collector.benchmark import embedded\n"
         "embedded._PATIENCE_S = 0.5\ncomm = MPI.COMM_WORLD\n"
-        "try:\n    with mpi_collector.collect(comm, interval=0.05, results_dir=sys.argv[1], sampler='thread', quiet=True):\n"
+        "try:\n    with mpi_collector.collect(comm, interval=0.05, results_dir=sys.argv[1], sampler='thread',\n"
+        "                              spool_dir=sys.argv[2], quiet=True):\n"
         "        if comm.rank == 1:\n            raise KeyError('the own one')\n"
         "        while not comm.Iprobe(1, 5):\n            time.sleep(0.01)\n"
         "except KeyError as e:\n    print(e, flush=True)\n    comm.send(1, 0, 5)\nelse:\n    comm.recv(source=1, tag=5)\n"
     )
-    argv = [*launch(_MPICH, 2), "-c", program, str(tmp_path / "results")]
+    argv = [*launch(_MPICH, 2), "-c", program, str(tmp_path / "results"), str(tmp_path)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert done.stdout == "'the own one'\n", done.stderr
     assert done.returncode == 0, done.stderr
