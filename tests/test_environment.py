@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mpi_collector.benchmark.environment import launcher_pid, read_environ, users_command, users_environment
+from mpi_collector.benchmark.environment import launcher_pid, read_environ, reads_nothing, users_command, users_environment
 
 
 def process(proc: Path, pid: int, parent: int, name: str, words: str = "", environ: Mapping[str, str] | None = None) -> None:
@@ -58,3 +58,15 @@ def test_prefix_of_a_wheel(tmp_path: Path, mpirun: str, kept: bool) -> None:
     process(tmp_path, 20, 10, "prterun", environ={"OPAL_PREFIX": str(tmp_path)})
     current = {"OPAL_PREFIX": str(tmp_path)}
     assert users_environment(current, read_environ(20, tmp_path)) == (current if kept else {})
+
+
+@pytest.mark.parametrize(("name", "source", "nothing"), [
+    ("prterun", "/dev/null", True), ("prterun", "pipe:[1]", False), ("prted", "/dev/null", False), ("srun", "/dev/pts/1", False),
+])  # fmt: skip
+def test_a_launcher_without_input(tmp_path: Path, name: str, source: str, nothing: bool) -> None:
+    """Only the head of a launcher tells: its daemons on other hosts have no input of their own."""
+    process(tmp_path, 20, 1, name)
+    (tmp_path / "20" / "fd").mkdir()
+    (tmp_path / "20" / "fd" / "0").symlink_to(source)
+    assert reads_nothing(20, tmp_path) is nothing
+    assert not reads_nothing(None, tmp_path)

@@ -17,7 +17,14 @@ from mpi_collector import __version__
 from mpi_collector.benchmark.command import Command, CommandError
 from mpi_collector.benchmark.dlio import marks_of_run, places
 from mpi_collector.benchmark.ending import Ending, LeaveNow, Signals
-from mpi_collector.benchmark.environment import RUN_VARIABLE, launcher_pid, read_environ, users_command, users_environment
+from mpi_collector.benchmark.environment import (
+    RUN_VARIABLE,
+    launcher_pid,
+    read_environ,
+    reads_nothing,
+    users_command,
+    users_environment,
+)
 from mpi_collector.benchmark.page import write_page
 from mpi_collector.benchmark.teller import Teller
 from mpi_collector.node import marks
@@ -175,7 +182,7 @@ class Collection:
         environ = users_environment(os.environ, read_environ(pid)) if self.launch else dict(os.environ)
         self.command_argv = argv
         try:
-            return Command(argv, {**environ, RUN_VARIABLE: self.run})
+            return Command(argv, {**environ, RUN_VARIABLE: self.run}, reads_nothing(pid))
         except CommandError as e:
             self.say(str(e))
             self.exit_code = 127

@@ -15,11 +15,12 @@ class CommandError(Exception):
 
 
 class Command:
-    """A running COMMAND. It has our stdin, stdout and stderr."""
+    """A running COMMAND. It has our stdin, unless there is ``no_input``, our stdout and stderr."""
 
-    def __init__(self, argv: Sequence[str], environ: dict[str, str]) -> None:
+    def __init__(self, argv: Sequence[str], environ: dict[str, str], no_input: bool = False) -> None:
         try:
-            self._process = subprocess.Popen(list(argv), env=environ, preexec_fn=users_limits())
+            stdin = subprocess.DEVNULL if no_input else None
+            self._process = subprocess.Popen(list(argv), env=environ, stdin=stdin, preexec_fn=users_limits())
         except OSError as e:
             raise CommandError(f"cannot start {argv[0]}: {e.strerror}") from e
 

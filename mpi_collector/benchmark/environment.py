@@ -15,6 +15,7 @@ RUN_VARIABLE = "MPI_COLLECTOR_RUN"  #: tells COMMAND, and what it starts, by whi
 
 _LAUNCHERS = ("mpirun", "mpiexec", "prterun", "prted", "prte", "orterun", "orted", "hydra_pmi_proxy", "mpiexec.hydra",
               "hydra_bstrap_proxy", "slurmstepd", "srun", "palsd", "aprun")  # fmt: skip
+FAR_DAEMONS = ("prted", "orted", "hydra_pmi_proxy")  #: the topmost part of a launcher here: its head is on another host
 _PREFIXES = ("OMPI_", "OPAL_", "PMIX_", "PRTE_", "PMI_", "HYDRA_", "HYDI_", "MPI_LOCAL", "I_MPI_", "PALS_")
 _RESTORED = ("LD_LIBRARY_PATH", "FI_PROVIDER_PATH")
 _PREFIX = "OPAL_PREFIX"  #: a site's own setting, or made by the wrapper around a wheel's mpirun: another Open MPI fails by it
@@ -53,6 +54,20 @@ def _runs_launcher(proc_pid: Path) -> bool:
     except OSError:
         return False
     return any(_is_launcher(os.path.basename(w.decode("utf-8", "replace"))) for w in words)
+
+
+def reads_nothing(pid: int | None, proc: Path = Path("/proc")) -> bool:
+    """Was the launcher started with stdin from /dev/null, as batch systems and nohup do it?
+
+    Open MPI 5 never tells rank 0 that its input has ended, and a COMMAND that reads it would wait for ever. Of a daemon on
+    another host nothing can be said.
+    """
+    try:
+        place = proc / str(pid)
+        far = (place / "comm").read_text().strip() in FAR_DAEMONS
+        return not far and os.readlink(place / "fd" / "0") == os.devnull
+    except OSError:
+        return False
 
 
 def users_environment(current: Mapping[str, str], launcher_environ: Mapping[str, str] | None) -> dict[str, str]:
