@@ -191,6 +191,9 @@ def _act(args: argparse.Namespace, found: Spools, errors: dict[str, str], root: 
 
     codes = []
     for run, places in sorted(runs.items()):
+        if _still_alive(run, places):
+            codes.append(2)
+            continue
         sources = []
         for host, spool in places:
             make = partial(There, root, host, spool["dir"], run, spool["key"]) if root is not None else partial(
@@ -199,6 +202,16 @@ def _act(args: argparse.Namespace, found: Spools, errors: dict[str, str], root: 
         without = {h: "no spool of this run" for h in found if root is not None and h not in {host for host, _ in places}}
         codes.append(recover_run(run, sources, args.results_dir, args.keep, {**errors, **without}))
     return max(codes)
+
+
+def _still_alive(run: str, places: list[tuple[str, dict[str, Any]]]) -> bool:
+    """True, and said, when a process still writes one of its spools: nothing is taken from the other hosts either, since
+    what recover removes there would be in two pieces."""
+    alive = list(dict.fromkeys(host or spool["key"] for host, spool in places if spool["alive"]))
+    if alive:
+        say(f"{run} is still alive on {', '.join(alive)}: wait for its end, a minute at most when its launcher is gone, "
+            "or do not name the hosts where it hangs")  # fmt: skip
+    return bool(alive)
 
 
 def _listed(run: str, places: list[tuple[str, dict[str, Any]]]) -> str:

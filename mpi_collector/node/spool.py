@@ -21,6 +21,7 @@ import os
 import stat
 import struct
 import threading
+import time
 import weakref
 import zlib
 
@@ -39,6 +40,7 @@ ROW_FIELDS = ("stamp", "crc", "begin_mono_ns", "begin_wall_ns", "late_ns", "dura
 ROW_SOURCE_FIELDS = ("begin_ns", "duration_ns", "status")
 STAGE_FIELDS = ("stamp", "crc", "begin_mono_ns", "begin_wall_ns", "deadline_ns", "flags", "cpu_ns", "rss_bytes")
 FLAG_STOP = 1
+_LOOKS = 20  #: so often a lock is tried: who lists spools (salvage.held) has every one for a moment
 
 _HEAD = struct.Struct("<8s16q")
 _USED = struct.Struct("<q")
@@ -87,11 +89,15 @@ class Lock:
     def __init__(self, directory, name):
         # type: (int, str) -> None
         self._fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._fd)
-            raise
+        for left in range(_LOOKS, -1, -1):
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if not left:
+                    os.close(self._fd)
+                    raise
+                time.sleep(0.01)
         _locks.add(self)
 
     def release(self):

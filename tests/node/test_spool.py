@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import mmap
 import os
@@ -25,9 +26,11 @@ from nodekit import QUICK, ROOT, script
 
 from mpi_collector.node import spool as spool_module
 from mpi_collector.node.layout import Field, Layout, Table
+from mpi_collector.node.salvage import held
 from mpi_collector.node.spool import (
     EVENTS_BYTES,
     HEADER_BYTES,
+    Lock,
     Spool,
     SpoolError,
     SpoolReader,
@@ -455,6 +458,23 @@ def test_live_writer_refused(tmp_path: Path) -> None:
         open_reader(str(spool.path))
     spool.close()
     assert open_reader(str(spool.path)).meta["host"] == "h"
+
+
+def test_who_looks_does_not_keep_a_writer_from_its_lock(tmp_path: Path) -> None:
+    """Another run that lists what is there has hold of every spool for a moment, also of one that was just made."""
+    directory = open_run_directory(str(tmp_path), "run")
+    path = tmp_path / user_directory() / "run" / "host"
+    path.touch()
+    fd = os.open(path, os.O_RDWR)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    assert not held(str(path))  # two who look do not see each other
+    threading.Timer(0.05, os.close, [fd]).start()
+    lock = Lock(directory, "host")
+    assert held(str(path))
+    with pytest.raises(BlockingIOError):
+        Lock(directory, "host")
+    lock.release()
+    os.close(directory)
 
 
 def test_killed_writer_opens(tmp_path: Path) -> None:
