@@ -369,30 +369,37 @@ def open_run_directory(spool_dir, run):
 
     SpoolError when somebody else owns one of them or others may enter.
     """
-    fd = -1
-    path = spool_dir
+    for left in range(_LOOKS, -1, -1):
+        path = spool_dir
+        try:
+            fd = os.open(spool_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            for name in (user_directory(), run):
+                path = os.path.join(path, name)
+                fd = _enter(fd, name, path)
+            return fd
+        except OSError as e:
+            if left and e.errno == errno.ENOENT and path != spool_dir:  # another run was the last one, and has just ended
+                continue
+            raise SpoolError("%s: %s" % (path, e.strerror)) from e
+    raise AssertionError("not reached")
+
+
+def _enter(fd, name, path):
+    # type: (int, str, str) -> int
+    """A directory in ``fd``, which is closed."""
     try:
-        fd = os.open(spool_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        for name in (user_directory(), run):
-            path = os.path.join(path, name)
-            try:
-                os.mkdir(name, 0o700, dir_fd=fd)
-            except FileExistsError:
-                pass
-            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
-            os.close(fd)
-            fd = inner
-            info = os.fstat(fd)
-            if info.st_uid != os.getuid() or info.st_mode & 0o077:
-                raise SpoolError("%s: must belong to this user alone (owner and mode 0700)" % path)
-    except OSError as e:
-        if fd >= 0:
-            os.close(fd)
-        raise SpoolError("%s: %s" % (path, e.strerror)) from e
-    except SpoolError:
+        try:
+            os.mkdir(name, 0o700, dir_fd=fd)
+        except FileExistsError:
+            pass
+        inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    finally:
         os.close(fd)
-        raise
-    return fd
+    info = os.fstat(inner)
+    if info.st_uid != os.getuid() or info.st_mode & 0o077:
+        os.close(inner)
+        raise SpoolError("%s: must belong to this user alone (owner and mode 0700)" % path)
+    return inner
 
 
 def user_directory():
@@ -402,9 +409,10 @@ def user_directory():
 
 def remove_spool(path):
     # type: (str) -> None
-    """Delete a spool and its run directory when that is empty then."""
-    for remove, what in ((os.unlink, path), (os.rmdir, os.path.dirname(path))):
+    """Delete a spool, and the directories of its run and of the user when they are empty then."""
+    run = os.path.dirname(path)
+    for remove, what in ((os.unlink, path), (os.rmdir, run), (os.rmdir, os.path.dirname(run))):
         try:
             remove(what)
-        except OSError:  # gone already, or other hosts' spools are still in the directory
+        except OSError:  # gone already, or something of others is still in the directory
             pass

@@ -228,15 +228,15 @@ class Root:
         return any(m is not None and m["type"] == "request" for m in taken)
 
     def _replicate(self) -> None:
-        """One turn has everybody decode what is staged, the next one asks for it, and later ones take what has come."""
+        """Ask everybody for what is new; a turn before that, have them decode what is staged. Later turns take what has come."""
         self._take_blobs()
         assert self.world is not None
-        if self._flushed:
+        if self._replicas.due():
             self._flushed = False
             for rank in self._alive():
                 if rank not in self._blobs:  # else the last set is still on its way
                     self.world.send(rank, type="replicate", got=self._replicas.got(self.leaders[rank].key))
-        elif self._replicas.due():
+        if self._replicas.soon() and not self._flushed:
             self._flushed = True
             for rank in self._alive():
                 self.world.send(rank, type="flush")

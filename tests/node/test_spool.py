@@ -543,15 +543,32 @@ def test_a_forked_child_does_not_hold_the_lock(tmp_path: Path) -> None:
 
 
 def test_removal(tmp_path: Path) -> None:
-    """The run's directory goes with its last spool, and removing twice is no error."""
+    """The directories of the run and of the user go with the last spool, and removing twice is no error."""
     spool = make_spool(tmp_path)
     other = Path(str(spool.path)).parent / "other"
     other.write_text("")
     spool.close(remove=True)
     assert sorted(p.name for p in other.parent.iterdir()) == ["other"]
     remove_spool(str(other))
-    assert list((tmp_path / user_directory()).iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
     remove_spool(str(other))
+
+
+def test_a_run_begins_while_another_one_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's directory goes just when somebody has it open: made again, no spool in plain memory."""
+    real = os.mkdir
+
+    def mkdir(name: str, mode: int, *, dir_fd: int) -> None:
+        if name == "run" and times:
+            times.pop()
+            os.rmdir(tmp_path / user_directory())
+        real(name, mode, dir_fd=dir_fd)
+
+    times = [1, 2]
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    os.close(open_run_directory(str(tmp_path), "run"))
+    assert not times
+    assert (tmp_path / user_directory() / "run").is_dir()
 
 
 # ---- room
