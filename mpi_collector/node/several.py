@@ -21,6 +21,7 @@ _FIRST_S = 2.0  #: for its first text; one that hangs even then is left out of t
 _WEIGHT = 8  #: samples over which a source's cost is averaged
 _ROOM = 16384  #: bytes for files and devices that appear later
 SKIPPED, SLOW = 6, 7  #: statuses, as in decode.py
+_reading = set()  # type: set  # who of those that may hang is at it just now
 
 
 class Files:
@@ -159,11 +160,13 @@ class Aside:
 
         def begin():
             # type: () -> None
+            _reading.add(self)
             try:
                 inner = self._make()
                 got.append((inner, inner.first()))
             except Exception as e:  # noqa: BLE001 - told to who asked
                 got.append(e)
+            _reading.discard(self)
 
         thread = threading.Thread(target=begin, name="aside", daemon=True)
         thread.start()
@@ -183,10 +186,12 @@ class Aside:
             self._wake.acquire()
             if self._quit:
                 return
+            _reading.add(self)
             try:
                 self._result = self._inner.read(view)
             except Exception as e:  # noqa: BLE001 - told to who asked
                 self._result = e
+            _reading.discard(self)
             self._done.set()
 
     def read(self, view):
@@ -216,6 +221,15 @@ class Aside:
             if self._thread is not None:
                 self._thread.join(1)
             self._inner.close()
+
+
+def hanging(patience_s=0.5):
+    # type: (float) -> bool
+    """Is one of them in the kernel and does not come back? Such a process cannot end, not even by SIGKILL."""
+    deadline = mono_ns() + int(patience_s * 1e9)
+    while _reading and mono_ns() < deadline:
+        threading.Event().wait(0.01)
+    return bool(_reading)
 
 
 class Paced:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.identity import identity, same_host_key, unique_keys
 from mpi_collector.node.recorder import use_all_cpus
+from mpi_collector.node.several import hanging
 from mpi_collector.transport.base import Cutter, HostState, Sink, nap, status_of
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.recorder import NodeRecorder
@@ -360,7 +361,7 @@ class Root:
         return self._let_go(hellos) and len(hellos) == self.world.size - 1
 
     def _let_go(self, ranks: Iterable[int]) -> bool:
-        """Everybody may leave; True when all of ``ranks`` said bye.
+        """Everybody may leave; True when all of ``ranks`` said bye, and can end.
 
         What they sent before it is taken too: of messages that nobody took MPICH complains, on COMMAND's stdout.
         """
@@ -368,12 +369,14 @@ class Root:
         for rank in range(1, self.world.size):
             self.world.send(rank, type="exit")
         patience = int(self.options.gather_timeout_s * 1e9) if self.options.rescue_dir else _BYE_NS
-        left, deadline = set(ranks), mono_ns() + patience
+        left, deadline, stuck = set(ranks), mono_ns() + patience, hanging()
         while left and mono_ns() < deadline:
             self._pump()
-            left -= {r for r, box in self._inbox.items() if box and box[-1]["type"] == "bye"}
+            byes = {r: box[-1] for r, box in self._inbox.items() if box and box[-1]["type"] == "bye"}
+            left -= byes.keys()
+            stuck = stuck or any(bye["stuck"] for bye in byes.values())
             nap(0.001)
-        return self.world.flush(2.0) and not left
+        return self.world.flush(2.0) and not left and not stuck
 
     def dismiss(self, saved: bool) -> bool:
         """Remove the spools of what is safely on disk, and let everybody go. True when nobody is missing."""
