@@ -346,7 +346,11 @@ class Root:
             sink.drop_host()
             host.lose(f"sent only a part of its table: {e}")
             return
-        sink.end_host()
+        try:
+            sink.end_host()
+        except RuntimeError as e:
+            host.error = str(e)
+            return
         host.collected = True
 
     def keep(self) -> None:
