@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import struct
 import time
 from pathlib import Path
@@ -156,3 +157,26 @@ def test_beside_what_is_no_spool_of_ours(tmp_path: Path, what: str) -> None:
     with mpi_collector.load(results) as run:
         assert list(run) == ["a"]
         assert list(run.run["hosts_partial"]) == (["odd"] if what == "damaged" else [])
+
+
+def test_killed_in_the_middle(tmp_path: Path) -> None:
+    """kill -9 of recover itself, with the rows half written: no file has appeared, the spool is there, and it works again."""
+    shm, results = tmp_path / "shm", tmp_path / "results"
+    path = dead(shm, "a")
+
+    class Killed(Here):
+        def take(self, sink: Any) -> None:
+            super().take(sink)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    pid = os.fork()
+    if not pid:
+        recover_run(RUN, [("a", lambda: Killed(str(shm), RUN, "a"))], results, False, {})
+        os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    assert path.exists()
+    assert not [p for p in results.iterdir() if not p.name.startswith(".")]
+    assert recovered(shm, results) == 0
+    with mpi_collector.load(results) as run:
+        assert len(run["a"].tick) >= 5
+    assert not shm.joinpath(user_directory()).exists()
