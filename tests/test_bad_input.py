@@ -207,6 +207,42 @@ def test_the_suites_json(tmp_path: Path, data: st.DataObject) -> None:
         open_recording(path).close()
 
 
+# ---- tables on their way from the hosts
+def deflated(body: bytes, times: int = 1) -> bytes:
+    stream = zlib.compressobj(1, zlib.DEFLATED, -15)
+    return b"".join([*(stream.compress(body) for _ in range(times)), stream.flush()])
+
+
+def as_text(document: str) -> bytes:
+    """As pack.json_member has it, behind a header of 118 bytes."""
+    return b"\x93NUMPY\x01\x00v\x00" + bytes(118) + document.encode("utf-32-le")
+
+
+DOCUMENTS = {
+    "noise": b"\x07noise", "a list": deflated(as_text("[1]")), "no JSON": deflated(as_text("{")), "no text": deflated(b"\xff" * 300),
+    "deep": deflated(as_text("[" * 100_000)), "a bomb": b"", "short": deflated(b"x"),
+    "an odd snapshot": deflated(as_text('{"snapshot": {"cpuinfo": 3, "meminfo": [], "mounts": 1}}')),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", sorted(DOCUMENTS))
+def test_a_damaged_table_is_left_out(tmp_path: Path, what: str) -> None:
+    """The frame's checksum is right, what it holds is not: that host is named and dropped, the others come into the files."""
+    from mpi_collector.output.files import reserve
+    from mpi_collector.output.sink import FileSink
+
+    document = DOCUMENTS[what] or deflated(bytes(1 << 20), 512)
+    sink = FileSink(reserve(tmp_path, "host", {}), json=False)
+    sink.begin_host("a")
+    sink.begin({"kind": "npz", "name": "a/meta", "crc": 0, "size": 1, "packed": len(document)})
+    with memory(200 << 20), contextlib.suppress(RuntimeError):
+        sink.write(document)
+        sink.end_host()
+        assert what == "an odd snapshot"  # read as far as it goes
+    assert sink.hosts == (["a"] if what == "an odd snapshot" and sink.hosts else [])
+    sink.abandon()
+
+
 # ---- events and marks
 LAYOUT = Layout(["loadavg"], [Table("loadavg", "", [Field("f", "", "gauge", "")], [""], 1)])
 numbers = st.integers(-(2**70), 2**70) | st.floats() | st.none() | st.text(max_size=3)

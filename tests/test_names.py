@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import stat
 import subprocess
@@ -20,7 +21,7 @@ import mpi_collector
 from mpi_collector.benchmark.teller import harmless, say
 from mpi_collector.node.spool import user_directory
 from mpi_collector.output.export import plain
-from mpi_collector.output.files import RUN_SUFFIX, create
+from mpi_collector.output.files import RUN_SUFFIX, announce, create, release, reserve
 
 sys.path.insert(0, str(Path(__file__).parent / "report"))
 
@@ -146,6 +147,23 @@ def test_a_planted_symlink_is_not_followed(tmp_path: Path) -> None:
         assert link.is_symlink()
     assert victim.read_text() == "mine"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "victim"]
+
+
+def test_a_marker_that_was_exchanged(tmp_path: Path) -> None:
+    """Between the reservation of a run's names and its start: what it became is not written."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    files = reserve(tmp_path / "results", "host", {"run": "a"})
+    announce(files, {"run": "longer than it was before"})
+    assert json.loads(files.marker.read_text()) == {"run": "longer than it was before"}
+    announce(files, {"run": "b"})
+    assert json.loads(files.marker.read_text()) == {"run": "b"}
+    files.marker.unlink()
+    files.marker.symlink_to(victim)
+    announce(files, {"run": "c"})
+    assert victim.read_text() == "mine"
+    release(files)
+    assert victim.exists() and not files.marker.is_symlink()
 
 
 def test_planted_while_it_records(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from mpi_collector.node import marks
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.decode import STATUS_NAMES
 from mpi_collector.node.spool import user_directory
-from mpi_collector.output.files import ResultsError, RunFiles, release, reserve
+from mpi_collector.output.files import ResultsError, RunFiles, announce, release, reserve
 from mpi_collector.output.sink import FileSink
 from mpi_collector.report.verdict import verdict
 from mpi_collector.transport.base import HostState, RootLike, TransportError
@@ -75,8 +75,7 @@ class Collection:
         name = secrets.token_hex(3)
         self.files = reserve(self.plan.results_dir, self.plan.benchmark, {"pid": os.getpid(), "run": name})
         self.run = f"{self.files.stem}-{name}"
-        if self.files.marker.exists():
-            self.files.marker.write_text(f'{{"run": "{self.run}", "pid": {os.getpid()}}}\n')
+        announce(self.files, {"run": self.run, "pid": os.getpid()})
 
     def record(self, root: RootLike) -> int:
         """The whole run; returns the exit code. A failure of ours never becomes COMMAND's."""

@@ -91,13 +91,12 @@ class There:
 
 
 def recover_run(run: str, found: Iterable[tuple[str, Any]], results_dir: Path, keep: bool, missing: Mapping[str, str]) -> int:
-    """Write the files of ``run`` and remove its spools. 0, or 2 when nothing could be recovered.
+    """Write the files of ``run`` and remove the spools that are in them. 0, or 2 when nothing could be recovered.
 
     ``found``: (key, what makes its Place) in order; of two with one key (a copy that --replicate made) the longer one
-    counts. ``missing``: {host: why nothing came from it}.
+    counts, and the other one when that cannot be read. ``missing``: {host: why nothing came from it}.
     """
-    places: dict[str, Place] = {}
-    spare: list[Place] = []
+    places: dict[str, list[Place]] = {}
     errors = dict(missing)
     for key, make in found:
         try:
@@ -106,12 +105,9 @@ def recover_run(run: str, found: Iterable[tuple[str, Any]], results_dir: Path, k
             errors[key] = str(e)
             say(str(e))
             continue
-        other = places.get(key)
-        if other is not None and other.about["facts"]["samples"] >= place.about["facts"]["samples"]:
-            spare.append(place)
-            continue
-        spare += [other] if other is not None else []
-        places[key] = place
+        places.setdefault(key, []).append(place)
+    for of_one in places.values():
+        of_one.sort(key=lambda p: -p.about["facts"]["samples"])
     errors = {k: why for k, why in errors.items() if k not in places}
     if not places:
         say(f"nothing of {run} can be recovered")
@@ -121,8 +117,9 @@ def recover_run(run: str, found: Iterable[tuple[str, Any]], results_dir: Path, k
     except (ResultsError, OSError, RuntimeError) as e:
         say(f"{e}; the spools are kept")
         return 2
-    for place in [] if keep else [*places.values(), *spare]:
-        _drop(place)
+    for key in [] if keep else result["hosts"]:
+        for place in places[key]:
+            _drop(place)
     say(line(result))
     return 0
 
@@ -134,20 +131,18 @@ def _drop(place: Place) -> None:
         say(f"warning: a spool stays: {e}")
 
 
-def _write(run: str, places: Mapping[str, Place], errors: dict[str, str], results_dir: Path) -> dict[str, Any]:
-    document = run_document(run, {k: p.about for k, p in places.items()}, errors)
+def _write(run: str, places: Mapping[str, list[Place]], errors: dict[str, str], results_dir: Path) -> dict[str, Any]:
+    """The run's document; its ``hosts`` are those that are in the files."""
+    document = run_document(run, {k: of_one[0].about for k, of_one in places.items()}, errors)
     files = reserve(results_dir, document["benchmark"], {"run": run})
     sink = FileSink(files, json=True)
     try:
-        for key, place in places.items():
-            try:
-                place.take(sink)
-            except RuntimeError as e:  # a host that went away; FileSink has dropped what came of it
-                errors[key] = str(e)
-                say(f"{key}: {e}")
-        if errors:
-            left = {k: p.about for k, p in places.items() if k not in errors}
-            document = run_document(run, left, errors)
+        taken = {}
+        for key, of_one in places.items():
+            about = _take(key, of_one, errors, sink)
+            if about is not None:
+                taken[key] = about
+        document = run_document(run, taken, errors)
         sink.finish(document, _suite_facts(document))
     except BaseException:
         sink.abandon()
@@ -157,6 +152,20 @@ def _write(run: str, places: Mapping[str, Place], errors: dict[str, str], result
     for path in sorted(files.directory.glob(f"{files.stem}_*")):
         say(f"wrote {path}")
     return document
+
+
+def _take(key: str, places: list[Place], errors: dict[str, str], sink: Sink) -> dict[str, Any] | None:
+    """What the first of ``places`` that can be read says of itself; None, and why in ``errors``, when none can."""
+    for place in places:
+        try:
+            place.take(sink)
+        except RuntimeError as e:  # damaged, or a host that went away; FileSink has dropped what came of it
+            errors[key] = str(e)
+            say(f"{key}: {e}")
+        else:
+            errors.pop(key, None)
+            return place.about
+    return None
 
 
 def run_document(run: str, about: Mapping[str, dict[str, Any]], errors: Mapping[str, str]) -> dict[str, Any]:

@@ -192,6 +192,9 @@ def _act(args: argparse.Namespace, found: Spools, errors: dict[str, str], root: 
 
     codes = []
     for run, places in sorted(runs.items()):
+        if _still_alive(run, places):
+            codes.append(2)
+            continue
         sources = []
         for host, spool in places:
             make = partial(There, root, host, spool["dir"], run, spool["key"]) if root is not None else partial(
@@ -204,6 +207,16 @@ def _act(args: argparse.Namespace, found: Spools, errors: dict[str, str], root: 
 
 def _where(root: Reach | None) -> str:
     return "these hosts" if root is not None else "this host; --hosts looks on others"
+
+
+def _still_alive(run: str, places: list[tuple[str, dict[str, Any]]]) -> bool:
+    """True, and said, when a process still writes one of its spools: nothing is taken from the other hosts either, since
+    what recover removes there would be in two pieces."""
+    alive = list(dict.fromkeys(host or spool["key"] for host, spool in places if spool["alive"]))
+    if alive:
+        say(f"{run} is still alive on {', '.join(alive)}: wait for its end, a minute at most when its launcher is gone, "
+            "or do not name the hosts where it hangs")  # fmt: skip
+    return bool(alive)
 
 
 def _listed(run: str, places: list[tuple[str, dict[str, Any]]]) -> str:

@@ -9,6 +9,7 @@ long counts as gone, since a cable that is out closes no connection.
 import array
 import errno
 import os
+import select
 import socket
 import sys
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 ORPHAN_S = 60.0
 _CHUNK = 4 << 20
+_PIECE = 4096  #: what is written at once: wherever poll says that there is room, there is that much
 _FDS = array.array("i")
 
 
@@ -49,6 +51,7 @@ class Agent:
         self._heard_ns = mono_ns()
         self._holder = None  # type: Any
         self._asked_to_end = False
+        self._orphan_s = ORPHAN_S
         self._wake, self._waker = os.pipe()
 
     def end_soon(self, *_signal):
@@ -80,6 +83,7 @@ class Agent:
     def serve(self, orphan_s=ORPHAN_S):
         # type: (float) -> None
         """Until told to quit, or until nobody has been heard of for ``orphan_s``."""
+        self._orphan_s = orphan_s
         while not self.done:
             if self.session is None and (self._asked_to_end or self.listener is None):
                 break
@@ -135,9 +139,22 @@ class Agent:
         data = memoryview(encode(message, blob))
         try:
             while data:
-                data = data[os.write(self.session[1], data) :]
+                self._wait_for_room()
+                data = data[os.write(self.session[1], data[:_PIECE]) :]
         except OSError:
             self._drop()
+
+    def _wait_for_room(self):
+        # type: () -> None
+        """OSError when nobody takes anything for as long as a silent session lives, or somebody else wants to talk to us."""
+        if self.listener is None:  # a pipe within this host
+            return
+        poll = select.poll()
+        poll.register(self.session[1], select.POLLOUT)
+        poll.register(self.listener.fileno(), select.POLLIN)
+        ready = [fd for fd, _event in poll.poll(int(self._orphan_s * 1e3))]
+        if self.session[1] not in ready:
+            raise OSError(errno.ETIMEDOUT, "nobody reads")
 
     # ---- requests
     def hello(self):

@@ -1,5 +1,6 @@
 """Is a host fit to be recorded: room for the spool, and what may wipe it when nobody looks."""
 
+import glob
 import os
 import pwd
 import re
@@ -17,6 +18,8 @@ _SCONTROL_S = 3.0
 #: where logind's settings lie, what counts more behind (logind.conf(5))
 _LOGIND = ("usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd")
 _TRUE, _FALSE = ("yes", "true", "on", "1", "y", "t"), ("no", "false", "off", "0", "n", "f")
+_EPILOGUES = ("/var/spool/pbs/mom_priv/epilogue", "/var/spool/torque/mom_priv/epilogue")  # Slurm's are in its configuration
+_EPILOGS_MAX = 20
 _SLURM = ("etc/slurm", "etc/slurm-llnl", "run/slurm/conf")
 
 
@@ -40,7 +43,9 @@ def check_host(spool_dir, root="/", uid=None, environ=os.environ):
     except OSError as e:
         hazards.append("%s: %s" % (spool_dir, e.strerror))
     if (spool_dir + "/").startswith("/dev/shm/"):
-        hazards += [h for h in (_logind(files, os.getuid() if uid is None else uid), _slurm(files, mounts, environ)) if h]
+        settings = _settings(files, environ)
+        found = (_logind(files, os.getuid() if uid is None else uid), _slurm(files, mounts, environ, settings))
+        hazards += [h for h in found if h] + _epilogs(files, settings)
     return doc
 
 
@@ -114,8 +119,17 @@ def _remove_ipc(files):
 
 
 # ---- Slurm
-def _slurm(files, mounts, environ):
-    # type: (Files, list, Any) -> str
+def _settings(files, environ):
+    # type: (Files, Any) -> str
+    """slurm.conf; "" where there is no Slurm."""
+    settings = "".join(files.text(d + "/slurm.conf") for d in _SLURM)
+    if not settings and (environ.get("SLURM_JOB_ID") or any(files.names(d) for d in _SLURM)):
+        settings = _scontrol(files)  # configless
+    return settings
+
+
+def _slurm(files, mounts, environ, settings):
+    # type: (Files, list, Any, str) -> str
     """A /dev/shm of every job's own, by the job's mounts or by the configuration."""
     if environ.get("SLURM_JOB_ID"):
         by = {m["at"]: m["propagation"] for m in mounts}
@@ -123,23 +137,34 @@ def _slurm(files, mounts, environ):
         slaves = [at for at, tags in by.items() if any(t.startswith("master:") for t in tags)]
         if "/" in slaves and "/dev/shm" in by and not by["/dev/shm"]:
             return "this job has a /dev/shm of its own, which goes away with the job; see --rescue-dir"
-    if _container_directories(files, environ):
+    if _container_directories(files, settings):
         return "Slurm gives every job a /dev/shm of its own (job_container/tmpfs), which goes away with it; see --rescue-dir"
     return ""
 
 
-def _container_directories(files, environ):
-    # type: (Files, Any) -> bool
+def _container_directories(files, settings):
+    # type: (Files, str) -> bool
     """Is /dev/shm among what job_container/tmpfs makes for every job?"""
-    settings = "".join(files.text(d + "/slurm.conf") for d in _SLURM)
-    if not settings and (environ.get("SLURM_JOB_ID") or any(files.names(d) for d in _SLURM)):
-        settings = _scontrol(files)  # configless
     kind = re.findall(r"^\s*(?:JobContainerType|NamespaceType)\s*=\s*(\S+)", settings, re.M | re.I)
     if not kind or not kind[-1].lower().endswith("/tmpfs"):
         return False
     own = "".join(files.text(d + "/job_container.conf") for d in _SLURM)
     dirs = re.findall(r"^[^#\n]*\bDirs\s*=\s*(\S+)", own, re.M | re.I)
     return not dirs or any("/dev/shm" in d.split(",") for d in dirs)
+
+
+def _epilogs(files, settings):
+    # type: (Files, str) -> list
+    """Scripts that run on a host after every job and have to do with /dev/shm, as far as this user may read them."""
+    named = re.findall(r"^\s*(?:Epilog|TaskEpilog)(?:\[\d+\])?\s*=\s*(/\S+)", settings, re.M | re.I)
+    out = []
+    for pattern in named + list(_EPILOGUES):
+        for path in sorted(glob.glob(files.path(pattern.lstrip("/"))))[:_EPILOGS_MAX]:
+            name = path[len(files.root.rstrip("/")) :]
+            text = files.text(name.lstrip("/"))
+            if any("/dev/shm" in line for line in text.splitlines() if not line.lstrip().startswith("#")):
+                out.append("%s, which runs after every job, names /dev/shm: what is there may go; see --rescue-dir" % name)
+    return out
 
 
 def _scontrol(files):

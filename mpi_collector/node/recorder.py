@@ -14,7 +14,7 @@ from .prune import prune
 from .replica import Changes
 from .sampler import Grid, Probe, Sampler
 from .snapshot import take, topology
-from .spool import Spool, SpoolError, open_run_directory
+from .spool import Spool, SpoolError, open_run_directory, remove_spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class Recorder:
                 marks.remove(os.path.dirname(self.spool.path))
             with self._rescuing:
                 if remove and self._rescued:
-                    rescue.remove(self._rescued)
+                    remove_spool(self._rescued)
                 self.spool.close(remove)
                 self.spool = None
 

@@ -95,16 +95,6 @@ def trouble(directory):
     return ""
 
 
-def remove(path):
-    # type: (str) -> None
-    """Its rows are safe elsewhere: the file goes, and the directories that are empty then."""
-    remove_spool(path)
-    try:
-        os.rmdir(os.path.dirname(os.path.dirname(path)))
-    except OSError:  # other runs have something there
-        pass
-
-
 def open_any(path):
     # type: (str) -> SpoolReader
     """The reader of a spool or of what was saved of one. SpoolError as ``open_reader``."""

@@ -53,7 +53,7 @@ def held(path):
     except OSError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # others may look at the same time
     except OSError:
         return True
     finally:
@@ -142,17 +142,9 @@ class Salvaged:
 
 def discard(path):
     # type: (str) -> None
-    """Remove a spool, and what lies beside it and the directories when it was the last."""
+    """Remove a spool, and what lies beside it when it was the last."""
     directory = os.path.dirname(path)
     remove_spool(path)
     if not [n for n in _names(directory) if n not in OTHERS]:
         for name in OTHERS:
-            try:
-                os.unlink(os.path.join(directory, name))
-            except OSError:
-                pass
-    for path in (directory, os.path.dirname(directory)):
-        try:
-            os.rmdir(path)
-        except OSError:  # gone already, or not empty
-            continue
+            remove_spool(os.path.join(directory, name))

@@ -3,6 +3,7 @@
 All have ``read_into(view, tick) -> bytes or a negative status``, beside ``first``, ``capacity`` and ``close`` of a KernelFile.
 """
 
+import errno
 import os
 import threading
 
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 _PAGE = 4096
 _EVERY_MAX = 64
 _WAIT_S = 0.02  #: for a source that may hang; while it does, nobody waits for it at all
+_FIRST_S = 2.0  #: for its first text; one that hangs even then is left out of the run
 _WEIGHT = 8  #: samples over which a source's cost is averaged
 _ROOM = 16384  #: bytes for files and devices that appear later
 SKIPPED, SLOW = 6, 7  #: statuses, as in decode.py
+_reading = set()  # type: set  # who of those that may hang is at it just now
 
 
 class Files:
@@ -129,11 +132,15 @@ class Made:
 
 
 class Aside:
-    """Reads in a thread of its own, for what may hang: nobody waits longer than a moment, and not again while it hangs."""
+    """Reads in a thread of its own, for what may hang: nobody waits longer than a moment, and not again while it hangs.
 
-    def __init__(self, inner):
+    ``make`` opens it, which may hang, too.
+    """
+
+    def __init__(self, make):
         # type: (Any) -> None
-        self._inner = inner
+        self._make = make
+        self._inner = None  # type: Any
         self._wake, self._done = threading.Semaphore(0), threading.Event()
         self._buffer = bytearray()
         self._result = 0  # type: Any
@@ -148,7 +155,27 @@ class Aside:
 
     def first(self):
         # type: () -> bytes
-        text = self._inner.first()
+        """OSError when it cannot be opened, or hangs before anything was read of it."""
+        got = []  # type: list
+
+        def begin():
+            # type: () -> None
+            _reading.add(self)
+            try:
+                inner = self._make()
+                got.append((inner, inner.first()))
+            except Exception as e:  # noqa: BLE001 - told to who asked
+                got.append(e)
+            _reading.discard(self)
+
+        thread = threading.Thread(target=begin, name="aside", daemon=True)
+        thread.start()
+        thread.join(_FIRST_S)
+        if not got:
+            raise OSError(errno.ETIMEDOUT, "gave nothing within %g s" % _FIRST_S)
+        if isinstance(got[0], Exception):
+            raise got[0]
+        self._inner, text = got[0]
         self._buffer = bytearray(self.capacity)
         return text  # type: ignore[no-any-return]
 
@@ -159,10 +186,12 @@ class Aside:
             self._wake.acquire()
             if self._quit:
                 return
+            _reading.add(self)
             try:
                 self._result = self._inner.read(view)
             except Exception as e:  # noqa: BLE001 - told to who asked
                 self._result = e
+            _reading.discard(self)
             self._done.set()
 
     def read(self, view):
@@ -192,6 +221,15 @@ class Aside:
             if self._thread is not None:
                 self._thread.join(1)
             self._inner.close()
+
+
+def hanging(patience_s=0.5):
+    # type: (float) -> bool
+    """Is one of them in the kernel and does not come back? Such a process cannot end, not even by SIGKILL."""
+    deadline = mono_ns() + int(patience_s * 1e9)
+    while _reading and mono_ns() < deadline:
+        threading.Event().wait(0.01)
+    return bool(_reading)
 
 
 class Paced:
@@ -249,14 +287,14 @@ class Paced:
 
 def open_source(source, root):
     # type: (Any, str) -> Any
-    """What reads ``source``; None for a plain kernel file. OSError when it is not there."""
-    inner = None  # type: Any
-    if source.several:
-        inner = Files(root, lambda: source.files(root), source.relist_every)
-    elif source.makes_its_text:
-        inner = Made(source.reader(root))
-    elif source.every > 1 or source.budget_us or source.may_block:
-        inner = Files(root, lambda: [("", source.path)])
-    if inner is None:
+    """What reads ``source``; None for a plain kernel file. OSError, here or at its ``first``, when it is not there."""
+    if not (source.several or source.makes_its_text or source.every > 1 or source.budget_us or source.may_block):
         return None
-    return Paced(Aside(inner) if source.may_block else inner, source.name, source.every, source.budget_us)
+
+    def make():
+        # type: () -> Any
+        if source.several:
+            return Files(root, lambda: source.files(root), source.relist_every)
+        return Made(source.reader(root)) if source.makes_its_text else Files(root, lambda: [("", source.path)])
+
+    return Paced(Aside(make) if source.may_block else make(), source.name, source.every, source.budget_us)

@@ -21,6 +21,7 @@ import os
 import stat
 import struct
 import threading
+import time
 import weakref
 import zlib
 
@@ -39,6 +40,7 @@ ROW_FIELDS = ("stamp", "crc", "begin_mono_ns", "begin_wall_ns", "late_ns", "dura
 ROW_SOURCE_FIELDS = ("begin_ns", "duration_ns", "status")
 STAGE_FIELDS = ("stamp", "crc", "begin_mono_ns", "begin_wall_ns", "deadline_ns", "flags", "cpu_ns", "rss_bytes")
 FLAG_STOP = 1
+_LOOKS = 20  #: so often a lock is tried: who lists spools (salvage.held) has every one for a moment
 
 _HEAD = struct.Struct("<8s16q")
 _USED = struct.Struct("<q")
@@ -87,11 +89,15 @@ class Lock:
     def __init__(self, directory, name):
         # type: (int, str) -> None
         self._fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._fd)
-            raise
+        for left in range(_LOOKS, -1, -1):
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if not left:
+                    os.close(self._fd)
+                    raise
+                time.sleep(0.01)
         _locks.add(self)
 
     def release(self):
@@ -363,30 +369,37 @@ def open_run_directory(spool_dir, run):
 
     SpoolError when somebody else owns one of them or others may enter.
     """
-    fd = -1
-    path = spool_dir
+    for left in range(_LOOKS, -1, -1):
+        path = spool_dir
+        try:
+            fd = os.open(spool_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            for name in (user_directory(), run):
+                path = os.path.join(path, name)
+                fd = _enter(fd, name, path)
+            return fd
+        except OSError as e:
+            if left and e.errno == errno.ENOENT and path != spool_dir:  # another run was the last one, and has just ended
+                continue
+            raise SpoolError("%s: %s" % (path, e.strerror)) from e
+    raise AssertionError("not reached")
+
+
+def _enter(fd, name, path):
+    # type: (int, str, str) -> int
+    """A directory in ``fd``, which is closed."""
     try:
-        fd = os.open(spool_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        for name in (user_directory(), run):
-            path = os.path.join(path, name)
-            try:
-                os.mkdir(name, 0o700, dir_fd=fd)
-            except FileExistsError:
-                pass
-            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
-            os.close(fd)
-            fd = inner
-            info = os.fstat(fd)
-            if info.st_uid != os.getuid() or info.st_mode & 0o077:
-                raise SpoolError("%s: must belong to this user alone (owner and mode 0700)" % path)
-    except OSError as e:
-        if fd >= 0:
-            os.close(fd)
-        raise SpoolError("%s: %s" % (path, e.strerror)) from e
-    except SpoolError:
+        try:
+            os.mkdir(name, 0o700, dir_fd=fd)
+        except FileExistsError:
+            pass
+        inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    finally:
         os.close(fd)
-        raise
-    return fd
+    info = os.fstat(inner)
+    if info.st_uid != os.getuid() or info.st_mode & 0o077:
+        os.close(inner)
+        raise SpoolError("%s: must belong to this user alone (owner and mode 0700)" % path)
+    return inner
 
 
 def user_directory():
@@ -396,9 +409,10 @@ def user_directory():
 
 def remove_spool(path):
     # type: (str) -> None
-    """Delete a spool and its run directory when that is empty then."""
-    for remove, what in ((os.unlink, path), (os.rmdir, os.path.dirname(path))):
+    """Delete a spool, and the directories of its run and of the user when they are empty then."""
+    run = os.path.dirname(path)
+    for remove, what in ((os.unlink, path), (os.rmdir, run), (os.rmdir, os.path.dirname(run))):
         try:
             remove(what)
-        except OSError:  # gone already, or other hosts' spools are still in the directory
+        except OSError:  # gone already, or something of others is still in the directory
             pass

@@ -86,6 +86,13 @@ def reserve(directory: Path, benchmark: str, about: dict[str, Any], now: float |
         ) from e
 
 
+def announce(files: RunFiles, about: dict[str, Any]) -> None:
+    """Say in the marker what ``mpi_collector stop`` looks for. By its descriptor: the name may have become something else's."""
+    fd = _locks.get(files.marker)
+    if fd is not None:
+        os.ftruncate(fd, os.pwrite(fd, json.dumps(about).encode() + b"\n", 0))
+
+
 def release(files: RunFiles) -> None:
     """Remove the marker, a stop request and marks, if their directory is still there."""
     for path in (files.marker, files.stop_request, files.marks):
@@ -102,7 +109,7 @@ def held(path: Path) -> bool:
     except OSError:
         return True
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # others may look at the same time
     except OSError:
         return True
     finally:
@@ -130,6 +137,7 @@ def create(path: Path) -> Iterator[BinaryIO]:
             if os.path.lexists(path):
                 raise FileExistsError(17, "exists already", str(path)) from None
             os.rename(temporary, path)
+        _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -139,3 +147,13 @@ def _opened(temporary: Path, path: Path) -> BinaryIO:
         return open(temporary, "xb", buffering=1 << 20)  # x = O_EXCL, which follows no symlink either
     except OSError as e:  # the name that the user knows
         raise OSError(e.errno, e.strerror, str(path)) from e
+
+
+def _sync(directory: Path) -> None:
+    """The name, too, is on disk: spools are removed after this."""
+    with contextlib.suppress(OSError):  # some file systems refuse it for directories
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

@@ -116,10 +116,18 @@ class NpzWriter:
         self._write(struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, short, short, min(size, _BIG), min(start, _BIG), 0))
 
 
+_JSON_MAX = 64 << 20  #: plain bytes of such a document, four a character; those of a large host have 5 MB
+
+
 def json_of(packed: bytes) -> dict[str, Any]:
-    """The document in the deflated bytes of a member that ``pack.json_member`` made; {} of none."""
+    """The document in the deflated bytes of a member that ``pack.json_member`` made; {} of none. ValueError when it is none."""
     if not packed:
         return {}
-    plain = zlib.decompress(packed, -15)
-    head = 10 + int.from_bytes(plain[8:10], "little")
-    return dict(json.loads(plain[head:].decode("utf-32-le")))
+    try:
+        plain = zlib.decompressobj(-15).decompress(packed, _JSON_MAX + 1)
+        if len(plain) > _JSON_MAX:
+            raise ValueError(f"more than {_JSON_MAX >> 20} MB of meta data")
+        head = 10 + int.from_bytes(plain[8:10], "little")
+        return dict(json.loads(plain[head:].decode("utf-32-le")))
+    except (zlib.error, TypeError, RecursionError) as e:
+        raise ValueError(f"{type(e).__name__}: {e}") from e

@@ -58,7 +58,12 @@ class FileSink:
             self._json.write(data)
 
     def end_host(self) -> None:
-        self._known.add(self._key, json_of(b"".join(self._packed_meta)))
+        """RuntimeError when what its table says of itself cannot be read: the host is dropped."""
+        try:
+            self._known.add(self._key, json_of(b"".join(self._packed_meta)))
+        except (ValueError, KeyError, TypeError, AttributeError) as e:
+            self.drop_host()
+            raise RuntimeError(f"its table is damaged: meta: {e}") from e
         self.hosts.append(self._key)
 
     def drop_host(self) -> None:

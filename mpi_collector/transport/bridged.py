@@ -155,13 +155,13 @@ class _Feeder:
     def __init__(self, sink: Sink, session: Session) -> None:
         self._sink, self._session = sink, session
         self._open = False
-        self.error: OSError | None = None
+        self.error: OSError | RuntimeError | None = None
 
     def __call__(self, message: dict[str, Any], blob: bytes) -> None:
         if self.error is None:
             try:
                 self._pass_on(message, blob)
-            except OSError as e:  # our disk, not the ranks' fault: told at the end
+            except (OSError, RuntimeError) as e:  # our disk, or a damaged table: told at the end, and all spools stay
                 self.error = e
         if message["event"] == "write":
             self._session.send({"ack": 1})
@@ -180,7 +180,7 @@ class _Feeder:
             getattr(self._sink, {"end_host": "end_host", "drop_host": "drop_host"}[event])()
 
     def finish(self) -> None:
-        """A host that was cut off in the middle is forgotten. Raises the OSError of our own disk, if there was one."""
+        """A host that was cut off in the middle is forgotten. Raises the error of our own side, if there was one."""
         if self._open:
             self._sink.drop_host()
         if self.error is not None:

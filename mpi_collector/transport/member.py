@@ -17,6 +17,7 @@ from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.identity import identity
 from mpi_collector.node.recorder import use_all_cpus
 from mpi_collector.node.salvage import Salvaged, find
+from mpi_collector.node.several import hanging
 from mpi_collector.node.spool import user_directory
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.mpi import Lost, World
@@ -91,7 +92,7 @@ class Member:
         if message["type"] == "exit":
             self.dismissed, self.refused = True, message.get("why", "")
             self.close()
-            self._answer(type="bye")
+            self._answer(type="bye", stuck=hanging())
         return True
 
     def leave(self) -> None:

@@ -16,6 +16,8 @@ from mpi_collector.node.spool import SpoolError, open_run_directory
 from mpi_collector.transport.base import HostState, Sink
 from mpi_collector.transport.options import SamplingOptions
 
+_TURN_NS = 1_000_000_000  #: how often the root looks, about
+
 
 class Replicas:
     """``apply`` what arrives; at the end ``rescue`` puts those into the sink whose hosts gave nothing themselves."""
@@ -31,11 +33,16 @@ class Replicas:
         return bool(self._options.replicate_s)
 
     def due(self) -> bool:
-        """True once every ``replicate_s``."""
-        if not self.wanted or mono_ns() < self._due_ns:
+        """True once every ``replicate_s``, at the turn that comes next to it."""
+        now = mono_ns()
+        if not self.wanted or now < self._due_ns - _TURN_NS // 4:
             return False
-        self._due_ns = mono_ns() + int(self._options.replicate_s * 1e9)
+        self._due_ns = max(self._due_ns + int(self._options.replicate_s * 1e9), now)
         return True
+
+    def soon(self) -> bool:
+        """Is it due at the next turn?"""
+        return self.wanted and mono_ns() >= self._due_ns - _TURN_NS - _TURN_NS // 4
 
     def got(self, key: str) -> int:
         """Number of the last change set that arrived from ``key``."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.identity import identity, same_host_key, unique_keys
 from mpi_collector.node.recorder import use_all_cpus
+from mpi_collector.node.several import hanging
 from mpi_collector.transport.base import Cutter, HostState, Sink, nap, status_of
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.recorder import NodeRecorder
@@ -228,15 +229,15 @@ class Root:
         return any(m is not None and m["type"] == "request" for m in taken)
 
     def _replicate(self) -> None:
-        """One turn has everybody decode what is staged, the next one asks for it, and later ones take what has come."""
+        """Ask everybody for what is new; a turn before that, have them decode what is staged. Later turns take what has come."""
         self._take_blobs()
         assert self.world is not None
-        if self._flushed:
+        if self._replicas.due():
             self._flushed = False
             for rank in self._alive():
                 if rank not in self._blobs:  # else the last set is still on its way
                     self.world.send(rank, type="replicate", got=self._replicas.got(self.leaders[rank].key))
-        elif self._replicas.due():
+        if self._replicas.soon() and not self._flushed:
             self._flushed = True
             for rank in self._alive():
                 self.world.send(rank, type="flush")
@@ -345,7 +346,11 @@ class Root:
             sink.drop_host()
             host.lose(f"sent only a part of its table: {e}")
             return
-        sink.end_host()
+        try:
+            sink.end_host()
+        except RuntimeError as e:
+            host.error = str(e)
+            return
         host.collected = True
 
     def keep(self) -> None:
@@ -360,7 +365,7 @@ class Root:
         return self._let_go(hellos, why) and len(hellos) == self.world.size - 1
 
     def _let_go(self, ranks: Iterable[int], why: str = "") -> bool:
-        """Everybody may leave; True when all of ``ranks`` said bye.
+        """Everybody may leave; True when all of ``ranks`` said bye, and can end.
 
         What they sent before it is taken too: of messages that nobody took MPICH complains, on COMMAND's stdout.
         """
@@ -368,12 +373,14 @@ class Root:
         for rank in range(1, self.world.size):
             self.world.send(rank, type="exit", why=why)
         patience = int(self.options.gather_timeout_s * 1e9) if self.options.rescue_dir else _BYE_NS
-        left, deadline = set(ranks), mono_ns() + patience
+        left, deadline, stuck = set(ranks), mono_ns() + patience, hanging()
         while left and mono_ns() < deadline:
             self._pump()
-            left -= {r for r, box in self._inbox.items() if box and box[-1]["type"] == "bye"}
+            byes = {r: box[-1] for r, box in self._inbox.items() if box and box[-1]["type"] == "bye"}
+            left -= byes.keys()
+            stuck = stuck or any(bye["stuck"] for bye in byes.values())
             nap(0.001)
-        return self.world.flush(2.0) and not left
+        return self.world.flush(2.0) and not left and not stuck
 
     def dismiss(self, saved: bool) -> bool:
         """Remove the spools of what is safely on disk, and let everybody go. True when nobody is missing."""

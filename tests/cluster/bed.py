@@ -23,6 +23,7 @@ SECOND_NS = 1_000_000_000
 SHIFT_NS = 100_000 * SECOND_NS  #: host k's monotonic clock is k times this ahead of the machine's
 LAUNCHERS = ("mpirun", "mpiexec", "prterun", "orterun", "mpirun.openmpi", "mpiexec.hydra")
 DAEMONS = (*LAUNCHERS, "prted", "orted", "hydra_pmi_proxy", "hydra_bstrap_proxy")
+JOB = "MPI_COLLECTOR_TEST_JOB"  #: in the environment of all that a test starts, to know it when its parents are gone
 _SCRATCH = Path("/tmp")
 _NO_WORDS: tuple[str, ...] = ()
 
@@ -305,6 +306,7 @@ class Bed:
     def start(self, host: int, argv: Sequence[str], **env: str) -> Job:
         """Start ``argv`` on a host (0: the launch side), with the share as its directory."""
         self._number += 1
+        env = {JOB: f"{self.share.name}/{self._number}", **env}
         out, err = self.share / f"job{self._number}.out", self.share / f"job{self._number}.err"
         with out.open("wb") as o, err.open("wb") as e:
             process = subprocess.Popen(["bash", str(TESTBED), "exec", str(host), *argv], stdin=subprocess.PIPE, stdout=o,
@@ -352,6 +354,11 @@ class Bed:
         found = {k: self.ranks(k) for k in range(1, self.count + 1)}
         return {k: ps for k, ps in found.items() if ps}
 
+    def started_here(self) -> list[Process]:
+        """What lives on the launch side of all that tests started, whoever its parent is by now."""
+        found = [p for p in self.processes(0) if p.variable(JOB).startswith(f"{self.share.name}/")]
+        return [p for p in found if p.alive]
+
     def root(self, host: int) -> Path:
         """A host's file system as the machine sees it."""
         return Path(f"/proc/{self._inits[host]}/root")
@@ -360,6 +367,10 @@ class Bed:
         """``RUN/KEY`` of the spools on a host."""
         base = self.root(host) / f"dev/shm/mpi_collector-{os.getuid()}"
         return sorted(str(f.relative_to(base)) for f in base.glob("*/*")) if base.is_dir() else []
+
+    def remains(self, host: int) -> list[str]:
+        """Whatever else bears our name on a host's file systems in memory."""
+        return [str(p) for d in ("dev/shm", "tmp", "run") for p in (self.root(host) / d).iterdir() if "mpi_collector" in p.name]
 
     @contextmanager
     def renamed(self, names: dict[int, str]) -> Iterator[None]:
@@ -380,12 +391,11 @@ class Bed:
             if job.process.stdin is not None:
                 job.process.stdin.close()
         self.jobs.clear()
-        for ranks in self.all_ranks().values():
-            for process in ranks:
-                try:
-                    process.signal(signal.SIGKILL)
-                except ProcessLookupError:  # it was about to go anyway
-                    pass
+        for process in [*self.started_here(), *(p for ranks in self.all_ranks().values() for p in ranks)]:
+            try:
+                process.signal(signal.SIGKILL)
+            except ProcessLookupError:  # it was about to go anyway
+                pass
         for host in range(1, self.count + 1):
             shutil.rmtree(self.root(host) / f"dev/shm/mpi_collector-{os.getuid()}", ignore_errors=True)
 

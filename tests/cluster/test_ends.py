@@ -26,7 +26,7 @@ def check_complete(bed: Bed, directory: Path, job: Job, why: str) -> None:
         assert all(host.tick[0] == 0 and host.tick[-1] == -1 and len(host) >= 4 for host in recording.values())
     names = sorted(p.name.rsplit("_", 1)[1] for p in directory.iterdir())
     assert names == ["info.json", "metadata.json", "timeseries.json", "timeseries.npz"]
-    assert not any(bed.spools(k) for k in (1, 2, 3))
+    assert not any(bed.remains(k) for k in (1, 2, 3))
     assert not bed.all_ranks()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bed import DAEMONS, Bed, Job, Mpi, Process, descendants
+from bed import DAEMONS, Bed, Job, Mpi, Process
 
 import mpi_collector
 from mpi_collector.store.recording import Recording
@@ -84,12 +84,15 @@ class Flight:
         return found
 
     def left(self) -> list[tuple[int, str]]:
-        """(host, command line) of every process of ours or of a launcher's daemon on the hosts and of the launch."""
-        found = [(0, " ".join(p.words)) for p in descendants(self.job.process.pid) if p.name != "sleep"]
+        """(host, command line) of every process of ours or of a launcher on the hosts and on the launch side.
+
+        There COMMAND's own are left out, which live as long as they like.
+        """
+        found = [(0, " ".join(p.words)) for p in self.bed.started_here() if p.name not in ("sh", "sleep")]
         for host in ALL:
             found += [(host, " ".join(p.words)) for p in self.bed.processes(host)
-                      if p.alive and (p.name.startswith("python") or p.name in DAEMONS)]  # fmt: skip
-        return found
+                      if p.alive and (p.name.startswith("python") or p.name in (*DAEMONS, "ssh"))]  # fmt: skip
+        return [(host, words) for host, words in found if "hungfs.py" not in words]  # a test's own
 
     def all_gone(self, within_s: float) -> float:
         """Seconds until nothing was left."""
@@ -106,8 +109,13 @@ class Flight:
         words = ["-m", "mpi_collector", "recover", "--hosts", hosts, self.run, "--ssh-timeout", "10", "--results-dir", str(out)]
         done = self.bed.run(0, [self.python, *words])
         assert done.process.returncode == 0, done.err
-        assert not any(self.bed.spools(k) for k in ALL), "spools stay after recover"
+        self.nothing_remains()
         return out
+
+    def nothing_remains(self) -> None:
+        """On any host, of the recording."""
+        remains = [r for k in ALL for r in self.bed.remains(k)]
+        assert not remains, remains
 
     def tally(self, row: Row, event_ns: int, *directories: Path, end_ns: int = 0) -> Row:
         """Count what is in ``directories``: a victim must have every tick until ``event_ns``, the others until ``end_ns`` (0: as long).
@@ -119,6 +127,7 @@ class Flight:
                 for key in run:
                     until = event_ns if key in row.victims or not end_ns else end_ns
                     self._count(row, run, key, until)
+                self._count_absent(row, run, event_ns)
         self.rows.append(row)
         return row
 
@@ -129,10 +138,17 @@ class Flight:
         places = [self.results] if wrote else []
         if any(self.bed.spools(k) for k in ALL):
             places.append(self.recovered())
+        self.nothing_remains()
         row.came_back = {(True, 1): "by itself", (False, 1): "recover", (True, 2): "in part by itself, the rest by recover"}[wrote, len(places)]
         self.tally(row, event_ns, *places, end_ns=end_ns)
         assert set(row.kept) == {"node1", "node2", "node3"}
         return row
+
+    @staticmethod
+    def _count_absent(row: Row, run: Recording, until_ns: int) -> None:
+        """A victim that is in no file has lost all that it had."""
+        for key in set(row.victims) - set(run) - set(row.kept):
+            row.lost[key] = int((until_ns - run.run["start_ns"]) / (INTERVAL_S * 1e9)) + 1
 
     @staticmethod
     def _count(row: Row, run: Recording, key: str, until_ns: int) -> None:

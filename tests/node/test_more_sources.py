@@ -8,6 +8,7 @@ has the file, the live one is compared as well.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mpi_collector
+from mpi_collector.node import several
 from mpi_collector.node.decode import ABSENT, MALFORMED, OK, SKIPPED, SLOW, RowDecoder, make_layout
 from mpi_collector.node.layout import MISSING
 from mpi_collector.node.sampler import Probe
@@ -361,7 +363,7 @@ def test_a_hanging_file_delays_nobody(tmp_path: Path) -> None:
 
     os.mkfifo(tmp_path / "fifo")
     inner = Fifo()
-    aside = Aside(inner)
+    aside = Aside(lambda: inner)
     assert aside.first() == b"hello"
     view = memoryview(bytearray(64))
     took = []
@@ -377,6 +379,33 @@ def test_a_hanging_file_delays_nobody(tmp_path: Path) -> None:
         time.sleep(0.01)
     assert bytes(view[:n]) == b"back"
     aside.close()
+
+
+def test_hanging_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that may block and does, at its opening or at its first read, is left out of the run and named; the others are there."""
+    monkeypatch.setattr(several, "_FIRST_S", 0.3)
+    free = threading.Event()
+
+    class Hung:
+        capacity = 64
+
+        def __init__(self, where: str) -> None:
+            if where == "open":
+                free.wait(30)
+
+        def first(self) -> bytes:
+            free.wait(30)
+            return b""
+
+    for where in ("open", "first"):
+        monkeypatch.setattr(several, "Files", lambda *_args, where=where: Hung(where))
+        began = time.monotonic()
+        probe = Probe(select("loadavg,lustre,power"))
+        assert time.monotonic() - began < 10
+        assert [s.name for s in probe.sources] == ["loadavg"]
+        assert {name: probe.reasons[name] for name in ("lustre", "power")} == dict.fromkeys(("lustre", "power"), "gave nothing within 0.3 s")
+        probe.close()
+    free.set()
 
 
 def test_a_made_text_that_grows() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import mmap
 import os
@@ -25,9 +26,11 @@ from nodekit import QUICK, ROOT, script
 
 from mpi_collector.node import spool as spool_module
 from mpi_collector.node.layout import Field, Layout, Table
+from mpi_collector.node.salvage import held
 from mpi_collector.node.spool import (
     EVENTS_BYTES,
     HEADER_BYTES,
+    Lock,
     Spool,
     SpoolError,
     SpoolReader,
@@ -457,6 +460,23 @@ def test_live_writer_refused(tmp_path: Path) -> None:
     assert open_reader(str(spool.path)).meta["host"] == "h"
 
 
+def test_who_looks_does_not_keep_a_writer_from_its_lock(tmp_path: Path) -> None:
+    """Another run that lists what is there has hold of every spool for a moment, also of one that was just made."""
+    directory = open_run_directory(str(tmp_path), "run")
+    path = tmp_path / user_directory() / "run" / "host"
+    path.touch()
+    fd = os.open(path, os.O_RDWR)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    assert not held(str(path))  # two who look do not see each other
+    threading.Timer(0.05, os.close, [fd]).start()
+    lock = Lock(directory, "host")
+    assert held(str(path))
+    with pytest.raises(BlockingIOError):
+        Lock(directory, "host")
+    lock.release()
+    os.close(directory)
+
+
 def test_killed_writer_opens(tmp_path: Path) -> None:
     """A writer in another process is alive until kill -9; then the spool opens with all it wrote."""
     read, write = os.pipe()
@@ -523,15 +543,32 @@ def test_a_forked_child_does_not_hold_the_lock(tmp_path: Path) -> None:
 
 
 def test_removal(tmp_path: Path) -> None:
-    """The run's directory goes with its last spool, and removing twice is no error."""
+    """The directories of the run and of the user go with the last spool, and removing twice is no error."""
     spool = make_spool(tmp_path)
     other = Path(str(spool.path)).parent / "other"
     other.write_text("")
     spool.close(remove=True)
     assert sorted(p.name for p in other.parent.iterdir()) == ["other"]
     remove_spool(str(other))
-    assert list((tmp_path / user_directory()).iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
     remove_spool(str(other))
+
+
+def test_a_run_begins_while_another_one_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's directory goes just when somebody has it open: made again, no spool in plain memory."""
+    real = os.mkdir
+
+    def mkdir(name: str, mode: int, *, dir_fd: int) -> None:
+        if name == "run" and times:
+            times.pop()
+            os.rmdir(tmp_path / user_directory())
+        real(name, mode, dir_fd=dir_fd)
+
+    times = [1, 2]
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    os.close(open_run_directory(str(tmp_path), "run"))
+    assert not times
+    assert (tmp_path / user_directory() / "run").is_dir()
 
 
 # ---- room

@@ -1,0 +1,101 @@
+"""An agent whose session hangs: it neither waits for ever nor keeps the next session waiting."""
+
+from __future__ import annotations
+
+import array
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from mpi_collector.node.agent import Agent
+from mpi_collector.node.frames import Decoder, encode
+from mpi_collector.node.pack import Member
+
+LARGE = 16 << 20
+
+
+class Packed:
+    """A recorder at its end, with a table that fits into no socket's buffer."""
+
+    def pack(self, json: bool) -> list[Member]:
+        del json
+        return [Member("npz", "a/values", [os.urandom(LARGE)])]
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    def close(self) -> None:
+        pass
+
+
+class Served:
+    """An agent in a thread."""
+
+    def __init__(self, orphan_s: float) -> None:
+        self.name = f"\0mpi_collector-test/{os.getpid()}/{time.monotonic_ns()}"
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(self.name)
+        listener.listen(4)
+        self.agent = Agent(listener)
+        self.agent.recorder = Packed()
+        self.thread = threading.Thread(target=self.agent.serve, args=(orphan_s,), daemon=True)
+        self.thread.start()
+
+    def session(self) -> socket.socket:
+        """A new one, as agent_start hands it over; what it is for is held by the agent alone."""
+        ours, theirs = socket.socketpair()
+        starter = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        starter.connect(self.name)
+        fds = array.array("i", [theirs.fileno(), theirs.fileno()])
+        starter.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+        theirs.close()
+        self._starter = starter
+        return ours
+
+
+def heard(session: socket.socket) -> dict[str, Any]:
+    """The next message; EOFError when the session has ended."""
+    decoder = Decoder()
+    session.settimeout(20)
+    while True:
+        data = session.recv(1 << 16)
+        if not data:
+            raise EOFError
+        for message, _blob in decoder.feed(data):
+            return dict(message)
+
+
+def ask_for_the_table(session: socket.socket) -> None:
+    heard(session)
+    session.sendall(encode({"do": "pack", "id": 1}, b""))
+    heard(session)
+    session.sendall(encode({"do": "fetch", "id": 2, "member": 0, "offset": 0, "size": LARGE}, b""))
+
+
+def test_nobody_reads() -> None:
+    """A cable that is out in the middle of a large table closes no connection: the agent ends all the same."""
+    served = Served(orphan_s=1.0)
+    session = served.session()
+    ask_for_the_table(session)
+    served.thread.join(20)
+    assert not served.thread.is_alive()
+    session.close()
+
+
+@pytest.mark.parametrize("before", ["stuck", "quiet"])
+def test_the_next_session_is_served(before: str) -> None:
+    served = Served(orphan_s=60.0)
+    session = served.session()
+    if before == "stuck":
+        ask_for_the_table(session)
+        time.sleep(0.5)
+    again = served.session()
+    assert heard(again)["prepared"]
+    again.sendall(encode({"do": "quit", "id": 3}, b""))
+    served.thread.join(20)
+    assert not served.thread.is_alive()
+    session.close()
