@@ -8,7 +8,7 @@ from .base import Source, is_number, scan_cells
 #: operations that have columns of their own; the others are summed as OTHER
 _OPS = (b"READ", b"WRITE", b"COMMIT", b"GETATTR", b"LOOKUP", b"ACCESS", b"OPEN", b"CREATE", b"REMOVE", b"SETATTR", b"READDIR",
         b"OTHER")  # fmt: skip
-_SAME = {b"READDIRPLUS": b"READDIR", b"OPEN_NOATTR": b"OPEN"}
+_SAME = {b"READDIRPLUS": b"READDIR", b"OPEN_NOATTR": b"OPEN", b"READ_PLUS": b"READ"}
 #: words of a per-op line: operations, transmissions, timeouts, bytes sent, bytes received, queue, rtt, execute (ms), errors
 _OP = ((0, b"ops", "operations", "operations done"), (1, b"transmissions", "requests", "requests sent, again or not"),
        (2, b"timeouts", "timeouts", "requests that timed out"), (3, b"sent_bytes", "bytes", "bytes sent"),
@@ -40,7 +40,8 @@ def _fields():
     for op in (o.decode() for o in _OPS):
         out += [Field("%s_%s" % (op, name.decode()), unit, "counter", "%s: %s" % (op, doc)) for _at, name, unit, doc in _OP]
     for name in _XPRT_NAMES:
-        out.append(Field(name.decode(), "requests", "counter", "transport: " + name.decode()[5:].replace("_", " ")))
+        doc = "%s of its connections, which mounts of one server may share" % name.decode()[5:].replace("_", " ")
+        out.append(Field(name.decode(), "requests", "counter", doc))
     return tuple(out)
 
 
@@ -48,6 +49,7 @@ class Nfs(Source):
     """A device is a mount point; all its connections (nconnect) are summed. Mounts of one file system count once."""
 
     name = "nfs"
+    order = 11
     path = "proc/self/mountstats"
     doc = "NFS client: bytes, operations, retransmits, queue, round trip and execution time of every mount"
     record_max = 8192

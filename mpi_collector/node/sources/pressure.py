@@ -9,9 +9,11 @@ _DOC = {"some": "time in which at least one task waited for it", "full": "time i
 
 class Pressure(Source):
     name = "pressure"
+    order = 10
     kernel_file = "/proc/pressure/*"
     doc = "time lost waiting for CPU, I/O, memory and interrupts (PSI)"
     several = True
+    budget_us = 10000
     since = "4.20"
     fields = tuple(Field(k + "_us", "us", "counter", v) for k, v in sorted(_DOC.items(), reverse=True))
 

@@ -8,6 +8,7 @@ _COLUMNS = ((0, b"processed"), (1, b"dropped"), (2, b"squeezed"), (9, b"received
 
 class Softnet(Source):
     name = "softnet"
+    order = 13
     path = "proc/net/softnet_stat"
     doc = "packets processed, dropped and squeezed in the receive path, summed over CPUs"
     record_max = 256
