@@ -4,7 +4,8 @@ from ..layout import Field
 from .base import IGNORE, LABEL, Cell, Source, is_number, name_of
 
 _RESOURCES = ("cpu", "io", "memory", "irq")
-_DOC = {"some": "time in which at least one task waited for it", "full": "time in which all that were not idle waited for it"}
+_DOC = {"some": "time in which at least one task waited for it",
+        "full": "time in which all that were not idle waited for it (cpu: Linux 5.13, irq: Linux 6.1)"}  # fmt: skip
 
 
 class Pressure(Source):
