@@ -60,6 +60,7 @@ def about(source: Source) -> dict[str, Any]:
         "groups": [g for g, names in GROUPS.items() if name in names],
         "privileged": source.privileged,
         "every": source.every,
+        "budget_us": source.budget_us,
         "options": source.option_doc,
     }
     probe = Probe([source])
@@ -106,6 +107,7 @@ def _print(found: list[dict[str, Any]], columns: bool) -> None:
         here = f"{s['cost_us']:6.0f} us" if s["cost_us"] is not None else f"{s['status']:>9}"
         group = "basic" if "basic" in s["groups"] else "default" if "default" in s["groups"] else "all"
         every = f", every {s['every']}th tick" if s["every"] > 1 else ""
+        budget = f", time budget {s['budget_us'] / 1000:g} ms a tick" if s["budget_us"] else ""
         print(f"{s['name']:11} {group:8} {here} {len(s['columns']):5} columns  {s['doc']}{every}")
         if columns:
             for line in s["options"].splitlines():
@@ -113,6 +115,6 @@ def _print(found: list[dict[str, Any]], columns: bool) -> None:
             since = f", since Linux {s['since']}" if s["since"] else ""
             if s.get("reason"):
                 print(f"            {s['status']}: {s['reason']}")
-            print(f"            {s['file']}{since}{', needs privilege' if s['privileged'] else ''}")
+            print(f"            {s['file']}{since}{', needs privilege' if s['privileged'] else ''}{budget}")
             for c in s["columns"] or s["fields"]:
                 print(f"    {c['name']:44} {c['unit']:12} {c['kind']:8} {c['doc']}")

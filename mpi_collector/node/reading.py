@@ -6,6 +6,8 @@ import os
 from .compat import preadv
 
 _PAGE = 4096
+#: a kernel built with pressure information but started without it says EOPNOTSUPP
+_NOT_THERE = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR, errno.EOPNOTSUPP)
 _ENOUGH = 1 << 20  #: no kernel file read here is larger
 
 
@@ -60,6 +62,6 @@ def status_of(error):
     """The status of a source whose file could not be opened or read."""
     from .decode import ABSENT, DENIED, ERROR
 
-    if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR):
+    if error.errno in _NOT_THERE:
         return ABSENT
     return DENIED if error.errno in (errno.EACCES, errno.EPERM) else ERROR

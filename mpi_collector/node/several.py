@@ -3,10 +3,9 @@
 All have ``read_into(view, tick) -> bytes or a negative status``, beside ``first``, ``capacity`` and ``close`` of a KernelFile.
 """
 
-import errno
 import os
-import threading
 
+from .aside import Aside, within
 from .compat import mono_ns, preadv
 from .reading import status_of
 
@@ -16,12 +15,10 @@ if TYPE_CHECKING:
 
 _PAGE = 4096
 _EVERY_MAX = 64
-_WAIT_S = 0.02  #: for a source that may hang; while it does, nobody waits for it at all
-_FIRST_S = 2.0  #: for its first text; one that hangs even then is left out of the run
 _WEIGHT = 8  #: samples over which a source's cost is averaged
+_OUTLIER = 4  #: budgets that a single reading counts at most: one that hung for a minute says nothing of the others
 _ROOM = 16384  #: bytes for files and devices that appear later
-SKIPPED, SLOW = 6, 7  #: statuses, as in decode.py
-_reading = set()  # type: set  # who of those that may hang is at it just now
+SKIPPED = 6  #: a status, as in decode.py
 
 
 class Files:
@@ -131,109 +128,10 @@ class Made:
         self._reader.close()
 
 
-class Aside:
-    """Reads in a thread of its own, for what may hang: nobody waits longer than a moment, and not again while it hangs.
-
-    ``make`` opens it, which may hang, too.
-    """
-
-    def __init__(self, make):
-        # type: (Any) -> None
-        self._make = make
-        self._inner = None  # type: Any
-        self._wake, self._done = threading.Semaphore(0), threading.Event()
-        self._buffer = bytearray()
-        self._result = 0  # type: Any
-        self._busy = False
-        self._quit = False
-        self._thread = None  # type: Any
-
-    @property
-    def capacity(self):
-        # type: () -> int
-        return self._inner.capacity  # type: ignore[no-any-return]
-
-    def first(self):
-        # type: () -> bytes
-        """OSError when it cannot be opened, or hangs before anything was read of it."""
-        got = []  # type: list
-
-        def begin():
-            # type: () -> None
-            _reading.add(self)
-            try:
-                inner = self._make()
-                got.append((inner, inner.first()))
-            except Exception as e:  # noqa: BLE001 - told to who asked
-                got.append(e)
-            _reading.discard(self)
-
-        thread = threading.Thread(target=begin, name="aside", daemon=True)
-        thread.start()
-        thread.join(_FIRST_S)
-        if not got:
-            raise OSError(errno.ETIMEDOUT, "gave nothing within %g s" % _FIRST_S)
-        if isinstance(got[0], Exception):
-            raise got[0]
-        self._inner, text = got[0]
-        self._buffer = bytearray(self.capacity)
-        return text  # type: ignore[no-any-return]
-
-    def _work(self):
-        # type: () -> None
-        view = memoryview(self._buffer)
-        while True:
-            self._wake.acquire()
-            if self._quit:
-                return
-            _reading.add(self)
-            try:
-                self._result = self._inner.read(view)
-            except Exception as e:  # noqa: BLE001 - told to who asked
-                self._result = e
-            _reading.discard(self)
-            self._done.set()
-
-    def read(self, view):
-        # type: (memoryview) -> int
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="aside", daemon=True)
-            self._thread.start()
-        if not self._busy:
-            self._busy = True
-            self._done.clear()
-            self._wake.release()
-            self._done.wait(_WAIT_S)
-        if not self._done.is_set():
-            return -SLOW
-        self._busy = False
-        if isinstance(self._result, Exception):
-            raise self._result
-        n = min(int(self._result), len(view))
-        view[:n] = self._buffer[:n]
-        return n
-
-    def close(self):
-        # type: () -> None
-        self._quit = True
-        self._wake.release()
-        if not self._busy:  # what hangs keeps its files
-            if self._thread is not None:
-                self._thread.join(1)
-            self._inner.close()
-
-
-def hanging(patience_s=0.5):
-    # type: (float) -> bool
-    """Is one of them in the kernel and does not come back? Such a process cannot end, not even by SIGKILL."""
-    deadline = mono_ns() + int(patience_s * 1e9)
-    while _reading and mono_ns() < deadline:
-        threading.Event().wait(0.01)
-    return bool(_reading)
-
-
 class Paced:
-    """Reads at every n-th tick; a source that costs more than its budget is read half as often, and that is told."""
+    """Reads at every n-th tick. A source that costs more than its budget, spread over the ticks it is read for, is read half as
+    often, and as often as before when it has become cheap again; both are told.
+    """
 
     fd = -1
     whole_below = 0
@@ -241,7 +139,8 @@ class Paced:
     def __init__(self, inner, name, every, budget_us):
         # type: (Any, str, int, int) -> None
         self._inner, self._name = inner, name
-        self.every, self._budget_ns = every, budget_us * 1000
+        self._every, self._budget_ns = every, budget_us * 1000
+        self.every = every
         self._mean_ns = 0.0
         self._reads = 0
         self.on_event = None  # type: Any
@@ -262,23 +161,34 @@ class Paced:
             return -SKIPPED
         begin = mono_ns()
         try:
-            n = self._inner.read(view)
+            n = int(self._inner.read(view))
         except OSError as e:
-            return -status_of(e)
+            n = -status_of(e)
         if self._budget_ns:
-            self._account(mono_ns() - begin, tick)
-        return int(n)
+            cost_ns = self._inner.cost_ns if isinstance(self._inner, Aside) else mono_ns() - begin
+            if cost_ns:
+                self._account(cost_ns, tick)
+        return n
 
     def _account(self, cost_ns, tick):
         # type: (int, int) -> None
+        cost_ns = min(cost_ns, _OUTLIER * self._budget_ns * self.every // self._every)
         self._mean_ns += (cost_ns - self._mean_ns) / min(self._reads + 1, _WEIGHT)
         self._reads += 1
-        if self._reads >= _WEIGHT and self._mean_ns > self._budget_ns and self.every < _EVERY_MAX:
-            self.every *= 2
-            self._reads = 0
-            if self.on_event is not None:
-                self.on_event({"type": "slowed", "source": self._name, "every": self.every, "tick": tick,
-                               "cost_us": int(self._mean_ns / 1000)})  # fmt: skip
+        if self._reads < _WEIGHT:
+            return
+        share_ns = self._mean_ns * self._every / self.every
+        if share_ns > self._budget_ns and self.every < _EVERY_MAX:
+            self._pace(2 * self.every, tick)
+        elif self.every > self._every and share_ns < self._budget_ns / 4:  # twice that at half the divisor: still well below
+            self._pace(self.every // 2, tick)
+
+    def _pace(self, every, tick):
+        # type: (int, int) -> None
+        self.every, self._reads = every, 0
+        if self.on_event is not None:
+            self.on_event({"type": "slowed", "source": self._name, "every": every, "tick": tick,
+                           "cost_us": int(self._mean_ns / 1000)})  # fmt: skip
 
     def close(self):
         # type: () -> None
@@ -287,14 +197,19 @@ class Paced:
 
 def open_source(source, root):
     # type: (Any, str) -> Any
-    """What reads ``source``; None for a plain kernel file. OSError, here or at its ``first``, when it is not there."""
+    """What reads ``source``; None for a plain kernel file. OSError when it is not there, or does not answer."""
     if not (source.several or source.makes_its_text or source.every > 1 or source.budget_us or source.may_block):
         return None
+    if source.may_block:
+        inner = within(source.start_s, lambda: _opened(source, root), source.name)
+        return Paced(Aside(inner, source.start_s), source.name, source.every, source.budget_us)
+    return Paced(_opened(source, root), source.name, source.every, source.budget_us)
 
-    def make():
-        # type: () -> Any
-        if source.several:
-            return Files(root, lambda: source.files(root), source.relist_every)
-        return Made(source.reader(root)) if source.makes_its_text else Files(root, lambda: [("", source.path)])
 
-    return Paced(Aside(make) if source.may_block else make(), source.name, source.every, source.budget_us)
+def _opened(source, root):
+    # type: (Any, str) -> Any
+    if source.several:
+        return Files(root, lambda: source.files(root), source.relist_every)
+    if source.makes_its_text:
+        return Made(source.reader(root))
+    return Files(root, lambda: [("", source.path)])

@@ -35,8 +35,9 @@ _RUN = ("run", "benchmark", "collection_method", "ended_by", "start_ns", "end_ns
         "command_exit_code", "hosts_requested", "hosts_partial")  # fmt: skip
 _COVERAGE = 0.999
 _SHARE = 0.05  #: of the time at the limit, below which nothing is said
-_UNKNOWN_WITHOUT_REQUESTS = ("read_latency_ms", "write_latency_ms", "nfs_read_rtt_ms", "nfs_write_rtt_ms",
-                             "nfs_retransmit_percent", "tcp_retransmit_percent")  # fmt: skip
+_UNKNOWN_WITHOUT_REQUESTS = tuple(
+    f.name for f in FIGURES if f.name.endswith(("_latency_ms", "_rtt_ms", "_execute_ms", "_retransmit_percent"))
+)
 
 
 def document(recording: Recording, cluster: Cluster | None = None) -> dict[str, Any]:

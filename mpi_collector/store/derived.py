@@ -1,7 +1,8 @@
 """Derived figures: what a host did, from its counters, in one place, with names and units.
 
 ``derive(host)`` turns the rows of a host into intervals. Interval i lies between rows i and i + 1. A rate is the growth
-of a counter over the exact time between the two rows; a level (memory) is its value at the interval's end. A figure
+of a counter over the exact time between the two rows (of a source that was not due at some rows, over the time in which it
+was not); a level (memory) is its value at the interval's end. A figure
 whose columns were not recorded is not there; one that is unknown in some interval is NaN there. Nothing is clamped.
 
 Totals count leaf physical devices once. Which those are says the host's recorded topology (``meta["topology"]``, under
@@ -25,8 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mpi_collector.node.layout import MISSING, STOP_TICK
-from mpi_collector.store.derived_more import TABLE, more
+from mpi_collector.store.derived_more import TABLE, more, slowed
 from mpi_collector.store.recording import Float64, Host, Int64
+from mpi_collector.store.skipped import Skipped
 
 SECTOR_BYTES = 512  #: of diskstats, whatever the device's own sector size (Documentation/admin-guide/iostats.rst)
 RDMA_NOTE = "RDMA traffic (InfiniBand verbs, RoCE, Slingshot) does not pass /proc/net/dev: it is in no network figure"
@@ -163,6 +165,7 @@ class _Deriver:
         times = host.timestamp_ns
         self.seconds = np.diff(times) * 1e-9
         self.seconds[self.seconds <= 0] = np.nan
+        self.skipped = Skipped(host, self.seconds)
         self.shown = self._shown(len(self.seconds))
         n = self.shown
         first = int(host.tick[0]) if len(times) else STOP_TICK
@@ -185,7 +188,7 @@ class _Deriver:
 
     def growth(self, name: str) -> Float64:
         """(intervals,) growth of a counter, NaN where unknown; resets are noted."""
-        delta = self.host.delta(name)
+        delta = self.skipped.growth(name)
         raw = self.host.raw(name)
         reset = np.isnan(delta) & (raw[:-1] != MISSING) & (raw[1:] != MISSING)
         if reset.any():
@@ -279,6 +282,7 @@ def derive(host: Host) -> Derived:
     """All figures of a host. Reads its ``values``; ``host.release()`` afterwards lets go of them."""
     with np.errstate(divide="ignore", invalid="ignore"):
         deriver = _Deriver(host)
+        deriver.out.notes += slowed(host.meta)
         if len(host) > 1:
             deriver.disks()
             deriver.network()

@@ -5,7 +5,7 @@ NFS as nfsiostat has it: a mean round trip is the growth of the times over the g
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,8 @@ nfs_write_bytes_per_s   | NFS write        | bytes/s | sum  | written to NFS ser
 nfs_iops                | NFS operations   | 1/s     | sum  | READ, WRITE and all other operations per second
 nfs_read_rtt_ms         | NFS read rtt     | ms      | mean | time from sending a READ to its answer
 nfs_write_rtt_ms        | NFS write rtt    | ms      | mean | time from sending a WRITE to its answer
+nfs_read_execute_ms     | NFS read time    | ms      | mean | time from the request for a READ to its completion, queue included
+nfs_write_execute_ms    | NFS write time   | ms      | mean | time from the request for a WRITE to its completion, queue included
 nfs_retransmit_percent  | NFS sent again   | %       | mean | requests sent again, of all operations
 lustre_read_bytes_per_s | Lustre read      | bytes/s | sum  | read by system calls on Lustre mounts (llite)
 lustre_write_bytes_per_s | Lustre write    | bytes/s | sum  | written by system calls on Lustre mounts (llite)
@@ -30,6 +32,9 @@ pressure_io_percent     | waiting for I/O  | %       | mean | time in which some
 pressure_memory_percent | waiting for memory | %     | mean | time in which some task waited for memory (PSI)
 """
 _OPS = ("READ", "WRITE", "COMMIT", "GETATTR", "LOOKUP", "ACCESS", "OPEN", "CREATE", "REMOVE", "SETATTR", "READDIR", "OTHER")
+_METADATA = _OPS[2:]
+for _op in (op.lower() for op in _METADATA):
+    TABLE += f"nfs_{_op}_rtt_ms | NFS {_op} rtt | ms | mean | time from sending it to its answer; only where there were any\n"
 
 
 def more(d: _Deriver) -> None:
@@ -59,18 +64,36 @@ def _nfs(d: _Deriver) -> None:
         return
     for way, field in (("read", "server_read_bytes"), ("write", "server_write_bytes")):
         _per_second(d, f"nfs_{way}_bytes_per_s", d.total("nfs", mounts, field))
-    counts = [c for op in _OPS if (c := d.total("nfs", mounts, f"{op}_ops")) is not None]
+    counts = {op: c for op in _OPS if (c := d.total("nfs", mounts, f"{op}_ops")) is not None}
     sents = [c for op in _OPS if (c := d.total("nfs", mounts, f"{op}_transmissions")) is not None]
     if not counts:
         return
-    ops = _known_sum(counts)
+    ops = _known_sum(list(counts.values()))
     d.add("nfs_iops", ops / d.seconds)
     if sents:
         _share(d, "nfs_retransmit_percent", np.maximum(_known_sum(sents) - ops, 0), ops)
-    for op in ("READ", "WRITE"):
-        count, took = (d.total("nfs", mounts, f"{op}_{what}") for what in ("ops", "rtt_ms"))
-        if count is not None and took is not None:
-            d.add(f"nfs_{op.lower()}_rtt_ms", took / np.where(count > 0, count, np.nan), np.where(count >= 0, count, np.nan))
+    for op, count in counts.items():
+        if op in _METADATA and not np.nansum(count) > 0:
+            continue
+        for what in ("rtt", "execute") if op in ("READ", "WRITE") else ("rtt",):
+            took = d.total("nfs", mounts, f"{op}_{what}_ms")
+            if took is not None:
+                per_op, weight = took / np.where(count > 0, count, np.nan), np.where(count >= 0, count, np.nan)
+                d.add(f"nfs_{op.lower()}_{what}_ms", per_op, weight)
+
+
+def slowed(meta: dict[str, Any]) -> list[str]:
+    """What was read less often than it should have been, for people."""
+    worst: dict[str, tuple[int, int]] = {}
+    events = meta.get("events")
+    for e in events if isinstance(events, list) else []:
+        if isinstance(e, dict) and e.get("type") == "slowed" and isinstance(e.get("source"), str):
+            every, cost_us = (int(e[k]) if isinstance(e.get(k), int) else 0 for k in ("every", "cost_us"))
+            worst[e["source"]] = max(worst.get(e["source"], (0, 0)), (every, cost_us))
+    return [
+        f"{source}: dearer than its time budget (a reading took {cost_us / 1000:g} ms), read at every {every}th tick at worst"
+        for source, (every, cost_us) in worst.items()
+    ]
 
 
 def _known_sum(parts: list[Float64]) -> Float64:

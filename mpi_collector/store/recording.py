@@ -142,15 +142,7 @@ class Host:
         NaN where either side is missing or where the counter was reset: one that falls has been reset, unless it wrapped
         at 2^32 or 2^64, which shows in a small growth modulo that size.
         """
-        raw = self.raw(name)
-        a, b = raw[:-1].view(np.uint64), raw[1:].view(np.uint64)
-        grown = (b - a).astype(np.float64)  # modulo 2^64
-        fell = b < a
-        wrapped32 = fell & (a < 2**32) & (a >= np.uint64(2**32 * 3 // 4)) & (b < np.uint64(2**32 // 4))
-        grown[wrapped32] = (b[wrapped32] + np.uint64(2**32) - a[wrapped32]).astype(np.float64)
-        reset = fell & ~wrapped32 & (grown >= 2.0**62)
-        grown[reset | (raw[:-1] == MISSING) | (raw[1:] == MISSING)] = np.nan
-        return grown
+        return grown(self.raw(name))
 
     def rate(self, name: str) -> Float64:
         """float64 (rows - 1,): growth per second of a counter between neighbouring rows, by their exact times.
@@ -294,3 +286,15 @@ def load(path: str | Path) -> Recording:
     elif not p.exists() and (whole := p.with_name(f"{p.name}_timeseries.npz")).exists():
         p = whole
     return Recording(p)
+
+
+def grown(raw: Int64) -> Float64:
+    """Growth of a counter from each of its values to the next, as ``Host.delta`` has it."""
+    a, b = raw[:-1].view(np.uint64), raw[1:].view(np.uint64)
+    out = (b - a).astype(np.float64)  # modulo 2^64
+    fell = b < a
+    wrapped32 = fell & (a < 2**32) & (a >= np.uint64(2**32 * 3 // 4)) & (b < np.uint64(2**32 // 4))
+    out[wrapped32] = (b[wrapped32] + np.uint64(2**32) - a[wrapped32]).astype(np.float64)
+    reset = fell & ~wrapped32 & (out >= 2.0**62)
+    out[reset | (raw[:-1] == MISSING) | (raw[1:] == MISSING)] = np.nan
+    return out

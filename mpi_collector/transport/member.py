@@ -12,12 +12,12 @@ import threading
 from typing import Any, cast
 
 from mpi_collector.node import marks
+from mpi_collector.node.aside import hanging
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.identity import identity
 from mpi_collector.node.recorder import use_all_cpus
 from mpi_collector.node.salvage import Salvaged, find
-from mpi_collector.node.several import hanging
 from mpi_collector.node.spool import user_directory
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.mpi import Lost, World

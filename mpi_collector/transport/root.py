@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mpi_collector.node.aside import hanging
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.identity import identity, same_host_key, unique_keys
 from mpi_collector.node.recorder import use_all_cpus
-from mpi_collector.node.several import hanging
 from mpi_collector.transport.base import Cutter, HostState, Sink, nap, status_of
 from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.recorder import NodeRecorder

@@ -62,14 +62,20 @@ def test_slingshot(tmp_path: Path) -> None:
 
 
 def test_infiniband(tmp_path: Path) -> None:
-    """Data are counted in words of four bytes; what is no number is no column, a setting neither."""
+    """Data are counted in words of four bytes, in 64 bits where there are both; what is no number is no column, a setting neither."""
     wanted = {}
-    for path, value in plant(tmp_path, "infiniband"):
-        _, _, _, device, _, port, _, name = path.split("/")
+    for path, value in sorted(plant(tmp_path, "infiniband")):
+        *_, device, port, folder, name = path.split("/")
+        place = port if device == "infiniband" else f"{path.split('/')[3]}/{port}"
+        if folder == "counters_ext":
+            name = name.replace("_64", "") if name.endswith("_64") else name.replace("port_", "")
         if name != "lifespan" and value.isdigit():
-            wanted[f"infiniband.{device}/{port}.{name}"] = int(value) * (4 if name in ("port_rcv_data", "port_xmit_data") else 1)
+            wanted[f"infiniband.{place}.{name}"] = int(value) * (4 if name in ("port_rcv_data", "port_xmit_data") else 1)
     assert recorded("infiniband", tmp_path) == wanted
     assert {name.rpartition(".")[2] for name in wanted} >= set(_KNOWN)
+    assert wanted["infiniband.mlx4_0/2.port_xmit_data"] == 9871542384 * 4
+    assert wanted["infiniband.irdma0.ip4InOctets"] == 13
+    assert len({name.rpartition(".")[0] for name in wanted}) >= 5
 
 
 @pytest.mark.parametrize("base", ["proc/fs/lustre", "sys/kernel/debug/lustre", "sys/fs/lustre"])
@@ -116,7 +122,7 @@ def test_mountstats_every_number() -> None:
     for line in mountstats().splitlines():
         words = line.split()
         if line.startswith("device"):
-            place = words[4] if "nfs" in line.rpartition("fstype")[2] and "same" not in line else ""
+            place = words[4] if "nfs" in line.rpartition("fstype")[2] else ""
         if not place or not words:
             continue
         if words[0] == "bytes:":
@@ -131,34 +137,56 @@ def test_mountstats_every_number() -> None:
             for (_at, n, _unit, _doc), w in zip(nfs._OP, words[1:]):
                 key = f"{place}.{op}_{n.decode()}"
                 wanted[key] = wanted.get(key, 0) + int(w)
-    assert {k.rpartition(".")[0] for k in found} == {"/mnt/v3", "/mnt/v41", "/mnt/old", "/mnt/rdma", "/mnt/udp"}
+    assert {k.rpartition(".")[0] for k in found} == {"/mnt/v3", "/mnt/v41", "/mnt/old", "/mnt/rdma", "/mnt/udp", "/mnt/the\\040same"}
     assert found == wanted
     assert found["/mnt/v41.xprt_sends"] == 938505 + 938401 + 938300 + 938200
     assert found["/mnt/v41.OPEN_errors"] == 394
     assert "/mnt/old.READ_errors" not in found  # before Linux 5.3 there is no such word
 
 
-def test_the_same_file_system_in_two_places_counts_once() -> None:
-    """While its lines are written its counters move; a file system of its own is soon seen to be one."""
-    source = BY_NAME["nfs"]()
-    first = mountstats()
-    assert not [k for k in nfs_of(first, source) if "same" in k]
-    at = first.index("the\\040same")
-    moved = first[:at] + first[at:].replace("83520", "83521", 1).replace("1788561151", "1789609727", 1)
-    assert not [k for k in nfs_of(moved, source, first) if "same" in k]
-    assert [k for k in nfs_of(moved) if "same" in k]  # never seen equal
-    other = first[:at] + first[at:].replace("1788561151", "9788561151", 1)
-    assert [k for k in nfs_of(other, source, moved.replace("1789609727", "9788561151")) if "same" in k]
+def nfs_below(root: Path, stats: str, mountinfo: str | None) -> dict[str, int]:
+    """{column without "nfs.": value} of one sample, opened and read."""
+    (root / "proc/self").mkdir(parents=True, exist_ok=True)
+    (root / "proc/self/mountstats").write_text(stats)
+    if mountinfo is not None:
+        (root / "proc/self/mountinfo").write_text(mountinfo)
+    return {k[4:]: v for k, v in recorded("nfs", root).items()}
 
 
-def test_fresh_mounts_are_not_taken_for_one() -> None:
-    """Two exports of a server that were mounted together and not used yet look the same."""
-    mount = "device srv:/{0} mounted on /{0} with fstype nfs4\n\topts:\trw\n\tage:\t5\n\tevents:\t0 0\n\tbytes:\t0 0 0 0 0 0 0 0\n\tper-op statistics\n\t READ: 0 0 0 0 0 0 0 0\n"
-    assert {k.partition(".")[0] for k in nfs_of(mount.format("a") + mount.format("b"))} == {"/a", "/b"}
+def infos(**numbers: str) -> str:
+    """Lines of mountinfo: MAJOR:MINOR of every place below /mnt."""
+    return "".join(f"{n} 1 {number} / /mnt/{place.replace('_', chr(92) + '040')} rw - nfs4 s:/ rw\n" for n, (place, number) in enumerate(numbers.items()))
+
+
+def test_a_file_system_in_two_places_counts_once(tmp_path: Path) -> None:
+    """Its number tells, not its counters: two others that did the same are two."""
+    numbers = {"v3": "0:41", "v41": "0:42", "old": "0:43", "rdma": "0:44", "udp": "0:45", "the_same": "0:42"}
+    once = nfs_below(tmp_path / "once", mountstats(), infos(**numbers))
+    assert once == {k: v for k, v in nfs_of(mountstats()).items() if "same" not in k}
+    for mountinfo in (infos(**numbers | {"the_same": "0:46"}), None):
+        assert nfs_below(tmp_path / str(mountinfo is None), mountstats(), mountinfo) == nfs_of(mountstats())
+
+
+def test_a_mount_over_another_keeps_the_name(tmp_path: Path) -> None:
+    text = mountstats("linux-6.1/before")
+    at = text.index("device 127.0.0.1:/b mounted")
+    over = text[at:].replace("/mnt/b\\040place", "/mnt/v42", 1)
+    hidden = nfs_below(tmp_path / "a", text[:at], None)["/mnt/v42.READ_ops"]
+    shown = over.replace("\t        READ: ", "\t        READ: 9", 1)
+    found = nfs_below(tmp_path / "b", text[:at] + shown, infos(v42="0:50", v41="0:51", v40="0:52", v3="0:53"))
+    assert found["/mnt/v42.READ_ops"] != hidden
+    assert {k.rpartition(".")[0] for k in found} == {"/mnt/v42", "/mnt/v41", "/mnt/v40", "/mnt/v3", "/mnt/again", "/mnt/bound"}
+
+
+def test_exports_of_a_server_that_did_the_same_are_not_one(tmp_path: Path) -> None:
+    """A real kernel's five file systems, on which the same was done; one is in three places."""
+    found = nfs_below(tmp_path, mountstats("linux-6.1/after"), mountstats("linux-6.1/mountinfo"))
+    assert {k.rpartition(".")[0] for k in found} == {"/mnt/v3", "/mnt/v40", "/mnt/v41", "/mnt/v42", "/mnt/b\\040place"}
+    assert len({v for k, v in found.items() if k.endswith("normal_read_bytes")}) == 1
 
 
 def test_sensors_and_queues(tmp_path: Path) -> None:
-    """NVMe drives by their own name, other chips by theirs; requests in flight on every drive."""
+    """NVMe drives by their own name, other chips by theirs; requests in flight on every drive, and on each path to it."""
     plant(tmp_path, "devices")
     for n in (0, 1):  # as the kernel has it: hwmonN/device is a link to the controller
         device = tmp_path / f"sys/class/hwmon/hwmon{n}/device"
@@ -173,10 +201,12 @@ def test_sensors_and_queues(tmp_path: Path) -> None:
         "power.nvme1:hwmon1.temp1_input": 39850,
         "power.coretemp:hwmon2.temp1_input": 52000,
         "power.power_meter:hwmon3.power1_average": 250000000,
+        "power.package-0:intel-rapl.0.energy_uj": 262143328849,
+        "power.dram:intel-rapl.0.0.energy_uj": 65712999613,
     }
     assert {k: v for k, v in found.items() if k.startswith("queue.")} == {
         f"queue.{device}.{way}_in_flight": n
-        for device, both in (("nvme0n1", (3, 14)), ("nvme1n1", (0, 0)), ("sda", (1, 2)))
+        for device, both in (("nvme0n1", (3, 14)), ("nvme1n1", (0, 0)), ("nvme2c0n1", (5, 6)), ("nvme2n1", (5, 6)), ("sda", (1, 2)))
         for way, n in zip(("reads", "writes"), both)
     }
 

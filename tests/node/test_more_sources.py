@@ -1,4 +1,4 @@
-"""Sources beyond the basic five: what each makes of kernel texts, of damaged ones, and of files that come, go, cost or hang.
+"""Sources beyond the basic five: what each makes of kernel texts, and of damaged ones.
 
 The texts are as the kernel's documentation and its sources have them (proc(5), Documentation/accounting/psi.rst,
 net/sunrpc/stats.c, net/core/net-procfs.c, Documentation/admin-guide/cgroup-v2.rst, the Lustre manual); where this machine
@@ -8,7 +8,6 @@ has the file, the live one is compared as well.
 from __future__ import annotations
 
 import os
-import threading
 import time
 from pathlib import Path
 
@@ -19,12 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mpi_collector
-from mpi_collector.node import several
 from mpi_collector.node.decode import ABSENT, MALFORMED, OK, SKIPPED, SLOW, RowDecoder, make_layout
 from mpi_collector.node.layout import MISSING
 from mpi_collector.node.sampler import Probe
-from mpi_collector.node.several import Aside, Files, Made, Paced, open_source
-from mpi_collector.node.sources import ALL, BY_NAME, GROUPS, select
+from mpi_collector.node.several import open_source
+from mpi_collector.node.sources import ALL, BY_NAME, GROUPS, interrupts, schedstat, select
 
 NFS = b"""\
 device rootfs mounted on / with fstype rootfs
@@ -124,9 +122,9 @@ TEXTS = {
                         "pressure.io_full_us": 44}),
     "numa": (b"@node0:numastat\nnuma_hit 5\nnuma_miss 1\n@node0:meminfo\nNode 0 MemTotal:  1000 kB\nNode 0 MemFree: 7 kB\nNode 0 HugePages_Total: 3\n@node1:numastat\nnuma_hit 6\n",
              {"node0.numa_hit": 5, "node0.numa_miss": 1, "node0.MemFree_kB": 7, "node1.numa_hit": 6}),
-    "schedstat": (b"version 15\ntimestamp 1\ncpu0 0 0 0 0 0 0 100 20 3\ndomain0 3 1 2 3 4 5 6 7 8\ncpu1 0 0 0 0 0 0 200 30 4\n",
+    "schedstat": (schedstat.condense(b"version 15\ntimestamp 1\ncpu0 0 0 0 0 0 0 100 20 3\ndomain0 3 1 2 3 4 5 6 7 8\ncpu1 0 0 0 0 0 0 200 30 4\n"),
                   {"running_ns": 300, "waiting_ns": 50, "timeslices": 7}),
-    "interrupts": (b"@\n           CPU0       CPU1\n  0:   5   0   IO-APIC   2-edge      timer\n 24:  10  20   PCI-MSI 512-edge      nvme0q1\n 25:   1   2   PCI-MSI 513-edge      nvme0q2\nLOC: 100 200   Local timer interrupts\nERR: 3\n",
+    "interrupts": (interrupts.condense(b"           CPU0       CPU1\n  0:   5   0   IO-APIC   2-edge      timer\n 24:  10  20   PCI-MSI 512-edge      nvme0q1\n 25:   1   2   PCI-MSI 513-edge      nvme0q2\nLOC: 100 200   Local timer interrupts\nERR: 3\n"),
                    {"timer.count": 5, "nvme0q.count": 33, "LOC.count": 300, "ERR.count": 3}),
     "queue": (b"@sda\n       3        4\n@nvme0n1\n 0 0\n", {"sda.reads_in_flight": 3, "sda.writes_in_flight": 4, "nvme0n1.reads_in_flight": 0}),
     "power": (b"@package-0:intel-rapl.0:energy_uj\n123456\n@nvme:hwmon3:temp1_input\n41850\n@acpi:hwmon1:power1_average\n250000000\n",
@@ -276,153 +274,6 @@ def _by_name(text: bytes) -> dict[str, dict[str, int]]:
         name, field, value = line.split()
         out.setdefault(name, {})[field] = int(value)
     return out
-
-
-# ---- several files
-def test_files_that_come_and_go(tmp_path: Path) -> None:
-    for n in ("a", "b"):
-        (tmp_path / n).write_text(f"{n}\n")
-    files = Files(str(tmp_path), lambda: [(n, n) for n in sorted(os.listdir(tmp_path))], relist_every=1)
-    assert files.first() == b"@a\na\n@b\nb\n"
-    view = memoryview(bytearray(files.capacity))
-    (tmp_path / "c").write_text("no newline")
-    (tmp_path / "a").unlink()
-    n = files.read(view)
-    assert bytes(view[:n]) == b"@b\nb\n@c\nno newline\n"
-    files.close()
-    with pytest.raises(OSError, match="No such file"):
-        Files(str(tmp_path), lambda: [("x", "nope")])
-    with pytest.raises(OSError, match="nothing"):
-        Files(str(tmp_path), list)
-
-
-def test_a_buffer_that_is_too_small(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("x" * 10000)
-    files = Files(str(tmp_path), lambda: [("a", "a")])
-    view = memoryview(bytearray(5000))
-    assert files.read(view) == 5000
-    files.close()
-
-
-class Counting:
-    capacity = 100
-
-    def __init__(self, cost_s: float = 0.0) -> None:
-        self.reads, self.cost_s = 0, cost_s
-
-    def read(self, view: memoryview) -> int:
-        self.reads += 1
-        time.sleep(self.cost_s)
-        return 1
-
-    def close(self) -> None:
-        pass
-
-
-def test_every_nth_tick_and_the_stop() -> None:
-    inner = Counting()
-    paced = Paced(inner, "x", 4, 0)
-    view = memoryview(bytearray(10))
-    assert [paced.read_into(view, t) for t in range(6)] == [1, -SKIPPED, -SKIPPED, -SKIPPED, 1, -SKIPPED]
-    assert paced.read_into(view, -1) == 1
-
-
-def test_a_source_above_its_budget_is_read_less_often() -> None:
-    events: list[dict[str, object]] = []
-    paced = Paced(Counting(0.002), "x", 1, 100)
-    paced.on_event = events.append
-    view = memoryview(bytearray(10))
-    for tick in range(64):
-        paced.read_into(view, tick)
-    assert paced.every > 1
-    assert events[0]["type"] == "slowed"
-    assert [e["every"] for e in events] == [2**n for n in range(1, len(events) + 1)]
-
-
-def test_a_hanging_file_delays_nobody(tmp_path: Path) -> None:
-    """A FIFO that nobody writes hangs its reader: the others keep their ticks, its status says so, and it may come back."""
-
-    class Fifo:
-        def __init__(self) -> None:
-            self.capacity = 64
-            self._fd = os.open(tmp_path / "fifo", os.O_RDWR)
-            os.write(self._fd, b"hello")
-
-        def first(self) -> bytes:
-            return os.read(self._fd, 64)
-
-        read_bytes = first
-
-        def read(self, view: memoryview) -> int:
-            data = os.read(self._fd, 64)
-            view[: len(data)] = data
-            return len(data)
-
-        def close(self) -> None:
-            os.close(self._fd)
-
-    os.mkfifo(tmp_path / "fifo")
-    inner = Fifo()
-    aside = Aside(lambda: inner)
-    assert aside.first() == b"hello"
-    view = memoryview(bytearray(64))
-    took = []
-    for _ in range(5):
-        began = time.perf_counter()
-        assert aside.read(view) == -SLOW
-        took.append(time.perf_counter() - began)
-    assert min(took[1:]) < 0.5 * max(took[0], 0.02)  # only the first one waited at all
-    os.write(inner._fd, b"back")
-    deadline = time.monotonic() + 5
-    while (n := aside.read(view)) < 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert bytes(view[:n]) == b"back"
-    aside.close()
-
-
-def test_hanging_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that may block and does, at its opening or at its first read, is left out of the run and named; the others are there."""
-    monkeypatch.setattr(several, "_FIRST_S", 0.3)
-    free = threading.Event()
-
-    class Hung:
-        capacity = 64
-
-        def __init__(self, where: str) -> None:
-            if where == "open":
-                free.wait(30)
-
-        def first(self) -> bytes:
-            free.wait(30)
-            return b""
-
-    for where in ("open", "first"):
-        monkeypatch.setattr(several, "Files", lambda *_args, where=where: Hung(where))
-        began = time.monotonic()
-        probe = Probe(select("loadavg,lustre,power"))
-        assert time.monotonic() - began < 10
-        assert [s.name for s in probe.sources] == ["loadavg"]
-        assert {name: probe.reasons[name] for name in ("lustre", "power")} == dict.fromkeys(("lustre", "power"), "gave nothing within 0.3 s")
-        probe.close()
-    free.set()
-
-
-def test_a_made_text_that_grows() -> None:
-    class Reader:
-        text = b"a b 1\n"
-
-        def read(self) -> bytes:
-            return self.text
-
-        def close(self) -> None:
-            pass
-
-    made = Made(Reader())
-    made.first()
-    view = memoryview(bytearray(made.capacity))
-    Reader.text = b"x" * (2 * len(view))
-    assert made.read(view) == len(view)
 
 
 def test_absent_is_a_status(tmp_path: Path) -> None:

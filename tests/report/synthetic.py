@@ -35,6 +35,7 @@ class SynthHost:
     columns: dict[str, Int64]
     meta: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, Int64] = field(default_factory=dict)  #: {source: (rows,) statuses}; none: no such members
 
 
 def unit_kind(column: str) -> tuple[str, str]:
@@ -68,6 +69,9 @@ def members(key: str, host: SynthHost) -> Iterable[Any]:
     yield int_member(f"{key}/tick", [host.tick], rows, flat=True)
     yield int_member(f"{key}/timestamp_ns", [host.times], rows, flat=True)
     yield int_member(f"{key}/values", host.columns.values(), rows)
+    if host.sources:
+        yield text_member(f"{key}/sources", list(host.sources))
+        yield int_member(f"{key}/source_status", host.sources.values(), rows)
 
 
 def write(path: Path, hosts: Iterable[tuple[str, SynthHost]], interval_s: float = 1.0, **run: Any) -> Path:

@@ -1,30 +1,31 @@
-"""The registry: one kernel file, one module, one line here."""
+"""The registry: every module in this folder that has a source in it. One kernel file, one module; no list of them."""
 
-from .cgroup import Cgroup
-from .diskstats import Diskstats
-from .gpu import Gpu
-from .infiniband import Infiniband
-from .interrupts import Interrupts
-from .loadavg import Loadavg
-from .lustre import Lustre
-from .meminfo import Meminfo
-from .netdev import Netdev
-from .nfs import Nfs
-from .numa import Numa
-from .power import Power
-from .pressure import Pressure
-from .processes import Processes
-from .queue import Queue
-from .schedstat import Schedstat
-from .slingshot import Slingshot
-from .softnet import Softnet
-from .stat import Stat
-from .tcp import Tcp
-from .vmstat import Vmstat
+import importlib
+import pkgutil
 
-#: in reading order: what changes fastest and matters most first, what may hang last
-ALL = (Diskstats, Netdev, Stat, Vmstat, Meminfo, Loadavg, Pressure, Nfs, Infiniband, Slingshot, Tcp, Softnet, Cgroup, Numa, Queue,
-       Schedstat, Interrupts, Lustre, Gpu, Processes, Power)  # fmt: skip
+from .base import Source
+
+
+def _modules():
+    # type: () -> list
+    in_memory = getattr(__spec__.loader, "sources", None)  # an agent's, which has no folder
+    if in_memory is None:
+        return sorted(m.name for m in pkgutil.iter_modules(__path__))
+    return sorted(name[len(__name__) + 1 :] for name in in_memory if name.startswith(__name__ + "."))
+
+
+def _sources():
+    # type: () -> list
+    found = []  # type: list
+    for name in _modules():
+        module = importlib.import_module("." + name, __name__)
+        things = [t for t in vars(module).values() if isinstance(t, type) and t.__module__ == module.__name__]
+        found += [t for t in things if issubclass(t, Source) and t.name]
+    return sorted(found, key=lambda s: (s.may_block, s.order, s.name))
+
+
+#: in reading order
+ALL = tuple(_sources())
 BY_NAME = {s.name: s for s in ALL}
 GROUPS = {
     "basic": ("diskstats", "netdev", "vmstat", "meminfo", "loadavg"),

@@ -38,7 +38,9 @@ class Source:
     relist_every = 0  #: reads after which ``files`` is asked again
     every = 1  #: read at every so many ticks; a power of two
     budget_us = 0  #: what a read may take on average before it is done half as often; 0: whatever it takes
-    may_block = False  #: read in a thread of its own
+    may_block = False  #: opened and read in a thread of its own
+    start_s = 3.0  #: what may block is opened and read for the first time within this, or is not there
+    order = 50  #: sources are read in this order: what changes fastest and matters most first; what may block comes last of all
     default = True  #: is in the group default
     privileged = False  #: needs rights that users rarely have
     since = ""  #: Linux version

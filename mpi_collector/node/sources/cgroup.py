@@ -1,6 +1,7 @@
 """The cgroup of this process: CPU and its throttling, memory, I/O, pressure (Documentation/admin-guide/cgroup-v2.rst).
 
-Under a scheduler that is the job's (or its step's) on this host. With version 1 what cpuacct, cpu, memory and pids show.
+Under Slurm it is the job's on this host, all its steps together, whichever of them the collector was started in; under other
+schedulers the one that this process is in. With version 1 what cpuacct, cpu, memory and pids show.
 """
 
 import os
@@ -10,7 +11,7 @@ from ..layout import Field
 from .base import Source, is_number, labelled, scan_cells
 
 _V2 = ("cpu.stat", "memory.current", "memory.swap.current", "memory.stat", "memory.events", "io.stat", "pids.current",
-       "cpu.pressure", "memory.pressure", "io.pressure")  # fmt: skip
+       "cpu.pressure", "memory.pressure", "io.pressure", "irq.pressure")  # fmt: skip
 _V1 = (("cpuacct", "cpuacct.usage"), ("cpu", "cpu.stat"), ("memory", "memory.usage_in_bytes"), ("memory", "memory.stat"),
        ("memory", "memory.failcnt"), ("pids", "pids.current"))  # fmt: skip
 _LEVELS = (b"anon", b"file", b"shmem", b"file_dirty", b"file_writeback", b"slab", b"sock", b"cache", b"rss", b"mapped_file",
@@ -19,6 +20,7 @@ _MEMORY = (*_LEVELS, b"pgfault", b"pgmajfault", b"workingset_refault_file", b"pg
 _SINGLE = {"memory.current": b"memory_bytes", "memory.swap.current": b"swap_bytes", "pids.current": b"pids",
            "memory.usage_in_bytes": b"memory_bytes", "cpuacct.usage": b"usage_ns",
            "memory.failcnt": b"memory_limit_hits"}  # fmt: skip
+_JOB = re.compile(r"(.*/job_[0-9]+)/.*", re.S)  #: of Slurm's .../job_N/step_M/user/task_0
 _IO = {b"rbytes": b"read_bytes", b"wbytes": b"written_bytes", b"rios": b"reads", b"wios": b"writes"}
 
 
@@ -26,9 +28,11 @@ class Cgroup(Source):
     """The device is the cgroup's part: ``cpu``, ``memory``, ``pids``, ``pressure``, or a block device by number for I/O."""
 
     name = "cgroup"
+    order = 14
     kernel_file = "/sys/fs/cgroup of this process"
     doc = "the job's cgroup: CPU time and throttling, memory, I/O per device, pressure"
     several = True
+    budget_us = 20000  # with many CPUs and cgroups the kernel takes long to sum memory.stat
     since = "4.5"
 
     def files(self, root):
@@ -38,18 +42,20 @@ class Cgroup(Source):
         for line in text.split("\n"):
             _number, _, rest = line.partition(":")
             controllers, _, path = rest.partition(":")
+            path = _JOB.sub(r"\1", path)
             if path and not controllers:
                 v2 = path
             for controller in controllers.split(","):
                 if path:
-                    v1[controller] = path
+                    v1[controller] = (controllers, path)
         out = []
         for base in ("sys/fs/cgroup", "sys/fs/cgroup/unified"):
             at = _visible(root, base, v2) if v2 and os.path.exists(os.path.join(root, base, "cgroup.controllers")) else ""
             out += [(name, at + "/" + name) for name in _V2 if at and os.path.exists(os.path.join(root, at, name))]
         if not any(name == "memory.current" for name, _ in out):
             for controller, name in _V1:
-                at = _visible(root, "sys/fs/cgroup/" + controller, v1.get(controller, ""))
+                together, path = v1.get(controller, (controller, ""))  # "cpu,cpuacct" has links of either name, mostly
+                at = _visible(root, "sys/fs/cgroup/" + controller, path) or _visible(root, "sys/fs/cgroup/" + together, path)
                 if at and os.path.exists(os.path.join(root, at, name)):
                     out.append((name, at + "/" + name))
         return list(dict(out).items())
@@ -86,6 +92,8 @@ def _cells(name, lines):
     if name in _SINGLE:
         value = lines[0].strip() if lines else b""
         return [b"%s %s %s" % (part, _SINGLE[name], value)] if is_number(value) else []
+    if name == "memory.stat":
+        lines = _with_children(lines)
     out = []
     for line in lines:
         words = line.split()
@@ -97,9 +105,16 @@ def _cells(name, lines):
         elif name.endswith(".pressure") and words and words[-1].startswith(b"total=") and is_number(words[-1][6:]):
             out.append(b"pressure %s_%s_us %s" % (part, words[0], words[-1][6:]))
         elif len(words) == 2 and is_number(words[1]) and (name != "memory.stat" or words[0] in _MEMORY):
-            key = words[0].replace(b"_usec", b"_us") if name == "cpu.stat" else words[0]
+            key = words[0].replace(b"_usec", b"_us").replace(b".", b"_") if name == "cpu.stat" else words[0]
             out.append(b"%s %s%s %s" % (part, b"events_" if name == "memory.events" else b"", key, words[1]))
     return out
+
+
+def _with_children(lines):
+    # type: (list) -> list
+    """Version 1 says twice what there is: of the cgroup alone, and as ``total_`` of those below it, too."""
+    totals = [line[6:] for line in lines if line.startswith(b"total_")]
+    return totals or lines
 
 
 def _visible(root, base, path):

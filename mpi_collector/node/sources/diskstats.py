@@ -13,6 +13,7 @@ class Diskstats(Source):
     """Cumulative since boot except ``ios_in_progress``; a sector is always 512 bytes here."""
 
     name = "diskstats"
+    order = 1
     path = "proc/diskstats"
     doc = "reads, writes, discards, flushes and time of every block device"
     record_max = 512

@@ -34,10 +34,12 @@ class Gpu(Source):
     """Devices ``nvidia0`` in NVML's order, ``card1`` for AMD."""
 
     name = "gpu"
+    order = 23
     kernel_file = "NVML; /sys/class/drm/card*/device"
     doc = "GPUs: busy, memory, power, energy, temperature, clock, PCIe and NVLink traffic (NVIDIA: with the extra gpu)"
     makes_its_text = True
     may_block = True
+    start_s = _INIT_S + 3.0
     budget_us = 20000
     default = False  # calls into a driver, some milliseconds with many GPUs
     fields = (

@@ -7,6 +7,9 @@ from .base import Source, is_number, labelled, scan_cells
 
 _WORDS = 4  #: port_{xmit,rcv}_data count words of four bytes
 _KNOWN = {
+    "unicast_xmit_packets": ("packets", "packets sent to one"), "unicast_rcv_packets": ("packets", "packets received, to one"),
+    "multicast_xmit_packets": ("packets", "packets sent to many"),
+    "multicast_rcv_packets": ("packets", "packets received, to many"),
     "port_xmit_data": ("bytes", "bytes sent"), "port_rcv_data": ("bytes", "bytes received"),
     "port_xmit_packets": ("packets", "packets sent"), "port_rcv_packets": ("packets", "packets received"),
     "port_xmit_wait": ("ticks", "time with data and without credits to send it: congestion"),
@@ -29,30 +32,43 @@ _KNOWN = {
     "duplicate_request": ("requests", "requests received twice (RoCE)"),
 }  # fmt: skip
 _UNUSED = ("lifespan",)  #: a setting, not a counter
+#: names in counters_ext, and what they are called since
+_EXT = {"port_%s%s" % (n, s): o + n for s, o, names in (
+    ("_64", "port_", ("xmit_data", "rcv_data", "xmit_packets", "rcv_packets")),
+    ("", "", ("unicast_xmit_packets", "unicast_rcv_packets", "multicast_xmit_packets", "multicast_rcv_packets")),
+) for n in names}  # fmt: skip
 
 
 class Infiniband(Source):
-    """A device is a port, ``mlx5_0/1``. Data words are converted to bytes; the 64-bit counters are read where there are both."""
+    """A device is a port, ``mlx5_0/1``, or a card where the driver counts for all its ports, ``irdma0``.
+
+    Data words are converted to bytes. Older kernels have 64-bit counters in a folder of their own, ``counters_ext``; they are
+    read instead of those of 32 bits, which stop at their greatest value. Reading asks the card's firmware, which may hang.
+    """
 
     name = "infiniband"
-    kernel_file = "/sys/class/infiniband/*/ports/*/{counters,hw_counters}/*"
+    order = 20
+    kernel_file = "/sys/class/infiniband/*/ports/*/{counters,counters_ext,hw_counters}/*"
     doc = "InfiniBand, RoCE and Omni-Path ports: bytes, packets, congestion, errors"
     several = True
     relist_every = 256
+    may_block = True
+    budget_us = 20000
     fields = tuple(Field(n, u, "counter", d) for n, (u, d) in _KNOWN.items())
 
     def files(self, root):
         # type: (str) -> list
-        out = []
+        out = {}  # type: dict
         base = "sys/class/infiniband"
         for device in _names(root, base):
-            for port in _names(root, base + "/" + device + "/ports"):
-                at = "%s/%s/ports/%s" % (base, device, port)
-                for folder in ("counters", "hw_counters"):
+            at = base + "/" + device
+            places = [(device, at)] + [("%s/%s" % (device, p), "%s/ports/%s" % (at, p)) for p in _names(root, at + "/ports")]
+            for place, at in places:
+                for folder in ("counters", "counters_ext", "hw_counters"):
                     for name in _names(root, at + "/" + folder):
                         if name not in _UNUSED:
-                            out.append(("%s/%s:%s" % (device, port, name), "%s/%s/%s" % (at, folder, name)))
-        return out
+                            out["%s:%s" % (place, _EXT.get(name, name))] = "%s/%s/%s" % (at, folder, name)
+        return list(out.items())
 
     def field(self, table, name):
         # type: (str, str) -> Field

@@ -8,6 +8,7 @@ class Loadavg(Source):
     """Loads are kept as hundredths, which is exactly what the kernel prints."""
 
     name = "loadavg"
+    order = 6
     path = "proc/loadavg"
     doc = "load averages, running and existing threads"
     fields = (

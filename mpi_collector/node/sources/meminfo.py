@@ -8,6 +8,7 @@ class Meminfo(Source):
     """Numbers as printed: kB, except the ``HugePages_*`` counts."""
 
     name = "meminfo"
+    order = 5
     path = "proc/meminfo"
     doc = "memory by use, page cache, dirty pages, huge pages"
 

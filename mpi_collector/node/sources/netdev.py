@@ -13,6 +13,7 @@ class Netdev(Source):
     """``lo`` included. RDMA traffic bypasses these counters."""
 
     name = "netdev"
+    order = 2
     path = "proc/net/dev"
     doc = "bytes, packets, errors and drops of every network interface (not RDMA)"
     record_max = 512

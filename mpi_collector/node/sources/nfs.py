@@ -1,14 +1,19 @@
 """/proc/self/mountstats: NFS mounts of this mount namespace (net/sunrpc/stats.c, fs/nfs/super.c; statvers 1.0 and 1.1)."""
 
+import os
 import re
 
 from ..layout import Field
 from .base import Source, is_number, scan_cells
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 #: operations that have columns of their own; the others are summed as OTHER
 _OPS = (b"READ", b"WRITE", b"COMMIT", b"GETATTR", b"LOOKUP", b"ACCESS", b"OPEN", b"CREATE", b"REMOVE", b"SETATTR", b"READDIR",
         b"OTHER")  # fmt: skip
-_SAME = {b"READDIRPLUS": b"READDIR", b"OPEN_NOATTR": b"OPEN"}
+_SAME = {b"READDIRPLUS": b"READDIR", b"OPEN_NOATTR": b"OPEN", b"READ_PLUS": b"READ"}
 #: words of a per-op line: operations, transmissions, timeouts, bytes sent, bytes received, queue, rtt, execute (ms), errors
 _OP = ((0, b"ops", "operations", "operations done"), (1, b"transmissions", "requests", "requests sent, again or not"),
        (2, b"timeouts", "timeouts", "requests that timed out"), (3, b"sent_bytes", "bytes", "bytes sent"),
@@ -21,7 +26,7 @@ _BYTES_DOC = ("read by read()", "written by write()", "read with O_DIRECT", "wri
               "written to the server", "read by readpage(s)", "written by writepage(s)")
 _XPRT = {b"tcp": (7, 8, 9), b"rdma": (7, 8, 9), b"udp": (4, 5, 6)}  #: where sends, receives and bad transaction ids are
 _XPRT_NAMES = (b"xprt_sends", b"xprt_receives", b"xprt_bad_xids")
-_NEAR = 1 << 26  #: bytes or events that one file system's counters move while its lines are written
+_CHUNK = 1 << 18
 _ESCAPED = re.compile(rb"[\s@]")
 
 
@@ -40,34 +45,36 @@ def _fields():
     for op in (o.decode() for o in _OPS):
         out += [Field("%s_%s" % (op, name.decode()), unit, "counter", "%s: %s" % (op, doc)) for _at, name, unit, doc in _OP]
     for name in _XPRT_NAMES:
-        out.append(Field(name.decode(), "requests", "counter", "transport: " + name.decode()[5:].replace("_", " ")))
+        doc = "%s of its connections, which mounts of one server may share" % name.decode()[5:].replace("_", " ")
+        out.append(Field(name.decode(), "requests", "counter", doc))
     return tuple(out)
 
 
 class Nfs(Source):
-    """A device is a mount point; all its connections (nconnect) are summed. Mounts of one file system count once."""
+    """A device is a mount point; all its connections (nconnect) are summed. A file system in several places counts once."""
 
     name = "nfs"
-    path = "proc/self/mountstats"
+    order = 11
+    kernel_file = "/proc/self/mountstats"
     doc = "NFS client: bytes, operations, retransmits, queue, round trip and execution time of every mount"
-    record_max = 8192
+    makes_its_text = True
     may_be_empty = True
-    lists_devices = False
     since = "2.6.17"
     budget_us = 20000
     fields = _fields()
 
-    def __init__(self):
-        # type: () -> None
-        self._twins = _Twins()
+    def reader(self, root):
+        # type: (str) -> Any
+        return _Reader(root)
 
     def prepare(self, raw):
         # type: (bytes) -> bytes
         """What is known of every NFS mount, a line per value."""
         out = []  # type: list
-        for mount, lines in self._twins.first(_mounts(raw)):
-            for name, value in sorted(_mount(lines).items()):
-                out.append(b"%s %s %d" % (mount, name, value))
+        for block in _blocks(raw):
+            if _is_nfs(block):
+                place = _escape(_place(block))
+                out += [b"%s %s %d" % (place, name, value) for name, value in sorted(_mount(block.split(b"\n")[1:]).items())]
         return b"\n".join(out)
 
     def scan(self, text):
@@ -77,58 +84,78 @@ class Nfs(Source):
         return roles, problems
 
 
-def _mounts(raw):
+def _blocks(raw):
     # type: (bytes) -> list
-    """[(mount point, server, lines)] of the NFS mounts; one that hides another of the same place keeps its name alone."""
-    found = []  # type: list
-    for line in raw.split(b"\n"):
-        if line.startswith(b"device "):
-            words = line.split(b" ")
-            is_nfs = b"fstype" in words and words[-1:] != [b"fstype"] and words[words.index(b"fstype") + 1] in (b"nfs", b"nfs4")
-            found.append((_escape(words[4]), words[1].partition(b":/")[0], []) if is_nfs and len(words) > 4 else None)
-        elif found and found[-1] is not None:
-            found[-1][2].append(line.strip())
-    return list({m[0]: m for m in found if m is not None}.values())
+    """What is behind ``device `` of every mount."""
+    return (b"\n" + raw).split(b"\ndevice ")[1:]
 
 
-class _Twins:
-    """A bind mount, or another mount of the same file system, shows the very same counters again; they count once.
+def _is_nfs(block):
+    # type: (bytes) -> bool
+    words = block.partition(b"\n")[0].split(b" ")  # SERVER:/PATH mounted on PLACE with fstype nfs4 statvers=1.1
+    return len(words) > 6 and words[6] in (b"nfs", b"nfs4")
 
-    Two that once were equal stay twins until their counters are far apart: those of a file system of their own soon are, while
-    those of the same one only move a little between two lines of one reading.
+
+def _place(block):
+    # type: (bytes) -> bytes
+    return block.split(b" ", 4)[3]
+
+
+class _Reader:
+    """The NFS mounts of mountstats, each file system once.
+
+    A bind mount, or another mount that shares its file system, shows the very same counters again. The kernel's number of the
+    file system tells (major:minor in mountinfo), which is read when the mounts have changed.
     """
 
-    def __init__(self):
+    def __init__(self, root):
+        # type: (str) -> None
+        self._fd = os.open(os.path.join(root, "proc/self/mountstats"), os.O_RDONLY | os.O_CLOEXEC)
+        self._mountinfo = os.path.join(root, "proc/self/mountinfo")
+        self._heads = []  # type: list
+        self._repeated = set()  # type: set
+
+    def read(self):
+        # type: () -> bytes
+        chunks = []  # type: list
+        at = 0
+        while not chunks or chunks[-1]:
+            chunks.append(os.pread(self._fd, _CHUNK, at))
+            at += len(chunks[-1])
+        raw = b"".join(chunks)
+        if b" with fstype nfs" not in raw:
+            return b""
+        # one that hides another of the same place keeps its name alone
+        blocks = list({_place(block): block for block in _blocks(raw) if _is_nfs(block)}.values())
+        heads = [block.partition(b"\n")[0] for block in blocks]
+        if heads != self._heads:
+            self._heads, self._repeated = heads, self._look([_place(block) for block in blocks])
+        return b"".join([b"device %s\n" % block for n, block in enumerate(blocks) if n not in self._repeated])
+
+    def _look(self, places):
+        # type: (list) -> set
+        """Which of the mounts repeat one before them."""
+        numbers = {}  # type: dict
+        try:
+            with open(self._mountinfo, "rb") as f:
+                for line in f.read().split(b"\n"):
+                    words = line.split(b" ", 5)  # ID PARENT MAJOR:MINOR ROOT PLACE ...
+                    if len(words) > 5:
+                        numbers[words[4]] = words[2]
+        except OSError:  # then all of them count
+            pass
+        seen, out = set(), set()  # type: set, set
+        for n, place in enumerate(places):
+            number = numbers.get(place)
+            if number in seen:
+                out.add(n)
+            elif number:
+                seen.add(number)
+        return out
+
+    def close(self):
         # type: () -> None
-        self._known = set()  # type: set
-
-    def first(self, mounts):
-        # type: (list) -> list
-        """``mounts`` without those that repeat one before them."""
-        kept = []  # type: list
-        for place, server, lines in mounts:
-            about = _about(server, lines)
-            if not any(self._same(k[0], place, k[3], about) for k in kept):
-                kept.append((place, server, lines, about))
-        return [(place, lines) for place, _server, lines, _about in kept]
-
-    def _same(self, place, other, a, b):
-        # type: (bytes, bytes, tuple, tuple) -> bool
-        if a[0] != b[0] or len(a[1]) != len(b[1]) or len(a[1]) < 2:
-            return False
-        if a[1] == b[1] and any(a[1][1:]):  # nothing was done on either: no reason to think that they are the same
-            self._known.add((place, other))
-        elif (place, other) in self._known and any(abs(x - y) > _NEAR + x // 64 for x, y in zip(a[1], b[1])):
-            self._known.discard((place, other))
-        return (place, other) in self._known
-
-
-def _about(server, lines):
-    # type: (bytes, list) -> tuple
-    """((server, options), [age, counters of events and bytes])."""
-    head = {line.partition(b":")[0]: line.partition(b":")[2] for line in lines[:12]}
-    numbers = b" ".join([head.get(k, b"") for k in (b"age", b"events", b"bytes")]).split()
-    return (server, head.get(b"opts")), [int(n) for n in numbers if is_number(n)]
+        os.close(self._fd)
 
 
 def _mount(lines):
@@ -137,6 +164,7 @@ def _mount(lines):
     in_ops = False
     for line in lines:
         words = line.split()
+        line = line.strip()
         if line.startswith(b"bytes:"):
             out.update((n, int(w)) for n, w in zip(_BYTES, words[1:]) if is_number(w))
         elif line.startswith(b"xprt:") and len(words) > 1:

@@ -14,9 +14,11 @@ _MEMORY = (b"MemTotal", b"MemFree", b"FilePages", b"AnonPages", b"Dirty", b"Writ
 
 class Numa(Source):
     name = "numa"
+    order = 15
     kernel_file = "/sys/devices/system/node/node*/{numastat,meminfo}"
     doc = "allocations that hit or missed their NUMA node, and each node's memory"
     several = True
+    budget_us = 10000
     fields = tuple(Field(n, "pages", "counter", "pages " + d) for n, d in _STAT) + tuple(
         Field(n.decode() + "_kB", "kB", "gauge", n.decode() + " of the node") for n in _MEMORY
     )

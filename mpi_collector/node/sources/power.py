@@ -17,6 +17,7 @@ class Power(Source):
     """
 
     name = "power"
+    order = 25
     kernel_file = "/sys/class/powercap/*/energy_uj, /sys/class/hwmon/*"
     doc = "energy of packages and memory (RAPL), power and temperature sensors, NVMe drives among them"
     several = True

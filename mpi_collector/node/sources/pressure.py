@@ -4,14 +4,17 @@ from ..layout import Field
 from .base import IGNORE, LABEL, Cell, Source, is_number, name_of
 
 _RESOURCES = ("cpu", "io", "memory", "irq")
-_DOC = {"some": "time in which at least one task waited for it", "full": "time in which all that were not idle waited for it"}
+_DOC = {"some": "time in which at least one task waited for it",
+        "full": "time in which all that were not idle waited for it (cpu: Linux 5.13, irq: Linux 6.1)"}  # fmt: skip
 
 
 class Pressure(Source):
     name = "pressure"
+    order = 10
     kernel_file = "/proc/pressure/*"
     doc = "time lost waiting for CPU, I/O, memory and interrupts (PSI)"
     several = True
+    budget_us = 10000
     since = "4.20"
     fields = tuple(Field(k + "_us", "us", "counter", v) for k, v in sorted(_DOC.items(), reverse=True))
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 class Processes(Source):
     name = "processes"
+    order = 24
     kernel_file = "/proc/PID/{stat,io}"
     doc = "the user's processes by command: CPU time, memory, threads, bytes and calls of I/O"
     option_doc = """\

@@ -10,9 +10,11 @@ _NO_DEVICES = ("loop", "ram", "zram", "sr", "fd")
 
 class Queue(Source):
     name = "queue"
+    order = 16
     kernel_file = "/sys/block/*/inflight"
     doc = "reads and writes in flight on every block device at the moment of the sample"
     several = True
+    budget_us = 10000
     relist_every = 256
     default = False  # diskstats has their sum
     fields = (Field("reads_in_flight", "requests", "gauge", "reads given and not answered"),

@@ -1,16 +1,23 @@
 """/proc/schedstat: how long runnable tasks waited for a CPU (Documentation/scheduler/sched-stats.rst, versions 15 to 17)."""
 
+from ..condensed import Condensed
 from ..layout import Field
 from .base import Source, is_number, scan_keyed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Schedstat(Source):
     """Sums over all CPUs: with n CPUs they grow by up to n seconds a second."""
 
     name = "schedstat"
-    path = "proc/schedstat"
+    order = 17
+    kernel_file = "/proc/schedstat"
     doc = "time tasks ran and time they waited to run, summed over CPUs"
-    record_max = 1024
+    makes_its_text = True
+    budget_us = 5000
     since = "2.6.23"
     default = False  # the kernel prints every scheduling domain of every CPU to answer
     fields = (
@@ -19,20 +26,26 @@ class Schedstat(Source):
         Field("timeslices", "events", "counter", "times a task was put on a CPU"),
     )
 
-    def prepare(self, raw):
-        # type: (bytes) -> bytes
-        sums = [0, 0, 0]
-        seen = False
-        for line in raw.split(b"\n"):
-            if line[:3] == b"cpu":
-                words = line.split()
-                if len(words) >= 10 and all(map(is_number, words[7:10])):
-                    seen = True
-                    sums = [s + int(w) for s, w in zip(sums, words[7:10])]
-        return b"running_ns %d\nwaiting_ns %d\ntimeslices %d\n" % tuple(sums) if seen else b""
+    def reader(self, root):
+        # type: (str) -> Any
+        return Condensed(root, "proc/schedstat", condense)
 
     def scan(self, text):
         # type: (bytes) -> tuple
         roles, problems = [], []  # type: list, list
         scan_keyed(text.split(b"\n"), roles, problems)
         return roles, problems
+
+
+def condense(raw):
+    # type: (bytes) -> bytes
+    """The sums of the three numbers that end a CPU's line."""
+    sums = [0, 0, 0]
+    seen = False
+    for line in raw.split(b"\n"):
+        if line[:3] == b"cpu":
+            words = line.split()
+            if len(words) >= 10 and all(map(is_number, words[7:10])):
+                seen = True
+                sums = [s + int(w) for s, w in zip(sums, words[7:10])]
+    return b"running_ns %d\nwaiting_ns %d\ntimeslices %d\n" % tuple(sums) if seen else b""

@@ -48,10 +48,12 @@ class Slingshot(Source):
     """A device is a card, ``cxi0``."""
 
     name = "slingshot"
+    order = 21
     kernel_file = "/sys/class/cxi/*/device/telemetry/*"
     doc = "HPE Slingshot (Cassini) cards: bytes, packets, pauses, replays, errors, and the link"
     several = True
     relist_every = 256
+    may_block = True
     budget_us = 20000
     fields = (
         *(Field(n, u, "counter", d) for n, (u, d) in _COUNTERS.items()),

@@ -8,6 +8,7 @@ _COLUMNS = ((0, b"processed"), (1, b"dropped"), (2, b"squeezed"), (9, b"received
 
 class Softnet(Source):
     name = "softnet"
+    order = 13
     path = "proc/net/softnet_stat"
     doc = "packets processed, dropped and squeezed in the receive path, summed over CPUs"
     record_max = 256
@@ -15,8 +16,8 @@ class Softnet(Source):
         Field("processed", "packets", "counter", "packets taken from interfaces"),
         Field("dropped", "packets", "counter", "dropped since a CPU's backlog was full (netdev_max_backlog)"),
         Field("squeezed", "events", "counter", "times a CPU ran out of its budget with work left (netdev_budget)"),
-        Field("received_rps", "events", "counter", "times a CPU was woken to receive for another (RPS)"),
-        Field("flow_limited", "packets", "counter", "dropped by the flow limit"),
+        Field("received_rps", "events", "counter", "times a CPU was woken to receive for another (RPS); Linux 2.6.35"),
+        Field("flow_limited", "packets", "counter", "dropped by the flow limit; Linux 3.11"),
     )
 
     def prepare(self, raw):

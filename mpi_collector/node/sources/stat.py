@@ -30,6 +30,7 @@ class Stat(Source):
     """Times in USER_HZ ticks. Device ``cpu`` is the sum over all CPUs, ``cpu0`` ... are the online ones."""
 
     name = "stat"
+    order = 3
     path = "proc/stat"
     doc = "CPU time per mode in total and per CPU, interrupts, context switches, forks, running and blocked"
     fields = tuple(Field(m, "USER_HZ", "counter", "time in " + _MODE_DOC[m]) for m in _MODES)

@@ -43,9 +43,11 @@ class Tcp(Source):
     """A protocol is the device: ``tcp.TcpExt.TCPTimeouts``."""
 
     name = "tcp"
+    order = 12
     kernel_file = "/proc/net/snmp, /proc/net/netstat"
     doc = "TCP, UDP and IP: retransmits, timeouts, drops, out of order (of this network namespace)"
     several = True
+    budget_us = 10000
     fields = tuple(Field(n.decode(), u, k, d) for rows in _KEPT.values() for n, u, k, d in rows)
 
     def files(self, root):

@@ -12,6 +12,7 @@ _PAGES = ("nr_", "pg", "workingset_", "pswp", "numa_pages", "drop_", "kswapd_")
 
 class Vmstat(Source):
     name = "vmstat"
+    order = 4
     path = "proc/vmstat"
     doc = "page cache, reclaim, swap, NUMA and huge page counters"
     record_max = 128
