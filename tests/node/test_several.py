@@ -202,6 +202,10 @@ def test_who_hangs_is_not_waited_for_again(gate: tuple[Gate, Aside]) -> None:
     assert [ask(outer) for _ in range(5)] == [-SLOW] * 5
     assert inner.asked.acquire(timeout=30)
     assert not inner.asked.acquire(blocking=False)  # asked once
+    assert aside.hanging(0)  # and the process is known to have somebody in the kernel
+    inner.open.release()
+    assert outer._done.wait(30)
+    assert not aside.hanging(0)
 
 
 def test_an_answer_that_came_after_its_sample_is_not_told(gate: tuple[Gate, Aside]) -> None:
