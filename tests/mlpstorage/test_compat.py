@@ -31,7 +31,7 @@ from mpi_collector.mlpstorage import (
     collect_timeseries_sample,
 )
 from mpi_collector.mlpstorage.cluster import cluster_information
-from mpi_collector.mlpstorage.metadata import metadata, model_of, parameters_of, processes_of
+from mpi_collector.mlpstorage.metadata import metadata, parameters_of, processes_of, workload_of
 
 SUITE = ("diskstats", "vmstat", "meminfo", "loadavg", "netdev")
 
@@ -162,9 +162,14 @@ def test_metadata_has_all_keys() -> None:
                           "executed_command", "args"}  # fmt: skip
     command = ["mpirun", "-np", "8", "dlio_benchmark", "workload=unet3d_h100", "++workload.reader.batch_size=7", "--x=1"]
     assert parameters_of(command) == {"workload": "unet3d_h100", "workload.reader.batch_size": "7"}
-    assert model_of(command) == "unet3d_h100"
+    assert workload_of(command) == ("unet3d", "h100")
+    assert workload_of(["python", "bench.py", "--model", "llama3-8b"]) == ("llama3-8b", None)
+    assert workload_of(["true"]) == (None, None)
     assert processes_of(command, 3) == 8
-    assert processes_of(["./run", "a=b", "-n", "9"], 3) == 3
+    for launch in ("srun -N2 -n4 ./x", "env A=1 /opt/bin/mpiexec -f h -n 4 ./x", "mpirun --np=4 ./x", "srun --ntasks 4 ./x"):
+        assert processes_of(launch.split(), 3) == 4
+    for none in ("./run a=b -n 9", "python train.py -n 9", "mpirun ./x", ""):
+        assert processes_of(none.split(), 3) == 3
 
 
 # ---- samples

@@ -244,9 +244,13 @@ def test_cgroup_v1(tmp_path: Path) -> None:
 # ---- secrets
 def test_no_secret_of_the_environment() -> None:
     given_ = {"SLURM_JOB_ID": "7", "SLURM_JWT": "ey", "AWS_SECRET_ACCESS_KEY": "x", "OMPI_MCA_btl": "tcp", "OMPI_MCA_sec_basic_key": "x",
-              "UCX_TLS": "rc", "GITHUB_TOKEN": "x", "HOME": "/root", "PBS_JOBCOOKIE": "x", "FI_PROVIDER": "tcp;http://u:p@h/"}  # fmt: skip
+              "UCX_TLS": "rc", "GITHUB_TOKEN": "x", "HOME": "/root", "PBS_JOBCOOKIE": "x", "FI_PROVIDER": "tcp;http://u:p@h/",
+              "OMPI_MCA_orte_precondition_transports": "dab2cfe7a65b5507-6d6f8880772fb1b8", "OMPI_MCA_orte_hnp_uri": "1.0;tcp://h:1",
+              "OMPI_MCA_plm_rsh_args": "-i key", "PMIX_SECURITY_MODE": "native", "OMPI_MCA_io": "romio321"}  # fmt: skip
     assert system.environment(given_) == {
-        "SLURM_JOB_ID": "7", "OMPI_MCA_btl": "tcp", "UCX_TLS": "rc", "FI_PROVIDER": "tcp;http://***@h/"}
+        "SLURM_JOB_ID": "7", "OMPI_MCA_btl": "tcp", "UCX_TLS": "rc", "FI_PROVIDER": "tcp;http://***@h/", "OMPI_MCA_io": "romio321"}
+    ours = {"MPI_COLLECTOR_OWN": "OMPI_MCA_btl,FI_PROVIDER,SLURM_OVERLAP"}
+    assert set(system.environment({**given_, **ours})) == {"SLURM_JOB_ID", "UCX_TLS", "OMPI_MCA_io"}
 
 
 @pytest.mark.parametrize("options", [
