@@ -57,7 +57,13 @@ def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # before anything was started, or of a verb that has nothing to save
+        return 130
+
+
+def _run(words: list[str]) -> int:
     verbs = _verbs()
     if words and words[0] in verbs:
         return verbs[words[0]](words[1:])
