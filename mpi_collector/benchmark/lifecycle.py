@@ -36,6 +36,7 @@ class LifecyclePlan(CollectPlan):
     hosts: list[HostSpec] = field(default_factory=list)
     hosts_from: str = "this host"
     transport: str = "auto"
+    transport_why: str = "asked for"  #: unless it is auto
     mpi_bin: str | None = None
     mpi_params: list[str] = field(default_factory=list)
     ssh_username: str | None = None
@@ -63,7 +64,7 @@ def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], Any]) -> 
             raise TransportError("--transport local, but other hosts than this one are named")
         return Choice("local", "asked for" if asked == "local" else "only this host is named")
     if asked == "ssh":
-        return Choice("ssh", "asked for")
+        return Choice("ssh", plan.transport_why)
     if asked == "auto" and verb not in _MPI_BENCHMARKS:
         return Choice("ssh", f"{verb} is no MPI job")
     try:
@@ -157,8 +158,13 @@ def unusable(
 
     One broken host would fail the whole launch, and so does one that is named twice.
     """
-    from mpi_collector.transport.preflight import check_ranks
+    from mpi_collector.transport.preflight import check_by_launcher, check_ranks, question
 
+    if not choice.launcher.profile.ssh_variable:  # it reaches hosts that nobody may log in to
+        with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
+            argv, environ = ranks_launch(plan, choice, plan.hosts, directory, question())
+            names = known_names(plan.hosts)
+            return check_by_launcher(argv, environ, names, plan.hosts, plan.sampling.start_timeout_s).broken, {}
     checked = to_check(plan, choice)
     found = check_ranks(checked, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, progress)
     own = " ".join(map(str, same_host_key(identity())))
@@ -174,20 +180,20 @@ def unusable(
 def to_check(plan: LifecyclePlan, choice: Choice) -> list[HostSpec]:
     """The hosts that ``unusable`` looks at over ssh."""
     if not choice.launcher.profile.ssh_variable or any(v in os.environ for v in _ALLOCATIONS):
-        return []  # these launchers reach hosts that nobody else may log in to
+        return []
     here = local_names([h.name for h in plan.hosts])
     return [h for h in plan.hosts if h.name not in here]
 
 
 def ranks_launch(
-    plan: LifecyclePlan, choice: Choice, hosts: Sequence[HostSpec], directory: str
+    plan: LifecyclePlan, choice: Choice, hosts: Sequence[HostSpec], directory: str, argv: Sequence[str] = ()
 ) -> tuple[list[str], dict[str, str]]:
-    """(words, environment) of the launch of one rank on each of ``hosts``; its host file goes into ``directory``."""
+    """(words, environment) of the launch of one rank, or ``argv``, on each host; its host file goes into ``directory``."""
     from mpi_collector.transport.profiles import hostfile_text, launch_command
 
     hostfile = Path(directory) / "hosts"
     hostfile.write_text(hostfile_text(choice.launcher.profile, hosts))
-    argv = [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
+    argv = argv or [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
     user = ["-l", plan.ssh_username] if plan.ssh_username else []
     launch = launch_command(choice.launcher, hosts, argv, plan.mpi_params, hostfile, os.getuid() == 0, ssh_args=user)
     return launch.argv, {**os.environ, **launch.environ_additions}

@@ -107,11 +107,12 @@ def _plan(verb: str, args: argparse.Namespace) -> LifecyclePlan:
     except (HostsError, OSError) as e:
         say(str(e))
         sys.exit(2)
-    transport = "ssh" if args.exec_type == "docker" and args.transport == "auto" and hosts else args.transport
+    docker = args.exec_type == "docker" and args.transport == "auto" and bool(hosts)
     return LifecyclePlan(
         sampling_options(args), args.results_dir, args.json, args.command, args.strict, BENCHMARKS[verb], args.skip_timeseries,
         args.report == "auto",
-        hosts=hosts, hosts_from=origin, transport=transport, mpi_bin=args.mpi_bin, mpi_params=args.mpi_params,
+        hosts=hosts, hosts_from=origin, transport="ssh" if docker else args.transport,
+        transport_why="--exec-type docker" if docker else "asked for", mpi_bin=args.mpi_bin, mpi_params=args.mpi_params,
         ssh_username=args.ssh_username, ssh_fanout=args.ssh_fanout, ssh_timeout_s=args.ssh_timeout,
     )  # fmt: skip
 
@@ -146,11 +147,13 @@ def _print_what_if(plan: LifecyclePlan, choice: Choice) -> None:
 
 
 def _print_launch(plan: LifecyclePlan, choice: Choice) -> None:
-    from mpi_collector.transport.preflight import ranks_command
+    from mpi_collector.transport.preflight import question, ranks_command
 
     if looked_at := to_check(plan, choice):
         _print_sessions("checks", plan, looked_at, ranks_command())
     with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
+        if not choice.launcher.profile.ssh_variable:
+            print(f"checks: {shlex.join(ranks_launch(plan, choice, plan.hosts, directory, question())[0])}")
         argv, environ = ranks_launch(plan, choice, plan.hosts, directory)
         for line in (Path(directory) / "hosts").read_text().splitlines():
             print(f"host file: {line}")

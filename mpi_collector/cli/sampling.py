@@ -100,7 +100,9 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
         help="send new rows to rank 0 or the launcher every S seconds, for hosts that lose power (off)")  # fmt: skip
     add("--start-timeout", type=seconds(0.1), default=30.0, metavar="S", help="wait for the hosts to be sampling (30)")
     add("--gather-timeout", type=seconds(0.1), default=60.0, metavar="S", help="wait for a host's table at the end (60)")
-    add("--strict", action="store_true", help="exit 3 when the recording is incomplete though the job succeeded")
+    add("--strict", action="store_true",
+        help="exit 3 when the recording is incomplete though the job succeeded; of a benchmark verb also 2, before the job, "
+             "when a host cannot be recorded")  # fmt: skip
     add("--quiet", action="store_true", help="warnings and errors only")
     add("--verbose", action="store_true", help="say of every host what was found and done")
 

@@ -101,7 +101,7 @@ def metadata_document(
         snapshots={**slim, "collection_method": run["collection_method"]},
         timeseries=_series(files, run, series) if series else None,
         args={**run["options"], "hosts": run["hosts_requested"]},
-        num_processes=processes_of(command, len(run["hosts"])),
+        num_processes=processes_of(command, len(run["hosts_requested"])),
         extra={
             "cluster_info_file": files.path("cluster_info.json").name,
             "hosts_requested": run["hosts_requested"],

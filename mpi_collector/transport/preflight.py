@@ -6,9 +6,11 @@ Launchers say little about the one host that keeps a launch of hundreds from com
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,12 +34,17 @@ class Findings:
 
 
 def ranks_command() -> str:
-    """What a host is asked: this same interpreter, with this same package."""
+    """What a host is asked over ssh: see ``question``."""
+    return f"exec {shlex.join(question())}"
+
+
+def question() -> list[str]:
+    """A program that answers for this same interpreter with this same package."""
     home = str(Path(__file__).resolve().parents[2])
     program = f"import sys; sys.path.append({home!r}); import mpi_collector, numpy, mpi4py; " \
               "from mpi_collector.node.identity import identity, same_host_key; " \
               f"print({_DONE!r}, mpi_collector.__version__, *same_host_key(identity()))"  # fmt: skip
-    return f"exec {shlex.quote(sys.executable)} -c {shlex.quote(program)}"
+    return [sys.executable, "-c", program]
 
 
 def check_ranks(
@@ -55,6 +62,31 @@ def check_ranks(
 def check_reachable(hosts: Sequence[HostSpec], user: str | None, fanout: int, timeout_s: float) -> dict[str, str]:
     """{host: what is wrong} of those to which ssh does not get through."""
     return asyncio.run(_check_all(hosts, user, fanout, timeout_s, _nothing, f"echo '{_DONE}' {__version__}")).broken
+
+
+def check_by_launcher(
+    argv: Sequence[str], environ: Mapping[str, str], names: Mapping[str, str], hosts: Sequence[HostSpec], timeout_s: float
+) -> Findings:
+    """The same where hosts cannot be logged in to: ``argv`` launches ``question`` on each of them.
+
+    ``names``: {any name of a host: the one it was asked for by}. A launcher that says nothing of any host is no verdict.
+    """
+    quiet = subprocess.DEVNULL
+    try:
+        done = subprocess.run(argv, env=dict(environ), stdin=quiet, capture_output=True, timeout=timeout_s, check=False)
+        out, err = done.stdout, done.stderr
+    except subprocess.TimeoutExpired as e:
+        out, err = e.stdout or b"", e.stderr or b""
+    answers = [_answer(line) for line in out.decode("utf-8", "replace").splitlines()]
+    there = {names.get(who.partition(" ")[0].partition(".")[0], ""): version for version, who in answers if version}
+    everybody = len({who for version, who in answers if version}) >= len(hosts)  # under whatever names
+    why = "\n".join(line for line in err.decode("utf-8", "replace").splitlines() if "rror" in line)
+    found = Findings()
+    for host in hosts if {h.name for h in hosts} & set(there) else []:
+        said = f"{_DONE} {there[host.name]}" if host.name in there else ""
+        if (said or not everybody) and (problem := judge(1, said, why)):
+            found.broken[host.name] = problem
+    return found
 
 
 def _nothing(what: str, done: int, total: int) -> None:
@@ -101,6 +133,10 @@ async def _check(host: str, user: str | None, timeout_s: float, command: str) ->
     )
     try:
         out, err = await asyncio.wait_for(process.communicate(), timeout_s)
+    except asyncio.CancelledError:  # called off
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise
     except asyncio.TimeoutError:
         process.kill()
         await process.wait()

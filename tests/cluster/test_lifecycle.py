@@ -129,7 +129,9 @@ def test_codes_and_signals_are_passed_on(bed: Bed, openmpi: Mpi, verb: str) -> N
     """0, 7, death by signal; stdin reaches the job; each says which transport and why; the files are complete up to then."""
     for script, code in (("cat; exit 0", 0), ("cat; exit 7", 7), ("cat; sleep 0.5; kill -9 $$", 137)):
         results = bed.directory("results")
-        job = bed.start(0, run_words(openmpi.python, verb, results, "sh", "-c", script))
+        began = bed.share / "began"
+        command = ("sh", "-c", f"date +%s%N >{began}; {script}")
+        job = bed.start(0, run_words(openmpi.python, verb, results, *command))
         job.type("through\n")
         assert job.process.stdin is not None
         job.process.stdin.close()
@@ -142,6 +144,8 @@ def test_codes_and_signals_are_passed_on(bed: Bed, openmpi: Mpi, verb: str) -> N
             assert run.run["verdict"]["verdict"] == "complete"
             assert all(host.tick[0] == 0 and host.tick[-1] == -1 for host in run.values())
             assert all(len(host) >= (6 if code == 137 else 2) for host in run.values())
+            assert all(host.timestamp_ns[0] < int(began.read_text()) for host in run.values())  # confirmed sampling
+        check_documents(results, "mpi" if verb == "training" else "ssh", code, command)
 
 
 def test_the_job_is_killed_in_the_middle(bed: Bed, wheel_mpi: Mpi) -> None:
@@ -214,15 +218,17 @@ def test_a_launch_that_does_not_come_up(bed: Bed, openmpi: Mpi) -> None:
         assert sorted(run) == ["node1", "node2", "node3"]
 
 
-def test_the_collectors_launch_dies(bed: Bed, openmpi: Mpi) -> None:
-    """kill -9 of the collectors' mpirun in the middle: the job goes on, its exit code is passed on, the spools are there."""
+@pytest.mark.parametrize(("code", "strict"), [(7, 7), (0, 3)])
+def test_the_collectors_launch_dies(bed: Bed, openmpi: Mpi, code: int, strict: int) -> None:
+    """kill -9 of the collectors' mpirun in the middle: the job goes on, its failure is passed on, --strict makes 3 of its success."""
     results = bed.directory("results")
-    job = bed.start(0, run_words(openmpi.python, "training", results, "sh", "-c", "sleep 4; exit 7", extra=("--gather-timeout", "4")))
+    script, extra = f"sleep 4; exit {code}", ("--gather-timeout", "4", "--strict")
+    job = bed.start(0, run_words(openmpi.python, "training", results, "sh", "-c", script, extra=extra))
     run = job.recording()
     time.sleep(1)
     launcher = next(p for p in descendants(job.process.pid) if any("--bridge" in w for w in p.words))
     launcher.signal(signal.SIGKILL)
-    assert job.finish(60) == 7
+    assert job.finish(60) == strict
     assert "Traceback" not in job.err
     poll("no collector left", 15, lambda: not bed.all_ranks())
     assert any(bed.spools(k) == [f"{run}/node{k}"] for k in (1, 2, 3))
