@@ -42,9 +42,9 @@ def test_answers_of_a_launcher(tmp_path: Path) -> None:
     hosts = [HostSpec("a"), HostSpec("b")]
     names = {"a": "a", "b": "b"}
 
-    def broken(*lines: str) -> dict[str, str]:
+    def broken(*lines: str, error: str = "error: execve(): /x/python: not there") -> dict[str, str]:
         script = tmp_path / "launcher"
-        script.write_text("".join(f"echo '{line}'\n" for line in lines) + "echo 'error: execve(): /x/python: not there' >&2; exit 2\n")
+        script.write_text("".join(f"echo '{line}'\n" for line in lines) + f"echo '{error}' >&2; exit 2\n")
         return check_by_launcher(["sh", str(script)], os.environ, names, hosts, 20).broken
 
     here = f"mpi_collector is here {__version__}"
@@ -52,4 +52,5 @@ def test_answers_of_a_launcher(tmp_path: Path) -> None:
     assert list(broken(f"{here} a.example boot 1")) == ["b"]
     assert "execve(): /x/python: not there" in broken(f"{here} a boot 1")["b"]
     assert "has mpi_collector 0.0.0" in broken(f"{here} a boot 1", "mpi_collector is here 0.0.0 b boot 2")["b"]
+    assert broken(f"{here} a boot 1", error="") == {}
     assert broken(f"{here} nid1 boot 1") == broken(f"{here} nid1 boot 1", f"{here} a boot 2") == broken() == {}

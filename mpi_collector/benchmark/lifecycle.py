@@ -163,6 +163,7 @@ def unusable(
     if not choice.launcher.profile.ssh_variable:  # it reaches hosts that nobody may log in to
         with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
             argv, environ = ranks_launch(plan, choice, plan.hosts, directory, question())
+            argv = [word for word in argv if word != "--unbuffered"]  # whole lines of one task after the other
             names = known_names(plan.hosts)
             return check_by_launcher(argv, environ, names, plan.hosts, plan.sampling.start_timeout_s).broken, {}
     checked = to_check(plan, choice)

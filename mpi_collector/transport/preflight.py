@@ -69,7 +69,8 @@ def check_by_launcher(
 ) -> Findings:
     """The same where hosts cannot be logged in to: ``argv`` launches ``question`` on each of them.
 
-    ``names``: {any name of a host: the one it was asked for by}. A launcher that says nothing of any host is no verdict.
+    ``names``: {any name of a host: the one it was asked for by}. Where nobody answers, or nothing is said to be wrong, there
+    is no verdict: the launch itself will tell.
     """
     quiet = subprocess.DEVNULL
     try:
@@ -84,7 +85,7 @@ def check_by_launcher(
     found = Findings()
     for host in hosts if {h.name for h in hosts} & set(there) else []:
         said = f"{_DONE} {there[host.name]}" if host.name in there else ""
-        if (said or not everybody) and (problem := judge(1, said, why)):
+        if (said or (why and not everybody)) and (problem := judge(1, said, why)):
             found.broken[host.name] = problem
     return found
 
