@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from mpi_collector import __version__
 from mpi_collector.transport.hosts import HostSpec
-from mpi_collector.transport.preflight import check_ranks, judge
+from mpi_collector.transport.preflight import check_by_launcher, check_ranks, judge
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,25 @@ def test_judge(code: int, out: str, err: str, words: str) -> None:
 
 
 def test_names_that_are_refused_reach_no_ssh() -> None:
-    found = check_ranks([HostSpec("-oProxyCommand=x"), HostSpec("a;reboot")], None, 4, 5.0)
+    found = check_ranks([HostSpec("-oProxyCommand=x"), HostSpec("a;reboot")], None, 4, 5.0).broken
     assert list(found) == ["-oProxyCommand=x", "a;reboot"]
     assert all("no host name" in why for why in found.values())
+
+
+def test_answers_of_a_launcher(tmp_path: Path) -> None:
+    """Hosts that do not answer while others do are broken; names that are not known, or silence, prove nothing."""
+    hosts = [HostSpec("a"), HostSpec("b")]
+    names = {"a": "a", "b": "b"}
+
+    def broken(*lines: str, error: str = "error: execve(): /x/python: not there") -> dict[str, str]:
+        script = tmp_path / "launcher"
+        script.write_text("".join(f"echo '{line}'\n" for line in lines) + f"echo '{error}' >&2; exit 2\n")
+        return check_by_launcher(["sh", str(script)], os.environ, names, hosts, 20).broken
+
+    here = f"mpi_collector is here {__version__}"
+    assert broken(f"{here} a.example boot 1", "noise", f"{here} b boot 2") == {}
+    assert list(broken(f"{here} a.example boot 1")) == ["b"]
+    assert "execve(): /x/python: not there" in broken(f"{here} a boot 1")["b"]
+    assert "has mpi_collector 0.0.0" in broken(f"{here} a boot 1", "mpi_collector is here 0.0.0 b boot 2")["b"]
+    assert broken(f"{here} a boot 1", error="") == {}
+    assert broken(f"{here} nid1 boot 1") == broken(f"{here} nid1 boot 1", f"{here} a boot 2") == broken() == {}

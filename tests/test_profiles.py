@@ -186,10 +186,12 @@ def test_what_is_no_launcher_is_passed_over(site: Callable[..., Site]) -> None:
 
 
 def test_mpi_bin(site: Callable[..., Site], tmp_path: Path) -> None:
-    """A program, a directory, the directory above its bin, a name on PATH; taken whatever mpi4py is linked to."""
+    """A program, a directory, the directory above its bin, a name on PATH; refused when mpi4py is linked to another MPI."""
     here = site({"opt/bin/mpirun": OMPI4, "other/mpiexec": MPICH, "own/mpirun": OMPI5, "path/srun": SLURM})
     for given_, name in (("opt/bin/mpirun", "Open MPI 4"), ("opt/bin", "Open MPI 4"), ("opt", "Open MPI 4"), ("other", "MPICH")):
-        found = here.find(str(tmp_path / given_), library="Intel(R) MPI Library")
+        found = here.find(str(tmp_path / given_), library="Open MPI v4.1.4" if "opt" in given_ else "Intel(R) MPI Library")
+        with pytest.raises(LauncherError, match=f"is {name}'s, but mpi4py uses Fujitsu MPI"):
+            here.find(str(tmp_path / given_), library="Fujitsu MPI 4")
         assert (found.profile.name, found.reason) == (name, "from --mpi-bin")
     assert here.find("srun").profile.name == "Slurm"
     for wrong in (str(tmp_path / "none"), str(tmp_path / "path" / "none"), "none"):
@@ -239,7 +241,8 @@ def test_open_mpi() -> None:
     base = ["--bind-to", "none", "--map-by", "ppr:1:node", "--hostfile", "/tmp/H", "-np", "2"]
     for name, more in (("Open MPI 5", []), ("Open MPI 4", ["--enable-recovery"])):
         words = plan(name, "--mca", "btl_tcp_if_include", "eth0", PYTHONPATH=os.getcwd(), HOME="/", MPI4PY_LIBMPI="x", SECRET="x")
-        assert words == [*base, *more, "-x", "MPI4PY_LIBMPI", "-x", "PYTHONPATH", "--mca", "btl_tcp_if_include", "eth0"]
+        exported = [w for name in ("MPI4PY_LIBMPI", "MPI_COLLECTOR_OWN", "PYTHONPATH") for w in ("-x", name)]
+        assert words == [*base, *more, *exported, "--mca", "btl_tcp_if_include", "eth0"]
         assert additions(name)["SLURM_OVERLAP"] == "1"
         assert "OMPI_ALLOW_RUN_AS_ROOT" not in additions(name)
         assert {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"} < set(additions(name, root=True))

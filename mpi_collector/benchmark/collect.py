@@ -8,15 +8,15 @@ import secrets
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mpi_collector import __version__
+from mpi_collector.benchmark.account import described, listed, run_document, suite_facts
 from mpi_collector.benchmark.command import Command, CommandError
-from mpi_collector.benchmark.dlio import marks_of_run, places
-from mpi_collector.benchmark.ending import Ending, LeaveNow, Signals
+from mpi_collector.benchmark.ending import CalledOff, Ending, LeaveNow, Signals
 from mpi_collector.benchmark.environment import (
     RUN_VARIABLE,
     launcher_pid,
@@ -28,13 +28,11 @@ from mpi_collector.benchmark.environment import (
 from mpi_collector.benchmark.page import write_page
 from mpi_collector.benchmark.teller import Teller
 from mpi_collector.node import marks
-from mpi_collector.node.compat import mono_ns, wall_ns
-from mpi_collector.node.decode import STATUS_NAMES
+from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.spool import user_directory
 from mpi_collector.output.files import ResultsError, RunFiles, announce, release, reserve
 from mpi_collector.output.sink import FileSink
-from mpi_collector.report.verdict import verdict
-from mpi_collector.transport.base import HostState, RootLike, TransportError
+from mpi_collector.transport.base import RootLike, TransportError
 from mpi_collector.transport.launcher import Launch
 from mpi_collector.transport.options import SamplingOptions
 
@@ -58,6 +56,10 @@ class CollectPlan:
     usable_first: bool = False  #: with ``strict``, a broken host keeps the job from starting
 
 
+class Unfit(TransportError):
+    """Some host cannot be recorded, and --strict wants all of them."""
+
+
 class Collection:
     """One run of ``collect`` as rank 0 or as the only process."""
 
@@ -66,9 +68,12 @@ class Collection:
         self.everybody = False
         self._command: Command | None = None
         self._ending: Ending | None = None
+        self._opened = False
+        self.command_ns: tuple[int, int] | None = None  #: when COMMAND ran, by the monotonic clock
         self.result: dict[str, Any] = {}
         self.exit_code = 0
         self.unusable: dict[str, str] = {}  #: hosts that were asked for and left out, and why
+        self.aliases: dict[str, str] = {}  #: further names of hosts
 
     def reserve(self) -> None:
         """Take the names of the run. ResultsError before anything starts."""
@@ -77,23 +82,39 @@ class Collection:
         self.run = f"{self.files.stem}-{name}"
         announce(self.files, {"run": self.run, "pid": os.getpid()})
 
-    def record(self, root: RootLike) -> int:
-        """The whole run; returns the exit code. A failure of ours never becomes COMMAND's."""
-        with Signals() as signals:
+    def record(self, make: Callable[[], RootLike]) -> int:
+        """The whole run on the root that ``make`` gives; returns the exit code. A failure of ours never becomes COMMAND's."""
+        with Signals(bool(self.plan.command)) as signals:
             try:
-                return self._record(root, signals)
+                return self._outcome(make, signals)
             except LeaveNow:
-                return self._leave(root)
-            except TransportError:  # nothing has started: the caller knows what to do without us
-                raise
-            except Exception as e:  # noqa: BLE001 - whatever it is, the job goes on
-                return self._unrecorded(e, signals)
+                return self._leave()
+
+    def _outcome(self, make: Callable[[], RootLike], signals: Signals) -> int:
+        try:
+            signals.alert()
+            return self._record(make(), signals)
+        except CalledOff as e:
+            return self._called_off(e)
+        except TransportError:  # nothing has started: the caller knows what to do without us
+            raise
+        except Exception as e:  # noqa: BLE001 - whatever it is, the job goes on
+            return self._unrecorded(e, signals)
 
     def _record(self, root: RootLike, signals: Signals) -> int:
-        self.begin(root)
+        self.begin(root, signals.calm)
+        try:
+            signals.call_off()
+        except CalledOff as e:  # too late to leave without a trace: everybody samples
+            self.say(str(e))
+            self.exit_code = e.code
+            return self.end(f"signal {signal.Signals(e.number).name}")
+        began = mono_ns()
         self._command = self._start_command()
         absent = self._command is None and self.plan.command
         why = "command not started" if absent else self._wait(signals, self._command)
+        if why == "command":
+            self.command_ns = began, mono_ns()
         if why == "launcher":
             root.keep()
             release(self.files)
@@ -103,6 +124,7 @@ class Collection:
 
     def _unrecorded(self, error: Exception, signals: Signals) -> int:
         """Something of ours broke: leave COMMAND alone."""
+        signals.calm()
         self.everybody = self.give_up(error)
         self._command = self._command or self._start_command()
         if self._command is None:
@@ -124,29 +146,44 @@ class Collection:
         release(self.files)
         return everybody
 
-    def _leave(self, root: RootLike) -> int:
+    def _called_off(self, why: CalledOff) -> int:
+        """Nobody samples yet: leave no trace."""
+        self.say(str(why))
+        if self._opened:
+            try:
+                self.everybody = self.root.dismiss(True)
+            except Exception as e:  # noqa: BLE001 - it may be half made
+                self.everybody = False
+                self.teller.detail(f"{type(e).__name__}: {e}")
+        release(self.files)
+        return why.code
+
+    def _leave(self) -> int:
         """Ctrl-C twice: nothing is waited for, and nothing is thrown away."""
         self.everybody = False
         try:
-            root.keep()
+            if self._opened:
+                self.root.keep()
         except Exception as e:  # noqa: BLE001 - wherever it was, it may be half made
             self.say(f"warning: {type(e).__name__}: {e}")
         release(self.files)
-        self.say(f"left; what was sampled is kept on every host: mpi_collector recover {self.run}")
+        kept = f"what was sampled is kept on every host: mpi_collector recover {self.run}"
+        self.say(f"left; {kept if self._opened else 'nothing was started'}")
         code = self._command.exit_code() if self._command is not None else None
         return code if code is not None else 128 + signal.SIGINT
 
-    def begin(self, root: RootLike) -> None:
-        """Everybody ready and sampling."""
-        self.root = root
+    def begin(self, root: RootLike, calm: Callable[[], None] = lambda: None) -> None:
+        """Everybody ready and sampling. ``calm`` is called when somebody is about to."""
+        self.root, self._opened = root, True
         root.open({"benchmark": self.plan.benchmark, "version": __version__, "stem": self.files.stem})
         self._announce()
         broken = {**self.unusable, **{h.key: h.error for h in root.hosts if h.error}}
         if broken and self.plan.strict and self.plan.usable_first:
             root.dismiss(True)
-            raise TransportError(f"not every host can be recorded: {listed(broken)}")
+            raise Unfit(f"not every host can be recorded: {listed(broken)}")
+        calm()
         root.start()
-        self._started_ns = mono_ns()
+        self.started_ns = mono_ns()
 
     def end(self, why: str, command: Command | None = None) -> int:
         """Stop, gather, write, let everybody go. The exit code."""
@@ -160,6 +197,8 @@ class Collection:
                 self.say(f"{host.key}: {warning}")
         for key, why in [*self.unusable.items(), *((h.key, h.error) for h in hosts if h.error)]:
             self.say(f"warning: {key} is not recorded: {why}")
+        for name, other in {**self.aliases, **getattr(self.root, "aliases", {})}.items():
+            self.say(f"warning: {name} is the same host as {other}: recorded once, as {other}")
         for rank in self.root.missing_ranks:
             self.say(f"warning: rank {rank} sent no hello within {self.plan.sampling.start_timeout_s:g} s")
         interval = self.plan.sampling.interval_s
@@ -184,7 +223,7 @@ class Collection:
             return Command(argv, {**environ, RUN_VARIABLE: self.run}, reads_nothing(pid))
         except CommandError as e:
             self.say(str(e))
-            self.exit_code = 127
+            self.exit_code = e.code
             return None
 
     def _wait(self, signals: Signals, command: Command | None) -> str:
@@ -202,7 +241,7 @@ class Collection:
         if not self.plan.command:
             beside = Path(self.plan.sampling.spool_dir) / user_directory() / self.run
             count = len(marks.read(str(self.files.marks))) + len(marks.read(marks.path_in(str(beside))))
-            facts = {"elapsed_s": (mono_ns() - self._started_ns) * 1e-9, "marks": count}
+            facts = {"elapsed_s": (mono_ns() - self.started_ns) * 1e-9, "marks": count}
             self.teller.status({**facts, **self.root.status()})
         return self.root.idle()
 
@@ -210,6 +249,7 @@ class Collection:
     def _save(self, why: str, command: Command | None) -> bool:
         """Stop, gather, write. True when the files are there."""
         self.teller.progress("stopping", 0, len(self.root.hosts))
+        self.ended_ns = mono_ns()
         self.root.stop()
         sink = None
         try:
@@ -217,8 +257,8 @@ class Collection:
             json = keep and self._wants_json()
             sink = FileSink(self.files, json, keep)
             self.root.gather(sink, lambda done, total: self.teller.progress("gathering", done, total), json)
-            self.result = self._run_document(why, command)
-            sink.finish(self.result, self._suite_facts())
+            self.result = run_document(self, why, command)
+            sink.finish(self.result, suite_facts(self))
         except OSError as e:
             if sink is not None:
                 sink.abandon()
@@ -257,69 +297,10 @@ class Collection:
             self.say(f"the JSON would have about {estimate / 1e9:.1f} GB and is skipped; mpi_collector export makes it later")
         return estimate <= _JSON_AUTO_BYTES
 
-    def _run_document(self, why: str, command: Command | None) -> dict[str, Any]:
-        root, options = self.root, self.plan.sampling
-        hosts = {h.key: h for h in root.hosts}
-        doc = {
-            "format": 1, "program": f"mpi_collector {__version__}", "run": self.run, "stem": self.files.stem,
-            "benchmark": self.plan.benchmark, "collection_method": root.method, "ended_by": why,
-            "hosts": [k for k, h in hosts.items() if h.collected or h.rescued],
-            "hosts_requested": [*hosts, *self.unusable],
-            "hosts_partial": {**{k: h.error for k, h in hosts.items() if h.error}, **self.unusable},
-            "missing_ranks": root.missing_ranks,
-            "t0_ns": root.t0_ns, "start_ns": root.epoch_ns, "end_ns": root.epoch_ns + mono_ns() - self._started_ns,
-            "interval_ns": options.interval_ns, "capacity": root.capacity, "options": options.to_dict(),
-            "warnings": {k: h.ready.get("warnings") for k, h in hosts.items() if h.ready.get("warnings")},
-            "clock_bound_ns": {k: h.clock_bound_ns for k, h in hosts.items()},
-            "facts": {k: h.facts for k, h in hosts.items() if h.collected or h.rescued},
-            "marks": self._marks(hosts),
-            "command": getattr(self, "command_argv", None),
-            "command_exit_code": command.exit_code() if command else None,
-            "written_ns": wall_ns(),
-        }  # fmt: skip
-        doc["verdict"] = verdict(doc)
-        return doc
-
-    def _marks(self, hosts: dict[str, HostState]) -> list[dict[str, Any]]:
-        """All marks of the run in order: of its hosts, and of those that only see the results directory (wall clock)."""
-        out = [dict(m, host=k) for k, h in hosts.items() for m in h.facts.get("marks", [])]
-        for mark in marks.read(str(self.files.marks)):
-            out.append({"text": mark["text"], "edge": mark["edge"], "utc_ns": mark["wall_ns"], "host": None})
-        out += marks_of_run(places(self.files.directory, self.plan.command), self.root.epoch_ns)
-        return sorted(out, key=lambda m: m["utc_ns"])
-
-    def _suite_facts(self) -> dict[str, Any]:
-        run = self.result
-        from mpi_collector.mlpstorage.samples import utc_text
-
-        return {
-            "collection_interval_seconds": self.plan.sampling.interval_s,
-            "start_time": utc_text(run["start_ns"]),
-            "end_time": utc_text(run["end_ns"]),
-            "num_samples": sum(f["samples"] for f in run["facts"].values()),
-            "collection_method": run["collection_method"],
-            "hosts_requested": run["hosts_requested"],
-            "hosts_collected": [k for k, f in run["facts"].items() if f["samples"]],
-        }
-
-
-def described(host: HostState) -> str:
-    """A host that is ready, in a line."""
-    ready = host.ready
-    bound = f"{host.clock_bound_ns / 1e3:.1f} us" if host.clock_bound_ns is not None else "not known"
-    absent = ", ".join(f"{name} {STATUS_NAMES[status]}" for name, status in ready.get("absent", {}).items()) or "nothing"
-    return (f"{host.key}: {ready.get('columns')} columns, {ready.get('rows')} rows in {ready.get('spool') or 'plain memory'}, "
-            f"clock bound {bound}, without {absent}")  # fmt: skip
-
-
-def listed(problems: Mapping[str, str | None]) -> str:
-    """All problems in a line, host by host."""
-    return "; ".join(f"{host}: {why}" for host, why in problems.items())
-
 
 def written(files: RunFiles) -> list[Path]:
     """The files of the run that exist."""
     return sorted(files.directory.glob(f"{files.stem}_*"))
 
 
-__all__ = ["CollectPlan", "Collection", "ResultsError", "written"]
+__all__ = ["CollectPlan", "Collection", "ResultsError", "Unfit", "listed", "written"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,11 @@ from mpi_collector.transport.limits import users_limits
 
 
 class CommandError(Exception):
-    """COMMAND cannot be started; the text says why."""
+    """COMMAND cannot be started; the text says why. ``code``: the exit code that a shell has for it."""
+
+    def __init__(self, program: str, error: OSError) -> None:
+        super().__init__(f"cannot start {program}: {error.strerror}")
+        self.code = 126 if error.errno in (errno.EACCES, errno.ENOEXEC) else 127
 
 
 class Command:
@@ -22,7 +27,7 @@ class Command:
             stdin = subprocess.DEVNULL if no_input else None
             self._process = subprocess.Popen(list(argv), env=environ, stdin=stdin, preexec_fn=users_limits())
         except OSError as e:
-            raise CommandError(f"cannot start {argv[0]}: {e.strerror}") from e
+            raise CommandError(argv[0], e) from e
 
     def exit_code(self) -> int | None:
         """None while it runs; as a shell gives it then: 128 + n when signal n killed it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -12,14 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mpi_collector.benchmark.collect import Collection, CollectPlan, listed
-from mpi_collector.benchmark.command import CommandError
+from mpi_collector.benchmark.alone import run_unrecorded
+from mpi_collector.benchmark.collect import Collection, CollectPlan, Unfit, listed
 from mpi_collector.benchmark.teller import Teller
-from mpi_collector.node.identity import identity
+from mpi_collector.node.identity import identity, same_host_key
 from mpi_collector.output.files import release
 from mpi_collector.transport.base import RootLike, TransportError
 from mpi_collector.transport.hosts import HostSpec, local_names, resolve_all
-from mpi_collector.transport.limits import users_limits
 
 BENCHMARKS = {
     "training": "training",
@@ -28,7 +26,6 @@ BENCHMARKS = {
     "vectordb": "vector_database",
 }  #: verb → the suite's name in files
 _MPI_BENCHMARKS = ("training", "checkpointing")
-_NOT_FOUND = 127
 _ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID")  #: where launchers start their daemons without ssh
 
 
@@ -39,6 +36,7 @@ class LifecyclePlan(CollectPlan):
     hosts: list[HostSpec] = field(default_factory=list)
     hosts_from: str = "this host"
     transport: str = "auto"
+    transport_why: str = "asked for"  #: unless it is auto
     mpi_bin: str | None = None
     mpi_params: list[str] = field(default_factory=list)
     ssh_username: str | None = None
@@ -66,14 +64,14 @@ def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], Any]) -> 
             raise TransportError("--transport local, but other hosts than this one are named")
         return Choice("local", "asked for" if asked == "local" else "only this host is named")
     if asked == "ssh":
-        return Choice("ssh", "asked for")
+        return Choice("ssh", plan.transport_why)
     if asked == "auto" and verb not in _MPI_BENCHMARKS:
         return Choice("ssh", f"{verb} is no MPI job")
     try:
         found = find_launcher()
     except Exception as e:
-        if asked == "mpi":
-            raise TransportError(f"--transport mpi: {e}") from e
+        if asked == "mpi" or plan.mpi_bin:  # a mistake on the command line, not a site without MPI
+            raise TransportError(f"{'--transport mpi' if asked == 'mpi' else '--mpi-bin'}: {e}") from e
         return Choice("ssh", f"no working MPI: {e}")
     unfit = found.unfit(plan.hosts)
     if unfit and asked == "mpi":
@@ -93,27 +91,33 @@ class Lifecycle:
 
     def run(self, choice: Choice) -> int:
         """The exit code for the user: COMMAND's, unless something was wrong before it started."""
-        self.teller.inform(f"transport: {choice.transport} ({choice.reason})")
+        while True:
+            self.teller.inform(f"transport: {choice.transport} ({choice.reason})")
+            try:
+                return self._recorded(choice)
+            except TransportError as e:
+                self.say(f"warning: {e}")
+                if isinstance(e, Unfit) or choice.transport != "mpi" or self.plan.transport != "auto":
+                    break
+                choice = Choice("ssh", "over MPI nothing came up")
+        if self.plan.strict:
+            self.say("the job was not started (--strict)")
+            return 2
+        self.say("the job runs unrecorded")
+        return run_unrecorded(self.plan.command, self.say)
+
+    def _recorded(self, choice: Choice) -> int:
+        """TransportError when nothing could be started."""
         self.collection = collection = Collection(self.plan, None, self.teller)
         collection.reserve()
         try:
-            return self._guarded(choice, collection)
+            return collection.record(lambda: self._root(choice, collection))
+        except TransportError:
+            release(collection.files)
+            raise
         finally:
             if self._temporary is not None:
                 self._temporary.cleanup()
-
-    def _guarded(self, choice: Choice, collection: Collection) -> int:
-        """A transport that does not come up must not keep the job from running."""
-        try:
-            return collection.record(self._root(choice, collection))
-        except TransportError as e:
-            release(collection.files)
-            self.say(f"warning: {e}")
-            if self.plan.strict:
-                self.say("the job was not started (--strict)")
-                return 2
-            self.say("the job runs unrecorded")
-            return run_plain(self.plan.command, self.say)
 
     def _root(self, choice: Choice, collection: Collection) -> RootLike:
         options, run = self.plan.sampling, collection.run
@@ -137,8 +141,8 @@ class Lifecycle:
     def _bridged(self, choice: Choice, collection: Collection) -> RootLike:
         from mpi_collector.transport.bridged import BridgedRoot
 
-        collection.unusable = unusable(self.plan, choice, self.teller.progress)
-        hosts = [h for h in self.plan.hosts if h.name not in collection.unusable]
+        collection.unusable, collection.aliases = unusable(self.plan, choice, self.teller.progress)
+        hosts = [h for h in self.plan.hosts if h.name not in {**collection.unusable, **collection.aliases}]
         if not hosts:
             raise TransportError(f"no host is left: {listed(collection.unusable)}")
         self._temporary = tempfile.TemporaryDirectory(prefix="mpi_collector-")
@@ -147,26 +151,50 @@ class Lifecycle:
         return BridgedRoot(self.plan.sampling, collection.run, argv, known_names(hosts), environ)
 
 
-def unusable(plan: LifecyclePlan, choice: Choice, progress: Callable[[str, int, int], None]) -> dict[str, str]:
-    """{host: what keeps a rank of ours from starting there}, before a launch that one such host would fail."""
-    from mpi_collector.transport.preflight import check_ranks
+def unusable(
+    plan: LifecyclePlan, choice: Choice, progress: Callable[[str, int, int], None]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """({host: what keeps a rank of ours from starting there}, {further name of a host: its first}), before a launch.
 
+    One broken host would fail the whole launch, and so does one that is named twice.
+    """
+    from mpi_collector.transport.preflight import check_by_launcher, check_ranks, question
+
+    if not choice.launcher.profile.ssh_variable:  # it reaches hosts that nobody may log in to
+        with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
+            argv, environ = ranks_launch(plan, choice, plan.hosts, directory, question())
+            argv = [word for word in argv if word != "--unbuffered"]  # whole lines of one task after the other
+            names = known_names(plan.hosts)
+            return check_by_launcher(argv, environ, names, plan.hosts, plan.sampling.start_timeout_s).broken, {}
+    checked = to_check(plan, choice)
+    found = check_ranks(checked, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, progress)
+    own = " ".join(map(str, same_host_key(identity())))
+    first: dict[str, str] = {}
+    aliases = {}
+    for host in plan.hosts if checked else []:
+        who = found.identities.get(host.name, own)
+        if who and host.name not in found.broken and first.setdefault(who, host.name) != host.name:
+            aliases[host.name] = first[who]
+    return found.broken, aliases
+
+
+def to_check(plan: LifecyclePlan, choice: Choice) -> list[HostSpec]:
+    """The hosts that ``unusable`` looks at over ssh."""
     if not choice.launcher.profile.ssh_variable or any(v in os.environ for v in _ALLOCATIONS):
-        return {}  # these launchers reach hosts that nobody else may log in to
+        return []
     here = local_names([h.name for h in plan.hosts])
-    others = [h for h in plan.hosts if h.name not in here]
-    return check_ranks(others, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, progress)
+    return [h for h in plan.hosts if h.name not in here]
 
 
 def ranks_launch(
-    plan: LifecyclePlan, choice: Choice, hosts: Sequence[HostSpec], directory: str
+    plan: LifecyclePlan, choice: Choice, hosts: Sequence[HostSpec], directory: str, argv: Sequence[str] = ()
 ) -> tuple[list[str], dict[str, str]]:
-    """(words, environment) of the launch of one rank on each of ``hosts``; its host file goes into ``directory``."""
+    """(words, environment) of the launch of one rank, or ``argv``, on each host; its host file goes into ``directory``."""
     from mpi_collector.transport.profiles import hostfile_text, launch_command
 
     hostfile = Path(directory) / "hosts"
     hostfile.write_text(hostfile_text(choice.launcher.profile, hosts))
-    argv = [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
+    argv = argv or [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
     user = ["-l", plan.ssh_username] if plan.ssh_username else []
     launch = launch_command(choice.launcher, hosts, argv, plan.mpi_params, hostfile, os.getuid() == 0, ssh_args=user)
     return launch.argv, {**os.environ, **launch.environ_additions}
@@ -182,13 +210,3 @@ def known_names(hosts: Sequence[HostSpec]) -> dict[str, str]:
         for address in addresses:
             out.setdefault(address, name)
     return out
-
-
-def run_plain(command: Sequence[str], say: Callable[[str], None]) -> int:
-    """COMMAND without us: its exit code, 128 + n for signal n."""
-    try:
-        code = subprocess.call(list(command), preexec_fn=users_limits())
-    except OSError as e:
-        say(str(CommandError(f"cannot start {command[0]}: {e.strerror}")))
-        return _NOT_FOUND
-    return code if code >= 0 else 128 - code

@@ -51,8 +51,8 @@ def reached(plan: LifecyclePlan, choice: Choice, say: Callable[[str], None]) -> 
 def _over_mpi(plan: LifecyclePlan, choice: Choice, run: str) -> Iterator[tuple[Reach, Spools, dict[str, str]]]:
     from mpi_collector.transport.bridged import BridgedSpools
 
-    broken = unusable(plan, choice, lambda what, done, total: None)
-    hosts = [h for h in plan.hosts if h.name not in broken]
+    broken, aliases = unusable(plan, choice, lambda what, done, total: None)
+    hosts = [h for h in plan.hosts if h.name not in {**broken, **aliases}]
     if not hosts:
         raise TransportError("no rank can be started on any of the hosts")
     with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.lifecycle import BENCHMARKS, Choice, Lifecycle, LifecyclePlan, choose, run_plain
+from mpi_collector.benchmark.alone import become
+from mpi_collector.benchmark.lifecycle import BENCHMARKS, Choice, Lifecycle, LifecyclePlan, choose, ranks_launch, to_check
 from mpi_collector.benchmark.teller import reason, say
 from mpi_collector.cli.collect import split_command, tell
 from mpi_collector.cli.main import QuietParser
-from mpi_collector.cli.sampling import add_sampling_options, sampling_options
+from mpi_collector.cli.sampling import add_sampling_options, sampling_options, seconds, sessions, shell_words
 from mpi_collector.cli.terminal import Terminal
 from mpi_collector.transport.base import TransportError
-from mpi_collector.transport.hosts import HostsError, HostSpec, from_scheduler, parse_hostfile, parse_hosts, valid_user
+from mpi_collector.transport.hosts import (
+    HostsError,
+    HostSpec,
+    from_scheduler,
+    local_names,
+    parse_hostfile,
+    parse_hosts,
+    valid_user,
+)
 
 _EPILOG = """\
 examples:
@@ -36,7 +47,7 @@ def main(verb: str, words: Sequence[str]) -> int:
         if args.what_if:
             print(f"would run: {shlex.join(args.command)}")
             return 0
-        return run_plain(args.command, say)
+        return become(args.command, say)
     plan = _plan(verb, args)
     try:
         choice = choose(plan, verb, lambda: _find_launcher(args))
@@ -74,10 +85,10 @@ def _parse(verb: str, words: Sequence[str]) -> argparse.Namespace:
     add("--transport", choices=("auto", "mpi", "ssh", "local"), default="auto", help="how to reach the hosts (auto)")
     add("--exec-type", choices=("mpi", "docker"), default="mpi", help="accepted for the suite; docker implies ssh")
     add("--mpi-bin", default=None, metavar="PATH", help="launcher, or the directory that holds it")
-    add("--mpi-params", default="", metavar="WORDS", help="further options for the collectors' launch")
+    add("--mpi-params", type=shell_words, default="", metavar="WORDS", help="further options for the collectors' launch")
     add("--ssh-username", default=None, metavar="USER", help="user on the hosts (ssh's own configuration)")
-    add("--ssh-fanout", type=int, default=8, metavar="N", help="sessions started at a time (8)")
-    add("--ssh-timeout", type=float, default=30.0, metavar="S", help="wait for a host's agent (30)")
+    add("--ssh-fanout", type=sessions, default=8, metavar="N", help="sessions started at a time (8)")
+    add("--ssh-timeout", type=seconds(0.1), default=30.0, metavar="S", help="wait for a host's agent (30)")
     add("--what-if", "--dry-run", action="store_true", help="print what would be run, and run nothing")
     args = parser.parse_args(options)
     args.command = command
@@ -96,11 +107,12 @@ def _plan(verb: str, args: argparse.Namespace) -> LifecyclePlan:
     except (HostsError, OSError) as e:
         say(reason(e))
         sys.exit(2)
-    transport = "ssh" if args.exec_type == "docker" and args.transport == "auto" and hosts else args.transport
+    docker = args.exec_type == "docker" and args.transport == "auto" and bool(hosts)
     return LifecyclePlan(
         sampling_options(args), args.results_dir, args.json, args.command, args.strict, BENCHMARKS[verb], args.skip_timeseries,
         args.report == "auto",
-        hosts=hosts, hosts_from=origin, transport=transport, mpi_bin=args.mpi_bin, mpi_params=shlex.split(args.mpi_params),
+        hosts=hosts, hosts_from=origin, transport="ssh" if docker else args.transport,
+        transport_why="--exec-type docker" if docker else "asked for", mpi_bin=args.mpi_bin, mpi_params=args.mpi_params,
         ssh_username=args.ssh_username, ssh_fanout=args.ssh_fanout, ssh_timeout_s=args.ssh_timeout,
     )  # fmt: skip
 
@@ -120,12 +132,43 @@ def _find_launcher(args: argparse.Namespace) -> object:
 
 
 def _print_what_if(plan: LifecyclePlan, choice: Choice) -> None:
+    """Every command line that ``run`` would start, in its order."""
     print(f"hosts: {', '.join(h.name for h in plan.hosts) or 'this host'} (from {plan.hosts_from})")
     print(f"transport: {choice.transport} ({choice.reason})")
-    if choice.launcher is not None:
-        from mpi_collector.transport.profiles import launch_command
+    if choice.transport == "mpi":
+        _print_launch(plan, choice)
+    elif choice.transport == "ssh":
+        from mpi_collector.transport.shipping import remote_command
 
-        argv = [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
-        launch = launch_command(choice.launcher, plan.hosts, argv, plan.mpi_params, Path("HOSTFILE"), os.getuid() == 0)
-        print(f"collectors: {shlex.join(launch.argv)}")
+        _print_sessions("collectors", plan, plan.hosts, remote_command())
+    else:
+        print("collectors: in this process")
     print(f"would run: {shlex.join(plan.command)}")
+
+
+def _print_launch(plan: LifecyclePlan, choice: Choice) -> None:
+    from mpi_collector.transport.preflight import question, ranks_command
+
+    if looked_at := to_check(plan, choice):
+        _print_sessions("checks", plan, looked_at, ranks_command())
+    with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
+        if not choice.launcher.profile.ssh_variable:
+            print(f"checks: {shlex.join(ranks_launch(plan, choice, plan.hosts, directory, question())[0])}")
+        argv, environ = ranks_launch(plan, choice, plan.hosts, directory)
+        for line in (Path(directory) / "hosts").read_text().splitlines():
+            print(f"host file: {line}")
+    added = {k: v for k, v in sorted(environ.items()) if os.environ.get(k) != v}
+    print(f"collectors: {shlex.join(['env', *(f'{k}={v}' for k, v in added.items()), *argv])}")
+
+
+def _print_sessions(what: str, plan: LifecyclePlan, hosts: Sequence[HostSpec], command: str) -> None:
+    from mpi_collector.transport.sshargs import host_key_option, ssh_argv
+
+    here = local_names([h.name for h in hosts])
+    for host in hosts:
+        if host.name in here:
+            argv = ["sh", "-c", command]
+        else:
+            extra = asyncio.run(host_key_option(host.name, plan.ssh_username))
+            argv = ssh_argv(host.name, plan.ssh_username, plan.ssh_timeout_s, command, extra)
+        print(f"{what}: {shlex.join(argv)}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from mpi_collector.benchmark.teller import harmless, say
 from mpi_collector.cli.main import QuietParser
+from mpi_collector.cli.sampling import seconds, sessions
 
 _OFFSET_NS = 1_000_000_000
 _EPILOG = """\
@@ -51,8 +52,8 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     add("--hostfile", type=Path, default=None, metavar="FILE", help="hosts from a file")
     add("--spool-dir", default="/dev/shm", metavar="DIR", help="where the recording would be spooled (/dev/shm)")
     add("--ssh-username", default=None, metavar="USER", help="user on the hosts")
-    add("--ssh-fanout", type=int, default=8, metavar="N", help="sessions started at a time (8)")
-    add("--ssh-timeout", type=float, default=30.0, metavar="S", help="wait for a host's answer (30)")
+    add("--ssh-fanout", type=sessions, default=8, metavar="N", help="sessions started at a time (8)")
+    add("--ssh-timeout", type=seconds(0.1), default=30.0, metavar="S", help="wait for a host's answer (30)")
     args = parser.parse_args(words)
     if args.hosts and args.hostfile:
         parser.error("--hosts and --hostfile: give one of them")

@@ -95,7 +95,8 @@ def _alone(args: argparse.Namespace) -> int:
     except ResultsError as e:
         say(str(e))
         return 2
-    code = collection.record(Root(collection.plan.sampling, collection.run, None, None, SuiteRecorder))
+    root = Root(collection.plan.sampling, collection.run, None, None, SuiteRecorder)
+    code = collection.record(lambda: root)
     tell(collection)
     return code
 
@@ -148,7 +149,8 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
             os._exit(2)
         world.finish(True)
         return 2
-    code = collection.record(Root(collection.plan.sampling, collection.run, world, None, SuiteRecorder))
+    root = Root(collection.plan.sampling, collection.run, world, None, SuiteRecorder)
+    code = collection.record(lambda: root)
     tell(collection)
     if not collection.everybody:
         sys.stdout.flush()

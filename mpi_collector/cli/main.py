@@ -83,7 +83,13 @@ def _have_streams() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     _have_streams()
-    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # before anything was started, or of a verb that has nothing to save
+        return 130
+
+
+def _run(words: list[str]) -> int:
     verbs = _verbs()
     if words and words[0] in verbs:
         code = _of_one_rank(words[0], words[1:])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import shlex
 import sys
 import time
 import traceback
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpi_collector.benchmark.teller import harmless, reason, say
 from mpi_collector.cli.main import QuietParser
+from mpi_collector.cli.sampling import seconds, shell_words
 from mpi_collector.node.salvage import find
 from mpi_collector.transport.launcher import Launch, detect
 from mpi_collector.transport.options import SamplingOptions
@@ -82,7 +82,7 @@ def _plan(args: argparse.Namespace) -> tuple[LifecyclePlan, bool]:
             raise HostsError([f"--transport {args.transport}: to which hosts? --hosts or --hostfile names them"])
     plan = LifecyclePlan(
         _options(args), args.results_dir, hosts=hosts, transport=args.transport, mpi_bin=args.mpi_bin,
-        mpi_params=shlex.split(args.mpi_params), ssh_username=args.ssh_username, ssh_timeout_s=args.ssh_timeout,
+        mpi_params=args.mpi_params, ssh_username=args.ssh_username, ssh_timeout_s=args.ssh_timeout,
     )  # fmt: skip
     return plan, allocation is not None
 
@@ -141,9 +141,9 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     add("--transport", choices=("auto", "mpi", "ssh", "local"), default="auto",
         help="how to reach them (auto: ssh; the launcher inside an allocation whose hosts were not named)")  # fmt: skip
     add("--mpi-bin", default=None, metavar="PATH", help="launcher, or the directory that holds it")
-    add("--mpi-params", default="", metavar="WORDS", help="further options for the launch")
+    add("--mpi-params", type=shell_words, default="", metavar="WORDS", help="further options for the launch")
     add("--ssh-username", default=None, metavar="USER", help="user on the hosts")
-    add("--ssh-timeout", type=float, default=30.0, metavar="S", help="wait for a host (30)")
+    add("--ssh-timeout", type=seconds(0.1), default=30.0, metavar="S", help="wait for a host (30)")
     add("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where the files go")
     add("--spool-dir", type=Path, default=Path("/dev/shm"), metavar="DIR", help="where the spools are")
     add("--rescue-dir", default=os.environ.get("MPI_COLLECTOR_RESCUE_DIR") or None, metavar="DIR",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,6 +48,29 @@ def _bound(text: str) -> int:
 _bound.__name__ = "whole number"
 
 
+def _megabytes(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1e9")
+    return value
+
+
+def sessions(text: str) -> int:
+    """What reads ``--ssh-fanout``."""
+    value = int(text)
+    if not 1 <= value <= 1024:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 1024")
+    return value
+
+
+def shell_words(text: str) -> list[str]:
+    """What reads ``--mpi-params``."""
+    try:
+        return shlex.split(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: {e}") from None
+
+
 def _sources(text: str) -> str:
     try:
         select(text)
@@ -69,7 +93,7 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     add("--report", choices=("auto", "never"), default=os.environ.get("MPI_COLLECTOR_REPORT", "auto"),
         help="write the page when the report extra is installed (auto; MPI_COLLECTOR_REPORT)")  # fmt: skip
     add("--spool-dir", default="/dev/shm", metavar="DIR", help="tmpfs for the recording while it is made (/dev/shm)")
-    add("--max-spool-mb", type=float, default=None, metavar="MB",
+    add("--max-spool-mb", type=_megabytes, default=None, metavar="MB",
         help="limit of the spools on each host, those of dead runs included (half of what is free)")  # fmt: skip
     add("--keep-spools", type=_bound, default=32, metavar="N",
         help="of dead runs that nobody recovered a host keeps the newest N; what goes is said, and over a day old (32, 0: all)"
@@ -82,7 +106,9 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
         help="send new rows to rank 0 or the launcher every S seconds, for hosts that lose power (off)")  # fmt: skip
     add("--start-timeout", type=seconds(0.1), default=30.0, metavar="S", help="wait for the hosts to be sampling (30)")
     add("--gather-timeout", type=seconds(0.1), default=60.0, metavar="S", help="wait for a host's table at the end (60)")
-    add("--strict", action="store_true", help="exit 3 when the recording is incomplete though the job succeeded")
+    add("--strict", action="store_true",
+        help="exit 3 when the recording is incomplete though the job succeeded; of a benchmark verb also 2, before the job, "
+             "when a host cannot be recorded")  # fmt: skip
     add("--quiet", action="store_true", help="warnings and errors only")
     add("--verbose", action="store_true", help="say of every host what was found and done")
 
@@ -109,10 +135,26 @@ def sampling_options(args: argparse.Namespace) -> SamplingOptions:
 
 
 def directories_of(results_dir: Path, command: Sequence[str]) -> tuple[str, ...]:
-    """The results directory and those that COMMAND names, in a word or behind its = sign: where the data lies, most likely."""
+    """The results directory and those that COMMAND names, in a word or behind its = sign: where the data lies, most likely.
+
+    Of a file it is the directory; of what is not here, which may be there on the hosts only, the word as it is.
+    """
     found = {str(results_dir.absolute()): None}
-    for word in command:
-        for part in (word, word.partition("=")[2]):
-            if part.startswith("/") and len(part) < 4096 and os.path.isdir(part):
-                found[os.path.normpath(part)] = None
+    for word in command[1:]:
+        name, equals, value = word.partition("=")
+        for part in (value,) if equals and not name.startswith("/") else (word,):
+            if place := _place(part, bool(equals)):
+                found[place] = None
     return tuple(found)[:_DIRECTORIES_MAX]
+
+
+def _place(part: str, value: bool) -> str | None:
+    """The directory that a word means; None when it means none."""
+    if not 0 < len(part) < 4096 or "\0" in part or not (value or "/" in part):
+        return None
+    if os.path.isdir(part):
+        return os.path.abspath(part)
+    if not part.startswith("/") or (os.path.isfile(part) and os.access(part, os.X_OK)):  # a program, or any word
+        return None
+    above = os.path.dirname(os.path.normpath(part))
+    return above if os.path.isdir(above) and above != "/" else os.path.normpath(part) if value else None

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+_ACCELERATED = re.compile(r"(.+)_([a-z]+[0-9]{2,4}[a-z]*)")  #: unet3d_h100
+_LAUNCHERS = ("mpirun", "mpiexec", "mpiexec.hydra", "mpirun.openmpi", "mpirun.mpich", "orterun", "prterun", "srun",
+              "aprun", "jsrun")  # fmt: skip
+_COUNTS = ("-np", "-n", "--np", "--n", "--ntasks")
+_COUNT = re.compile(r"(?:-n|-np=|-n=|--np=|--n=|--ntasks=)([0-9]+)")
 
 
 def metadata(
@@ -24,13 +32,14 @@ def metadata(
     """``cluster`` is the start's ClusterInformation, ``snapshots`` {start, end, collection_method}, ``timeseries`` {file,
     num_samples, interval_seconds, hosts_collected} or None when none was taken. ``extra``: keys of our own."""
     parameters = parameters_of(command)
+    model, accelerator = workload_of(command)
     return {
         "benchmark_type": benchmark_type,
-        "model": model_of(command),
+        "model": model,
         "command": "run",
         "run_datetime": run_datetime,
         "num_processes": num_processes,
-        "accelerator": None,
+        "accelerator": accelerator,
         "result_dir": result_dir,
         "parameters": parameters,
         "override_parameters": {},
@@ -56,25 +65,30 @@ def parameters_of(command: Sequence[str]) -> dict[str, str]:
     return out
 
 
-def model_of(command: Sequence[str]) -> str | None:
-    """The workload's name: ``workload=unet3d_h100`` or ``--model unet3d``; None when nothing says."""
+def workload_of(command: Sequence[str]) -> tuple[str | None, str | None]:
+    """(model, accelerator): of ``workload=unet3d_h100`` both, of ``--model unet3d`` one; None where nothing says."""
     words = list(command)
     for i, word in enumerate(words):
+        name = ""
         if word.startswith(("workload=", "--model=")):
-            return word.partition("=")[2] or None
-        if word == "--model" and i + 1 < len(words):
-            return words[i + 1]
-    return None
+            name = word.partition("=")[2]
+        elif word == "--model" and i + 1 < len(words):
+            name = words[i + 1]
+        if name:
+            split = _ACCELERATED.fullmatch(name)
+            return (split[1], split[2]) if split else (name, None)
+    return None, None
 
 
 def processes_of(command: Sequence[str], hosts: int) -> int:
     """How many processes COMMAND starts, from its launcher's words; else one per host."""
     words = list(command)
-    for i, word in enumerate(words):
-        if word in ("-np", "-n", "--np", "--ntasks") and i + 1 < len(words) and words[i + 1].isdigit():
-            return int(words[i + 1])
-        if word.startswith("--ntasks=") and word[9:].isdigit():
-            return int(word[9:])
-        if not word.startswith("-") and i and "=" in word:
-            break
+    at = next((i for i, w in enumerate(words) if posixpath.basename(w) in _LAUNCHERS), None)
+    if at is None:
+        return hosts
+    for word, after in zip(words[at + 1 :], [*words[at + 2 :], ""]):
+        if word in _COUNTS and after.isdigit():
+            return int(after)
+        if found := _COUNT.fullmatch(word):
+            return int(found[1])
     return hosts

@@ -90,17 +90,18 @@ def metadata_document(
     there is none.
     """
     command = run.get("command") or []
+    begin_ns, end_ns = run.get("command_ns") or (run["start_ns"], run["end_ns"])
     return metadata(
         benchmark_type=files.benchmark,
         run_datetime=files.datetime,
         result_dir=str(files.directory.absolute()),
         command=command,
-        runtime_s=(run["end_ns"] - run["start_ns"]) / 1e9,
+        runtime_s=(end_ns - begin_ns) / 1e9,
         cluster=slim["start"],
         snapshots={**slim, "collection_method": run["collection_method"]},
         timeseries=_series(files, run, series) if series else None,
         args={**run["options"], "hosts": run["hosts_requested"]},
-        num_processes=processes_of(command, len(run["hosts"])),
+        num_processes=processes_of(command, len(run["hosts_requested"])),
         extra={
             "cluster_info_file": files.path("cluster_info.json").name,
             "hosts_requested": run["hosts_requested"],
@@ -109,6 +110,7 @@ def metadata_document(
             "collection_method": run["collection_method"],
             "exit_code": run.get("command_exit_code"),
             "verdict": run["verdict"],
+            "environment": run.get("environment"),
             "program": run["program"],
             "run": run["run"],
         },

@@ -6,25 +6,45 @@ Launchers say little about the one host that keeps a launch of hundreds from com
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mpi_collector import __version__
 from mpi_collector.transport.hosts import HostSpec
+from mpi_collector.transport.limits import allow_files
 from mpi_collector.transport.session import printable
 from mpi_collector.transport.sshargs import NameRefused, host_key_option, ssh_argv
 
 _DONE = "mpi_collector is here"
+_FILES_PER_HOST = 3
+_PACE_S = 1.0  #: for so long a host keeps the next one from being asked: one that hangs delays nobody
+
+
+@dataclass
+class Findings:
+    """``broken``: {host: what is wrong and what to do}; ``identities``: {host: equal for two names of one host}."""
+
+    broken: dict[str, str] = field(default_factory=dict)
+    identities: dict[str, str] = field(default_factory=dict)
 
 
 def ranks_command() -> str:
-    """What a host is asked: this same interpreter, with this same package."""
+    """What a host is asked over ssh: see ``question``."""
+    return f"exec {shlex.join(question())}"
+
+
+def question() -> list[str]:
+    """A program that answers for this same interpreter with this same package."""
     home = str(Path(__file__).resolve().parents[2])
     program = f"import sys; sys.path.append({home!r}); import mpi_collector, numpy, mpi4py; " \
-              f"print({_DONE!r}, mpi_collector.__version__)"  # fmt: skip
-    return f"exec {shlex.quote(sys.executable)} -c {shlex.quote(program)}"
+              "from mpi_collector.node.identity import identity, same_host_key; " \
+              f"print({_DONE!r}, mpi_collector.__version__, *same_host_key(identity()))"  # fmt: skip
+    return [sys.executable, "-c", program]
 
 
 def check_ranks(
@@ -34,14 +54,40 @@ def check_ranks(
     timeout_s: float,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
     command: str = "",
-) -> dict[str, str]:
-    """{host: what is wrong and what to do} of those on which no rank of ours could start. Takes ``timeout_s`` per host."""
+) -> Findings:
+    """What keeps ranks of ours from starting, and who is who. Takes ``timeout_s`` per host."""
     return asyncio.run(_check_all(hosts, user, fanout, timeout_s, progress, command or ranks_command()))
 
 
 def check_reachable(hosts: Sequence[HostSpec], user: str | None, fanout: int, timeout_s: float) -> dict[str, str]:
     """{host: what is wrong} of those to which ssh does not get through."""
-    return asyncio.run(_check_all(hosts, user, fanout, timeout_s, _nothing, f"echo '{_DONE}' {__version__}"))
+    return asyncio.run(_check_all(hosts, user, fanout, timeout_s, _nothing, f"echo '{_DONE}' {__version__}")).broken
+
+
+def check_by_launcher(
+    argv: Sequence[str], environ: Mapping[str, str], names: Mapping[str, str], hosts: Sequence[HostSpec], timeout_s: float
+) -> Findings:
+    """The same where hosts cannot be logged in to: ``argv`` launches ``question`` on each of them.
+
+    ``names``: {any name of a host: the one it was asked for by}. Where nobody answers, or nothing is said to be wrong, there
+    is no verdict: the launch itself will tell.
+    """
+    quiet = subprocess.DEVNULL
+    try:
+        done = subprocess.run(argv, env=dict(environ), stdin=quiet, capture_output=True, timeout=timeout_s, check=False)
+        out, err = done.stdout, done.stderr
+    except subprocess.TimeoutExpired as e:
+        out, err = e.stdout or b"", e.stderr or b""
+    answers = [_answer(line) for line in out.decode("utf-8", "replace").splitlines()]
+    there = {names.get(who.partition(" ")[0].partition(".")[0], ""): version for version, who in answers if version}
+    everybody = len({who for version, who in answers if version}) >= len(hosts)  # under whatever names
+    why = "\n".join(line for line in err.decode("utf-8", "replace").splitlines() if "rror" in line)
+    found = Findings()
+    for host in hosts if {h.name for h in hosts} & set(there) else []:
+        said = f"{_DONE} {there[host.name]}" if host.name in there else ""
+        if (said or (why and not everybody)) and (problem := judge(1, said, why)):
+            found.broken[host.name] = problem
+    return found
 
 
 def _nothing(what: str, done: int, total: int) -> None:
@@ -55,46 +101,61 @@ async def _check_all(
     timeout_s: float,
     progress: Callable[[str, int, int], None],
     command: str,
-) -> dict[str, str]:
-    gate, found, done = asyncio.Semaphore(fanout), {}, 0
+) -> Findings:
+    gate, found, done = asyncio.Semaphore(fanout), Findings(), 0
+    allow_files(_FILES_PER_HOST * len(hosts))
 
     async def one(host: HostSpec) -> None:
         nonlocal done
         async with gate:
-            problem = await _check(host.name, user, timeout_s, command)
+            asked = asyncio.ensure_future(_check(host.name, user, timeout_s, command))
+            await asyncio.wait({asked}, timeout=_PACE_S)
+        problem, found.identities[host.name] = await asked
         if problem:
-            found[host.name] = problem
+            found.broken[host.name] = problem
         done += 1
         progress("checking", done, len(hosts))
 
     await asyncio.gather(*(one(h) for h in hosts))
-    return {h.name: found[h.name] for h in hosts if h.name in found}
+    found.broken = {h.name: found.broken[h.name] for h in hosts if h.name in found.broken}
+    return found
 
 
-async def _check(host: str, user: str | None, timeout_s: float, command: str) -> str:
+async def _check(host: str, user: str | None, timeout_s: float, command: str) -> tuple[str, str]:
+    """(what is wrong, who it is)."""
     try:
         extra = await host_key_option(host, user)
         argv = ssh_argv(host, user, timeout_s, command, extra)
     except NameRefused as e:
-        return str(e)
+        return str(e), ""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
     )
     try:
         out, err = await asyncio.wait_for(process.communicate(), timeout_s)
+    except asyncio.CancelledError:  # called off
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise
     except asyncio.TimeoutError:
         process.kill()
         await process.wait()
-        return f"no answer over ssh within {timeout_s:g} s; is it up? (--ssh-timeout)"
-    return judge(process.returncode or 0, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+        return f"no answer over ssh within {timeout_s:g} s; is it up? (--ssh-timeout)", ""
+    said = out.decode("utf-8", "replace")
+    return judge(process.returncode or 0, said, err.decode("utf-8", "replace")), _answer(said)[1]
+
+
+def _answer(out: str) -> tuple[str, str]:
+    """(version, identity) of what a host said, whatever stood around it; ("", "") when it did not."""
+    said = next((line for line in out.splitlines() if line.startswith(_DONE)), _DONE)
+    version, _, who = said[len(_DONE) :].strip().partition(" ")
+    return version, who
 
 
 def judge(code: int, out: str, err: str) -> str:
     """What an answer means; "" when all is well."""
-    said = [line for line in out.splitlines() if line.startswith(_DONE)]
-    if said:
-        version = said[0][len(_DONE) :].strip()
+    if version := _answer(out)[0]:
         return "" if version == __version__ else f"has mpi_collector {printable(version)}, this host {__version__}"
     last = printable((err.strip().splitlines() or ["no reason given"])[-1])
     if code == 255:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mpi_collector.node.frames import VERSION, Decoder, FrameError, encode
 
-_STDERR_KEPT = 2000
+_STDERR_KEPT = 8000
 _PR_SET_PDEATHSIG = 1
+_ERROR = re.compile(r"\s*(\w+\.)*\w*(Error|Exception)\b.*:|mpi_collector: ")
 
 
 class SessionLost(RuntimeError):
@@ -147,8 +149,11 @@ class Session:
             self._stderr = (self._stderr + data)[-_STDERR_KEPT:]
 
     def _reason(self, noise: bytes = b"") -> str:
-        lines = (self._stderr or noise[-_STDERR_KEPT:]).decode("utf-8", "replace").strip().splitlines()
-        return f": {printable(lines[-1])}" if lines else ""
+        """The last line that says something, one that names an error before others: launchers close with a paragraph."""
+        text = (self._stderr or noise[-_STDERR_KEPT:]).decode("utf-8", "replace")
+        lines = [line for line in text.splitlines() if any(c.isalnum() for c in line)]
+        named = [line for line in lines if _ERROR.match(line)]
+        return f": {printable((named or lines)[-1].strip())}" if lines else ""
 
     def _fail(self, why: str) -> None:
         for future in self._waiting.values():

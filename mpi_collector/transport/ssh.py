@@ -22,6 +22,7 @@ from mpi_collector.transport.shipping import first_words, remote_command
 from mpi_collector.transport.sshargs import host_key_option, ssh_argv
 
 _ECHOES = 15
+_PACE_S = 1.0  #: for so long a host that does not answer keeps the next one from being tried
 _HEARTBEAT_S = 15.0
 _CLOCK_EVERY_S = 180.0
 _LEAD_NS = 300_000_000
@@ -67,6 +68,7 @@ class SshRoot:
         self.options, self.run, self.user = options, run, user
         self.ssh_timeout_s, self.progress = ssh_timeout_s, progress
         self.missing_ranks: list[int] = []
+        self.aliases: dict[str, str] = {}  #: further names of hosts: {name: the one that it is recorded by}
         self.capacity = options.max_samples
         self.t0_ns = self.epoch_ns = 0
         self._fanout = fanout
@@ -128,7 +130,8 @@ class SshRoot:
         for remote in self._good():
             other = seen.setdefault(same_host_key(remote.state.identity), remote.name)
             if other != remote.name:
-                remote.state.error = f"is the same host as {other}; recorded once"
+                self.aliases[remote.name] = other
+                self._remotes.remove(remote)
                 await remote.session.disconnect()
         await self._all("preparing", self._good(), self._prepare)
         await self._all("clock", self._good(), self._clock)
@@ -144,13 +147,15 @@ class SshRoot:
             remote.session = Session(argv, words)
         for attempt in range(3):
             async with self._gate:
-                try:
-                    await remote.session.connect(self.ssh_timeout_s)
-                    break
-                except SessionLost as e:
-                    # sshd's MaxStartups drops connections when many come at once; nothing else gets better by waiting
-                    if attempt == 2 or not any(w in str(e) for w in ("closed by", "reset by", "kex_exchange")):
-                        raise
+                connecting = asyncio.ensure_future(remote.session.connect(self.ssh_timeout_s))
+                await asyncio.wait({connecting}, timeout=_PACE_S)
+            try:
+                await connecting
+                break
+            except SessionLost as e:
+                # sshd's MaxStartups drops connections when many come at once; nothing else gets better by waiting
+                if attempt == 2 or not any(w in str(e) for w in ("closed by", "reset by", "kex_exchange")):
+                    raise
             await asyncio.sleep(0.5 * 2**attempt)
         self._beats.append(asyncio.create_task(self._beat(remote)))
         hello = remote.session.hello
@@ -435,7 +440,8 @@ class SshRoot:
             try:
                 if saved and (remote.state.collected or (remote.state.ready and not remote.state.sampling)):
                     await remote.session.request("discard", 10)
-                await remote.session.request("quit", 5)
+                if remote.session.hello:  # else there is nobody yet to be told
+                    await remote.session.request("quit", 5)
             except (SessionLost, RuntimeError):  # it ends by itself, and keeps its spool
                 pass
             await remote.session.disconnect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,7 @@ def three_hosts() -> Iterator[Bed]:
         pytest.skip(missing)
     found = [find_mpi(name) for name in MPIS]
     pythons = [m.python for m in found if isinstance(m, Mpi)]
+    pythons += [p for p in [os.environ.get("MPI_COLLECTOR_TEST_DLIO_PYTHON")] if p]
     with hosts(3, pythons, plain_shells=True) as bed:
         yield bed
 

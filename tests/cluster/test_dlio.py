@@ -55,6 +55,6 @@ def test_dlio_training(bed: Bed, openmpi: Mpi) -> None:
         assert [p.name for p in epochs] == ["epoch 1", "epoch 2"]
         assert run.run["start_ns"] < epochs[0].begin_ns < epochs[1].end_ns < run.run["end_ns"]
     metadata = json.loads(next(results.glob("*_metadata.json")).read_text())
-    assert metadata["model"] == "unet3d_v100"
+    assert (metadata["model"], metadata["accelerator"]) == ("unet3d", "v100")
     assert metadata["num_processes"] == 3
     assert metadata["parameters"]["workload.train.epochs"] == "2"

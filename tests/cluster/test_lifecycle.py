@@ -11,12 +11,21 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from bed import Bed, Mpi, descendants, poll
+from bed import LAUNCHERS, Bed, Mpi, descendants, poll
 
 import mpi_collector
+from mpi_collector.mlpstorage import ClusterInformation, ClusterSnapshots, TimeSeriesData, collect_local_system_info
+from mpi_collector.mlpstorage.cluster import host_information
+from mpi_collector.node.snapshot import take
 
+METADATA = {
+    "benchmark_type", "model", "command", "run_datetime", "num_processes", "accelerator", "result_dir", "parameters",
+    "override_parameters", "system_info", "cluster_information", "cluster_snapshots", "timeseries_data", "runtime",
+    "executed_command", "args",
+}  # fmt: skip
 INNER = str(Path(__file__).parent / "inner.py")
 
 
@@ -73,7 +82,31 @@ def check_documents(results: Path, method: str, code: int, command: Sequence[str
     start, end = (info["cluster_snapshots"][when]["hosts"][0] for when in ("start", "end"))
     assert start["collection_timestamp"] <= end["collection_timestamp"]
     assert set(start) == set(end)
+    assert set(start) == set(host_information(take()))  # the same keys whatever the transport
     assert {d["path"] for d in start["directories"]} >= {str(results)}
+    assert set(metadata) >= METADATA
+    assert metadata["result_dir"] == str(results)
+    assert 0 < metadata["runtime"] < 30
+    for host in info["hosts"]:  # nothing of the collectors' own launch, and no key of a launcher's
+        assert not {"OMPI_MCA_btl", "FI_PROVIDER", "UCX_TLS", "OMPI_MCA_orte_precondition_transports"} & set(host["environment"])
+    check_reloaded(info, metadata, series)
+
+
+def check_reloaded(info: dict[str, Any], metadata: dict[str, Any], series: dict[str, Any]) -> None:
+    """The suite's classes give back what they were given."""
+    cluster, snapshots = ClusterInformation.from_dict(info), ClusterSnapshots.from_dict(info["cluster_snapshots"])
+    assert cluster is not None
+    assert cluster.as_dict() == info
+    assert snapshots is not None
+    assert snapshots.as_dict() == info["cluster_snapshots"]
+    again = ClusterSnapshots.from_dict(metadata["cluster_snapshots"])
+    assert again is not None
+    assert again.as_dict() == metadata["cluster_snapshots"]
+    for key in ("system_info", "cluster_information"):
+        found = ClusterInformation.from_dict(metadata[key])
+        assert found is not None
+        assert found.as_dict() == metadata[key]
+    assert TimeSeriesData.from_dict(series).to_dict() == series
 
 
 @pytest.mark.parametrize("verb", ["training", "kvcache"])
@@ -93,17 +126,43 @@ def test_snapshots_only(bed: Bed, openmpi: Mpi, verb: str) -> None:
 
 @pytest.mark.parametrize("verb", ["training", "kvcache"])
 def test_codes_and_signals_are_passed_on(bed: Bed, openmpi: Mpi, verb: str) -> None:
-    """0, 7, death by signal; stdin reaches the job; each says which transport and why."""
-    for script, code in (("cat; exit 0", 0), ("cat; exit 7", 7), ("cat; kill -9 $$", 137)):
+    """0, 7, death by signal; stdin reaches the job; each says which transport and why; the files are complete up to then."""
+    for script, code in (("cat; exit 0", 0), ("cat; exit 7", 7), ("cat; sleep 0.5; kill -9 $$", 137)):
         results = bed.directory("results")
-        job = bed.start(0, run_words(openmpi.python, verb, results, "sh", "-c", script))
+        began = bed.share / "began"
+        command = ("sh", "-c", f"date +%s%N >{began}; {script}")
+        job = bed.start(0, run_words(openmpi.python, verb, results, *command))
         job.type("through\n")
         assert job.process.stdin is not None
         job.process.stdin.close()
         assert job.finish() == code, job.err
         assert job.out == b"through\n"
         assert f"transport: {'mpi' if verb == 'training' else 'ssh'} (" in job.err
-        assert len(list(results.glob("*_timeseries.npz"))) == 1
+        with mpi_collector.load(results) as run:
+            assert sorted(run) == ["node1", "node2", "node3"]
+            assert run.run["command_exit_code"] == code
+            assert run.run["verdict"]["verdict"] == "complete"
+            assert all(host.tick[0] == 0 and host.tick[-1] == -1 for host in run.values())
+            assert all(len(host) >= (6 if code == 137 else 2) for host in run.values())
+            assert all(host.timestamp_ns[0] < int(began.read_text()) for host in run.values())  # confirmed sampling
+        check_documents(results, "mpi" if verb == "training" else "ssh", code, command)
+
+
+def test_the_job_is_killed_in_the_middle(bed: Bed, wheel_mpi: Mpi) -> None:
+    """kill -9 of the job's own mpirun: its exit code, and files that are complete up to then."""
+    results = bed.directory("results")
+    inner = wheel_mpi.ranks(3, bed.hostfile(wheel_mpi, (1, 2, 3)), "-c", "import time; from mpi4py import MPI; time.sleep(60)")
+    job = bed.start(0, run_words(wheel_mpi.python, "training", results, *inner, extra=("--mpi-bin", wheel_mpi.mpirun)))
+    job.recording()
+    time.sleep(2)
+    theirs = (p for p in descendants(job.process.pid) if p.name in LAUNCHERS and not any("--bridge" in w for w in p.words))
+    next(theirs).signal(signal.SIGKILL)
+    assert job.finish(30) == 128 + signal.SIGKILL, job.err
+    with mpi_collector.load(results) as run:
+        assert sorted(run) == ["node1", "node2", "node3"]
+        assert run.run["verdict"]["verdict"] == "complete", run.run["verdict"]
+        assert all(host.on_grid.sum() >= 15 for host in run.values())
+    assert not any(bed.spools(k) for k in (1, 2, 3))
 
 
 @contextmanager
@@ -122,7 +181,8 @@ def test_broken_hosts(bed: Bed, openmpi: Mpi, verb: str) -> None:
     """A misspelt host and one without our interpreter: a warning each, the others recorded, the job runs; --strict: 2, before it."""
     results = bed.directory("results")
     marker = results / "ran"
-    words = run_words(openmpi.python, verb, results, "touch", str(marker), hosts="node1,nodeX,node2",
+    again = f"{bed.net}.1"  # node1 once more
+    words = run_words(openmpi.python, verb, results, "touch", str(marker), hosts=f"node1,nodeX,node2,{again}",
                       extra=("--ssh-timeout", "10", "--start-timeout", "10"))  # fmt: skip
     with without_python(bed, 2, openmpi.python):
         job = bed.run(0, words, 90)
@@ -133,7 +193,10 @@ def test_broken_hosts(bed: Bed, openmpi: Mpi, verb: str) -> None:
             broken = {"nodeX", "node2"} if verb == "training" else {"nodeX"}  # the agent takes any python3
             assert set(run.run["hosts_partial"]) == broken
             assert set(run) == {"node1", "node2"} - broken
-            assert set(run.run["hosts_requested"]) == {"node1", "node2", "nodeX"}
+            assert run.run["hosts_requested"] == ["node1", "nodeX", "node2"]
+        assert f"warning: {again} is the same host as node1: recorded once" in job.err
+        metadata = json.loads(next(results.glob("*_metadata.json")).read_text())
+        assert set(metadata["hosts_partial"]) == set(metadata["errors"]) == broken
         marker.unlink()
         at = words.index("--")
         job = bed.run(0, [*words[:at], "--strict", *words[at:]], 90)
@@ -144,15 +207,28 @@ def test_broken_hosts(bed: Bed, openmpi: Mpi, verb: str) -> None:
     assert not any(bed.spools(k) for k in (1, 2, 3))
 
 
-def test_the_collectors_launch_dies(bed: Bed, openmpi: Mpi) -> None:
-    """kill -9 of the collectors' mpirun in the middle: the job goes on, its exit code is passed on, the spools are there."""
+def test_a_launch_that_does_not_come_up(bed: Bed, openmpi: Mpi) -> None:
+    """Ranks that cannot use MPI: said with the reason, and the same run over ssh."""
     results = bed.directory("results")
-    job = bed.start(0, run_words(openmpi.python, "training", results, "sh", "-c", "sleep 4; exit 7", extra=("--gather-timeout", "4")))
+    job = bed.run(0, run_words(openmpi.python, "training", results, "sh", "-c", "exit 7"), MPI4PY_LIBMPI="/nonexistent.so")
+    assert job.process.returncode == 7, job.err
+    assert "did not come up: the connection closed: RuntimeError: cannot load MPI library" in job.err
+    assert "transport: ssh (over MPI nothing came up)" in job.err
+    with mpi_collector.load(results) as run:
+        assert sorted(run) == ["node1", "node2", "node3"]
+
+
+@pytest.mark.parametrize(("code", "strict"), [(7, 7), (0, 3)])
+def test_the_collectors_launch_dies(bed: Bed, openmpi: Mpi, code: int, strict: int) -> None:
+    """kill -9 of the collectors' mpirun in the middle: the job goes on, its failure is passed on, --strict makes 3 of its success."""
+    results = bed.directory("results")
+    script, extra = f"sleep 4; exit {code}", ("--gather-timeout", "4", "--strict")
+    job = bed.start(0, run_words(openmpi.python, "training", results, "sh", "-c", script, extra=extra))
     run = job.recording()
     time.sleep(1)
     launcher = next(p for p in descendants(job.process.pid) if any("--bridge" in w for w in p.words))
     launcher.signal(signal.SIGKILL)
-    assert job.finish(60) == 7
+    assert job.finish(60) == strict
     assert "Traceback" not in job.err
     poll("no collector left", 15, lambda: not bed.all_ranks())
     assert any(bed.spools(k) == [f"{run}/node{k}"] for k in (1, 2, 3))
@@ -178,8 +254,17 @@ def test_what_if_runs_nothing(bed: Bed, openmpi: Mpi) -> None:
     at = words.index("--")
     job = bed.run(0, [*words[:at], "--what-if", *words[at:]])
     assert job.process.returncode == 0
-    assert b"would run: touch" in job.out
-    assert b"--bridge" in job.out
+    said = job.out.decode().splitlines()
+    assert said[0] == "hosts: node1, node2, node3 (from --hosts)"
+    assert [line.split(" -- ")[1].split()[0] for line in said if line.startswith("checks: ssh ")] == ["node1", "node2", "node3"]
+    assert [line for line in said if line.startswith("host file: ")] == [f"host file: node{k} slots=1" for k in (1, 2, 3)]
+    (launch,) = [line for line in said if line.startswith("collectors: env ")]
+    assert "OMPI_MCA_btl=tcp,self" in launch
+    assert f" {openmpi.mpirun} --bind-to none " in launch
+    assert launch.endswith("-m mpi_collector collect --bridge")
+    assert said[-1].startswith("would run: touch ")
+    over_ssh = bed.run(0, ["kvcache" if w == "training" else w for w in [*words[:at], "--what-if", *words[at:]]])
+    assert sum(line.startswith(b"collectors: ssh ") for line in over_ssh.out.splitlines()) == 3
     assert not os.listdir(results)
     for what in ("datagen", "configview"):
         other = [what if w == "run" else w for w in words]
@@ -194,6 +279,11 @@ def test_what_if_runs_nothing(bed: Bed, openmpi: Mpi) -> None:
         ("training", "run", "--hosts", "node1"),
         ("training", "run", "--hosts", "node1", "--nonsense", "--", "true"),
         ("training", "run", "--hostfile", "/nonexistent", "--", "true"),
+        ("training", "run", "--hostfile", "bad.hosts", "--", "true"),
+        ("training", "run", "--hosts", "node7", "--mpi-params", "'", "--", "true"),
+        ("training", "run", "--hosts", "node7", "--mpi-bin", "/nonexistent", "--", "true"),
+        ("kvcache", "run", "--hosts", "node7", "--ssh-fanout", "0", "--", "true"),
+        ("kvcache", "run", "--hosts", "node7", "--ssh-timeout", "nan", "--", "true"),
         ("training", "run", "--timeseries-interval", "0", "--", "true"),
         ("kvcache", "run", "--sources", "nope", "--", "true"),
         ("training", "run", "--results-dir", "/proc/nope", "--", "true"),
@@ -206,12 +296,29 @@ def test_mistakes_are_one_line_and_code_2(words: tuple[str, ...], tmp_path: Path
     """Before the job starts, without a traceback."""
     import subprocess
 
+    (tmp_path / "bad.hosts").write_text("node7 slots=2\nnode8 slotz=2\n")
     argv = [sys.executable, "-m", "mpi_collector", *words]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     said = [line for line in done.stderr.splitlines() if "transport:" not in line]
     assert len(said) == 1, said
     assert said[0].startswith("mpi_collector: ")
+    assert "bad.hosts" not in words or "bad.hosts:2: unknown option 'slotz=2'" in said[0]
+
+
+def test_a_launcher_of_another_mpi(openmpi: Mpi, mpich: Mpi, tmp_path: Path) -> None:
+    """--mpi-bin of an MPI that mpi4py is not linked to: one line that names both, before anything starts."""
+    import subprocess
+
+    for python, launcher in ((openmpi.python, mpich.mpirun), (mpich.python, openmpi.mpirun)):
+        words = ["training", "run", "--hosts", "node7,node8", "--mpi-bin", launcher, "--", "touch", str(tmp_path / "ran")]
+        done = subprocess.run([python, "-m", "mpi_collector", *words], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        (said,) = done.stderr.splitlines()
+        assert said.startswith("mpi_collector: --mpi-bin: ")
+        assert "MPICH" in said
+        assert "Open MPI" in said
+    assert not list(tmp_path.iterdir())
 
 
 _COMPAT = """
@@ -225,7 +332,7 @@ import time
 series = MultiHostTimeSeriesCollector(hosts, interval_seconds=0.2)
 series.start(); time.sleep(1.5); samples = series.stop()
 print(json.dumps({"success": found.success, "errors": found.errors, "method": found.collection_method, "hosts": list(found.data),
-                  "names": [h.system.hostname for h in info.host_info_list], "keys": sorted(set(map(len, found.data.values()))),
+                  "names": [h.system.hostname for h in info.host_info_list], "keys": [sorted(d) for d in found.data.values()],
                   "samples": {h: len(s) for h, s in samples.items()}, "ticks": [[x["tick"] for x in s] for s in samples.values()]}))
 """
 
@@ -240,7 +347,7 @@ def test_the_suites_collectors(bed: Bed, openmpi: Mpi, method: str) -> None:
     found = json.loads(job.out)
     assert (found["success"], found["errors"], found["method"]) == (True, [], method.removeprefix("over-"))
     assert found["hosts"] == found["names"] == ["node1", "node2", "node3"]
-    assert len(found["keys"]) == 1
+    assert found["keys"] == 3 * [sorted(collect_local_system_info())]  # over MPI, over ssh, here
     assert all(n >= 6 for n in found["samples"].values())
     assert len({tuple(t[:5]) for t in found["ticks"]}) == 1
     assert not any(bed.spools(k) for k in (1, 2, 3))

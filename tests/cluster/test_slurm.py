@@ -136,6 +136,28 @@ def test_the_life_cycle_inside_an_allocation(slurm: Slurm, mpich: Mpi, launcher:
         assert run.run["verdict"]["ticks"] >= 40
     document = json.loads(next(Path(results).glob("training_*_timeseries.json")).read_text())
     assert document["hosts_requested"] == ["node1", "node2"]
+    metadata = json.loads(next(Path(results).glob("training_*_metadata.json")).read_text())
+    assert metadata["environment"]["SLURM_JOB_NODELIST"] == "node[1-2]"
+    assert metadata["num_processes"] == 4
+
+
+def test_a_host_of_the_allocation_without_our_interpreter(slurm: Slurm, mpich: Mpi) -> None:
+    """Found by a step before the collectors' own: a warning, the other one recorded, the job runs."""
+    results = slurm.bed.directory("salloc")
+    inside = [mpich.python, "-m", "mpi_collector", "training", "run", "--timeseries-interval", "0.1", "--mpi-bin", "srun",
+              "--results-dir", str(results), "--", "srun", "-N2", "-n2", "sh", "-c", "sleep 1; exit 3"]  # fmt: skip
+    folder = str(Path(mpich.python).parent)
+    slurm.bed.script("exec", "2", "mount", "-t", "tmpfs", "none", folder)
+    try:
+        job = slurm.run(["salloc", "-N2", "-n4", *inside])
+    finally:
+        slurm.bed.script("exec", "2", "umount", folder)
+    assert job.process.returncode == 3, job.err
+    assert "warning: node2 is not recorded: " in job.err
+    assert "recording 1 host every 0.1 s (mpi)" in job.err
+    with mpi_collector.load(results) as run:
+        assert sorted(run) == ["node1"]
+        assert list(run.run["hosts_partial"]) == ["node2"]
 
 
 def test_scancel_in_the_middle(slurm: Slurm, mpich: Mpi) -> None:

@@ -30,8 +30,8 @@ from mpi_collector.mlpstorage import (
     collect_local_system_info,
     collect_timeseries_sample,
 )
-from mpi_collector.mlpstorage.cluster import cluster_information
-from mpi_collector.mlpstorage.metadata import metadata, model_of, parameters_of, processes_of
+from mpi_collector.mlpstorage.cluster import cluster_information, host_information
+from mpi_collector.mlpstorage.metadata import metadata, parameters_of, processes_of, workload_of
 
 SUITE = ("diskstats", "vmstat", "meminfo", "loadavg", "netdev")
 
@@ -40,6 +40,17 @@ SUITE = ("diskstats", "vmstat", "meminfo", "loadavg", "netdev")
 @pytest.mark.parametrize("name", sorted(mlpstorage._MODULE_OF))
 def test_every_name_is_there(name: str) -> None:
     assert getattr(mlpstorage, name) is not None
+
+
+def test_the_suites_names() -> None:
+    """As its modules import them, written out here once more."""
+    names = """parse_proc_meminfo parse_proc_cpuinfo parse_proc_diskstats parse_proc_net_dev parse_proc_version parse_proc_loadavg
+    parse_proc_uptime parse_proc_vmstat parse_proc_mounts parse_proc_cgroups parse_os_release summarize_cpuinfo
+    collect_local_system_info collect_timeseries_sample HostDiskInfo HostNetworkInfo HostSystemInfo MountInfo CgroupInfo HostInfo
+    HostMemoryInfo HostCPUInfo ClusterInformation ClusterSnapshots TimeSeriesSample TimeSeriesData TimeSeriesCollector
+    MultiHostTimeSeriesCollector ClusterCollectorInterface CollectionResult MPIClusterCollector TimeSeriesCollectorInterface
+    _is_localhost SSHClusterCollector validate_ssh_connectivity""".split()
+    assert set(mlpstorage._MODULE_OF) == set(names)
 
 
 def test_signatures() -> None:
@@ -54,7 +65,22 @@ def test_signatures() -> None:
     assert of(SSHClusterCollector) == {"hosts": none, "logger": none, "ssh_username": None, "timeout_seconds": 60, "max_workers": 10}
     assert list(of(CollectionResult)) == ["success", "data", "errors", "collection_method", "timestamp"]
     assert of(mlpstorage.validate_ssh_connectivity) == {"hosts": none, "timeout": 5}
-    assert list(of(mlpstorage.ClusterCollectorInterface.collect)) == ["self", "hosts", "timeout"]
+    for collector in (mlpstorage.ClusterCollectorInterface, SSHClusterCollector, MPIClusterCollector):
+        assert list(of(collector.collect)) == ["self", "hosts", "timeout"]
+        assert [list(of(getattr(collector, name))) for name in ("collect_local", "is_available", "get_collection_method")] == 3 * [["self"]]
+        assert issubclass(collector, mlpstorage.ClusterCollectorInterface)
+    assert list(of(MPIClusterCollector)) == ["hosts", "mpi_bin", "logger", "allow_run_as_root", "timeout_seconds"]
+    assert of(MPIClusterCollector)["timeout_seconds"] == 60
+    assert of(mlpstorage._is_localhost) == {"hostname": none}
+    for series in (TimeSeriesCollector, MultiHostTimeSeriesCollector):
+        assert issubclass(series, mlpstorage.TimeSeriesCollectorInterface)
+        assert list(of(series.start)) == list(of(series.stop)) == ["self"]
+        assert isinstance(series.is_running, property)
+    many = MultiHostTimeSeriesCollector(["a:2", "a", "b"])
+    assert (many.samples_by_host, many.start_time, many.end_time, many.is_running, many.get_hosts_with_data()) == (
+        {"a": [], "b": []}, None, None, False, [])
+    for name in ("from_mpi_collection", "from_ssh_collection"):
+        assert next(iter(of(getattr(ClusterInformation, name)))) == "collected_data"
 
 
 def test_importing_the_names_loads_neither_numpy_nor_mpi() -> None:
@@ -162,9 +188,14 @@ def test_metadata_has_all_keys() -> None:
                           "executed_command", "args"}  # fmt: skip
     command = ["mpirun", "-np", "8", "dlio_benchmark", "workload=unet3d_h100", "++workload.reader.batch_size=7", "--x=1"]
     assert parameters_of(command) == {"workload": "unet3d_h100", "workload.reader.batch_size": "7"}
-    assert model_of(command) == "unet3d_h100"
+    assert workload_of(command) == ("unet3d", "h100")
+    assert workload_of(["python", "bench.py", "--model", "llama3-8b"]) == ("llama3-8b", None)
+    assert workload_of(["true"]) == (None, None)
     assert processes_of(command, 3) == 8
-    assert processes_of(["./run", "a=b", "-n", "9"], 3) == 3
+    for launch in ("srun -N2 -n4 ./x", "env A=1 /opt/bin/mpiexec -f h -n 4 ./x", "mpirun --np=4 ./x", "srun --ntasks 4 ./x"):
+        assert processes_of(launch.split(), 3) == 4
+    for none in ("./run a=b -n 9", "python train.py -n 9", "mpirun ./x", ""):
+        assert processes_of(none.split(), 3) == 3
 
 
 # ---- samples
@@ -185,6 +216,7 @@ def test_time_series_round_trip(tmp_path: Path) -> None:
     assert TimeSeriesData.from_dict(document).to_dict() == document
     info = json.loads(next(tmp_path.glob("*_cluster_info.json")).read_text())
     assert ClusterInformation.from_dict(info).as_dict() == info
+    assert set(info["hosts"][0]) == set(host_information(collect_local_system_info()))
     about = json.loads(next(tmp_path.glob("*_metadata.json")).read_text())
     assert ClusterSnapshots.from_dict(about["cluster_snapshots"]).as_dict() == about["cluster_snapshots"]
     assert ClusterInformation.from_dict(about["system_info"]).as_dict() == about["system_info"]

@@ -217,6 +217,33 @@ def test_infiniband(tmp_path: Path) -> None:
         "rate": "200 Gb/sec (4X HDR)", "board": "MT4123", "firmware": "20.31.1014", "numa_node": None}]
 
 
+def test_what_explains_a_result(tmp_path: Path) -> None:
+    """Chassis, governor, memory nodes, buses and settings; no serial number, no address of a card, no other setting."""
+    dmi, cpus, nodes = "sys/class/dmi/id/", "sys/devices/system/cpu/", "sys/devices/system/node/"
+    pci = "sys/devices/pci0000:00/"
+    files = {
+        dmi + "sys_vendor": "Dell Inc.\n", dmi + "product_name": "PowerEdge R760\n", dmi + "product_serial": "HUNTER2\n",
+        dmi + "board_name": "0X\n", cpus + "cpu0/cpufreq/scaling_governor": "performance\n", cpus + "smt/control": "off\n",
+        cpus + "cpu1/cpufreq/scaling_governor": "powersave\n", cpus + "cpu0/cpufreq/cpuinfo_max_freq": "3800000\n",
+        nodes + "node0/cpulist": "0-31\n", nodes + "node0/meminfo": "Node 0 MemTotal:       65536 kB\n",
+        nodes + "node10/cpulist": "32-63\n", "proc/sys/vm/dirty_ratio": "20\n", "proc/sys/net/ipv4/tcp_rmem": "4096\t131072\t6291456\n",
+        "proc/sys/kernel/hostname": "HUNTER2\n", "proc/sys/net/core/rmem_max": "212992\n",
+        "sys/class/net/eth0/address": "HU:NT:ER:2\n", "sys/class/net/eth0/type": "1\n",
+        pci + "ata1/host0/target0:0:0/0:0:0:0/model": "ST\n", "sys/block/sda/device": f"-> ../../../{pci}ata1/host0/target0:0:0/0:0:0:0",
+        pci + "0000:01/usb1/1-1/x/model": "Stick\n", "sys/block/sdb/device": f"-> ../../../{pci}0000:01/usb1/1-1/x",
+        pci + "virtio2/x": "", "sys/block/vda/device": f"-> ../../../{pci}virtio2", "sys/block/nvme0n1/device/transport": "tcp\n",
+    }  # fmt: skip
+    tree(tmp_path, files)
+    found = take(root=str(tmp_path))
+    assert found["chassis"] == {"vendor": "Dell Inc.", "product": "PowerEdge R760", "board": "0X", "bios": None}
+    assert (found["cpu"]["governor"], found["cpu"]["max_mhz"], found["cpu"]["smt"]) == ("performance,powersave", 3800, "off")
+    assert found["numa"] == [{"node": 0, "cpus": "0-31", "memory_bytes": 65536 << 10}, {"node": 10, "cpus": "32-63", "memory_bytes": None}]
+    assert found["sysctls"] == {"vm.dirty_ratio": "20", "net.ipv4.tcp_rmem": "4096 131072 6291456", "net.core.rmem_max": "212992"}
+    assert {d["name"]: d["bus"] for d in found["drives"]} == {"sda": "ata", "sdb": "usb", "vda": "virtio", "nvme0n1": "nvme-tcp"}
+    assert "HUNTER2" not in json.dumps(found)
+    assert "HU:NT" not in json.dumps(found)
+
+
 # ---- limits
 def test_the_tightest_cgroup_limit_counts(tmp_path: Path) -> None:
     at = "sys/fs/cgroup/"
@@ -244,9 +271,13 @@ def test_cgroup_v1(tmp_path: Path) -> None:
 # ---- secrets
 def test_no_secret_of_the_environment() -> None:
     given_ = {"SLURM_JOB_ID": "7", "SLURM_JWT": "ey", "AWS_SECRET_ACCESS_KEY": "x", "OMPI_MCA_btl": "tcp", "OMPI_MCA_sec_basic_key": "x",
-              "UCX_TLS": "rc", "GITHUB_TOKEN": "x", "HOME": "/root", "PBS_JOBCOOKIE": "x", "FI_PROVIDER": "tcp;http://u:p@h/"}  # fmt: skip
+              "UCX_TLS": "rc", "GITHUB_TOKEN": "x", "HOME": "/root", "PBS_JOBCOOKIE": "x", "FI_PROVIDER": "tcp;http://u:p@h/",
+              "OMPI_MCA_orte_precondition_transports": "dab2cfe7a65b5507-6d6f8880772fb1b8", "OMPI_MCA_orte_hnp_uri": "1.0;tcp://h:1",
+              "OMPI_MCA_plm_rsh_args": "-i key", "PMIX_SECURITY_MODE": "native", "OMPI_MCA_io": "romio321"}  # fmt: skip
     assert system.environment(given_) == {
-        "SLURM_JOB_ID": "7", "OMPI_MCA_btl": "tcp", "UCX_TLS": "rc", "FI_PROVIDER": "tcp;http://***@h/"}
+        "SLURM_JOB_ID": "7", "OMPI_MCA_btl": "tcp", "UCX_TLS": "rc", "FI_PROVIDER": "tcp;http://***@h/", "OMPI_MCA_io": "romio321"}
+    ours = {"MPI_COLLECTOR_OWN": "OMPI_MCA_btl,FI_PROVIDER,SLURM_OVERLAP"}
+    assert set(system.environment({**given_, **ours})) == {"SLURM_JOB_ID", "UCX_TLS", "OMPI_MCA_io"}
 
 
 @pytest.mark.parametrize("options", [

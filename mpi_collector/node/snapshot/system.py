@@ -49,7 +49,12 @@ _EXACT = frozenset(
     "UCX_IB_GID_INDEX MPICH_OFI_NIC_POLICY ROMIO_HINTS LUSTRE_JOBID_VAR NCCL_SOCKET_IFNAME NCCL_IB_HCA NCCL_DEBUG "
     "GLOO_SOCKET_IFNAME".split()
 )
-_TUNING = re.compile(r"(OMPI_MCA_|PRTE_MCA_|UCX_|MPICH_(OFI|MPIIO|GPU)_)[A-Z0-9_a-z]+\Z")
+#: of Open MPI the frameworks that move data: its launcher keeps keys and addresses under the same prefix
+_TUNING = re.compile(
+    r"(OMPI_MCA_(btl|pml|mtl|coll|osc|io|fs|fbtl|fcoll|sharedfp|mpi|opal|hwloc|smsc|accelerator|rmaps)|PRTE_MCA_(rmaps|hwloc)|"
+    r"UCX|MPICH_(OFI|MPIIO|GPU))(_[A-Z0-9_a-z]+)?\Z"
+)
+_OURS = "MPI_COLLECTOR_OWN"  #: names of what a launch of ours added for itself, which the job does not have
 _SECRET = re.compile(r"(?i)passw|secret|token|cookie|credential|auth|key|cert|sign")
 
 
@@ -57,7 +62,8 @@ def environment(variables):
     # type: (Any) -> dict
     """Those of ``variables`` that say how a job was placed and tuned; never one that might hold a secret."""
     out = {}
-    for name in sorted(variables):
+    ours = variables.get(_OURS, "").split(",")
+    for name in sorted(set(variables).difference(ours)):
         if (name in _EXACT or _TUNING.match(name)) and not _SECRET.search(name):
             out[name] = masked(str(variables[name]))[:_VALUE_MAX]
     return out

@@ -103,8 +103,8 @@ def detect_launcher(
 ) -> FoundLauncher:
     """The launcher to use. LauncherError when there is none.
 
-    ``mpi_bin``, a program or a directory, is taken as it is. Else the first that starts what mpi4py is linked to
-    (``library``; None: ask) of those beside this Python, those on PATH, and srun inside an allocation.
+    The first that starts what mpi4py is linked to (``library``; None: ask) of what ``mpi_bin``, a program or a directory,
+    names; else of those beside this Python, those on PATH, and srun inside an allocation.
     """
     unknown: list[str] = []
     misfits: list[str] = []
@@ -119,7 +119,7 @@ def detect_launcher(
             unknown.append(f"{path} is no launcher that is known, it says {_first_line(text)!r}")
             continue
         library = own_library(run) if library is None else library
-        if mpi_bin is None and library and not re.search(found.profile.serves, library):
+        if library and not re.search(found.profile.serves, library):
             misfits.append(f"{path} is {found.profile.name}'s, but mpi4py uses {_first_line(library)}")
             continue
         also = f" ({'; '.join(misfits)})" if misfits else ""

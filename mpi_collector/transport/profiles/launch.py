@@ -15,6 +15,7 @@ from mpi_collector.transport.profiles.table import LauncherError
 
 #: what makes the remote side the same program, for launchers that do not hand on the whole environment
 _EXPORTED = re.compile(r"PYTHON(PATH|HOME|USERBASE|NOUSERSITE)|LD_LIBRARY_PATH|(MPI4PY|MPI_COLLECTOR)_\w+")
+_OWN = "MPI_COLLECTOR_OWN"  #: what is the collectors' alone, so that no snapshot takes it for the job's
 #: spellings of one option
 _SAME = {
     "n": "np", "ntasks": "np", "N": "nodes", "w": "nodelist", "f": "hostfile", "machinefile": "hostfile",
@@ -53,6 +54,7 @@ def launch_command(
     if ssh_args and profile.ssh_variable:
         before = environ.get(profile.ssh_variable, "")
         added[profile.ssh_variable] = " ".join([*([before] if before else []), *ssh_args])
+    added[_OWN] = ",".join(sorted(added))
     given = {_option(word) for word in mpi_params if word.startswith("-")}
     options = [option for option in (*profile.options, found.words) if option and _option(option[0]) not in given]
     fill = {"n": str(len(hosts)), "hostfile": str(hostfile_path.absolute())}
