@@ -13,8 +13,8 @@ from pathlib import Path
 
 from mpi_collector import __version__
 from mpi_collector.transport.hosts import HostSpec
-from mpi_collector.transport.session import printable
-from mpi_collector.transport.sshargs import NameRefused, host_key_option, ssh_argv
+from mpi_collector.transport.session import kill_all, printable
+from mpi_collector.transport.sshargs import NameRefused, host_key_option, ssh_argv, ssh_environment
 
 _DONE = "mpi_collector is here"
 
@@ -72,20 +72,21 @@ async def _check_all(
 
 
 async def _check(host: str, user: str | None, timeout_s: float, command: str) -> str:
+    pipe = asyncio.subprocess.PIPE
     try:
         extra = await host_key_option(host, user)
         argv = ssh_argv(host, user, timeout_s, command, extra)
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True, env=ssh_environment()
+        )
     except NameRefused as e:
         return str(e)
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
-    )
+    except OSError as e:
+        return f"cannot start ssh: {e.strerror or e}"
     try:
         out, err = await asyncio.wait_for(process.communicate(), timeout_s)
     except asyncio.TimeoutError:
-        process.kill()
-        await process.wait()
+        await kill_all(process)
         return f"no answer over ssh within {timeout_s:g} s; is it up? (--ssh-timeout)"
     return judge(process.returncode or 0, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 

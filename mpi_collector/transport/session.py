@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mpi_collector.node.frames import VERSION, Decoder, FrameError, encode
 
 _STDERR_KEPT = 2000
+_KILLED_S = 2.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -22,13 +25,16 @@ class Session:
     """Requests to one agent over one subprocess (ssh, sh on this host, mpirun). Only for the event loop's thread.
 
     ``words`` are written before the first frame; ``on_event`` gets the frames that answer no request. ``last_signal``:
-    what the subprocess gets when this process dies, however that happens (prctl(2), PR_SET_PDEATHSIG).
+    what the subprocess gets when this process dies, however that happens (prctl(2), PR_SET_PDEATHSIG). ``with_children``:
+    what it started ends with it, as the way to a jump host does not by itself while that host hangs.
     """
 
     def __init__(
-        self, argv: Sequence[str], words: bytes, environ: Mapping[str, str] | None = None, last_signal: int = 0
-    ) -> None:
+        self, argv: Sequence[str], words: bytes, environ: Mapping[str, str] | None = None, last_signal: int = 0,
+        with_children: bool = False,
+    ) -> None:  # fmt: skip
         self._argv, self._words, self._environ = list(argv), words, environ
+        self._with_children = with_children
         self._last_will = _will(last_signal) if last_signal else None
         self.on_event: Callable[[dict[str, Any], bytes], None] | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -36,6 +42,7 @@ class Session:
         self._ids = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._stderr = b""
+        self._gone = asyncio.Event()
         self.hello: dict[str, Any] = {}
 
     @property
@@ -47,6 +54,7 @@ class Session:
         await self.disconnect()
         pipe = asyncio.subprocess.PIPE
         self._stderr = b""
+        self._gone.clear()
         self._process = await asyncio.create_subprocess_exec(
             *self._argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=self._environ,
             preexec_fn=self._last_will,
@@ -100,9 +108,15 @@ class Session:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._process.wait(), timeout_s)
 
+    async def lost(self, timeout_s: float) -> None:
+        """Return when the connection is gone, or after ``timeout_s``."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._gone.wait(), timeout_s)
+
     async def disconnect(self) -> None:
         """End the subprocess; the agent behind it goes on."""
         process, self._process = self._process, None
+        self._gone.set()
         for task in self._tasks:
             task.cancel()
         self._tasks = []
@@ -110,9 +124,15 @@ class Session:
         if process is not None:
             if process.stdin is not None:
                 process.stdin.close()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await self._kill(process)
+
+    async def _kill(self, process: asyncio.subprocess.Process) -> None:
+        if self._with_children:
+            await kill_all(process)
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
 
     # ---- reading
     async def _read(self) -> None:
@@ -135,10 +155,9 @@ class Session:
                         future.set_result((message, blob))
         except FrameError as e:
             self._process = None
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            self._gone.set()
             self._fail(f"{e}{self._reason(decoder.said())}")
-            await process.wait()
+            await self._kill(process)
 
     async def _read_stderr(self) -> None:
         process = self._process
@@ -156,6 +175,14 @@ class Session:
                 future.set_exception(SessionLost(why))
                 future.exception()  # seen: somebody may have stopped waiting
         self._waiting.clear()
+
+
+async def kill_all(process: asyncio.subprocess.Process) -> None:
+    """End a subprocess that leads a session, with what it started. Whatever holds its output is not waited for long."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(process.wait(), _KILLED_S)
 
 
 def _will(number: int) -> Callable[[], object]:
