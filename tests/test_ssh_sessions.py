@@ -246,6 +246,27 @@ def test_a_broken_session_is_called_back_at_once(told: Path, tmp_path: Path) -> 
     assert [p.name for p in tmp_path.glob("mpi_collector-*/*/*")] == ["b"]
 
 
+def test_nobody_waits_for_an_agent_that_hangs(told: Path) -> None:
+    """What holds a session there ends with it: a launcher that comes back again and again leaves nothing behind."""
+    words = first_words(f"hanging-{os.getpid()}", "a", 60.0)
+
+    async def comes_back() -> None:
+        first = Session(["sh", "-c", remote_command()], words)
+        agent = (await first.connect(20))["pid"]
+        os.kill(agent, signal.SIGSTOP)
+        try:
+            with pytest.raises(SessionLost):
+                await first.request("wall", 0.2)
+            for _ in range(8):  # more than may wait for it
+                with subprocess.Popen(["sh", "-c", remote_command()], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as there:
+                    there.communicate(words, timeout=20)
+            await first.disconnect()  # the agent holds its output
+        finally:
+            os.kill(agent, signal.SIGKILL)
+
+    asyncio.run(comes_back())
+
+
 def test_a_session_that_breaks_while_it_delivers(told: Path, tmp_path: Path) -> None:
     """The other hosts go on, what it sent is dropped, and it is called back and asked once more."""
     root = root_of(tmp_path, ["a", "b", "c"])

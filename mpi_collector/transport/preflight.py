@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mpi_collector import __version__
 from mpi_collector.transport.hosts import HostSpec
-from mpi_collector.transport.session import kill_all, printable
+from mpi_collector.transport.session import end, printable
 from mpi_collector.transport.sshargs import NameRefused, host_key_option, ssh_argv, ssh_environment
 
 _DONE = "mpi_collector is here"
@@ -86,7 +86,7 @@ async def _check(host: str, user: str | None, timeout_s: float, command: str) ->
     try:
         out, err = await asyncio.wait_for(process.communicate(), timeout_s)
     except asyncio.TimeoutError:
-        await kill_all(process)
+        await end(process)
         return f"no answer over ssh within {timeout_s:g} s; is it up? (--ssh-timeout)"
     return judge(process.returncode or 0, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 

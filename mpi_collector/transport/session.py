@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.frames import VERSION, Decoder, FrameError, encode
 
 _STDERR_KEPT = 2000
@@ -43,6 +44,7 @@ class Session:
         self._tasks: list[asyncio.Task[None]] = []
         self._stderr = b""
         self._gone = asyncio.Event()
+        self.spoke_ns = 0  #: when the agent was last sent anything
         self.hello: dict[str, Any] = {}
 
     @property
@@ -87,6 +89,7 @@ class Session:
         future: asyncio.Future[tuple[dict[str, Any], bytes]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         try:
+            self.spoke_ns = mono_ns()
             process.stdin.write(encode(dict(fields, do=do, id=number)))
             message, blob = await asyncio.wait_for(future, timeout_s)
         except asyncio.TimeoutError:
@@ -100,6 +103,7 @@ class Session:
     def send(self, message: dict[str, Any]) -> None:
         """A frame that wants no answer."""
         if self._process is not None and self._process.stdin is not None:
+            self.spoke_ns = mono_ns()
             self._process.stdin.write(encode(message))
 
     async def wait(self, timeout_s: float) -> None:
@@ -127,12 +131,7 @@ class Session:
             await self._kill(process)
 
     async def _kill(self, process: asyncio.subprocess.Process) -> None:
-        if self._with_children:
-            await kill_all(process)
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        await end(process, os.killpg if self._with_children else os.kill)
 
     # ---- reading
     async def _read(self) -> None:
@@ -177,10 +176,13 @@ class Session:
         self._waiting.clear()
 
 
-async def kill_all(process: asyncio.subprocess.Process) -> None:
-    """End a subprocess that leads a session, with what it started. Whatever holds its output is not waited for long."""
+async def end(process: asyncio.subprocess.Process, kill: Callable[[int, int], None] = os.killpg) -> None:
+    """End a subprocess that leads a session, with what it started."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        if process.returncode is None or kill is os.killpg:
+            kill(process.pid, signal.SIGKILL)
+    transport: asyncio.SubprocessTransport = getattr(process, "_transport")  # noqa: B009 - else wait() wants the end of its output,
+    transport.close()  # which others may hold open
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(process.wait(), _KILLED_S)
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from mpi_collector.transport.hosts.names import valid_host, valid_user
-from mpi_collector.transport.session import kill_all
+from mpi_collector.transport.session import end
 
 _OPTIONS = (
     "BatchMode=yes", "ControlMaster=no", "ControlPath=none", "ClearAllForwardings=yes", "RequestTTY=no",
@@ -61,7 +61,7 @@ async def host_key_option(host: str, user: str | None) -> tuple[str, ...]:
     try:
         out, _ = await asyncio.wait_for(process.communicate(), _CONFIG_S)
     except asyncio.TimeoutError:  # "Match exec" may run anything
-        await kill_all(process)
+        await end(process)
         return ()
     settings = dict(line.partition(" ")[::2] for line in out.decode("utf-8", "replace").lower().splitlines())
     return ("StrictHostKeyChecking=accept-new",) if settings.get("stricthostkeychecking") == "ask" else ()

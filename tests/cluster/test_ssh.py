@@ -173,6 +173,53 @@ def test_python_of_every_host(bed: Bed) -> None:
     assert "4 of 5" in job.out.decode()
 
 
+def test_nothing_asks_and_strict_stays_strict(bed: Bed) -> None:
+    """Unknown host keys: taken where ssh would ask, refused where it is told to; a jump host's are refused, not asked for."""
+    directory, asked = bed.directory("keys"), bed.directory("asked")
+    config = state_directory(bed) / "ssh_config"
+    before = config.read_text()
+    ask = directory / "ask"
+    ask.write_text(f"#!/bin/sh\ntouch {asked}/asked\necho yes\n")
+    ask.chmod(0o755)
+    named = {"asks": ("ask", "new", ""), "strict": ("yes", "none", ""), "jumps": ("yes", "none", "unknown"), "unknown": ("ask", "none", "")}
+    text = "".join(
+        f"Host {name}\n  HostName {bed.net}.1\n  StrictHostKeyChecking {check}\n  UserKnownHostsFile {directory}/{known}\n"
+        + (f"  ProxyJump {jump}\n" if jump else "")
+        for name, (check, known, jump) in named.items()
+    )
+    try:
+        config.write_text(text + before)  # the first value that is said counts
+        argv = [PYTHON, "-m", "mpi_collector", "check", "--ssh-timeout", "8", "--hosts", "asks", "strict", "jumps"]
+        job = bed.run(0, argv, COLUMNS="160", DISPLAY=":9", SSH_ASKPASS=str(ask))
+    finally:
+        config.write_text(before)
+    said = job.out.decode()
+    assert job.process.returncode == 1
+    assert re.search(r"asks +ok", said), said
+    assert re.search(r"strict +FAILED .*[Hh]ost key", said), said
+    assert re.search(r"jumps +FAILED", said), said
+    assert "ssh-ed25519" in (directory / "new").read_text()
+    assert not list(directory.glob("none"))
+    assert not list(asked.iterdir())
+
+
+def test_this_host_needs_no_ssh(bed: Bed) -> None:
+    """Its name, all its addresses of all interfaces, and loopback, of either version; and it has only platform-python."""
+    bed.script("exec", "4", "ip", "addr", "add", "192.0.2.4/32", "dev", "eth0")  # a second one of one interface
+    bed.script("exec", "4", "ip", "addr", "add", "2001:db8::4/128", "dev", "lo", "nodad")
+    nowhere = bed.directory("nowhere")  # a PATH without ssh and python3
+    for program in ("sh", "env"):
+        (nowhere / program).symlink_to(f"/bin/{program}")
+    bed.script("exec", "4", "mount", "-t", "tmpfs", "none", "/usr/libexec")
+    (bed.root(4) / "usr/libexec/platform-python").symlink_to(PYTHON)
+    names = ["node4", f"{bed.net}.4", "192.0.2.4", "2001:db8::4", "127.0.0.1", "::1", "localhost"]
+    job = bed.run(4, ["env", f"PATH={nowhere}", PYTHON, "-m", "mpi_collector", "check", "--hosts", *names], COLUMNS="160")
+    assert job.process.returncode == 0, job.out.decode() + job.err
+    assert "7 of 7 hosts are fit" in job.out.decode()
+    if "python" in odd:  # python3 is 3.6 on node2 alone: what was found here is what the link leads to
+        assert f" {sys.version_info[0]}.{sys.version_info[1]}." in job.out.decode()
+
+
 def test_cable_out_for_five_seconds(bed: Bed) -> None:
     """A short outage loses nothing: the agent samples on."""
     results = bed.directory("results")

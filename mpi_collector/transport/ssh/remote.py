@@ -178,7 +178,8 @@ class Remote:
         """As long as this process lives, whatever it is busy with: an agent that hears nothing goes home."""
         while True:
             await asyncio.sleep(heartbeat_s())
-            self.session.send({"do": "beat"})
+            if mono_ns() - self.session.spoke_ns > heartbeat_s() * 1e9:  # whoever keeps it has said nothing
+                self.session.send({"do": "beat"})
 
     async def keep(self, turns: Turns, share: float) -> None:
         """Look after the session: asked now and then, called back when it broke, the clock every few minutes.
