@@ -183,7 +183,7 @@ def test_nothing_asks_and_strict_stays_strict(bed: Bed) -> None:
     ask.chmod(0o755)
     named = {"asks": ("ask", "new", ""), "strict": ("yes", "none", ""), "jumps": ("yes", "none", "unknown"), "unknown": ("ask", "none", "")}
     text = "".join(
-        f"Host {name}\n  HostName {bed.net}.1\n  StrictHostKeyChecking {check}\n  UserKnownHostsFile {directory}/{known}\n"
+        f"Host {name}\n  HostName {bed.net}.1\n  StrictHostKeyChecking {check}\n  BatchMode no\n  UserKnownHostsFile {directory}/{known}\n"
         + (f"  ProxyJump {jump}\n" if jump else "")
         for name, (check, known, jump) in named.items()
     )
