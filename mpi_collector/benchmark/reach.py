@@ -36,11 +36,11 @@ def reached(plan: LifecyclePlan, choice: Choice, say: Callable[[str], None]) -> 
             if plan.transport != "auto":
                 raise
             say(f"warning: {e}; over ssh instead")
-    from mpi_collector.transport.ssh import SshRoot
+    from mpi_collector.transport.ssh import Visits
 
     own = local_names([h.name for h in plan.hosts])
     pairs = [(h.name, h.name in own) for h in plan.hosts]
-    root = SshRoot(plan.sampling, run, pairs, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s)
+    root = Visits(plan.sampling, run, pairs, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s)
     try:
         yield root, root.spools(), root.unreached
     finally:

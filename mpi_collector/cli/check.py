@@ -12,8 +12,10 @@ from typing import Any
 from mpi_collector.benchmark.teller import harmless, say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.cli.sampling import seconds, sessions
+from mpi_collector.cli.terminal import Terminal
 
 _OFFSET_NS = 1_000_000_000
+_ROOM_BYTES = 16 << 20  #: half of what is free becomes the spool; less than this is not worth a file
 _EPILOG = """\
 examples:
   mpi_collector check --hosts node[01-16]
@@ -23,9 +25,9 @@ examples:
 
 def main(words: Sequence[str]) -> int:
     """0 only when every host is fit; 1 when one is not; 2 for a mistake."""
-    from mpi_collector.transport.hosts import HostsError, from_scheduler, is_local, parse_hostfile, parse_hosts
+    from mpi_collector.transport.hosts import HostsError, from_scheduler, local_names, parse_hostfile, parse_hosts
     from mpi_collector.transport.options import SamplingOptions
-    from mpi_collector.transport.ssh import SshRoot
+    from mpi_collector.transport.ssh import Visits
 
     args = _parse(words)
     try:
@@ -36,15 +38,18 @@ def main(words: Sequence[str]) -> int:
     except HostsError as e:
         say(str(e))
         return 2
-    names = [(h.name, is_local(h.name)) for h in hosts]
-    options = SamplingOptions(spool_dir=args.spool_dir)
-    root = SshRoot(options, f"check-{secrets.token_hex(4)}", names, args.ssh_username, args.ssh_fanout, args.ssh_timeout)
+    here = local_names([h.name for h in hosts])
+    names = [(h.name, h.name in here) for h in hosts]
+    options, run = SamplingOptions(spool_dir=args.spool_dir), f"check-{secrets.token_hex(4)}"
+    root = Visits(options, run, names, args.ssh_username, args.ssh_fanout, args.ssh_timeout, Terminal().progress)
     found = root.check()
     rows = [(h.key, h.error, found.get(h.key)) for h in root.hosts]
     return _table(rows)
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
+    from mpi_collector.transport.hosts import valid_user
+
     parser = QuietParser(prog="mpi_collector check", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     add = parser.add_argument
@@ -57,6 +62,8 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(words)
     if args.hosts and args.hostfile:
         parser.error("--hosts and --hostfile: give one of them")
+    if args.ssh_username is not None and not valid_user(args.ssh_username):
+        parser.error(f"--ssh-username: {args.ssh_username[:40]!r} is no user name")
     return args
 
 
@@ -73,13 +80,15 @@ def _table(rows: list[tuple[str, str | None, dict[str, Any] | None]]) -> int:
     for key, error, doc in rows:
         remarks = [error] if error else list(doc["hazards"]) if doc else []
         cells = ["", "", "", ""]
+        fit = error is None and doc is not None and (doc["free_bytes"] or 0) >= _ROOM_BYTES
         if doc:
             off = doc["wall_offset_ns"]
             if abs(off) > _OFFSET_NS:
                 remarks.append("the wall clock is off (recordings do not mind)")
+            if doc["free_bytes"] is not None and not fit:
+                remarks.append("too little room for a recording that survives a crash")
             free = "?" if doc["free_bytes"] is None else f"{doc['free_bytes'] / 1e6:.0f} MB"
             cells = [doc["python"], f"{off / 1e6:+.1f} ms", f"{doc['rtt_ns'] / 1e6:.2f} ms", free]
-        fit = error is None and doc is not None and doc["free_bytes"] is not None
         bad += not fit
         table.add_row(*(Text(harmless(c)) for c in (key, "ok" if fit else "FAILED", *cells, "; ".join(remarks))))
     console.print(table)

@@ -2,6 +2,7 @@
 
 import array
 import os
+import select
 import signal
 import socket
 
@@ -26,7 +27,10 @@ def main(run, key, orphan_s=ORPHAN_S):
     connection = _connect(name)
     if connection is None:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(name)
+        try:
+            listener.bind(name)
+        except OSError:
+            raise SystemExit("the agent of this run is there and takes no session") from None
         listener.listen(4)
         if _fork_agent(listener, orphan_s):
             listener.close()
@@ -35,18 +39,26 @@ def main(run, key, orphan_s=ORPHAN_S):
         raise SystemExit("the agent did not start")
     fds = array.array("i", [0, 1])
     connection.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1):  # the agent alone holds them now, and sees when the other end goes
-        os.dup2(null, fd)
-    while connection.recv(1):
-        pass
+    os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # the agent alone holds it now, and its end is the session's
+    _until_over(connection)
+
+
+def _until_over(connection):
+    # type: (socket.socket) -> None
+    """The agent has let go, or the session has ended: one that hangs is not waited for, or those who wait would pile up."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    poll.register(0, 0)  # POLLHUP alone
+    poll.poll()
 
 
 def _connect(name):
     # type: (str) -> Any
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        connection.setblocking(False)  # one that hangs, and many that wait for it
         connection.connect(name)
+        connection.setblocking(True)
     except OSError:
         connection.close()
         return None

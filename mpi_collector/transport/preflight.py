@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +19,8 @@ from pathlib import Path
 from mpi_collector import __version__
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.limits import allow_files
-from mpi_collector.transport.session import printable
-from mpi_collector.transport.sshargs import NameRefused, host_key_option, ssh_argv
+from mpi_collector.transport.session import end, printable
+from mpi_collector.transport.sshargs import NameRefused, host_key_option, ssh_argv, ssh_environment
 
 _DONE = "mpi_collector is here"
 _FILES_PER_HOST = 3
@@ -123,24 +125,25 @@ async def _check_all(
 
 async def _check(host: str, user: str | None, timeout_s: float, command: str) -> tuple[str, str]:
     """(what is wrong, who it is)."""
+    pipe = asyncio.subprocess.PIPE
     try:
         extra = await host_key_option(host, user)
         argv = ssh_argv(host, user, timeout_s, command, extra)
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True, env=ssh_environment()
+        )
     except NameRefused as e:
         return str(e), ""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
-    )
+    except OSError as e:
+        return f"cannot start ssh: {e.strerror or e}", ""
     try:
         out, err = await asyncio.wait_for(process.communicate(), timeout_s)
     except asyncio.CancelledError:  # called off
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         raise
     except asyncio.TimeoutError:
-        process.kill()
-        await process.wait()
+        await end(process)
         return f"no answer over ssh within {timeout_s:g} s; is it up? (--ssh-timeout)", ""
     said = out.decode("utf-8", "replace")
     return judge(process.returncode or 0, said, err.decode("utf-8", "replace")), _answer(said)[1]

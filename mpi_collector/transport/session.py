@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import os
 import re
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.frames import VERSION, Decoder, FrameError, encode
 
 _STDERR_KEPT = 8000
+_KILLED_S = 2.0
 _PR_SET_PDEATHSIG = 1
 _ERROR = re.compile(r"\s*(\w+\.)*\w*(Error|Exception)\b.*:|mpi_collector: ")
 
@@ -24,13 +28,16 @@ class Session:
     """Requests to one agent over one subprocess (ssh, sh on this host, mpirun). Only for the event loop's thread.
 
     ``words`` are written before the first frame; ``on_event`` gets the frames that answer no request. ``last_signal``:
-    what the subprocess gets when this process dies, however that happens (prctl(2), PR_SET_PDEATHSIG).
+    what the subprocess gets when this process dies, however that happens (prctl(2), PR_SET_PDEATHSIG). ``with_children``:
+    what it started ends with it, as the way to a jump host does not by itself while that host hangs.
     """
 
     def __init__(
-        self, argv: Sequence[str], words: bytes, environ: Mapping[str, str] | None = None, last_signal: int = 0
-    ) -> None:
+        self, argv: Sequence[str], words: bytes, environ: Mapping[str, str] | None = None, last_signal: int = 0,
+        with_children: bool = False,
+    ) -> None:  # fmt: skip
         self._argv, self._words, self._environ = list(argv), words, environ
+        self._with_children = with_children
         self._last_will = _will(last_signal) if last_signal else None
         self.on_event: Callable[[dict[str, Any], bytes], None] | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -38,6 +45,8 @@ class Session:
         self._ids = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._stderr = b""
+        self._gone = asyncio.Event()
+        self.spoke_ns = 0  #: when the agent was last sent anything
         self.hello: dict[str, Any] = {}
 
     @property
@@ -49,6 +58,7 @@ class Session:
         await self.disconnect()
         pipe = asyncio.subprocess.PIPE
         self._stderr = b""
+        self._gone.clear()
         self._process = await asyncio.create_subprocess_exec(
             *self._argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=self._environ,
             preexec_fn=self._last_will,
@@ -81,6 +91,7 @@ class Session:
         future: asyncio.Future[tuple[dict[str, Any], bytes]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         try:
+            self.spoke_ns = mono_ns()
             process.stdin.write(encode(dict(fields, do=do, id=number)))
             message, blob = await asyncio.wait_for(future, timeout_s)
         except asyncio.TimeoutError:
@@ -94,6 +105,7 @@ class Session:
     def send(self, message: dict[str, Any]) -> None:
         """A frame that wants no answer."""
         if self._process is not None and self._process.stdin is not None:
+            self.spoke_ns = mono_ns()
             self._process.stdin.write(encode(message))
 
     async def wait(self, timeout_s: float) -> None:
@@ -102,9 +114,15 @@ class Session:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._process.wait(), timeout_s)
 
+    async def lost(self, timeout_s: float) -> None:
+        """Return when the connection is gone, or after ``timeout_s``."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._gone.wait(), timeout_s)
+
     async def disconnect(self) -> None:
         """End the subprocess; the agent behind it goes on."""
         process, self._process = self._process, None
+        self._gone.set()
         for task in self._tasks:
             task.cancel()
         self._tasks = []
@@ -112,9 +130,10 @@ class Session:
         if process is not None:
             if process.stdin is not None:
                 process.stdin.close()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await self._kill(process)
+
+    async def _kill(self, process: asyncio.subprocess.Process) -> None:
+        await end(process, os.killpg if self._with_children else os.kill)
 
     # ---- reading
     async def _read(self) -> None:
@@ -137,10 +156,9 @@ class Session:
                         future.set_result((message, blob))
         except FrameError as e:
             self._process = None
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            self._gone.set()
             self._fail(f"{e}{self._reason(decoder.said())}")
-            await process.wait()
+            await self._kill(process)
 
     async def _read_stderr(self) -> None:
         process = self._process
@@ -161,6 +179,17 @@ class Session:
                 future.set_exception(SessionLost(why))
                 future.exception()  # seen: somebody may have stopped waiting
         self._waiting.clear()
+
+
+async def end(process: asyncio.subprocess.Process, kill: Callable[[int, int], None] = os.killpg) -> None:
+    """End a subprocess that leads a session, with what it started."""
+    with contextlib.suppress(ProcessLookupError):
+        if process.returncode is None or kill is os.killpg:
+            kill(process.pid, signal.SIGKILL)
+    transport: asyncio.SubprocessTransport = getattr(process, "_transport")  # noqa: B009 - else wait() wants the end of its output,
+    transport.close()  # which others may hold open
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(process.wait(), _KILLED_S)
 
 
 def _will(number: int) -> Callable[[], object]:

@@ -16,10 +16,12 @@ PACKAGE = "mpi_collector_node"
 
 #: in this order; RHEL 8 has platform-python where no python3 is installed
 _PYTHONS = (
-    "python3", "/usr/libexec/platform-python", *(f"python3.{minor}" for minor in range(14, 5, -1)), "/usr/local/bin/python3"
+    "python3", "/usr/libexec/platform-python", *(f"python3.{minor}" for minor in range(14, 5, -1)), "/usr/local/bin/python3",
 )  # fmt: skip
 NO_PYTHON = "mpi_collector: no python3, 3.6 or newer, on this host"
 
+# What is called python3 may be 3.4, or a shim for nothing: it is asked before the session's input is in its hands.
+_FIT = "import sys;sys.exit(sys.version_info<(3,6))"
 # Reads eight digits, then so many bytes, and runs them. No quote and nothing that a shell, csh included, would expand.
 _READ = (
     "import os,sys;r=lambda n:n and (lambda d:d+r(n-len(d)))(os.read(0,n) or sys.exit(1)) or bytes();exec(r(int(r(8))))"
@@ -56,8 +58,9 @@ agent_start.main(_head["run"], _head["key"], _head["orphan_s"])
 def remote_command() -> str:
     """What the remote shell is given. A constant: no host name, user name or option is ever part of it."""
     tries = " ".join(_PYTHONS)
+    fit = f'$p -E -S -c "{_FIT}" </dev/null >/dev/null 2>&1'
     start = f'exec $p -u -E -s -c "{_READ}"'
-    script = f"for p in {tries}; do if command -v $p >/dev/null 2>&1; then {start}; fi; done; echo {NO_PYTHON} >&2; exit 127"
+    script = f"for p in {tries}; do if {fit}; then {start}; fi; done; echo {NO_PYTHON} >&2; exit 127"
     return f"exec sh -c '{script}'"  # sh reads it, whatever the login shell is
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+
+from mpi_collector.transport.hosts.names import valid_host, valid_user
+from mpi_collector.transport.session import end
 
 _OPTIONS = (
     "BatchMode=yes", "ControlMaster=no", "ControlPath=none", "ClearAllForwardings=yes", "RequestTTY=no",
     "RemoteCommand=none", "ForwardAgent=no", "ForwardX11=no", "PermitLocalCommand=no", "ServerAliveInterval=10",
     "ServerAliveCountMax=3", "LogLevel=ERROR",
 )  # fmt: skip
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,255}")
-_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9_.-]{1,32})?")
+_CONFIG_S = 10.0
+#: with one of these ssh asks in a window what it must not ask on a terminal
+_WINDOWS = ("SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY")
 
 
 class NameRefused(ValueError):
@@ -21,16 +25,22 @@ class NameRefused(ValueError):
 
 def checked_host(name: str) -> str:
     """``name`` if it is a host name or an address and nothing else. NameRefused otherwise."""
-    if not _HOST.fullmatch(name):
+    if not valid_host(name):
         raise NameRefused(f"{name!r} is no host name")
     return name
 
 
 def checked_user(name: str) -> str:
     """``name`` if it is a plausible user name. NameRefused otherwise."""
-    if not _USER.fullmatch(name):
+    if not valid_user(name):
         raise NameRefused(f"{name!r} is no user name")
     return name
+
+
+def ssh_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """For ssh: BatchMode is not handed on to the ssh that leads to a jump host, which would ask in a window."""
+    kept = {k: v for k, v in environ.items() if k not in _WINDOWS}
+    return {**kept, "SSH_ASKPASS_REQUIRE": "never"}
 
 
 def ssh_argv(host: str, user: str | None, timeout_s: float, command: str, extra: Sequence[str] = ()) -> list[str]:
@@ -46,12 +56,12 @@ def ssh_argv(host: str, user: str | None, timeout_s: float, command: str, extra:
 async def host_key_option(host: str, user: str | None) -> tuple[str, ...]:
     """``accept-new`` where the site would ask, which BatchMode turns into a refusal; a stricter site stays strict."""
     argv = ["ssh", "-G", *(["-l", checked_user(user)] if user else []), "--", checked_host(host)]
+    null, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*argv, stdin=null, stdout=pipe, stderr=null, start_new_session=True)
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-        )
-        out, _ = await asyncio.wait_for(process.communicate(), 10)
-    except (OSError, asyncio.TimeoutError):
+        out, _ = await asyncio.wait_for(process.communicate(), _CONFIG_S)
+    except asyncio.TimeoutError:  # "Match exec" may run anything
+        await end(process)
         return ()
     settings = dict(line.partition(" ")[::2] for line in out.decode("utf-8", "replace").lower().splitlines())
     return ("StrictHostKeyChecking=accept-new",) if settings.get("stricthostkeychecking") == "ask" else ()

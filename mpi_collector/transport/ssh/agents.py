@@ -1,0 +1,111 @@
+"""All hosts at once, from one thread with an event loop; what every conversation with agents begins and ends with."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from mpi_collector.node.identity import unique_keys
+from mpi_collector.transport.base import HostState
+from mpi_collector.transport.limits import allow_files
+from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.transport.session import SessionLost, printable
+from mpi_collector.transport.ssh.remote import Remote, Turns, Way
+
+_FILES_PER_HOST = 4  #: three pipes of its ssh, and one that tells of its end
+#: what a host can bring about: no connection, an agent that failed, a name that is refused, an answer without what belongs in it
+_FAILURES = (SessionLost, RuntimeError, OSError, ValueError, LookupError, TypeError)
+_T = TypeVar("_T")
+
+
+class Agents:
+    """Sessions to ``hosts``: (requested name, is it this host) in the order asked for."""
+
+    def __init__(
+        self,
+        options: SamplingOptions,
+        run: str,
+        hosts: Sequence[tuple[str, bool]],
+        user: str | None = None,
+        fanout: int = 8,
+        ssh_timeout_s: float = 30.0,
+        progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    ) -> None:
+        self.options, self.run, self.progress = options, run, progress
+        allow_files(_FILES_PER_HOST * len(hosts))
+        way = Way(options, run, user, ssh_timeout_s)
+        keys = unique_keys([name for name, _ in hosts])
+        self._remotes = [Remote(way, name, local, key) for (name, local), key in zip(hosts, keys)]
+        self._turns = Turns(max(1, fanout))
+        self._beats: list[asyncio.Task[None]] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ssh", daemon=True)
+        self._thread.start()
+
+    @property
+    def hosts(self) -> list[HostState]:
+        return [r.state for r in self._remotes]
+
+    def _good(self) -> list[Remote]:
+        return [r for r in self._remotes if r.state.error is None]
+
+    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
+        if not self._thread.is_alive():  # dismissed already: nobody would ever run it
+            work.close()
+            raise RuntimeError("the sessions have ended")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _all(self, what: str, remotes: list[Remote], work: Callable[[Remote], Coroutine[Any, Any, None]]) -> None:
+        """``work`` on every host at once; one that fails is marked and stops nobody."""
+        done = 0
+        self.progress(what, done, len(remotes))
+
+        async def one(remote: Remote) -> None:
+            nonlocal done
+            try:
+                await work(remote)
+            except _FAILURES as e:
+                said = f"no sense in its answer: {e!r}" if isinstance(e, (LookupError, TypeError)) else str(e)
+                remote.state.error = f"{what}: {printable(said)}"
+            done += 1
+            self.progress(what, done, len(remotes))
+
+        await asyncio.gather(*(one(r) for r in remotes))
+
+    async def _connect(self, remote: Remote) -> None:
+        await remote.connect(self._turns)
+        self._beats.append(asyncio.create_task(remote.beat()))
+
+    def _silence(self) -> None:
+        for task in self._beats:
+            task.cancel()
+
+    def keep(self) -> None:
+        """Leave now: the agents end by themselves and keep their spools."""
+
+        async def leave() -> None:
+            self._silence()
+            await asyncio.gather(*(r.session.disconnect() for r in self._remotes))
+
+        self._end(leave())
+
+    def dismiss(self, saved: bool) -> bool:
+        """End the agents and the sessions; ``saved``: and remove the spools of what is safely on disk."""
+
+        async def part() -> None:
+            self._silence()
+            await asyncio.gather(*(self._part(r, saved) for r in self._remotes if r.session.up))
+
+        self._end(part())
+        return True
+
+    async def _part(self, remote: Remote, saved: bool) -> None:
+        del saved
+        await remote.part()
+
+    def _end(self, work: Coroutine[Any, Any, None]) -> None:
+        self._do(work)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)

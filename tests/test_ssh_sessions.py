@@ -1,0 +1,320 @@
+"""The ssh transport without hosts: a program called ssh that runs here what it was told to run there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpi_collector.node.frames import VERSION, encode
+from mpi_collector.transport import preflight
+from mpi_collector.transport.hosts import HostSpec
+from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.transport.session import Session, SessionLost
+from mpi_collector.transport.shipping import NO_PYTHON, first_words, remote_command
+from mpi_collector.transport.ssh import SshRoot, Visits
+from mpi_collector.transport.ssh.remote import Remote, Turns, Way
+from mpi_collector.transport.sshargs import NameRefused, host_key_option, ssh_argv, ssh_environment
+
+#: "ssh -G" tells a configuration; a host called hung… never answers, and what leads to it outlives ssh; any other is this one
+SSH = f"""#!{sys.executable} -ES
+import os, subprocess, sys, threading
+told = os.environ["SSH_TOLD"]
+if "-G" in sys.argv:
+    sys.exit(os.path.exists(told) and sys.stdout.write(open(told).read()) and None)
+host, command = sys.argv[sys.argv.index("--") + 1 :]
+if host.startswith("hung"):
+    os.execvp("sh", ["sh", "-c", "sleep 30; true"])
+if host.startswith("crowd") and not os.path.exists(told + host):
+    os.mkdir(told + host)
+    sys.exit("kex_exchange_identification: read: Connection reset by peer")
+there = subprocess.Popen(["sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def copy(source, target):
+    while data := os.read(source, 1 << 16):
+        os.write(target, data)
+threading.Thread(target=copy, args=(0, there.stdin.fileno()), daemon=True).start()
+copy(there.stdout.fileno(), 1)
+sys.exit(there.wait())
+"""
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What ``ssh -G`` says."""
+    program = tmp_path / "bin" / "ssh"
+    program.parent.mkdir()
+    program.write_text(SSH)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("SSH_TOLD", str(tmp_path / "told"))
+    monkeypatch.setenv("MPI_COLLECTOR_ORPHAN_S", "4")
+    return tmp_path / "told"
+
+
+def options(tmp_path: Path, **more: Any) -> SamplingOptions:
+    return SamplingOptions(interval_s=0.05, spool_dir=str(tmp_path), sources="basic", gather_timeout_s=10.0, **more)
+
+
+class Seen:
+    """A sink that counts."""
+
+    def __init__(self, first: Any = None) -> None:
+        self.hosts: list[str] = []
+        self.dropped: list[str] = []
+        self.bytes = 0
+        self._first = first
+
+    def begin_host(self, key: str) -> None:
+        self._key = key
+
+    def begin(self, head: dict[str, Any]) -> None:
+        if self._first is not None:
+            first, self._first = self._first, None
+            first()
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.bytes += len(data)
+
+    def end_host(self) -> None:
+        self.hosts.append(self._key)
+
+    def drop_host(self) -> None:
+        self.dropped.append(self._key)
+
+
+# ---- the words on the way
+def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> None:
+    """One session at a time, and ten hosts of which most never answer: the last one is through before the first one is given up."""
+    done: list[int] = []
+    names = [*(f"hung{k}" for k in range(9)), "good"]
+    visits = Visits(options(tmp_path), "run", [(n, False) for n in names], None, 1, 3.0, lambda what, n, total: done.append(n))
+    ended: dict[str, float] = {}
+    connect = Remote.connect
+
+    async def watched(self: Remote, turns: Turns) -> None:
+        try:
+            await connect(self, turns)
+        finally:
+            ended[self.name] = time.monotonic()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Remote, "connect", watched)
+        found = visits.check()
+    assert list(found) == ["good"]
+    assert done[-1] == 10
+    assert ended["good"] < ended["hung8"]
+    assert all("no answer within 3 s" in (h.error or "") for h in visits.hosts if h.key != "good")
+
+
+def test_a_crowded_sshd_is_asked_again(told: Path, tmp_path: Path) -> None:
+    visits = Visits(options(tmp_path), "run", [("crowd1", False)])
+    assert list(visits.check()) == ["crowd1"]
+
+
+@pytest.mark.parametrize(("setting", "expected"), [("ask", 1), ("true", 0), ("yes", 0), ("false", 0), ("accept-new", 0), ("", 0)])
+def test_a_stricter_site_stays_strict(told: Path, setting: str, expected: int) -> None:
+    """Only where ssh would ask is a new key accepted, and only a new one."""
+    told.write_text(f"user root\nstricthostkeychecking {setting}\n" if setting else "")
+    assert asyncio.run(host_key_option("node1", None)) == ("StrictHostKeyChecking=accept-new",) * expected
+
+
+def test_nothing_can_ask() -> None:
+    """No terminal (the session is its own), no window, also for the ssh to a jump host, which gets none of our options."""
+    argv = ssh_argv("node1", "bob", 7.4, "true")
+    for option in ("BatchMode=yes", "ConnectTimeout=7", "ControlMaster=no", "ClearAllForwardings=yes", "RequestTTY=no",
+                   "RemoteCommand=none", "ForwardAgent=no", "ForwardX11=no"):  # fmt: skip
+        assert argv[argv.index(option) - 1] == "-o"
+    assert argv[-5:] == ["-l", "bob", "--", "node1", "true"]
+    environ = ssh_environment({"DISPLAY": ":0", "WAYLAND_DISPLAY": "w", "SSH_ASKPASS": "/bin/x", "SSH_AUTH_SOCK": "/a", "HOME": "/h"})
+    assert environ == {"SSH_AUTH_SOCK": "/a", "HOME": "/h", "SSH_ASKPASS_REQUIRE": "never"}
+
+
+@pytest.mark.parametrize("user", ["-l", "a$b", "a;b", "a b", "`x`"])
+def test_users_are_never_options(user: str) -> None:
+    with pytest.raises(NameRefused):
+        ssh_argv("node1", user, 5, "true")
+    with pytest.raises(NameRefused):
+        asyncio.run(host_key_option("node1", user))
+
+
+def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said of every host, and no exception."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    visits = Visits(options(tmp_path), "run", [("node1", False)])
+    assert visits.check() == {}
+    assert "No such file" in (visits.hosts[0].error or "")
+    assert "cannot start ssh" in preflight.check_ranks([HostSpec("node1")], None, 4, 5.0)["node1"]
+
+
+# ---- the Python over there
+def bare(directory: Path) -> None:
+    """A host with hardly anything."""
+    for name in ("sh", "cat"):
+        (directory / name).symlink_to(f"/bin/{name}")
+
+
+@pytest.mark.parametrize("place", ["python3.9", "python3"])
+def test_the_first_python_that_will_do(tmp_path: Path, place: str) -> None:
+    """An old python3 and a shim for nothing are passed over; the session's input is still whole then."""
+    bare(tmp_path)
+    for name, text in (("python3", "exit 1"), ("python3.12", "exit 127"), (place, f'exec {sys.executable} "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    if place != "python3":
+        (tmp_path / "python3").write_text("#!/bin/sh\ncat >/dev/null; exit 1\n")
+
+    async def hello() -> dict[str, Any]:
+        session = Session(["/bin/sh", "-c", remote_command()], first_words(f"pythons-{os.getpid()}", place, 3.0),
+                          {"PATH": str(tmp_path)})  # fmt: skip
+        said = await session.connect(20)
+        await session.request("quit", 5)
+        await session.disconnect()
+        return said
+
+    if place == "python3" or not Path("/usr/libexec/platform-python").exists():
+        assert asyncio.run(hello())["python"].startswith(f"{sys.version_info[0]}.{sys.version_info[1]}.")
+
+
+def test_no_python_at_all(tmp_path: Path) -> None:
+    """Said in a line; where /usr/libexec or /usr/local/bin has one it is found."""
+    if any(Path(p).exists() for p in ("/usr/libexec/platform-python", "/usr/local/bin/python3")):
+        pytest.skip("this host has one in a place that is looked at by its path")
+    bare(tmp_path)
+    done = subprocess.run(["/bin/sh", "-c", remote_command()], env={"PATH": str(tmp_path)}, input=b"", capture_output=True)
+    assert done.returncode == 127
+    assert NO_PYTHON in done.stderr.decode()
+
+
+@pytest.mark.parametrize("said", [{"hello": VERSION + 1}, {"hello": "1"}, {"hello": None}])
+def test_another_version_is_refused(tmp_path: Path, said: dict[str, Any]) -> None:
+    """Both sides speak one version of the conversation."""
+    words = tmp_path / "words"
+    words.write_bytes(b"Welcome!\n" + encode(said))
+    with pytest.raises(SessionLost, match="speaks version"):
+        asyncio.run(Session(["sh", "-c", f"cat {words}; sleep 9"], b"").connect(10))
+
+
+# ---- sessions that break
+def root_of(tmp_path: Path, names: list[str], **more: Any) -> SshRoot:
+    """Agents on one host stand for as many hosts as there are names."""
+    root = SshRoot(options(tmp_path, **more), f"sessions-{os.getpid()}-{time.monotonic_ns()}", [(n, False) for n in names])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mpi_collector.transport.ssh.root.same_host_key", lambda who: (id(who),))
+        root.open({"benchmark": "host"})
+    assert [h.error for h in root.hosts] == [None] * len(names)
+    root.start()
+    return root
+
+
+def break_session(root: SshRoot, number: int) -> None:
+    process = root._remotes[number].session._process
+    assert process is not None
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def until(happened: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_broken_session_is_called_back_at_once(told: Path, tmp_path: Path) -> None:
+    """By the same agent, which has missed nothing; one that died is not called again and again, and its spool stays."""
+    root = root_of(tmp_path, ["a", "b"])
+    remote, dead = root._remotes
+    before = remote.session._process
+    break_session(root, 0)
+    os.kill(dead._agent_pid, signal.SIGKILL)
+    until(lambda: remote.session.up and remote.session._process is not before)
+    until(lambda: dead.state.error)
+    assert "the agent died" in (dead.state.error or "")
+    assert root.status()["sampling"] == 1
+    root.stop()
+    sink = Seen()
+    root.gather(sink, lambda done, total: None, False)
+    assert sink.hosts == ["a"]
+    assert remote.state.facts["missed"] <= 2
+    root.dismiss(True)
+    assert [p.name for p in tmp_path.glob("mpi_collector-*/*/*")] == ["b"]
+
+
+def test_nobody_waits_for_an_agent_that_hangs(told: Path) -> None:
+    """What holds a session there ends with it: a launcher that comes back again and again leaves nothing behind."""
+    words = first_words(f"hanging-{os.getpid()}", "a", 60.0)
+
+    async def comes_back() -> None:
+        first = Session(["sh", "-c", remote_command()], words)
+        agent = (await first.connect(20))["pid"]
+        os.kill(agent, signal.SIGSTOP)
+        try:
+            with pytest.raises(SessionLost):
+                await first.request("wall", 0.2)
+            for _ in range(8):  # more than may wait for it
+                with subprocess.Popen(["sh", "-c", remote_command()], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as there:
+                    there.communicate(words, timeout=20)
+            await first.disconnect()  # the agent holds its output
+        finally:
+            os.kill(agent, signal.SIGKILL)
+
+    asyncio.run(comes_back())
+
+
+def test_a_session_that_breaks_while_it_delivers(told: Path, tmp_path: Path) -> None:
+    """The other hosts go on, what it sent is dropped, and it is called back and asked once more."""
+    root = root_of(tmp_path, ["a", "b", "c"])
+    time.sleep(0.3)
+    root.stop()
+    order: list[int] = []
+
+    def cut() -> None:
+        for number in range(3):
+            break_session(root, number)
+            order.append(number)
+
+    sink = Seen(cut)
+    root.gather(sink, lambda done, total: None, False)
+    assert order == [0, 1, 2]
+    assert sorted(sink.hosts) == ["a", "b", "c"]
+    assert sink.dropped
+    assert [h.error for h in root.hosts] == [None] * 3
+    root.dismiss(True)
+    assert not list(tmp_path.glob("mpi_collector-*/*/*"))
+
+
+def test_insisting_ends_in_time(told: Path, tmp_path: Path) -> None:
+    """A host that has gone costs the gather time-out, whatever --ssh-timeout says."""
+    way = Way(SamplingOptions(gather_timeout_s=1.0), "run", None, 300.0)
+    limits: list[float] = []
+
+    class Gone(Session):
+        async def connect(self, timeout_s: float) -> dict[str, Any]:
+            limits.append(timeout_s)
+            await asyncio.sleep(timeout_s)
+            raise SessionLost("gone")
+
+    remote = Remote(way, "node1", False, "node1")
+    remote.session = Gone([], b"")
+    with pytest.raises(SessionLost, match="gone"):
+        asyncio.run(remote.insist("stop"))
+    assert limits and all(limit <= 1.0 for limit in limits)
+
+
+def test_an_answer_without_sense_is_that_hosts_failure(told: Path, tmp_path: Path) -> None:
+    """Not the run's."""
+    visits = Visits(options(tmp_path), "run", [("node1", False)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mpi_collector.transport.ssh.remote.remote_command", lambda: f"printf '{_escaped(encode({'hello': VERSION}))}'; sleep 3")
+        assert visits.check() == {}
+    assert "no sense in its answer" in (visits.hosts[0].error or "")
+
+
+def _escaped(data: bytes) -> str:
+    return "".join(f"\\{byte:03o}" for byte in data)
