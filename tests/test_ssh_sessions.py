@@ -150,7 +150,7 @@ def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     visits = Visits(options(tmp_path), "run", [("node1", False)])
     assert visits.check() == {}
     assert "No such file" in (visits.hosts[0].error or "")
-    assert "cannot start ssh" in preflight.check_ranks([HostSpec("node1")], None, 4, 5.0)["node1"]
+    assert "cannot start ssh" in preflight.check_ranks([HostSpec("node1")], None, 4, 5.0).broken["node1"]
 
 
 # ---- the Python over there
