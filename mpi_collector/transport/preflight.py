@@ -12,9 +12,12 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mpi_collector import __version__
 from mpi_collector.transport.hosts import HostSpec
@@ -24,6 +27,7 @@ from mpi_collector.transport.sshargs import NameRefused, host_key_option, ssh_ar
 
 _DONE = "mpi_collector is here"
 _FILES_PER_HOST = 3
+_END_S = 5.0
 _PACE_S = 1.0  #: for so long a host keeps the next one from being asked: one that hangs delays nobody
 
 
@@ -58,12 +62,44 @@ def check_ranks(
     command: str = "",
 ) -> Findings:
     """What keeps ranks of ours from starting, and who is who. Takes ``timeout_s`` per host."""
-    return asyncio.run(_check_all(hosts, user, fanout, timeout_s, progress, command or ranks_command()))
+    return _apart(partial(_check_all, hosts, user, fanout, timeout_s, progress, command or ranks_command()))
 
 
 def check_reachable(hosts: Sequence[HostSpec], user: str | None, fanout: int, timeout_s: float) -> dict[str, str]:
     """{host: what is wrong} of those to which ssh does not get through."""
-    return asyncio.run(_check_all(hosts, user, fanout, timeout_s, _nothing, f"echo '{_DONE}' {__version__}")).broken
+    return _apart(partial(_check_all, hosts, user, fanout, timeout_s, _nothing, f"echo '{_DONE}' {__version__}")).broken
+
+
+@dataclass
+class _Reins:
+    """What is going on, to end it from another thread."""
+
+    off: bool = False
+    pids: set[int] = field(default_factory=set)
+
+    def pull(self) -> None:
+        self.off = True
+        for pid in list(self.pids):
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)  # a jump host's ssh too
+
+
+def _apart(work: Callable[[_Reins], Coroutine[Any, Any, Findings]]) -> Findings:
+    """The result of ``work``, done in another thread: what a signal raises in this one would get lost in an event loop."""
+    loop, reins = asyncio.new_event_loop(), _Reins()
+    thread = threading.Thread(target=loop.run_forever, name="preflight", daemon=True)
+    thread.start()
+    future = asyncio.run_coroutine_threadsafe(work(reins), loop)
+    future.add_done_callback(lambda _: loop.call_soon_threadsafe(loop.stop))
+    try:
+        return future.result()
+    except BaseException:
+        reins.pull()
+        raise
+    finally:
+        thread.join(_END_S)
+        if not reins.off:
+            loop.close()
 
 
 def check_by_launcher(
@@ -103,6 +139,7 @@ async def _check_all(
     timeout_s: float,
     progress: Callable[[str, int, int], None],
     command: str,
+    reins: _Reins,
 ) -> Findings:
     gate, found, done = asyncio.Semaphore(fanout), Findings(), 0
     allow_files(_FILES_PER_HOST * len(hosts))
@@ -110,7 +147,9 @@ async def _check_all(
     async def one(host: HostSpec) -> None:
         nonlocal done
         async with gate:
-            asked = asyncio.ensure_future(_check(host.name, user, timeout_s, command))
+            if reins.off:
+                return
+            asked = asyncio.ensure_future(_check(host.name, user, timeout_s, command, reins))
             await asyncio.wait({asked}, timeout=_PACE_S)
         problem, found.identities[host.name] = await asked
         if problem:
@@ -123,7 +162,7 @@ async def _check_all(
     return found
 
 
-async def _check(host: str, user: str | None, timeout_s: float, command: str) -> tuple[str, str]:
+async def _check(host: str, user: str | None, timeout_s: float, command: str, reins: _Reins) -> tuple[str, str]:
     """(what is wrong, who it is)."""
     pipe = asyncio.subprocess.PIPE
     try:
@@ -136,15 +175,16 @@ async def _check(host: str, user: str | None, timeout_s: float, command: str) ->
         return str(e), ""
     except OSError as e:
         return f"cannot start ssh: {e.strerror or e}", ""
+    reins.pids.add(process.pid)
+    if reins.off:
+        reins.pull()
     try:
         out, err = await asyncio.wait_for(process.communicate(), timeout_s)
-    except asyncio.CancelledError:  # called off
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        raise
     except asyncio.TimeoutError:
         await end(process)
         return f"no answer over ssh within {timeout_s:g} s; is it up? (--ssh-timeout)", ""
+    finally:
+        reins.pids.discard(process.pid)
     said = out.decode("utf-8", "replace")
     return judge(process.returncode or 0, said, err.decode("utf-8", "replace")), _answer(said)[1]
 
