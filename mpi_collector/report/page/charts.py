@@ -44,6 +44,7 @@ ORDER = (
     *("dirty_bytes", "cpu_steal_percent"),
 )
 _HEIGHT = 190
+_THICK = 4  #: lines; a canvas without a GPU draws thicker ones three times slower
 BORDER = (56, 12)  #: pixels left and right of every chart, so that times lie below each other
 
 
@@ -136,17 +137,25 @@ def line_chart(story: Story, name: str, phases: list[Stretch]) -> Drawn:
         n = story.named.index(host)
         data[f"h{n}"] = values / np.float32(by)
         lines.append((clean(host), f"h{n}", colour(story, n)))
-    source = ColumnDataSource(data, name=f"data {name}")
+    source = _drawn(plot, name, data)
     _phases(plot, phases)
     if chart.high is not None:
         _draw_band(plot, source)
+    width = 1.3 if len(lines) <= _THICK else 1
     for _label, column, tone in lines:
         if column.startswith("h") and column != "high":
-            plot.line("x", column, source=source, line_color=tone, line_width=1.3, muted_alpha=0.15, name=column,
+            plot.line("x", column, source=source, line_color=tone, line_width=width, muted_alpha=0.15, name=column,
                       tags=["host"])  # fmt: skip
     for _label, column, tone in lines:
         _dots(plot, story, data[column], column, tone)
     return Drawn(plot, unit, lines)
+
+
+def _drawn(plot: figure, name: str, data: dict[str, Any]) -> ColumnDataSource:
+    """What the glyphs draw: nothing yet. The page's script fills in what of ``data`` the window and its pixels need."""
+    plot.tags = [ColumnDataSource(data, name=f"data {name}")]  # so that it travels with the chart
+    nothing = {column: np.zeros(0, values.dtype) for column, values in data.items()}
+    return ColumnDataSource(nothing, name=f"drawn {name}")
 
 
 def _dots(plot: figure, story: Story, values: Float32, column: str, tone: str) -> None:
@@ -205,7 +214,7 @@ def missing_chart(story: Story) -> Drawn | None:
     if not len(story.missing) or not np.nanmax(story.missing) > 0:
         return None
     plot = frame(story, "missing", ends(story), (0.0, float(np.nanmax(story.missing)) * 1.1), 110)
-    source = ColumnDataSource({"x": story.x_ms, "y": story.missing}, name="data missing")
+    source = _drawn(plot, "missing", {"x": story.x_ms, "y": story.missing})
     plot.add_glyph(source, VArea(x="x", y1=0, y2="y", fill_color=COLOURS[1], fill_alpha=0.5))
     plot.line("x", "y", source=source, line_color=COLOURS[1])
     return Drawn(plot, "", [("hosts without a sample", "y", COLOURS[1])])

@@ -10,8 +10,8 @@
   await Bokeh.embed.embed_items(read("models"), read("items"));
   const models = Bokeh.documents[Bokeh.documents.length - 1];
   const charts = about.charts.map((c) => ({
-    ...c, model: models.get_model_by_name(`plot ${c.name}`), data: models.get_model_by_name(`data ${c.name}`),
-    place: $(c.place), seen: true, late: false,
+    ...c, model: models.get_model_by_name(`plot ${c.name}`), data: models.get_model_by_name(`data ${c.name}`)?.data,
+    drawn: models.get_model_by_name(`drawn ${c.name}`), place: $(c.place), seen: true, late: true,
   }));
 
   // ---- one window of time for all charts
@@ -25,20 +25,63 @@
     moving = true;
     chart.model.x_range.setv({ start: view.start, end: view.end });
     moving = false;
+    if (chart.data) chart.drawn.data = needed(chart);
     chart.late = false;
+  };
+
+  // ---- what of a chart's values has to be drawn: those in the window, and of those that share a pixel the least and the greatest
+  const first = (x, ms) => {  // index of the first that is not before
+    let low = 0, high = x.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (x[middle] < ms) low = middle + 1; else high = middle;
+    }
+    return low;
+  };
+  const needed = ({ data, model, place }) => {
+    const from = Math.max(first(data.x, view.start) - 1, 0), to = Math.min(first(data.x, view.end) + 1, data.x.length);
+    const size = Math.ceil((to - from) / ((model.inner_width || place.clientWidth || 600) / 2));
+    const part = size < 3 ? (values) => plain(values).subarray(from, to) : (values) => extremes(values, from, to, size);
+    const out = Object.fromEntries(Object.entries(data).map(([name, values]) => [name, part(values)]));
+    if (size > 2) out.x = Array.from(out[Object.keys(out).find((name) => name !== "x")], (_, n) => {
+      const begin = from + (n >> 1) * size, end = Math.min(begin + size, to) - 1;
+      return data.x[begin] + (data.x[end] - data.x[begin]) * (n & 1 ? 0.75 : 0.25);
+    });
+    return out;
+  };
+  const plain = (values) => {  // without the shape that Bokeh's own arrays carry
+    const Type = values.BYTES_PER_ELEMENT === 8 ? Float64Array : Float32Array;
+    return new Type(values.buffer, values.byteOffset, values.length);
+  };
+  const extremes = (values, from, to, size) => {
+    const out = new Float32Array(2 * Math.ceil((to - from) / size));
+    for (let begin = from, n = 0; begin < to; begin += size, n += 2) {
+      let low = -1, high = -1;
+      for (let i = begin; i < Math.min(begin + size, to); i++) {
+        if (Number.isNaN(values[i])) continue;
+        if (low < 0 || values[i] < values[low]) low = i;
+        if (high < 0 || values[i] > values[high]) high = i;
+      }
+      out[n] = low < 0 ? NaN : values[Math.min(low, high)];
+      out[n + 1] = low < 0 ? NaN : values[Math.max(low, high)];
+    }
+    return out;
   };
   const flush = () => {
     due = 0;
-    for (const chart of charts) if (chart.late && chart.seen) follow(chart);
+    const late = charts.filter((c) => c.late);  // those out of sight last, for the paper
+    const next = late.find((c) => c.place.matches(":hover, :focus")) || late.find((c) => c.seen) || late[0];
+    if (next) follow(next);
+    if (late.length > 1) due = requestAnimationFrame(flush);  // one a frame: the next key is heard in between
     $("window").textContent = `${clock(view.start)} – ${clock(view.end)} ${zone}, ${span((view.end - view.start) / 1000)}`;
     strip();
-    point(null);
   };
   const show = (start, end) => {
     const wide = Math.min(Math.max(end - start, least), whole.end - whole.start);
     const from = Math.min(Math.max(start, whole.start), whole.end - wide);
     view = { start: from, end: from + wide };
     for (const chart of charts) chart.late = true;
+    point(null);
     due = due || requestAnimationFrame(flush);
   };
   const zone = about.relative ? "since the start" : "UTC";
@@ -139,7 +182,7 @@
     tip.hidden = true;
     for (const c of charts) c.cursor.hidden = true;
     if (!chart || !(ms >= view.start && ms <= view.end)) return;
-    const times = chart.data ? chart.data.data.x : null;
+    const times = chart.data ? chart.data.x : null;
     const index = times && times.length ? nearest(times, ms) : -1;
     const at = index >= 0 ? times[index] : ms;
     for (const c of charts) {
@@ -151,7 +194,7 @@
     pointed = { chart, index };
     const fine = new Date(at).toISOString().slice(11, 23);
     const rows = chart.lines.filter(([, column]) => !hidden.has(column)).map(([name, column, colour]) => {
-      const value = chart.data.data[column][index];
+      const value = chart.data[column][index];
       return line(name, Number.isFinite(value) ? `${Number(value.toPrecision(3))} ${chart.unit}` : "not known", colour);
     });
     tip.replaceChildren(line(zone, fine), ...rows);
@@ -171,7 +214,7 @@
   }
   addEventListener("scroll", () => { if (!tip.hidden) point(null); }, { passive: true });
   const step = (chart, by) => {  // the keyboard's pointer
-    const times = chart.data.data.x;
+    const times = chart.data.x;
     const from = pointed && pointed.chart === chart ? pointed.index + by : nearest(times, (view.start + view.end) / 2);
     const at = times[Math.min(Math.max(from, 0), times.length - 1)];
     const box = chart.place.getBoundingClientRect(), [left, wide] = inner(chart);
