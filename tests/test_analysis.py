@@ -367,6 +367,26 @@ def test_compare(tmp_path: Path) -> None:
     assert aligned["span_s"][0] < found["span_s"][0] / 4
 
 
+def test_compare_from_a_moment_on(tmp_path: Path) -> None:
+    """A mark without a length aligns both: what comes after it is compared, on the page from it on."""
+    paths = []
+    for name, at in (("a", 20), ("b", 50)):
+        (tmp_path / name).mkdir()
+        mark = {"text": "warm", "edge": "point", "utc_ns": sy.START_NS + at * sy.S, "host": "node001"}
+        paths.append(sy.write(tmp_path / name / NAME, [("node001", sy.workload(0, 100))], marks=[mark]))
+    found = json.loads(cli("compare", *paths, "--align", "warm", "--json").stdout)
+    assert found["span_s"] == pytest.approx([79, 49], abs=1.1)
+    pytest.importorskip("bokeh")
+    from mpi_collector.report.compare import aligned
+    from mpi_collector.report.page.versus import versus_story
+
+    with mpi_collector.load(paths[0]) as a, mpi_collector.load(paths[1]) as b:
+        story = versus_story(aligned(a, "warm"), aligned(b, "warm"))
+    known = {label: story.x_ms[np.isfinite(v)] / 1e3 for label, v in story.charts["read_bytes_per_s"].lines.items()}
+    assert story.relative and story.x_ms[-1] / 1e3 == pytest.approx(79, abs=1.1)
+    assert known["A"][-1] == pytest.approx(79, abs=1.1) and known["B"][-1] == pytest.approx(49, abs=1.1)
+
+
 @pytest.mark.parametrize("words", [("--fail-if", "read < 1"), ("--fail-if", "read_bytes_per_s ? 1"), ("--fail-if", "read_iops < 1e999"), ("--align", "nope")])
 def test_compare_mistakes(tmp_path: Path, words: tuple[str, ...]) -> None:
     a = sy.cluster(tmp_path / NAME, 1, 20)

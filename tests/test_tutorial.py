@@ -1,14 +1,25 @@
-"""The commands of docs/tutorial-laptop.md, one after the other, as somebody would type them."""
+"""The commands of docs/tutorial-laptop.md, one after the other, as somebody would type them; those of the other pages, which
+need a cluster, as far as their command lines go."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-TEXT = (Path(__file__).parents[1] / "docs" / "tutorial-laptop.md").read_text()
+import pytest
+
+from mpi_collector.cli.main import main
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "docs" / "tutorial-laptop.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_laptop_tutorial(tmp_path: Path) -> None:
@@ -31,3 +42,49 @@ def test_the_laptop_tutorial(tmp_path: Path) -> None:
     assert "B / A" in said
     assert re.search(r"\d+ rows while it read", said)
     assert "MemTotal" not in said.partition("interface")[0]
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The words behind ``mpi_collector`` of every command that is set off on the page."""
+    text = re.sub(r"\\\n\s*", " ", page.read_text())
+    for line in re.findall(r"^(?:    |\t)(\S.*)$", text, flags=re.M):
+        if re.match(r"(mpi_collector|mpi-collector|mpirun|srun|docker|python -m mpi_collector)\s", line):
+            words = shlex.split(line, comments=True)
+            at = next((n for n, w in enumerate(words) if w in ("mpi_collector", "mpi-collector")), None)
+            if at is not None:
+                yield [w for w in words[at + 1 :] if not w.startswith("|")]
+
+
+class Understood(Exception):
+    """The command line was parsed; nothing else is to happen."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_command_lines_of_the_docs(page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Verbs and options are those that there are."""
+    parse = argparse.ArgumentParser.parse_args
+
+    def parse_only(*args: Any, **kwargs: Any) -> None:
+        parse(*args, **kwargs)
+        raise Understood
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
+    found = list(commands(page))
+    assert found or page.stem not in {"README", "index", "analysis", "tutorial-slurm", "tutorial-mlpstorage", "tutorial-containers"}
+    for words in found:
+        try:
+            main(words)
+        except Understood:
+            continue
+        except SystemExit:
+            pytest.fail(f"{' '.join(words)}: {capsys.readouterr().err}")
+        pytest.fail(f"{' '.join(words)}: no command line")
+
+
+def test_the_site_has_every_page_and_every_link_leads_somewhere() -> None:
+    """What ``mkdocs build --strict`` would complain about, without it."""
+    pages = {p.name for p in (ROOT / "docs").glob("*.md")}
+    assert set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), flags=re.M)) == pages
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            assert link.startswith("http") or (page.parent / link).exists(), f"{page.name}: {link}"

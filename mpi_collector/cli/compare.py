@@ -31,22 +31,23 @@ def main(words: Sequence[str]) -> int:
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("a", type=Path, help="recording or results directory")
     parser.add_argument("b", type=Path, help="the one to hold against it")
-    parser.add_argument("--align", default="start", metavar="MARK", help="compare this phase only (start: the whole runs)")
+    parser.add_argument("--align", default="start", metavar="MARK",
+                        help="compare this phase only, or what comes after this moment (start: the whole runs)")  # fmt: skip
     parser.add_argument("--fail-if", action="append", default=[], metavar="RULE", help="exit code 1 when it holds")
     parser.add_argument("--json", action="store_true", help="for scripts, on stdout")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a page with both on the same axes; never overwritten")
     args = parser.parse_args(words)
     from mpi_collector.output.suite import open_recording
-    from mpi_collector.report.compare import broken, compare, lines, parse_rule, undecided
+    from mpi_collector.report.compare import aligned, broken, compare, lines, parse_rule, undecided
     from mpi_collector.store.recording import RecordingError
 
     try:
         rules = [parse_rule(text) for text in args.fail_if]
         with open_recording(args.a) as a, open_recording(args.b) as b:
-            pair = (a, b) if args.align == "start" else (a.during(args.align), b.during(args.align))
+            pair = (a, b) if args.align == "start" else (aligned(a, args.align), aligned(b, args.align))
             found = compare(*pair)
             if args.output is not None:
-                _write_page(pair, args.output)
+                _write_page(pair, args.align, args.output)
     except FileExistsError:
         say(f"{args.output} exists already; choose another with -o")
         return 2
@@ -63,11 +64,11 @@ def main(words: Sequence[str]) -> int:
     return 1 if held else 2 if open_ else 0
 
 
-def _write_page(pair: tuple[Recording, Recording], target: Path) -> None:
+def _write_page(pair: tuple[Recording, Recording], align: str, target: Path) -> None:
     from mpi_collector.output.files import create
     from mpi_collector.report.page.versus import versus_page
 
-    text = versus_page(*pair)
+    text = versus_page(*pair, since="the start" if align == "start" else align)
     with create(target) as f:
         f.write(text.encode("utf-8", "backslashreplace"))
     say(f"wrote {target}")

@@ -47,6 +47,14 @@ def parse_rule(text: str) -> Rule:
     return Rule(text.strip(), name, _OPERATORS[op], float(bound))
 
 
+def aligned(recording: Recording, mark: str) -> Recording:
+    """The part of it that the phase ``mark`` covers; of a moment, all that comes after. KeyError names the marks there are."""
+    found = [p for p in recording.marks if p.name == mark]
+    if found and all(p.moment for p in found):
+        return recording.between(found[0].begin_ns, int(recording.run["end_ns"]))
+    return recording.during(mark)
+
+
 def compare(a: Recording, b: Recording) -> dict[str, Any]:
     """``figures``: {name: {"a", "b", "ratio", "a_peak", "b_peak"}} of cluster means; ``differences``: lines; ``verdicts``."""
     first, second = document(a), document(b)

@@ -27,6 +27,12 @@ def scale(unit: str, largest: float) -> tuple[str, float]:
     return next(((u, by) for u, by in steps if largest >= by), steps[-1])
 
 
+def axis_scale(unit: str, largest: float) -> tuple[str, float]:
+    """``scale`` for an axis, where no quantity stands whose name would say what is counted."""
+    shown, by = scale(unit, largest)
+    return {"1/s": f"{shown or '1'}/s", "requests": unit}.get(unit, shown), by
+
+
 def number(value: float | None, divisor: float = 1.0) -> str:
     """Three significant digits, no exponent, three decimals at most; a dash for what is not known."""
     if value is None or not math.isfinite(value):
@@ -64,28 +70,30 @@ def clean(text: object, ascii_only: bool = False) -> str:
 
 
 def ranges(names: Iterable[str]) -> str:
-    """``loop0-7, sda, nvme0n1-7n1`` style: names that differ in one last number only, together."""
-    groups: dict[str, list[int]] = {}
-    out: dict[str, None] = {}
-    for name in names:
-        match = re.fullmatch(r"(.*?)(0|[1-9]\d{0,8})", name)
-        if match:
-            groups.setdefault(match[1], []).append(int(match[2]))
-            out.setdefault(match[1] + "\0")
-        else:
-            out.setdefault(name)
-    return ", ".join(_runs(n[:-1], groups[n[:-1]]) if n.endswith("\0") and n[:-1] in groups else n for n in out)
+    """``loop0-7, sda, nvme0n1-7n1, node001-016`` style: names that differ in one last number only, together."""
+    found = [re.fullmatch(r"(.*?)(\d{1,9})", name) or name for name in names]
+    padded = {(m[1], len(m[2])) for m in found if not isinstance(m, str) and len(m[2]) > 1 and m[2][0] == "0"}
+    groups: dict[tuple[str, int], list[int]] = {}
+    out: dict[str | tuple[str, int], None] = {}
+    for m in found:
+        if isinstance(m, str):
+            out.setdefault(m)
+            continue
+        key = (m[1], len(m[2]) if (m[1], len(m[2])) in padded else 0)
+        groups.setdefault(key, []).append(int(m[2]))
+        out.setdefault(key)
+    return ", ".join(name if isinstance(name, str) else _runs(*name, groups[name]) for name in out)
 
 
-def _runs(head: str, numbers: list[int]) -> str:
+def _runs(head: str, width: int, numbers: list[int]) -> str:
     runs: list[list[int]] = []
     for n in sorted(set(numbers)):
         if runs and n == runs[-1][-1] + 1:
             runs[-1].append(n)
         else:
             runs.append([n])
-    texts = [
-        f"{r[0]}-{r[-1]}" if len(r) > 2 else ", ".join(f"{head}{n}" if i else str(n) for i, n in enumerate(r))
-        for r in runs
-    ]
-    return ", ".join(head + t for t in texts)
+    texts = []
+    for r in runs:
+        ends = [f"{n:0{width}d}" for n in (r if len(r) < 3 else (r[0], r[-1]))]
+        texts += [f"{head}{ends[0]}-{ends[1]}"] if len(r) > 2 else [head + e for e in ends]
+    return ", ".join(texts)

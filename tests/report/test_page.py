@@ -17,9 +17,9 @@ pytest.importorskip("bokeh", reason="the page needs Bokeh (the report extra)")
 from mpi_collector.cli.report import main, page_path
 from mpi_collector.report.cluster import Grid
 from mpi_collector.report.page import page
-from mpi_collector.report.page.charts import kind
 from mpi_collector.report.page.heat import UNKNOWN, shade
-from mpi_collector.report.page.series import Reducer, Story, median, tell
+from mpi_collector.report.page.phases import kind, stretches
+from mpi_collector.report.page.series import Mark, Reducer, Story, median, tell
 from mpi_collector.report.page.skeleton import data_script
 from mpi_collector.store.recording import load
 
@@ -147,10 +147,47 @@ def test_damaged_marks_are_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "want"), [("epoch 12", "epoch"), ("checkpoint #3", "checkpoint"), ("7", "7"), ("", "")]
+    ("text", "want"), [("epoch 12", "epoch #"), ("epoch 3 block1", "epoch # block#"), ("7", "#"), ("", "")]
 )
 def test_phases_of_a_kind(text: str, want: str) -> None:
     assert kind(text) == want
+
+
+def test_phases_side_by_side() -> None:
+    """What overlaps has lanes; one name on several hosts is one phase; a kind has a tone; a moment needs no lane."""
+    marks = [Mark("epoch 1", "a", 0, 90), Mark("epoch 1", "b", 2, 95), Mark("epoch 1 block1", "a", 10, 80), Mark("save", "a", 50, 50),
+             Mark("epoch 2", "a", 100, 190), Mark("epoch 2 block1", "a", 110, 180), Mark("epoch 1", "a", 200, 210)]  # fmt: skip
+    found = stretches(marks)
+    assert [(s.text, s.begin_ms, s.end_ms, s.lane) for s in found] == [
+        ("epoch 1", 0, 95, 0), ("epoch 1 block1", 10, 80, 1), ("save", 50, 50, 0), ("epoch 2", 100, 190, 0),
+        ("epoch 2 block1", 110, 180, 1), ("epoch 1", 200, 210, 0)]  # fmt: skip
+    tones = [s.tone for s in found]
+    assert tones[0] == tones[3] == tones[5] and tones[1] == tones[4] and len(set(tones)) == 3
+
+
+def test_a_value_between_unknown_ones_is_a_dot(tmp_path: Path) -> None:
+    """One read in a quiet run has a latency in one interval only: a line would not show it."""
+    text = build(sy.write(tmp_path / NAME, [("a", once(30, 9))]))
+    (doc,) = document(text, "models").values()
+    (chart,) = [r for r in doc["roots"] if r["attributes"]["name"] == "plot read_latency_ms"]
+    drawn = {g["attributes"]["glyph"]["name"] for g in chart["attributes"]["renderers"]}
+    assert drawn == {"Line", "Scatter"}
+
+
+def test_nothing_but_zero_has_no_chart(tmp_path: Path) -> None:
+    """It is listed instead."""
+    text = build(sy.write(tmp_path / NAME, [("a", once(30, 9))]))
+    names = [c["name"] for c in document(text, "about")["charts"]]
+    assert "read_iops" in names and "write_iops" not in names
+    assert re.search(r"No chart, since there was nothing but zero: write, write IOPS", Elements(text).text)
+
+
+def once(rows: int, at: int) -> sy.SynthHost:
+    """A host that reads a megabyte in one interval, and nothing before and after."""
+    tick, times = sy.grid(rows)
+    rate = np.zeros(len(times) - 1)
+    rate[at] = 1e6
+    return sy.SynthHost(tick, times, sy.disk("sda", times, rate, 0.0, block=4096))
 
 
 def spike(rows: int, at: int, n: int = 0) -> sy.SynthHost:

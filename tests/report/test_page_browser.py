@@ -109,6 +109,56 @@ def test_buttons_and_keys_move_all_charts(opened: Page) -> None:
     WebDriverWait(opened.driver, 20).until(lambda d: opened.window() == whole)
 
 
+def test_keys_work_from_anywhere(driver: Any, tmp_path: Path) -> None:
+    """Also where nothing has the focus; tab reaches the charts, where the values can be stepped through."""
+    opened = open_page(driver, tmp_path, 4)
+    whole = opened.window()
+    driver.execute_script("document.activeElement.blur()")
+    ActionChains(driver).send_keys("+").perform()
+    half = opened.changed(whole)
+    plot = opened.find(".grid .plot")
+    plot.send_keys(".")
+    first = tip(opened)
+    assert first[0].startswith("UTC") and [line.split("\n")[0] for line in first[1:]] == ["node001", "node002", "node003", "node004"]
+    assert all("GB/s" in line for line in first[1:])
+    plot.send_keys(".")
+    assert tip(opened)[0] != first[0]
+    assert opened.window() == half
+
+
+def tip(opened: Page) -> list[str]:
+    """The lines of what is said about the moment under the pointer."""
+    WebDriverWait(opened.driver, 20).until(lambda d: opened.find("#tip").is_displayed())
+    return [row.text for row in opened.driver.find_elements(By.CSS_SELECTOR, "#tip div")]
+
+
+def test_pointing_shows_the_moment_on_every_chart(opened: Page) -> None:
+    """The values of the chart that is pointed at, as they were recorded, and a line at the same moment on the others."""
+    plot = opened.find(".grid .plot")
+    opened.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
+    ActionChains(opened.driver).move_to_element_with_offset(plot, -100, 0).move_by_offset(3, 0).perform()
+    lines = tip(opened)
+    cursors = opened.driver.execute_script(
+        "return [...document.querySelectorAll('.grid .cursor')].filter((c) => !c.hidden).map((c) => c.style.left)")
+    assert len(cursors) >= 2 and len(set(cursors)) == 1
+    if len(lines) == 2:  # a single host
+        drawn = opened.driver.execute_script("return [...Bokeh.documents.at(-1).get_model_by_name('data read_bytes_per_s').data.h0]")
+        shown = float(lines[1].split("\n")[1].split()[0])
+        assert any(shown == pytest.approx(v, rel=0.006) for v in drawn)
+
+
+def test_phases_have_names_above_the_charts(opened: Page) -> None:
+    """They zoom when clicked, and move along."""
+    names = [e.text for e in opened.driver.find_elements(By.CSS_SELECTOR, "#strip i")]
+    assert names[:3] == ["epoch 1", "checkpoint 1", "epoch 2"]
+    whole = opened.window()
+    opened.click("#strip i:nth-child(3)")
+    zoomed = opened.changed(whole)
+    assert whole[0] < zoomed[0] < zoomed[1] < whole[1]
+    WebDriverWait(opened.driver, 20).until(lambda d: not opened.find("#strip i:nth-child(1)").is_displayed())
+    assert opened.find("#strip i:nth-child(3)").is_displayed()
+
+
 def test_dragging_zooms_every_chart(opened: Page) -> None:
     """Also those that are out of sight, once they come into it."""
     whole = opened.window()
@@ -156,6 +206,21 @@ def test_light_and_dark(opened: Page) -> None:
     before = root.get_attribute("data-theme")
     opened.click("#theme")
     assert {before, root.get_attribute("data-theme")} == {"light", "dark"}
+
+
+def test_paper_is_light_and_as_wide_as_it_is(opened: Page) -> None:
+    """Canvases do not flow: they are scaled to the paper, and back."""
+    opened.click("#theme")
+    before = opened.find("html").get_attribute("data-theme")
+    zooms = "return [...document.querySelectorAll('.grid .plot')].map((p) => p.style.zoom)"
+    wide = "return [...document.querySelectorAll('.grid .plot')].map((p) => p.clientWidth)"
+    was = opened.driver.execute_script(wide)
+    opened.driver.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert opened.find("html").get_attribute("data-theme") == "light"
+    assert [float(z) * w for z, w in zip(opened.driver.execute_script(zooms), was)] == pytest.approx([690] * len(was), abs=1)
+    opened.driver.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert opened.find("html").get_attribute("data-theme") == before
+    assert opened.driver.execute_script(wide) == was
 
 
 def test_script_in_a_name_does_not_run(driver: Any, tmp_path: Path) -> None:

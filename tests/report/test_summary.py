@@ -281,6 +281,8 @@ def test_reader_that_leaves(tmp_path: Path) -> None:
         (duration(3725), "1 h 02 min 05 s"),
         (ranges(["loop0", "loop1", "loop2", "sda", "nvme0n1", "nvme1n1"]), "loop0-2, sda, nvme0n1, nvme1n1"),
         (ranges(["eth0", "eth1", "eth10", "eth007"]), "eth0, eth1, eth10, eth007"),
+        (ranges([f"node{n:03d}" for n in range(1, 65)]), "node001-064"),
+        (ranges(["n08", "n09", "n10", "n1", "n11"]), "n08-11, n1"),
         (ranges([]), ""),
         (clean("a\tb\x00c\ud800"), "a\\tb\\x00c\\ud800"),
     ],

@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ import synthetic as sy
 
 from mpi_collector.node import sources
 from mpi_collector.node.decode import RowDecoder, make_layout
+from mpi_collector.report.summary import document
 from mpi_collector.store.derived import Derived, derive
 from mpi_collector.store.recording import load
 
@@ -239,6 +243,52 @@ def test_pressure_against_sar(tmp_path: Path) -> None:
         theirs = psi[f"psi-{resource}"]["some_avg"]
         assert theirs > 5
         assert mean[f"pressure_{ours_name}_percent"] == pytest.approx(theirs, rel=0.05)
+
+
+def test_a_run_against_sar(tmp_path: Path) -> None:
+    """The summary of a run that wrote and read, against what sar saw second by second meanwhile."""
+    root = Path(__file__).parents[2]
+    data = tmp_path / "sa"
+    watcher = subprocess.Popen(["sar", "-d", "-u", "-r", "-o", str(data), "1", "60"], stdout=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"})
+    try:
+        time.sleep(1.2)
+        argv = [sys.executable, "-m", "mpi_collector", "--timeseries-interval", "0.5", "--results-dir", str(tmp_path / "results"),
+                "--", sys.executable, str(root / "scripts" / "demo_job.py")]  # fmt: skip
+        subprocess.run(argv, cwd=tmp_path, capture_output=True, check=True, timeout=120)
+        time.sleep(2.2)
+    finally:
+        watcher.send_signal(signal.SIGINT)
+        watcher.wait(30)
+    with load(tmp_path / "results") as recording:
+        run, ours = recording.run, document(recording)
+        (host,) = ours["hosts"].values()
+    begin, end = run["start_ns"] / 1e9, run["start_ns"] / 1e9 + ours["span_s"]
+    seconds = [s for s in sadf(data) if begin < stamp(s) <= end + 1]  # each ends at its stamp
+    disks = [d for s in seconds for d in s["disk"] if d["disk-device"] in host["counted"]["block"]]
+    if not disks:
+        pytest.skip("no disk that both know")
+    figures = host["figures"]
+    amounts = {"read_bytes_per_s": "rkB", "write_bytes_per_s": "wkB"}
+    for name, theirs in amounts.items():
+        total = sum(d[theirs] for d in disks) * 1024
+        assert total > 40e6
+        assert figures[name]["mean"] * ours["span_s"] == pytest.approx(total, rel=0.1), name  # their first and last second are ragged
+    iops = sum(d["tps"] for d in disks) / ours["span_s"]
+    assert figures["read_iops"]["mean"] + figures["write_iops"]["mean"] == pytest.approx(iops, rel=0.25)
+    idle = [s["cpu-load"][0]["idle"] + s["cpu-load"][0]["iowait"] for s in seconds]
+    assert figures["cpu_busy_percent"]["mean"] == pytest.approx(100 - sum(idle) / len(idle), abs=10)
+    cached = [(s["memory"]["cached"] + s["memory"]["buffers"]) * 1024 for s in seconds]
+    assert figures["page_cache_bytes"]["mean"] == pytest.approx(sum(cached) / len(cached), rel=0.1)
+
+
+def sadf(data: Path) -> list[dict[str, Any]]:
+    done = subprocess.run(["sadf", "-j", str(data), "--", "-d", "-u", "-r"], capture_output=True, check=True, env={**os.environ, "LC_ALL": "C"})
+    return list(json.loads(done.stdout)["sysstat"]["hosts"][0]["statistics"])
+
+
+def stamp(second: dict[str, Any]) -> float:
+    at = second["timestamp"]
+    return datetime.fromisoformat(f"{at['date']}T{at['time']}+00:00").timestamp()
 
 
 def sar(options: list[str], texts: dict[str, tuple[str, str]], tmp_path: Path) -> dict[str, Any]:

@@ -13,7 +13,9 @@ Plotly 7, SVG          18.8 MB     1.8 s
 =====================  ==========  =====================
 
 Bokeh draws on a plain canvas, which every desktop over a remote connection can do, compresses its arrays, and its
-library is 1.3 MB of a page where Plotly's is 4.8. On the page only the charts in sight are redrawn while one zooms.
+library is 1.3 MB of a page where Plotly's is 4.8. The page's own script then made a step fluent: it draws, one chart a
+frame, what the window and its pixels need, the least and the greatest value of those that share a pixel. The first chart
+follows within 0.1 s, the others within half a second.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""The charts as Bokeh models. No name of a host, device or mark goes into them but as tooltip text, which stays text.
+"""The charts as Bokeh models. No name of a host, device or mark goes into them.
 
-Every chart has a range of its own; the page's script moves them together, those in sight first. Values are scaled to
-the unit of the axis, so that hovering needs no arithmetic.
+Every chart has a range of its own; the page's script moves them together, those in sight first, and says what is under
+the pointer. Values are scaled to the unit of the axis, so that this needs no arithmetic.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,17 @@ from bokeh.models import (
     BasicTicker,
     BoxZoomTool,
     ColumnDataSource,
-    CrosshairTool,
     DatetimeTickFormatter,
-    HoverTool,
     Range1d,
     VArea,
     VSpan,
     VStrip,
 )
-from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
+from mpi_collector.report.page.phases import Stretch
 from mpi_collector.report.page.series import Chart, Float32, Story
-from mpi_collector.report.quantity import clean, scale
+from mpi_collector.report.quantity import axis_scale, clean
 from mpi_collector.store.derived import BY_NAME, Figure
 
 #: Okabe and Ito's colours, which the colour-blind can tell apart, without the black and with a darker yellow so that
@@ -45,17 +44,31 @@ ORDER = (
     *("dirty_bytes", "cpu_steal_percent"),
 )
 _HEIGHT = 190
+_THICK = 4  #: lines; a canvas without a GPU draws thicker ones three times slower
 BORDER = (56, 12)  #: pixels left and right of every chart, so that times lie below each other
 
 
+@dataclass
+class Drawn:
+    """A chart, the unit of its axis, and what its lines are: (name, column of the data, colour)."""
+
+    plot: figure
+    unit: str
+    lines: list[tuple[str, str, str]]
+
+
 def shown(story: Story) -> list[str]:
-    """Figures that have a chart: those that were recorded, and steal only where there was any."""
-    steal = story.summary["cluster"].get("cpu_steal_percent", {}).get("peak")
-    return [n for n in ORDER if n in story.charts and (n != "cpu_steal_percent" or steal)]
+    """Figures that have a chart: those of which anything but zero was recorded."""
+    return [n for n in ORDER if n in story.charts and greatest(story.charts[n]) > 0]
 
 
-def time_axis() -> DatetimeTickFormatter:
-    """UTC; the date only where a day begins."""
+def flat(story: Story) -> list[str]:
+    """Figures that were recorded and have no chart."""
+    return [n for n in ORDER if n in story.charts and greatest(story.charts[n]) <= 0]
+
+
+def time_axis(relative: bool) -> DatetimeTickFormatter:
+    """UTC; the date only where a day begins. ``relative``: since the start."""
     fine, whole = "%H:%M:%S", "%H:%M"
     return DatetimeTickFormatter(
         milliseconds="%H:%M:%S.%3N",
@@ -64,11 +77,11 @@ def time_axis() -> DatetimeTickFormatter:
         minutes=whole,
         hourmin=whole,
         hours=whole,
-        days="%d %b",
+        days=whole if relative else "%d %b",
     )
 
 
-def frame(name: str, x_range: tuple[float, float], y_range: tuple[float, float], height: int = _HEIGHT) -> figure:
+def frame(story: Story, name: str, x_range: tuple[float, float], y_range: tuple[float, float], height: int = _HEIGHT) -> figure:
     """An empty chart. Dragging zooms in time; the rest is the page's script, so that the wheel scrolls the page."""
     box = BoxZoomTool(dimensions="width")
     plot = figure(
@@ -87,7 +100,7 @@ def frame(name: str, x_range: tuple[float, float], y_range: tuple[float, float],
         border_fill_alpha=0,
         outline_line_color=None,
     )
-    plot.xaxis[0].formatter = time_axis()
+    plot.xaxis[0].formatter = time_axis(story.relative)
     plot.yaxis[0].ticker = BasicTicker(desired_num_ticks=4)
     plot.yaxis[0].minor_tick_line_color = None
     plot.xgrid[0].grid_line_color = None
@@ -109,31 +122,51 @@ def greatest(chart: Chart) -> float:
     return max((k for k in known if np.isfinite(k)), default=0.0)
 
 
-def line_chart(story: Story, name: str) -> tuple[figure, str]:
-    """A figure over time, and the unit of its axis."""
+def line_chart(story: Story, name: str, phases: list[Stretch]) -> Drawn:
+    """A figure over time."""
     about, chart = BY_NAME[name], story.charts[name]
     top = greatest(chart)
-    unit, by = scale(about.unit, top)
-    plot = frame(name, ends(story), (0.0, _ceiling(about, top / by)))
+    unit, by = axis_scale(about.unit, top)
+    plot = frame(story, name, ends(story), (0.0, _ceiling(about, top / by)))
     data: dict[str, Any] = {"x": story.x_ms}
-    labels = []
-    if chart.high is not None:
-        for column, values, label in _band(chart):
-            data[column] = values / np.float32(by)
-            labels.append((label, column))
-    drawn = {story.named.index(host): (host, values) for host, values in chart.lines.items()}
-    for n, (host, values) in drawn.items():
+    lines = []
+    for column, values, label, tone in _band(chart):
+        data[column] = values / np.float32(by)
+        lines.append((label, column, tone))
+    for host, values in chart.lines.items():
+        n = story.named.index(host)
         data[f"h{n}"] = values / np.float32(by)
-        labels.append((clean(host), f"h{n}"))
-    source = ColumnDataSource(data, name=f"data {name}")
-    _phases(plot, story)
+        lines.append((clean(host), f"h{n}", colour(story, n)))
+    source = _drawn(plot, name, data)
+    _phases(plot, phases)
     if chart.high is not None:
         _draw_band(plot, source)
-    for n in drawn:
-        plot.line("x", f"h{n}", source=source, line_color=colour(story, n), line_width=1.3, muted_alpha=0.15,
-                  name=f"h{n}", tags=["host"])  # fmt: skip
-    _hover(plot, source, labels, unit, story)
-    return plot, unit
+    width = 1.3 if len(lines) <= _THICK else 1
+    for _label, column, tone in lines:
+        if column.startswith("h") and column != "high":
+            plot.line("x", column, source=source, line_color=tone, line_width=width, muted_alpha=0.15, name=column,
+                      tags=["host"])  # fmt: skip
+    for _label, column, tone in lines:
+        _dots(plot, story, data[column], column, tone)
+    return Drawn(plot, unit, lines)
+
+
+def _drawn(plot: figure, name: str, data: dict[str, Any]) -> ColumnDataSource:
+    """What the glyphs draw: nothing yet. The page's script fills in what of ``data`` the window and its pixels need."""
+    plot.tags = [ColumnDataSource(data, name=f"data {name}")]  # so that it travels with the chart
+    nothing = {column: np.zeros(0, values.dtype) for column, values in data.items()}
+    return ColumnDataSource(nothing, name=f"drawn {name}")
+
+
+def _dots(plot: figure, story: Story, values: Float32, column: str, tone: str) -> None:
+    """A value between two unknown ones is no line: a dot, or it would not be seen."""
+    known = np.isfinite(values)
+    before, after = np.append(False, known[:-1]), np.append(known[1:], False)
+    alone = known & ~before & ~after
+    if alone.any():
+        data = ColumnDataSource({"x": story.x_ms[alone], "y": values[alone]})
+        plot.scatter("x", "y", source=data, size=4, color=tone, muted_alpha=0.15, name=column,
+                     tags=["host"] if column[1:].isdigit() else [])  # fmt: skip
 
 
 def colour(story: Story, n: int) -> str:
@@ -147,12 +180,13 @@ def _ceiling(about: Figure, top: float) -> float:
     return top * 1.06 if top > 0 else 1.0
 
 
-def _band(chart: Chart) -> list[tuple[str, Float32, str]]:
-    assert chart.low is not None and chart.middle is not None and chart.high is not None
+def _band(chart: Chart) -> list[tuple[str, Float32, str, str]]:
+    if chart.low is None or chart.middle is None or chart.high is None:
+        return []
     return [
-        ("high", chart.high, "highest host"),
-        ("middle", chart.middle, "median host"),
-        ("low", chart.low, "lowest host"),
+        ("high", chart.high, "highest host", BAND),
+        ("middle", chart.middle, "median host", MIDDLE),
+        ("low", chart.low, "lowest host", BAND),
     ]
 
 
@@ -162,49 +196,25 @@ def _draw_band(plot: figure, source: ColumnDataSource) -> None:
     plot.line("x", "middle", source=source, line_color=MIDDLE, line_width=1.8)
 
 
-def _hover(plot: figure, source: ColumnDataSource, labels: list[tuple[str, str]], unit: str, story: Story) -> None:
-    """One tooltip for all lines: a line that is never drawn is what the pointer finds."""
-    finder = plot.line("x", labels[0][1] if labels else "x", source=source, line_color=None, name="finder")
-    rows = [("UTC", "@x{%H:%M:%S.%3N}"), *((label, f"@{column}{{0.[000]}} {unit}") for label, column in labels)]
-    plot.add_tools(HoverTool(renderers=[finder], mode="vline", tooltips=rows, formatters={"@x": "datetime"},
-                             point_policy="follow_mouse", line_policy="nearest", show_arrow=False))  # fmt: skip
-    plot.add_tools(CrosshairTool(overlay=Span(dimension="height", line_color="#888888", line_dash="dotted")))
-
-
-def kinds(story: Story) -> dict[str, int]:
-    """A number for every kind of phase: "epoch 3" and "epoch 4" are of one kind."""
-    out: dict[str, int] = {}
-    for m in story.marks:
-        out.setdefault(kind(m.text), len(out))
-    return out
-
-
-def kind(text: str) -> str:
-    return text.rstrip("0123456789 #._-:") or text
-
-
-def _phases(plot: figure, story: Story) -> None:
+def _phases(plot: figure, phases: list[Stretch]) -> None:
     """Shade what lasted, one tone per kind, and draw a line at what did not last."""
-    numbers = kinds(story)
-    lasting = [m for m in story.marks if m.end_ms > m.begin_ms]
+    lasting = [p for p in phases if p.end_ms > p.begin_ms]
     if lasting:
-        tones = [COLOURS[(2 + numbers[kind(m.text)]) % 8] for m in lasting]
-        data = {"x0": [m.begin_ms for m in lasting], "x1": [m.end_ms for m in lasting], "tone": tones}
-        strip = VStrip(x0="x0", x1="x1", fill_color="tone", fill_alpha=0.13, line_color=None)
+        data = {"x0": [p.begin_ms for p in lasting], "x1": [p.end_ms for p in lasting], "tone": [p.tone for p in lasting]}
+        strip = VStrip(x0="x0", x1="x1", fill_color="tone", fill_alpha=0.16, line_color=None)
         plot.add_glyph(ColumnDataSource(data), strip, level="underlay", name="phases")
-    moments = [m.begin_ms for m in story.marks if m.end_ms <= m.begin_ms]
+    moments = [p.begin_ms for p in phases if p.end_ms <= p.begin_ms]
     if moments:
         span = VSpan(x="at", line_color="#888888", line_width=1, line_dash="dashed")
         plot.add_glyph(ColumnDataSource({"at": moments}), span, level="underlay", name="moments")
 
 
-def missing_chart(story: Story) -> figure | None:
+def missing_chart(story: Story) -> Drawn | None:
     """How many hosts have no sample, when any was missed."""
     if not len(story.missing) or not np.nanmax(story.missing) > 0:
         return None
-    plot = frame("missing", ends(story), (0.0, float(np.nanmax(story.missing)) * 1.1), 110)
-    source = ColumnDataSource({"x": story.x_ms, "y": story.missing}, name="data missing")
+    plot = frame(story, "missing", ends(story), (0.0, float(np.nanmax(story.missing)) * 1.1), 110)
+    source = _drawn(plot, "missing", {"x": story.x_ms, "y": story.missing})
     plot.add_glyph(source, VArea(x="x", y1=0, y2="y", fill_color=COLOURS[1], fill_alpha=0.5))
     plot.line("x", "y", source=source, line_color=COLOURS[1])
-    _hover(plot, source, [("hosts without a sample", "y")], "", story)
-    return plot
+    return Drawn(plot, "", [("hosts without a sample", "y", COLOURS[1])])

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from bokeh.models import ColumnDataSource, LinearColorMapper
+from bokeh.models import ColumnDataSource, FixedTicker, LinearColorMapper, PlainText
 from bokeh.palettes import Cividis256
 from bokeh.plotting import figure
 
 from mpi_collector.report.page.charts import frame
 from mpi_collector.report.page.series import Float32, Story
-from mpi_collector.report.quantity import number, scale
+from mpi_collector.report.quantity import axis_scale, clean, number
 from mpi_collector.store.derived import BY_NAME
 
 FIGURES = ("read_bytes_per_s", "write_bytes_per_s", "read_latency_ms", "write_latency_ms", "utilisation_max_percent",
@@ -20,6 +20,7 @@ FIGURES = ("read_bytes_per_s", "write_bytes_per_s", "read_latency_ms", "write_la
 UNKNOWN = 255  #: the byte of a cell that was not recorded
 _HIGHEST = 254
 _HEIGHT = (240, 700)
+_NAMES, _NAME_LENGTH = 16, 8  #: that fit beside the rows
 
 
 def shade(values: Float32) -> tuple[npt.NDArray[np.uint8], float]:
@@ -43,8 +44,8 @@ def heat_map(story: Story) -> tuple[figure, list[dict[str, Any]]] | None:
     hosts = len(story.hosts)
     step = float(story.x_ms[1] - story.x_ms[0]) if len(story.x_ms) > 1 else 1.0
     first, last = float(story.x_ms[0]) - step / 2, float(story.x_ms[-1]) + step / 2
-    plot = frame("heat", (first, last), (0.0, float(hosts)), min(max(hosts * 3, _HEIGHT[0]), _HEIGHT[1]))
-    plot.yaxis.visible = False
+    plot = frame(story, "heat", (first, last), (0.0, float(hosts)), min(max(hosts * 3, _HEIGHT[0]), _HEIGHT[1]))
+    _name_rows(plot, story.hosts)
     plot.ygrid.grid_line_color = None
     mapper = LinearColorMapper(palette=[*Cividis256[:UNKNOWN], "#00000000"], low=0, high=UNKNOWN)
     about = []
@@ -55,10 +56,20 @@ def heat_map(story: Story) -> tuple[figure, list[dict[str, Any]]] | None:
         source = ColumnDataSource({"image": [codes], "x": [first], "y": [0], "dw": [last - first], "dh": [hosts]})
         plot.image("image", x="x", y="y", dw="dw", dh="dh", source=source, color_mapper=mapper, name=f"heat {name}",
                    visible=not n)  # fmt: skip
-        unit, by = scale(BY_NAME[name].unit, top)
+        unit, by = axis_scale(BY_NAME[name].unit, top)
         about.append({"name": name, "label": BY_NAME[name].label, "unit": unit, "step": top / by / _HIGHEST,
                       "top": f"{number(top, by)} {unit}"})  # fmt: skip
     return plot, about
+
+
+def _name_rows(plot: figure, hosts: list[str]) -> None:
+    """Some of the hosts, evenly, beside their rows: the end of a name is what tells them apart."""
+    rows = range(0, len(hosts), -(-len(hosts) // _NAMES))
+    at = [len(hosts) - n - 0.5 for n in rows]
+    plot.yaxis[0].ticker = FixedTicker(ticks=at)
+    names = [clean(hosts[n]) for n in rows]
+    short = [name if len(name) <= _NAME_LENGTH else "…" + name[1 - _NAME_LENGTH :] for name in names]
+    plot.yaxis[0].major_label_overrides = {y: PlainText(text=name) for y, name in zip(at, short)}  # no formula
 
 
 def gradient() -> str:

@@ -16,6 +16,8 @@ from mpi_collector.report.text import outlier_text
 
 _ROWS = 4096  #: of a table; a reader of more has the JSON
 _REASONS = 50
+STORAGE = frozenset(("read_bytes_per_s", "write_bytes_per_s", "read_iops", "write_iops", "read_latency_ms", "write_latency_ms",
+                     "utilisation_percent", "utilisation_max_percent", "queue_depth"))  # fmt: skip
 
 
 def esc(text: object) -> str:
@@ -50,41 +52,52 @@ def verdict(run: dict[str, Any], line: str) -> str:
 
 
 def facts(story: Story) -> str:
-    """What run this is."""
+    """What run this is: short facts beside each other, the command and the hosts below."""
     run = story.run
     command = " ".join(run["command"]) if run.get("command") else None
-    pairs = [
+    short = [
         ("benchmark", run.get("benchmark")),
-        ("begun", f"{clock(run['start_ns'] / 1e6)} UTC"),
+        ("begun", f"{clock(run['start_ns'] / 1e6)[:-4]} UTC"),
         ("lasted", duration(story.summary["span_s"])),
         ("sampled", f"every {run['interval_ns'] / 1e9:g} s ({run.get('collection_method')})"),
         ("ended by", run.get("ended_by")),
-        ("command", command),
         ("exit code", run.get("command_exit_code") if command else None),
-        ("hosts", ranges(story.hosts)),
     ]
-    return "".join(f"<dt>{k}</dt><dd>{esc(v)}</dd>" for k, v in pairs if v is not None and v != "")
+    return _pairs(short, "") + _pairs([("hosts", ranges(story.hosts)), ("command", command)], " class='long'")
+
+
+def _pairs(pairs: list[tuple[str, Any]], kind: str) -> str:
+    return "".join(f"<div{kind}><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in pairs if v is not None and v != "")
 
 
 def figures(story: Story) -> str:
-    """The cluster, figure by figure, with the spread over its hosts."""
+    """The cluster, figure by figure, with the spread over its hosts: storage and the rest beside each other."""
+    names = [n for n in story.summary["cluster"] if n != "cpu_steal_percent" or story.summary["cluster"][n]["peak"]]
+    if not names:
+        return "<p>Too few rows for any figure.</p>"
+    several = len(story.hosts) > 1
+    head = ["", "mean", "peak", *(["lowest host", "median", "highest host"] if several else [])]
+    halves = [[n for n in names if (n in STORAGE) == storage] for storage in (True, False)]
+    tables = [table(head, [_figure_row(story, n) for n in half], f"figures of {what}")
+              for half, what in zip(halves, ("storage", "the hosts")) if half]  # fmt: skip
+    return "".join(tables)
+
+
+def _figure_row(story: Story, name: str) -> list[str]:
     doc, several = story.summary, len(story.hosts) > 1
-    head = ["", "mean", "peak", *(["lowest host", "median host", "highest host"] if several else [])]
-    rows = []
-    for name, total in doc["cluster"].items():
-        about = doc["figures"][name]
-        unit, spread = about["unit"], doc["spread"].get(name)
-        of_all = ", all hosts" if several and about["across"] == "sum" else ""
-        row = [f"<span title='{esc(about['doc'])}'>{esc(about['label'])}{of_all}</span>"]
-        row += [esc(quantity(total["mean"], unit)), esc(quantity(total["peak"], unit))]
-        if several and spread:
-            named = {w: f" <span class='quiet'>{esc(spread[w + '_host'])}</span>" for w in ("minimum", "maximum")}
-            row += [esc(quantity(spread["minimum"], unit)) + named["minimum"], esc(quantity(spread["median"], unit)),
-                    esc(quantity(spread["maximum"], unit)) + named["maximum"]]  # fmt: skip
-        elif several:
-            row += ["-"] * 3
-        rows.append(row)
-    return table(head, rows, "figures of the run") if rows else "<p>Too few rows for any figure.</p>"
+    about, total, spread = doc["figures"][name], doc["cluster"][name], doc["spread"].get(name)
+    unit = about["unit"]
+    of_all = ", total" if several and about["across"] == "sum" else ""
+    row = [f"<span title='{esc(about['doc'])}'>{esc(about['label'])}{of_all}</span>"]
+    row += [esc(quantity(total["mean"], unit)), esc(quantity(total["peak"], unit))]
+    if several and spread:
+        alike = spread["minimum"] == spread["maximum"]
+        named = {w: "" if alike else f" <span class='quiet'>{esc(spread[w + '_host'])}</span>" for w in ("minimum", "maximum")}
+        row += [esc(quantity(spread["minimum"], unit)) + named["minimum"], esc(quantity(spread["median"], unit)),
+                esc(quantity(spread["maximum"], unit)) + named["maximum"]]  # fmt: skip
+    elif several:
+        row += ["-"] * 3
+    return row
 
 
 def findings(story: Story) -> str:

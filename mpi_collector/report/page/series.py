@@ -67,6 +67,7 @@ class Story:
     missing: Float32  #: (points,) hosts without a sample
     changes: dict[str, list[str]]  #: {host: what was not the same at the end}
     named: list[str]  #: hosts that have a line somewhere; the number of a host here is that of its colour
+    relative: bool = False  #: x_ms counts from a start, not from the epoch
 
     @property
     def few(self) -> bool:

@@ -14,8 +14,9 @@ from bokeh.resources import Resources
 
 from mpi_collector import __version__
 from mpi_collector.report.page import parts
-from mpi_collector.report.page.charts import BAND, BORDER, MIDDLE, colour, ends, line_chart, missing_chart, shown
+from mpi_collector.report.page.charts import BAND, BORDER, MIDDLE, Drawn, colour, ends, flat, line_chart, missing_chart, shown
 from mpi_collector.report.page.heat import gradient, heat_map
+from mpi_collector.report.page.phases import stretches
 from mpi_collector.report.page.series import Story
 from mpi_collector.report.quantity import clean, quantity
 from mpi_collector.report.verdict import line
@@ -27,7 +28,7 @@ _POLICY = (
 )
 _HELP = (
     "Drag across a chart to zoom in, double-click to see all; Ctrl and the wheel zoom. "
-    "Keys: + and - zoom, arrows move, 0 shows all."
+    "Keys: + and - zoom, arrows move, 0 shows all, comma and full stop step through a chart."
 )
 _SECTIONS = (
     *(("figures", "Figures"), ("charts", "Over time"), ("phases", "Phases")),
@@ -64,30 +65,34 @@ class Builder:
 
     def __init__(self, story: Story) -> None:
         self.story = story
+        self.phases = stretches(story.marks)
         self.plots: list[figure] = []
-        self.names: list[str] = []
+        self.about: list[dict[str, Any]] = []  #: what the script knows of each
         self.caption: Callable[[Story, str, str], str] = _caption
 
-    def place(self, plot: figure, name: str, caption: str, label: str, wide: bool = False) -> str:
+    def place(self, drawn: Drawn, name: str, caption: str, label: str, wide: bool = False) -> str:
         """The HTML around a chart."""
-        n = len(self.plots)
-        self.plots.append(plot)
-        self.names.append(name)
+        place = f"chart-{len(self.plots)}"
+        self.plots.append(drawn.plot)
+        self.about.append({"name": name, "place": place, "unit": drawn.unit, "lines": drawn.lines})
         kind = " class='wide'" if wide else ""
         return (
-            f"<figure{kind} aria-label='{parts.esc(label)}'>{caption}<div class='plot' id='chart-{n}'></div></figure>"
+            f"<figure{kind} aria-label='{parts.esc(label)}'>{caption}"
+            f"<div class='plot' id='{place}'{'' if wide else ' tabindex=0'}></div></figure>"
         )
 
     def charts(self) -> str:
         out = []
         for name in shown(self.story):
-            plot, unit = line_chart(self.story, name)
-            out.append(self.place(plot, name, self.caption(self.story, name, unit), BY_NAME[name].label))
+            drawn = line_chart(self.story, name, self.phases)
+            out.append(self.place(drawn, name, self.caption(self.story, name, drawn.unit), BY_NAME[name].label))
         missing = missing_chart(self.story)
         if missing is not None:
             caption = "<figcaption><b>hosts without a sample</b></figcaption>"
             out.append(self.place(missing, "missing", caption, "hosts without a sample"))
-        return f"<div class='grid'>{''.join(out)}</div>"
+        without = ", ".join(BY_NAME[n].label for n in flat(self.story))
+        rest = f"<p class='quiet'>No chart, since there was nothing but zero: {parts.esc(without)}.</p>" if without else ""
+        return f"<div class='grid'>{''.join(out)}</div>{rest}"
 
     def heat(self) -> tuple[str, list[dict[str, Any]] | None]:
         made = heat_map(self.story)
@@ -99,9 +104,9 @@ class Builder:
             "<figcaption><label><b>hosts over time:</b> "
             f"<select id='heat-figure'>{options}</select></label><span class='ramp' aria-hidden='true'>0"
             f"<i style='background: linear-gradient(to right, {gradient()})'></i><span id='heat-top'></span></span>"
-            "<output class='quiet' id='heat-at' aria-live='off'>a row per host, from the top down</output></figcaption>"
+            "<output class='quiet' id='heat-at' aria-live='off'>a row per host</output></figcaption>"
         )
-        return self.place(plot, "heat", caption, "hosts over time", wide=True), about
+        return self.place(Drawn(plot, "", []), "heat", caption, "hosts over time", wide=True), about
 
     def models(self) -> str:
         """The charts themselves and the script that shows them; nothing without charts."""
@@ -134,9 +139,10 @@ def legend_bar(story: Story) -> str:
     buttons = "".join(
         f"<button type='button' data-act='{a}' aria-label='{label}'>{sign}</button>" for a, sign, label in acts
     )
-    return (f"<div class='bar'>{buttons}<output id='window' class='quiet'></output>"
-            "<button type='button' id='theme'>light / dark</button></div>"
-            f"<div class='bar legend' style='position:static;border:0'>{legend(story)}</div>")  # fmt: skip
+    strip = "<div id='strip' aria-hidden='true'></div>" if story.marks else ""  # the table of phases has the same buttons
+    return (f"<div class='top'><div class='bar'>{buttons}<output id='window' class='quiet'></output>"
+            f"<button type='button' id='theme'>light / dark</button></div>{strip}</div>"
+            f"<div class='bar legend'>{legend(story)}</div>")  # fmt: skip
 
 
 def _reduced(story: Story) -> str:
@@ -162,8 +168,10 @@ def script_about(story: Story, builder: Builder, heat: list[dict[str, Any]] | No
         "border": BORDER,
         "hosts": [clean(h) for h in story.hosts] if heat else [],
         "heat": heat,
-        "charts": [{"name": n, "place": f"chart-{i}"} for i, n in enumerate(builder.names)],
+        "relative": story.relative,
+        "charts": builder.about,
         "marks": [[m.begin_ms, m.end_ms] for m in story.marks],
+        "phases": [[p.begin_ms, p.end_ms, clean(p.text), p.lane, p.tone] for p in builder.phases],
     }
 
 
@@ -186,8 +194,9 @@ def render(story: Story) -> str:
     head = f"""{parts.verdict(story.run, line(story.run))}<dl class="facts">{parts.facts(story)}</dl>"""
     body = f"""<nav aria-label="sections"><ul>{sections}</ul></nav>
 <section id="figures"><h2>Figures</h2>
-{parts.findings(story)}{parts.figures(story)}<ul class="quiet">{notes}</ul></section>
-<section id="charts" tabindex="-1"><h2>Over time</h2><p class="quiet">{_HELP}{parts.esc(_reduced(story))}</p>
+{parts.findings(story)}<div class="tables">{parts.figures(story)}<ul class="quiet notes">{notes}</ul></div></section>
+<section id="charts" tabindex="-1"><h2>Over time</h2>
+<p class="quiet"><span class="keys">{_HELP}</span>{parts.esc(_reduced(story))}</p>
 {controls}{heat}{charts}<noscript><p>The charts need scripts; the tables do not.</p></noscript></section>
 <section id="phases"><h2>Phases</h2>{parts.marks(story)}</section>
 <section id="missed"><h2>What was missed</h2>{parts.missed(story)}</section>

@@ -9,55 +9,73 @@ import numpy as np
 from mpi_collector.report.cluster import Cluster, fold
 from mpi_collector.report.compare import compare
 from mpi_collector.report.page import parts
+from mpi_collector.report.page.charts import COLOURS
 from mpi_collector.report.page.series import Chart, Float32, Story
 from mpi_collector.report.page.skeleton import Builder, document_html, legend_bar, script_about
-from mpi_collector.report.quantity import quantity
+from mpi_collector.report.quantity import duration, quantity
 from mpi_collector.report.summary import document
 from mpi_collector.store.derived import BY_NAME
 from mpi_collector.store.recording import Float64, Recording
+from mpi_collector.store.window import Window
 
 _POINTS = 1500
+_ALIKE = 0.05  #: a ratio that is further from 1 than this stands out
 
 
-def versus_page(a: Recording, b: Recording) -> str:
-    """The page of a comparison as HTML. RecordingError when one cannot be read."""
+def versus_page(a: Recording, b: Recording, since: str = "the start") -> str:
+    """The page of a comparison as HTML. ``since``: what both are aligned at. RecordingError when one cannot be read."""
     found = compare(a, b)
     story = versus_story(a, b)
     builder = Builder(story)
     builder.caption = _caption
     charts = builder.charts()
+    at = parts.esc(since)
     body = f"""<section id="figures"><h2>Figures</h2>{_figures(found)}</section>
-<section id="charts" tabindex="-1"><h2>Over time since the start</h2>{legend_bar(story)}{charts}
+<section id="charts" tabindex="-1"><h2>Over time since {at}</h2>{legend_bar(story)}{charts}
 <noscript><p>The charts need scripts; the tables do not.</p></noscript></section>
 <section id="changed"><h2>What differs, A → B</h2>{_differences(found["differences"])}</section>"""
-    names = [f"{n}: {parts.esc(found[k])}, {v}, {h} hosts" for n, k, v, h in zip("AB", "ab", found["verdicts"], found["hosts"])]
-    head = f"<p>{'<br>'.join(names)}</p>"
-    return document_html("A and B", head, body, script_about(story, builder, None), builder.models())
+    about = script_about(story, builder, None)
+    names = [str(r.run.get("run", "")) for r in (a, b)]
+    title = f"{parts.esc(names[0])} and {parts.esc(names[1])}"
+    return document_html(title, _head(found, names), body, about, builder.models())
+
+
+def _head(found: dict[str, Any], names: list[str]) -> str:
+    rows = []
+    for n, (key, run) in enumerate(zip("ab", names)):
+        label = f"<i class='swatch' style='background:{COLOURS[n]}'></i>{key.upper()}"
+        facts = [run, found["verdicts"][n], found["hosts"][n], duration(found["span_s"][n]), found[key]]
+        rows.append([label, *map(parts.esc, facts)])
+    return parts.table(["", "run", "verdict", "hosts", "compared", "file"], rows, "what is compared", text=True)
 
 
 def versus_story(a: Recording, b: Recording) -> Story:
-    """Cluster-wide values of both on one grid of milliseconds since their first row."""
-    first, second = fold(a), fold(b)
-    span_ms = max(_span_ms(first), _span_ms(second), 1.0)
+    """Cluster-wide values of both on one grid of milliseconds since what they are aligned at."""
+    sides = [(c, _zero_ns(r, c)) for r, c in ((a, fold(a)), (b, fold(b)))]
+    (first, _), (second, _) = sides
+    span_ms = max(1.0, *((float(c.end_ns[-1]) - zero) / 1e6 for c, zero in sides if len(c.end_ns)))
     steps = max(min(max(len(first.end_ns), len(second.end_ns)), _POINTS), 1)
     x_ms = np.arange(1, steps + 1, dtype=np.float64) * np.float64(span_ms / steps)
     charts = {}
     for name in BY_NAME:
-        lines = {label: _on(c, name, x_ms) for label, c in (("A", first), ("B", second)) if name in c.totals}
+        lines = {label: _on(c, zero, name, x_ms) for label, (c, zero) in zip("AB", sides) if name in c.totals}
         if lines:
             charts[name] = Chart(lines)
     run = {**a.run, "start_ns": 0, "end_ns": int(span_ms * 1e6)}
     empty = np.zeros(0, np.float32)
-    return Story(run, document(a, first), ["A", "B"], x_ms, 0.0, charts, [], empty, {}, ["A", "B"])
+    return Story(run, document(a, first), ["A", "B"], x_ms, 0.0, charts, [], empty, {}, ["A", "B"], relative=True)
 
 
-def _span_ms(cluster: Cluster) -> float:
-    return float(cluster.end_ns[-1] - cluster.begin_ns[0]) / 1e6 if len(cluster.end_ns) else 0.0
+def _zero_ns(recording: Recording, cluster: Cluster) -> int:
+    """The mark where there is one: the row before it, where rates begin, may be an interval earlier."""
+    if isinstance(recording, Window):
+        return recording.begin_ns
+    return int(cluster.begin_ns[0]) if len(cluster.begin_ns) else 0
 
 
-def _on(cluster: Cluster, name: str, x_ms: Float64) -> Float32:
+def _on(cluster: Cluster, zero_ns: int, name: str, x_ms: Float64) -> Float32:
     """A figure at the moments ``x_ms``: the value of the interval that covers each; of several in a step the greatest."""
-    ends = (cluster.end_ns - cluster.begin_ns[0]) / 1e6
+    ends = (cluster.end_ns - zero_ns) / 1e6
     values = cluster.totals[name].values
     at = np.searchsorted(ends, x_ms - 1e-6)
     out = np.full(len(x_ms), np.nan, np.float32)
@@ -76,13 +94,23 @@ def _caption(story: Story, name: str, unit: str) -> str:
 
 
 def _figures(found: dict[str, Any]) -> str:
-    rows = []
-    for name, f in found["figures"].items():
-        about = BY_NAME[name]
-        cells = [quantity(f[k], about.unit) if f[k] is not None else "–" for k in ("a", "b", "a_peak", "b_peak")]
-        ratio = f"{f['ratio']:.3f}" if f["ratio"] is not None else "–"
-        rows.append([parts.esc(about.label), *map(parts.esc, cells[:2]), ratio, *map(parts.esc, cells[2:])])
-    return parts.table(["", "A", "B", "B / A", "A peak", "B peak"], rows, "figures")
+    """Storage and the rest beside each other; a ratio that is not near 1 stands out."""
+    tables = []
+    for storage, what in ((True, "storage"), (False, "the hosts")):
+        half = {n: f for n, f in found["figures"].items() if (n in parts.STORAGE) == storage}
+        rows = [_row(n, f) for n, f in half.items() if n != "cpu_steal_percent" or f["a_peak"] or f["b_peak"]]
+        if rows:
+            tables.append(parts.table(["", "A", "B", "B / A", "A peak", "B peak"], rows, f"figures of {what}"))
+    return f"<div class='tables'>{''.join(tables)}</div>"
+
+
+def _row(name: str, f: dict[str, Any]) -> list[str]:
+    about = BY_NAME[name]
+    cells = [parts.esc(quantity(f[k], about.unit) if f[k] is not None else "–") for k in ("a", "b", "a_peak", "b_peak")]
+    ratio = "–" if f["ratio"] is None else f"{f['ratio']:.3f}"
+    if f["ratio"] is not None and abs(f["ratio"] - 1) > _ALIKE:
+        ratio = f"<span class='changed'>{ratio}</span>"
+    return [parts.esc(about.label), *cells[:2], ratio, *cells[2:]]
 
 
 def _differences(texts: list[str]) -> str:
