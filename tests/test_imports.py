@@ -29,7 +29,6 @@ LARGE = {
     "mpi_collector/node/spool.py": "one file format: what writes it and what reads it change together",
     "mpi_collector/node/sampler.py": "one thread, from its start to the row: the stage's layout is known nowhere else",
     "mpi_collector/transport/root.py": "rank 0's side of one conversation, from hello to farewell",
-    "mpi_collector/transport/ssh.py": "one session from connecting to re-attaching",
     "mpi_collector/benchmark/collect.py": "one run from its names to its files: every step leaves what the next one needs",
 }
 
