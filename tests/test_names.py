@@ -83,7 +83,7 @@ def test_sessions_relay_one_clean_line() -> None:
     from mpi_collector.transport.session import Session, SessionLost
 
     for where in (">&2", ""):
-        session = Session(["sh", "-c", f"printf 'banner\\n\\033]0;title\\007\\033[2Jno such thing' {where}"], b"")
+        session = Session(["sh", "-c", f"printf 'banner\\n\\033]0;title\\007\\033[2Jno such thing' {where}"], ())
         with pytest.raises(SessionLost) as caught:
             asyncio.run(session.connect(10))
         assert "no such thing" in str(caught.value)

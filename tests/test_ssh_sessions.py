@@ -198,7 +198,7 @@ def test_another_version_is_refused(tmp_path: Path, said: dict[str, Any]) -> Non
     words = tmp_path / "words"
     words.write_bytes(b"Welcome!\n" + encode(said))
     with pytest.raises(SessionLost, match="speaks version"):
-        asyncio.run(Session(["sh", "-c", f"cat {words}; sleep 9"], b"").connect(10))
+        asyncio.run(Session(["sh", "-c", f"cat {words}; sleep 9"], ()).connect(10))
 
 
 # ---- sessions that break
@@ -259,7 +259,7 @@ def test_nobody_waits_for_an_agent_that_hangs(told: Path) -> None:
                 await first.request("wall", 0.2)
             for _ in range(8):  # more than may wait for it
                 with subprocess.Popen(["sh", "-c", remote_command()], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as there:
-                    there.communicate(words, timeout=20)
+                    there.communicate(b"".join(words), timeout=20)
             await first.disconnect()  # the agent holds its output
         finally:
             os.kill(agent, signal.SIGKILL)

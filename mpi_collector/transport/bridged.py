@@ -29,7 +29,7 @@ class BridgedRoot:
         self.capacity, self.t0_ns, self.epoch_ns = options.max_samples, 0, 0
         self.lost = ""
         # Open MPI 5 does not tell its ranks that stdin has ended; this signal every launcher hands on
-        self._session = Session(argv, b"", environ, signal.SIGUSR1)
+        self._session = Session(argv, (), environ, signal.SIGUSR1)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bridge", daemon=True)
         self._thread.start()

@@ -46,7 +46,7 @@ class ChildRecorder(NodeRecorder):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="recorder", daemon=True)
         self._thread.start()
-        self._session = Session([sys.executable, "-c", self.program], b"")
+        self._session = Session([sys.executable, "-c", self.program], ())
         self._json = False
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:

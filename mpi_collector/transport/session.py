@@ -33,7 +33,7 @@ class Session:
     """
 
     def __init__(
-        self, argv: Sequence[str], words: bytes, environ: Mapping[str, str] | None = None, last_signal: int = 0,
+        self, argv: Sequence[str], words: Sequence[bytes], environ: Mapping[str, str] | None = None, last_signal: int = 0,
         with_children: bool = False,
     ) -> None:  # fmt: skip
         self._argv, self._words, self._environ = list(argv), words, environ
@@ -67,7 +67,7 @@ class Session:
         self._waiting = {-1: hello}
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._read_stderr())]
         assert self._process.stdin is not None
-        self._process.stdin.write(self._words)
+        self._process.stdin.writelines(self._words)
         try:
             self.hello, _ = await asyncio.wait_for(hello, timeout_s)
         except asyncio.TimeoutError:

@@ -76,9 +76,12 @@ def _package() -> bytes:
     return zlib.compress(json.dumps(sources).encode(), 9)
 
 
-def first_words(run: str, key: str, orphan_s: float) -> bytes:
-    """What is written to the session before its first frame: the loader, which agent it is for, and the package."""
+def first_words(run: str, key: str, orphan_s: float) -> tuple[bytes, ...]:
+    """What is written to the session before its first frame: the loader, which agent it is for, and the package.
+
+    In pieces, since those that are the same for all hosts are large and are kept for every host.
+    """
     loader = _LOADER.encode()
     package = _package()
     head = json.dumps({"run": run, "key": key, "orphan_s": orphan_s, "size": len(package)}).encode()
-    return b"%08d%b%08d%b%b" % (len(loader), loader, len(head), head, package)
+    return b"%08d%b%08d%b" % (len(loader), loader, len(head), head), package

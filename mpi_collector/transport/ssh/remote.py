@@ -73,7 +73,7 @@ class Remote:
     def __init__(self, way: Way, name: str, local: bool, key: str) -> None:
         self.way, self.name, self.local = way, name, local
         self.state = HostState(key, name, {})
-        self.session = Session([], b"")
+        self.session = Session([], ())
         self._agent_pid = 0
 
     # ---- sessions
