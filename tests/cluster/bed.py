@@ -271,8 +271,10 @@ class Bed:
 
     def up(self) -> None:
         self.script("down")  # left by a session that was killed: it has another share
-        self.script("up", str(self.count))
-        self._inits = {k: int(self.script("pid", str(k))) for k in range(1, self.count + 1)}
+        self.script("up", str(self.count), seconds=60 + self.count)
+        # all at once: every look through /proc takes a second where there are a hundred hosts
+        lines = [line.split() for line in self.script("hosts").splitlines()]
+        self._inits = {int(name[len("node") :]): int(pid) for name, _address, pid, *_state in lines}
 
     def power_off(self, host: int) -> None:
         """The host loses power: nothing of it answers any more, and its memory is gone."""
@@ -280,7 +282,7 @@ class Bed:
 
     def power_on(self, host: int) -> None:
         """A new host in its place."""
-        self.script("up", str(self.count))
+        self.script("up", str(self.count), seconds=60 + self.count)
         self._inits[host] = int(self.script("pid", str(host)))
         self.plain_shells([host])
 
