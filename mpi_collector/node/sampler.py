@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-STAGE_SLOTS = 64  #: samples that are decoded at once, at most
+STAGE_SLOTS = 128  #: samples that are decoded at once, at most
 STAGE_BYTES = 8 << 20  #: room for their texts, at most, unless they are huge
 _LEAST_SLOTS = 8
 _SHARE = 4  #: decoding a batch may take this part of an interval: what is due then must not wait for it
