@@ -385,16 +385,21 @@ def test_stop_wants_one_run(place: Path) -> None:
         assert process.returncode == 0
 
 
+def stop_without_a_name(place: Path, process: subprocess.Popen[str]) -> None:
+    """``stop`` finds the run of ``process`` by where it writes, and ends it."""
+    done = verb(place, "stop", "--results-dir", str(place / "results"), "--spool-dir", str(place / "spool"))
+    assert done.returncode == 0, done.stderr
+    _, err = process.communicate(timeout=_LIMIT_S)
+    assert process.returncode == 0, err
+    assert recorded(place).run["ended_by"] == "request"
+
+
 def test_stop_by_its_results_directory(place: Path) -> None:
     """Of several runs on a host, the one that writes to the directory that was named."""
     other, mine = start(place, "--results-dir", str(place / "other")), start(place)
     for process in (other, mine):
         started_sampling(place, process)
-    done = verb(place, "stop", "--results-dir", str(place / "results"), "--spool-dir", str(place / "spool"))
-    assert done.returncode == 0, done.stderr
-    _, err = mine.communicate(timeout=_LIMIT_S)
-    assert mine.returncode == 0, err
-    assert recorded(place).run["ended_by"] == "request"
+    stop_without_a_name(place, mine)
     assert other.poll() is None
 
 
@@ -406,11 +411,7 @@ def test_stop_knows_the_dead(place: Path) -> None:
     dead.communicate(timeout=_LIMIT_S)
     alive = start(place)
     started_sampling(place, alive)
-    done = verb(place, "stop", "--results-dir", str(place / "results"), "--spool-dir", str(place / "spool"))
-    assert done.returncode == 0, done.stderr
-    _, err = alive.communicate(timeout=_LIMIT_S)
-    assert alive.returncode == 0, err
-    assert recorded(place).run["ended_by"] == "request"
+    stop_without_a_name(place, alive)
 
 
 def test_runs_at_the_same_time_share_nothing(place: Path) -> None:

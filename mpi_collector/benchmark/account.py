@@ -87,13 +87,12 @@ def _marks(of: Collection, hosts: dict[str, HostState]) -> list[dict[str, Any]]:
     return sorted(out, key=lambda m: m["utc_ns"])
 
 
-def suite_facts(of: Collection) -> dict[str, Any]:
+def suite_facts(run: Mapping[str, Any]) -> dict[str, Any]:
     """What the suite's time series says beside its samples."""
     from mpi_collector.mlpstorage.samples import utc_text
 
-    run = of.result
     return {
-        "collection_interval_seconds": of.plan.sampling.interval_s,
+        "collection_interval_seconds": run["interval_ns"] / 1e9,
         "start_time": utc_text(run["start_ns"]),
         "end_time": utc_text(run["end_ns"]),
         "num_samples": sum(f["samples"] for f in run["facts"].values()),

@@ -258,7 +258,7 @@ class Collection:
             sink = FileSink(self.files, json, keep)
             self.root.gather(sink, lambda done, total: self.teller.progress("gathering", done, total), json)
             self.result = run_document(self, why, command)
-            sink.finish(self.result, suite_facts(self))
+            sink.finish(self.result, suite_facts(self.result))
         except OSError as e:
             if sink is not None:
                 sink.abandon()

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mpi_collector import __version__
+from mpi_collector.benchmark.account import suite_facts
 from mpi_collector.benchmark.recorder import packed
 from mpi_collector.benchmark.teller import say
-from mpi_collector.mlpstorage.samples import utc_text
 from mpi_collector.node.salvage import Salvaged
 from mpi_collector.node.spool import SpoolError
 from mpi_collector.output.files import ResultsError, release, reserve
@@ -143,7 +143,7 @@ def _write(run: str, places: Mapping[str, list[Place]], errors: dict[str, str], 
             if about is not None:
                 taken[key] = about
         document = run_document(run, taken, errors)
-        sink.finish(document, _suite_facts(document))
+        sink.finish(document, suite_facts({**document, "collection_method": "local"}))  # the suite knows no other word for it
     except BaseException:
         sink.abandon()
         raise
@@ -188,15 +188,3 @@ def run_document(run: str, about: Mapping[str, dict[str, Any]], errors: Mapping[
     }  # fmt: skip
     doc["verdict"] = verdict(doc)
     return doc
-
-
-def _suite_facts(run: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "collection_interval_seconds": run["interval_ns"] / 1e9,
-        "start_time": utc_text(run["start_ns"]),
-        "end_time": utc_text(run["end_ns"]),
-        "num_samples": sum(f["samples"] for f in run["facts"].values()),
-        "collection_method": "local",
-        "hosts_requested": run["hosts_requested"],
-        "hosts_collected": [k for k, f in run["facts"].items() if f["samples"]],
-    }

@@ -312,12 +312,12 @@ class _RowWriter:
             yield staged_row(view, base, shape, self.decoder, tick)
 
 
-def staged_texts(view, base, shape, which=None):
-    # type: (memoryview, int, Any, Any) -> tuple
-    """(header words, [text or status per source, or of those numbered ``which``]) of a stage slot."""
+def staged_texts(view, base, shape):
+    # type: (memoryview, int, Any) -> tuple
+    """(header words, [text or status per source]) of a stage slot."""
     words = struct.unpack_from("<%dq" % (shape.stage_head // 8), view, base)
     raws = []  # type: list
-    for i in range(len(shape.caps)) if which is None else which:
+    for i in range(len(shape.caps)):
         n, cap = words[len(STAGE_FIELDS) + 2 * i], shape.caps[i]
         at = base + shape.text_at[i]
         raws.append(bytes(view[at : at + n]) if 0 <= n <= cap else -n if -STATUSES < n < 0 else ERROR)

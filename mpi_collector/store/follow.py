@@ -114,8 +114,7 @@ class Reference:
         if self._joints is not None:
             parts, loose = self._relaxed(self._joints.match, texts)
         else:
-            size = len(self.text)
-            parts = texts if all(len(t) == size for t in texts) else _leading(texts, size)
+            parts = _leading(texts, len(self.text))
         if not parts:
             return 0
         table = np.frombuffer(b"".join(parts), np.uint8).reshape(len(parts), len(self._solid))

@@ -282,7 +282,7 @@ def test_no_secret_of_the_environment() -> None:
 
 @pytest.mark.parametrize("options", [
     "rw,username=joe,password=hunter2,vers=3.0", "rw,user=joe,pass=hunter2", "rw,name=admin,secret=hunter2,noshare",
-    "credentials=/root/hunter2,rw", "rw,key=hunter2", "rw,keyring=/etc/hunter2"])
+    "credentials=/srv/hunter2,rw", "rw,key=hunter2", "rw,keyring=/etc/hunter2"])
 def test_no_secret_of_the_mounts(tmp_path: Path, options: str) -> None:
     tree(tmp_path, {"proc/mounts": f"https://joe:hunter2@dav.example/x /mnt davfs {options} 0 0\n"})
     text = json.dumps(take(["/mnt"], root=str(tmp_path)))
