@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
-from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.decode import RowDecoder
 from mpi_collector.node.sampler import Probe, Sampler, run_meta
 from mpi_collector.node.sources import select
 from mpi_collector.node.spool import Spool
 from mpi_collector.store.fastdecode import BatchDecoder
+
+sys.path.insert(0, str(Path(__file__).parent / "node"))
+from by_hand import ByHand
 
 ROOT = Path(__file__).parent / "fixtures" / "linux-6.18"
 BATCH = 64
@@ -38,13 +40,11 @@ class Ticks:
         self.probe = Probe(select("basic"), str(ROOT))
         self.spool = Spool.create(None, "guard", run_meta(self.probe), self.probe.caps, BATCH, 4097)
         self.sampler = Sampler(self.probe, self.spool, decoder(self.probe.sources, self.probe.layout, self.spool.event), "ring")
-        self._next = 0
+        self.by_hand = ByHand(self.sampler)
         self.run(2 * BATCH)  # shapes are learnt, structures made
 
     def run(self, count: int) -> None:
-        for tick in range(self._next, self._next + count):
-            self.sampler._take(tick, mono_ns(), 0)
-        self._next += count
+        self.by_hand.run(count)
 
     def close(self) -> None:
         self.sampler.close()
@@ -60,13 +60,7 @@ def ticks() -> Iterator[Ticks]:
 
 def slowed(ticks: Ticks, extra: Callable[[], object]) -> Ticks:
     """The same sampler with something more in every sample."""
-    take = ticks.sampler._take
-
-    def slow(tick: int, deadline: int, flags: int) -> None:
-        extra()
-        take(tick, deadline, flags)
-
-    ticks.sampler._take = slow  # type: ignore[method-assign]
+    ticks.by_hand.each = extra
     return ticks
 
 

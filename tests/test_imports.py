@@ -27,6 +27,7 @@ MAX_MODULE, MAX_FUNCTION = 300, 40
 #: path of a module, or path:function -> why it is larger
 LARGE = {
     "mpi_collector/node/spool.py": "one file format: what writes it and what reads it change together",
+    "mpi_collector/node/sampler.py:_loop": "every call is cold code at every tick: measured, see docs/performance.md",
     "mpi_collector/node/sampler.py": "one thread, from its start to the row: the stage's layout is known nowhere else",
     "mpi_collector/transport/root.py": "rank 0's side of one conversation, from hello to farewell",
     "mpi_collector/benchmark/collect.py": "one run from its names to its files: every step leaves what the next one needs",

@@ -47,9 +47,9 @@ class KernelFile:
         """Read on behind the first ``got`` bytes until the end or until ``buffer`` is full. Returns all bytes."""
         while got < len(buffer):
             n = preadv(self.fd, [buffer[got:]], got)
-            if n <= 0:
-                break
             got += n
+            if n <= 0 or n < self.whole_below:
+                break
         return got
 
     def close(self):

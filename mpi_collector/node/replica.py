@@ -91,11 +91,9 @@ class Changes:
             return
         if stamp > 0 and row_crc(stamp, head[16:]) == words[1]:
             at = base + shape.stage_head
-            for i, cap in enumerate(shape.caps):
-                size = min(max(words[len(STAGE_FIELDS) + 2 * i], 0), cap)
-                if size:
-                    yield at, bytes(view[at : at + size])
-                at += cap
+            sizes = zip(words[len(STAGE_FIELDS) :: 2], shape.caps)
+            used = sum(n for n, cap in sizes if 0 <= n <= cap)
+            yield at, bytes(view[at : at + used])
             yield base, head
         elif not stamp:
             yield base, _STAMP.pack(0)

@@ -5,7 +5,7 @@ Layout of the file (all numbers little-endian int64, every part on an 8-byte bou
     header   4096 bytes   magic, version, where the other parts are, how much of the event log is used
     meta     JSON         run, host, layout; written once before the first sample
     events   frames       length, CRC-32, JSON: the grid, clock measurements, new devices, marks, the end
-    stage    slots        raw texts of samples that are not decoded yet
+    stage    slots        stamp, CRC-32 of the header, times, length of every text; the raw texts of a sample, back to back
     rows     records      stamp, CRC-32 of the rest, times, per-source times and status, values
 
 A stamp (tick + 2, so that 0 means empty) is written last: a slot or row that was being written when its process died has
@@ -63,7 +63,6 @@ class Shape:
         self.row_size = self.row_head + 8 * width
         self.stage_head = 8 * (len(STAGE_FIELDS) + 2 * self.sources)
         self.stage_size = self.stage_head + sum(self.caps)
-        self.text_at = [self.stage_head + sum(self.caps[:i]) for i in range(self.sources)]
         self.meta_at = HEADER_BYTES
         self.events_at = self.meta_at + _align(meta_bytes)
         self.stage_at = self.events_at + EVENTS_BYTES

@@ -4,6 +4,7 @@ A periodic timerfd needs one read per tick and no arithmetic; where there is non
 pipe does. Neither depends on the wall clock, unlike a lock with a time-out before Python 3.11.
 """
 
+import functools
 import os
 import select
 import threading
@@ -17,23 +18,35 @@ _TRIES = 5
 
 
 class SelectTimer:
-    """``wait(deadline)`` returns at the deadline or when ``wake()`` was called, which is for good; it returns the time.
+    """``arm(deadline, period)``, then ``block()`` returns at the deadline, at the next call a period later and so on; at once,
+    and for good, when ``wake()`` was called.
 
-    All times are monotonic ns.
+    All times are monotonic ns. ``arm`` returns False when the timer should be set again before it is relied on once more. A
+    ``block`` may end up to ``early_ns`` early, or by more when the clock is slewed.
     """
+
+    early_ns = _EARLY_NS
 
     def __init__(self):
         # type: () -> None
         self._read, self._write = os.pipe()
         self._poll = select.poll()  # select itself takes no descriptor above 1023
         self._poll.register(self._read, select.POLLIN)
+        self._deadline = self._period = 0
 
-    def wait(self, deadline_ns, period_ns):
-        # type: (int, int) -> int
+    def arm(self, deadline_ns, period_ns):
+        # type: (int, int) -> bool
+        self._deadline, self._period = deadline_ns, period_ns
+        return True
+
+    def block(self):
+        # type: () -> None
+        deadline_ns = self._deadline
         while True:
             now = mono_ns()
             if now >= deadline_ns or self._poll.poll((deadline_ns - now) // _MS):
-                return now
+                self._deadline = deadline_ns + self._period
+                return
             rest = deadline_ns - mono_ns()
             if 0 < rest < _MS:  # poll counts in whole milliseconds
                 select.select((), (), (), rest * 1e-9)
@@ -49,26 +62,27 @@ class SelectTimer:
 
 
 class TimerFd:
-    """The same over a timerfd that fires by itself every ``period_ns``; re-armed only when the schedule changes.
+    """The same over a timerfd that fires by itself every period; ``block`` is a single C call.
 
     OSError or AttributeError from the constructor where timerfd is not to be had.
     """
+
+    early_ns = _EARLY_NS
 
     def __init__(self):
         # type: () -> None
         self._set, self._fd = _timerfd()
         self._lock = threading.Lock()
         self._woken = False
-        self._next = self._period = 0
-        self._arm(mono_ns() + 1000, 0)  # proves that arming works before anything relies on it
-        os.read(self._fd, 8)
-        self._next = 0
+        self.block = functools.partial(os.read, self._fd, 8)
+        self.arm(mono_ns() + 1000, 0)  # proves that arming works before anything relies on it
+        self.block()
 
-    def _arm(self, deadline_ns, period_ns):
-        # type: (int, int) -> None
+    def arm(self, deadline_ns, period_ns):
+        # type: (int, int) -> bool
         with self._lock:
             if self._woken:
-                return
+                return False
             exact = False
             for _ in range(_TRIES):
                 # relative, because a faked monotonic clock (libfaketime) may be another than the kernel's
@@ -78,19 +92,7 @@ class TimerFd:
                 exact = before < deadline_ns and mono_ns() - before < _EARLY_NS
                 if exact or before >= deadline_ns:
                     break
-            self._next, self._period = deadline_ns, period_ns if exact else 0  # 0: the next wait sets it again
-
-    def wait(self, deadline_ns, period_ns):
-        # type: (int, int) -> int
-        while True:
-            if deadline_ns != self._next or period_ns != self._period:
-                self._arm(deadline_ns, period_ns)
-            os.read(self._fd, 8)
-            self._next += period_ns
-            now = mono_ns()
-            if now >= deadline_ns - _EARLY_NS or self._woken:
-                return now
-            self._next = 0  # early: the clock was slewed
+            return exact
 
     def wake(self):
         # type: () -> None

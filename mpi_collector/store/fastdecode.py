@@ -45,21 +45,23 @@ class BatchDecoder(RowDecoder):
         out[:, head:] = MISSING
         heads(words, out[:, :head])
         out[:, -_COLLECTOR:] = words[:, 6:8]
-        sizes = words[:, len(STAGE_FIELDS) :: 2].T.tolist()
-        for i in range(shape.sources):
+        sizes = words[:, len(STAGE_FIELDS) :: 2]
+        there = np.where((sizes >= 0) & (sizes <= shape.caps), sizes, 0)
+        ends = np.array(bases)[:, None] + shape.stage_head + np.cumsum(there, axis=1)
+        for i, cap in enumerate(shape.caps):
+            places = list(zip(sizes[:, i].tolist(), ends[:, i].tolist()))
             statuses = out[:, len(ROW_FIELDS) - 2 + 3 * i + 2]
-            self._source(i, view, (shape.caps[i], shape.text_at[i]), bases, sizes[i], ticks, out[:, head:], statuses)
+            self._source(i, view, cap, places, ticks, out[:, head:], statuses)
         return out
 
-    def _source(self, i: int, view: memoryview, place: tuple[int, int], bases: list[int], sizes: list[int], ticks: list[int],
-                rows: Int64, statuses: Int64) -> None:  # fmt: skip
-        """Values and statuses of source ``i`` in all rows; ``place``: (room for its text, where in a slot)."""
-        cap, at = place
+    def _source(self, i: int, view: memoryview, cap: int, places: list[tuple[int, int]], ticks: list[int], rows: Int64,
+                statuses: Int64) -> None:  # fmt: skip
+        """Values and statuses of source ``i`` in all rows; ``places``: (bytes of its text or minus a status, its end)."""
         prepare, follow = self._prepares[i], self._followers[i].decode
         texts: list[Any] = []
         begin = 0
-        for row, (base, n) in enumerate(zip(bases, sizes)):
-            text: Any = view[base + at : base + at + n]
+        for row, (n, end) in enumerate(places):
+            text: Any = view[end - n : end]
             if 0 <= n < cap:
                 texts.append(text if prepare is None else prepare(bytes(text)))
                 continue

@@ -14,7 +14,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 CLUSTER_TESTS = REPOSITORY / "tests" / "cluster"
-sys.path[:0] = [str(REPOSITORY), str(CLUSTER_TESTS)]
+NODE_TESTS = REPOSITORY / "tests" / "node"
+sys.path[:0] = [str(REPOSITORY), str(CLUSTER_TESTS), str(NODE_TESTS)]
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
@@ -111,7 +112,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def environment(**extra: str) -> dict[str, str]:
     """Ours for a Python that must find this package."""
-    path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(REPOSITORY), str(NODE_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     return {**os.environ, "PYTHONPATH": path, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **extra}
 
 

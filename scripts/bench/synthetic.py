@@ -10,11 +10,12 @@ from typing import Any
 
 import kit  # noqa: F401 - finds the package
 import numpy as np
+from by_hand import ByHand
 
 from mpi_collector.benchmark.recorder import SuiteRecorder
 from mpi_collector.node import recorder as node_recorder
 from mpi_collector.node.compat import mono_ns, wall_ns
-from mpi_collector.node.sampler import staged_row
+from mpi_collector.node.sampler import Sampler
 from mpi_collector.node.snapshot import take
 from mpi_collector.transport.options import SamplingOptions
 
@@ -75,13 +76,12 @@ def _snapshot(directories: Any, root: str) -> dict[str, Any]:
 
 def _payloads(recorder: Any, rows: int, begin_ns: int) -> Iterator[bytes]:
     spool, rng = recorder.spool, np.random.default_rng(1)
-    from mpi_collector.node.sampler import Sampler
-
     sampler = Sampler(recorder.probe, spool, recorder._decoder, "decimate", rows)
-    sampler._take(0, begin_ns, 0)
-    sampler._slot = 0
-    first = np.frombuffer(staged_row(spool.view, spool.shape.stage_at, spool.shape, recorder._decoder, 0), np.int64)
-    spool.mm[spool.shape.stage_at : spool.shape.stage_at + 8] = bytes(8)
+    ByHand(sampler).run(2)
+    at, size = spool.shape.rows_at, spool.shape.row_size
+    first = np.frombuffer(bytes(spool.view[at + 16 : at + size]), np.int64)
+    for used in (0, sampler.capacity):  # the sample and the one of the stop
+        spool.mm[at + used * size : at + used * size + 8] = bytes(8)
     head = spool.shape.row_head // 8 - 2
     missing = first == -(2**63)
     speed = np.array([0, 100, 10**6])[rng.integers(0, 3, len(first))]

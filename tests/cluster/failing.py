@@ -9,23 +9,25 @@ from typing import Any
 
 from mpi_collector.benchmark.recorder import SuiteRecorder
 from mpi_collector.cli.main import main
-from mpi_collector.node.sampler import Sampler
+from mpi_collector.node import sampler
+from mpi_collector.node.timer import make_timer
 
 
 def fail(*_args: object, **_options: object) -> None:
     raise RuntimeError("made to fail")
 
 
-def take_until_5(sampler: Sampler, tick: int, *args: Any) -> None:
-    if tick == 5:
-        fail()
-    take(sampler, tick, *args)
+def timer_until_5() -> Any:
+    """One that fails at the sixth tick."""
+    timer: Any = make_timer()
+    block, ticks = timer.block, iter(range(5))
+    timer.block = lambda: fail() if next(ticks, None) is None else block()
+    return timer
 
 
-take = Sampler._take
 if socket.gethostname() == sys.argv[1]:
     if sys.argv[2] == "tick5":
-        Sampler._take = take_until_5
+        sampler.make_timer = timer_until_5
     else:
         setattr(SuiteRecorder, sys.argv[2], fail)
 sys.exit(main(sys.argv[3:]))

@@ -139,9 +139,16 @@ class FakeTime:
         run.sampler._timer.close()
         run.sampler._timer = self
 
-    def wait(self, deadline_ns: int, period_ns: int) -> int:
-        self.now = max(self.now, deadline_ns) + self.late(deadline_ns)
-        return self.now
+    early_ns = 0
+    deadline = period = 0
+
+    def arm(self, deadline_ns: int, period_ns: int) -> bool:
+        self.deadline, self.period = deadline_ns, period_ns
+        return True
+
+    def block(self) -> None:
+        self.now = max(self.now, self.deadline) + self.late(self.deadline)
+        self.deadline += self.period
 
     def wake(self) -> None:
         """Nobody sleeps."""

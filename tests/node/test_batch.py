@@ -45,8 +45,8 @@ class Stage:
                 n = raw if isinstance(raw, int) else min(len(raw), cap)
                 if not isinstance(raw, int):
                     self.data[at : at + n] = raw[:n]
+                    at += n
                 words += [n, 1000 + tick + i]
-                at += cap
             struct.pack_into(f"<{len(words)}q", self.data, base, *words)
             self.wanted.append((tick, tick, base))
 

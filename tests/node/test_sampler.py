@@ -11,9 +11,9 @@ import threading
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
+from by_hand import ByHand
 from nodekit import (
     FIXTURES,
     HOUR,
@@ -192,6 +192,28 @@ def test_missed_ticks_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ticks == [t for t in range(20) if t not in (5, 9, 10, 11)]
     lates = {t: h["late_ns"] / (10 * MS) for t, (_c, _s, h) in rows.items() if h["late_ns"]}
     assert lates == {3: 0.9, 12: 0.5}
+
+
+def test_awake_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that was slewed: who wakes before a deadline, or before the end, waits again; every tick is sampled once, on time."""
+    with Run("loadavg", SMALL) as run:
+        clock = FakeTime(run, monkeypatch)
+        grid = clock.grid(10 * MS, 6)
+        early = {grid.t0_ns + k * 10 * MS for k in (1, 2, 5, 6)}
+
+        def late(deadline: int) -> int:
+            if deadline not in early:
+                return 0
+            early.remove(deadline)
+            return -MS
+
+        clock.late = late
+        run.sampler.start(grid)
+        finish(run.sampler)
+        rows = run.rows()
+    assert list(rows) == [0, 1, 2, 3, 4, 5, STOP_TICK] and not early
+    assert {h["late_ns"] for _c, _s, h in rows.values()} == {0} and run.sampler.missed == 0
+    assert rows[STOP_TICK][2]["begin_mono_ns"] == grid.t0_ns + 60 * MS
 
 
 @pytest.mark.parametrize("when", [2, 4])
@@ -414,7 +436,7 @@ def test_large_text_in_small_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_failure_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error nobody expected ends the thread, is kept for the main thread, and wakes who waits for a sample."""
     with Run("loadavg", SMALL) as run:
-        monkeypatch.setattr(run.sampler, "_take", lambda *_args: 1 / 0)
+        monkeypatch.setattr(run.sampler._timer, "block", lambda: 1 / 0)
         run.sampler.start(soon(5 * MS))
         assert run.sampler.first_sample.wait(30)
         run.sampler.stop()
@@ -459,14 +481,17 @@ from mpi_collector.node.sampler import Grid, Probe, Sampler
 base, rows, batch = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 log = os.open(str(base / "log"), os.O_WRONLY | os.O_CREAT)
 
-class Logged(Sampler):
-    def _take(self, tick, *rest):
-        Sampler._take(self, tick, *rest)
-        os.write(log, b"%d\\n" % tick)  # only now the sample counts as taken
-
 probe = Probe(sources.select("basic"))
 spool = file_spool(base, probe, rows)
-sampler = Logged(probe, spool, stage_slots=batch)
+sampler = Sampler(probe, spool, stage_slots=batch)
+block = sampler._timer.block
+
+def logged():
+    if sampler.taken:
+        os.write(log, b"%d\\n" % sampler.last_tick)  # only now the sample counts as taken
+    block()
+
+sampler._timer.block = logged
 t0 = time.monotonic_ns()
 spool.event({"type": "grid", "t0_ns": t0, "interval_ns": MS, "policy": "decimate", "capacity": sampler.capacity})
 sampler.start(Grid(t0, MS))
@@ -545,16 +570,11 @@ def test_memory_is_flat() -> None:
     """Thousands of samples of the live machine leave the process as large as the first thousand did."""
     with Run("basic", rows=100, policy="ring") as run:
         sizes: list[int] = []
-        take: Any = run.sampler._take
-        run.sampler._thread = threading.current_thread()  # driven by hand
-        for tick in range(6000):
-            take(tick, time.monotonic_ns(), 0)
-            if tick % 500 == 499:
-                sizes.append(resident_bytes())
+        by_hand = ByHand(run.sampler, lambda: run.sampler.taken % 500 == 499 and sizes.append(resident_bytes()))
+        by_hand.run(6000)
         run.sampler._flush()
-        run.sampler._thread = None
         assert sizes[-1] - sizes[1] < 1 << 20, sizes
-        assert len(run.rows()) == 99
+        assert len(run.rows()) == 100  # and the stop's
 
 
 def test_spool_is_the_only_growth() -> None:
