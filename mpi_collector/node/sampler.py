@@ -23,12 +23,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-STAGE_SLOTS = 128  #: samples that are decoded at once, at most
+STAGE_SLOTS = 256  #: samples that are decoded at once, at most
 STAGE_BYTES = 8 << 20  #: room for their texts, at most, unless they are huge
 _LEAST_SLOTS = 8
-_SHARE = 4  #: decoding a batch may take this part of an interval: what is due then must not wait for it
+_SHARE = 2  #: decoding a batch may take this part of an interval: what is due then must not wait for it
 STATUSES = len(STATUS_NAMES)
 _NUMBER = struct.Struct("<q").pack_into
+_STAMPS = struct.Struct("<qq").pack_into
 
 
 class Probe:
@@ -187,7 +188,7 @@ class Sampler:
         # One long function whose names are local: what is called or looked up is cold code and cold memory at every tick. Made of
         # methods it took a tenth more CPU time at 1 Hz on a quiet machine and a third more where neighbours use the caches.
         grid, timer, spool, files, pace = self.grid, self._timer, self.spool, self._files, self.placement.pace
-        mm, view, shape, header, number = spool.mm, spool.view, spool.shape, self._header, _NUMBER
+        mm, view, shape, header, stamps = spool.mm, spool.view, spool.shape, self._header, _STAMPS
         stage_at, stage_size, stage_head = shape.stage_at, shape.stage_size, shape.stage_head
         arm, block, early_ns, mono, wall_clock, cpu_clock = timer.arm, timer.block, timer.early_ns, mono_ns, wall_ns, cpu_ns
         interval = grid.interval_ns
@@ -224,16 +225,19 @@ class Sampler:
                 if tick % stride or 0 < grid.end_ns <= deadline:
                     continue
             base = stage_at + slot * stage_size
-            at = base + stage_head
+            at, limit = base + stage_head, base + stage_size
             ends = []  # type: list
             for fd, cap, whole_below, kernel_file in files:
+                to = at + cap
+                if to > limit:
+                    to = limit
                 try:
                     if fd >= 0:
-                        n = preadv(fd, [view[at : at + cap]], 0)
+                        n = preadv(fd, [view[at:to]], 0)
                         if n >= whole_below:
-                            n = kernel_file.rest(view[at : at + cap], n)
+                            n = kernel_file.rest(view[at:to], n)
                     else:
-                        n = kernel_file.read_into(view[at : at + cap], tick)
+                        n = kernel_file.read_into(view[at:to], tick)
                 except OSError as e:
                     n = -status_of(e)
                 if n > 0:
@@ -242,8 +246,8 @@ class Sampler:
             rss = MISSING if slot and not flags else self._rss()
             header(mm, base + 16, begin, wall, deadline, flags, cpu_clock(), rss, *ends)
             stamp = tick + STAMP_SHIFT
-            number(mm, base + 8, crc32(view[base + 16 : base + stage_head], stamp & 0xFFFFFFFF))
-            number(mm, base, stamp)  # last, and only now: the stamp of a free slot is 0
+            # last, and only now: the stamp of a free slot is 0, and the checksum is of this stamp
+            stamps(mm, base, stamp, crc32(view[base + 16 : base + stage_head], stamp & 0xFFFFFFFF))
             taken += 1
             slot += 1
             self.taken, self._slot = taken, slot
@@ -313,33 +317,31 @@ class _RowWriter:
 
 def staged_texts(view, base, shape):
     # type: (memoryview, int, Any) -> tuple
-    """(header words, [text or status per source]) of a stage slot."""
+    """(header words, [text or status per source], [whether it was cut]) of a stage slot."""
     words = struct.unpack_from("<%dq" % (shape.stage_head // 8), view, base)
-    raws = []  # type: list
-    at = base + shape.stage_head
+    raws, cut = [], []  # type: list, list
+    at, limit = base + shape.stage_head, base + shape.stage_size
     for n, cap in zip(words[len(STAGE_FIELDS) :: 2], shape.caps):
-        if 0 <= n <= cap:
-            raws.append(bytes(view[at : at + n]))
-            at += n
-        else:
-            raws.append(-n if -STATUSES < n < 0 else ERROR)
-    return words, raws
+        fits = 0 <= n <= cap
+        at += n if fits else 0
+        there = fits and at <= limit
+        raws.append(bytes(view[at - n : at]) if there else -n if -STATUSES < n < 0 else ERROR)
+        cut.append(there and (n == cap or at == limit))
+    return words, raws, cut
 
 
-def whole(text, cap):
-    # type: (bytes, int) -> bytes
-    """``text`` without its last line where it may have been cut."""
-    return text[: text.rfind(b"\n") + 1] if len(text) == cap else text
+def whole_lines(text):
+    # type: (bytes) -> bytes
+    """``text`` without its last line, which may have been cut."""
+    return text[: text.rfind(b"\n") + 1]
 
 
 def staged_row(view, base, shape, decoder, tick):
     # type: (memoryview, int, Any, RowDecoder, int) -> bytes
     """The row (behind stamp and checksum) of a stage slot."""
-    words, raws = staged_texts(view, base, shape)
-    full = [isinstance(r, bytes) and len(r) == cap for r, cap in zip(raws, shape.caps)]
-    texts = [whole(r, cap) if isinstance(r, bytes) else r for r, cap in zip(raws, shape.caps)]
-    row, statuses = decoder.decode(texts, tick)
-    statuses = [TRUNCATED if cut else s for s, cut in zip(statuses, full)]
+    words, raws, cut = staged_texts(view, base, shape)
+    row, statuses = decoder.decode([whole_lines(r) if c else r for r, c in zip(raws, cut)], tick)
+    statuses = [TRUNCATED if c else s for s, c in zip(statuses, cut)]
     row[-2:] = words[6:8]
     return row_head(words, statuses) + decoder.to_bytes(row)
 

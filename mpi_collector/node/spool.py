@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Any, Iterator
 
 MAGIC = b"MPICOLL1"
-VERSION = 1
+VERSION = 2
 HEADER_BYTES = 4096
 EVENTS_BYTES = 256 * 1024
 STAMP_SHIFT = 2  #: stamp = tick + 2; the stop row (tick -1) has 1
@@ -40,6 +40,7 @@ ROW_FIELDS = ("stamp", "crc", "begin_mono_ns", "begin_wall_ns", "late_ns", "dura
 ROW_SOURCE_FIELDS = ("begin_ns", "duration_ns", "status")
 STAGE_FIELDS = ("stamp", "crc", "begin_mono_ns", "begin_wall_ns", "deadline_ns", "flags", "cpu_ns", "rss_bytes")
 FLAG_STOP = 1
+_PAGE = 4096
 _LOOKS = 20  #: so often a lock is tried: who lists spools (salvage.held) has every one for a moment
 
 _HEAD = struct.Struct("<8s16q")
@@ -53,7 +54,11 @@ class SpoolError(Exception):
 
 
 class Shape:
-    """Sizes and offsets of the parts of a spool. ``sources``: number of sources; ``caps``: raw bytes kept of each."""
+    """Sizes and offsets of the parts of a spool. ``sources``: number of sources; ``caps``: raw bytes kept of each, at most.
+
+    A slot of the stage has ``text_room`` bytes for all texts together: less than the sum of what each may have, since the page
+    by which every one may grow is there twice, not once for each.
+    """
 
     def __init__(self, meta_bytes, width, caps, stage_slots, rows):
         # type: (int, int, list, int, int) -> None
@@ -62,7 +67,8 @@ class Shape:
         self.row_head = 8 * (len(ROW_FIELDS) + len(ROW_SOURCE_FIELDS) * self.sources)
         self.row_size = self.row_head + 8 * width
         self.stage_head = 8 * (len(STAGE_FIELDS) + 2 * self.sources)
-        self.stage_size = self.stage_head + sum(self.caps)
+        self.text_room = _align(min(sum(self.caps), sum(max(c - _PAGE, 64) for c in self.caps) + 2 * _PAGE))
+        self.stage_size = self.stage_head + self.text_room
         self.meta_at = HEADER_BYTES
         self.events_at = self.meta_at + _align(meta_bytes)
         self.stage_at = self.events_at + EVENTS_BYTES

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mpi_collector.node.decode import ERROR, STATUS_NAMES, TRUNCATED, RowDecoder
 from mpi_collector.node.layout import MISSING, Layout
-from mpi_collector.node.sampler import whole
+from mpi_collector.node.sampler import whole_lines
 from mpi_collector.node.sources.base import Source
 from mpi_collector.node.spool import ROW_FIELDS, STAGE_FIELDS
 
 from .follow import Follower
 
 Int64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 _COLLECTOR = 2  #: the last columns of a row: they come from the stage's header
 
@@ -36,8 +37,8 @@ class BatchDecoder(RowDecoder):
         samples x words, int64; overwritten by the next call.
         """
         width, head, count = shape.row_size // 8 - 2, shape.row_head // 8 - 2, len(wanted)
-        if self._out.shape[0] < count or self._out.shape[1] != width:
-            self._out = np.empty((count, width), "<i8")
+        if self._out.shape != (shape.stage_slots, width):
+            self._out = np.empty((shape.stage_slots, width), "<i8")
         out = self._out[:count]
         ticks, bases = [w[0] for w in wanted], [w[2] for w in wanted]
         slots = np.ndarray((shape.stage_slots, shape.stage_size // 8), "<i8", view, shape.stage_at)
@@ -46,34 +47,46 @@ class BatchDecoder(RowDecoder):
         heads(words, out[:, :head])
         out[:, -_COLLECTOR:] = words[:, 6:8]
         sizes = words[:, len(STAGE_FIELDS) :: 2]
-        there = np.where((sizes >= 0) & (sizes <= shape.caps), sizes, 0)
-        ends = np.array(bases)[:, None] + shape.stage_head + np.cumsum(there, axis=1)
-        for i, cap in enumerate(shape.caps):
-            places = list(zip(sizes[:, i].tolist(), ends[:, i].tolist()))
+        there = (sizes >= 0) & (sizes <= shape.caps)
+        ends = np.array(bases)[:, None] + shape.stage_head + np.cumsum(np.where(there, sizes, 0), axis=1)
+        limits = np.array(bases)[:, None] + shape.stage_size
+        there &= ends <= limits
+        cut = there & ((sizes == shape.caps) | (ends == limits))
+        for i in range(shape.sources):
+            places = Places(sizes[:, i], ends[:, i], there[:, i], cut[:, i])
             statuses = out[:, len(ROW_FIELDS) - 2 + 3 * i + 2]
-            self._source(i, view, cap, places, ticks, out[:, head:], statuses)
+            self._source(i, view, places, ticks, out[:, head:], statuses)
         return out
 
-    def _source(self, i: int, view: memoryview, cap: int, places: list[tuple[int, int]], ticks: list[int], rows: Int64,
-                statuses: Int64) -> None:  # fmt: skip
-        """Values and statuses of source ``i`` in all rows; ``places``: (bytes of its text or minus a status, its end)."""
+    def _source(self, i: int, view: memoryview, places: Places, ticks: list[int], rows: Int64, statuses: Int64) -> None:
+        """Values and statuses of source ``i`` in all rows."""
         prepare, follow = self._prepares[i], self._followers[i].decode
-        texts: list[Any] = []
+        texts: list[Any] = [view[end - n : end] for n, end in zip(places.sizes.tolist(), places.ends.tolist())]
         begin = 0
-        for row, (n, end) in enumerate(places):
-            text: Any = view[end - n : end]
-            if 0 <= n < cap:
-                texts.append(text if prepare is None else prepare(bytes(text)))
-                continue
-            follow(texts, ticks[begin:row], rows[begin:row], statuses[begin:row])
-            texts, begin = [], row + 1
-            if n == cap:
-                cut = whole(bytes(text), cap)
-                follow([cut if prepare is None else prepare(cut)], ticks[row:begin], rows[row:begin], statuses[row:begin])
+        for row in np.flatnonzero(places.cut | ~places.there).tolist():
+            self._some(prepare, follow, texts[begin:row], ticks[begin:row], rows[begin:row], statuses[begin:row])
+            begin = row + 1
+            if places.there[row]:
+                lines = [whole_lines(bytes(texts[row]))]
+                self._some(prepare, follow, lines, ticks[row:begin], rows[row:begin], statuses[row:begin])
                 statuses[row] = TRUNCATED
             else:
+                n = int(places.sizes[row])
                 statuses[row] = -n if -len(STATUS_NAMES) < n < 0 else ERROR
-        follow(texts, ticks[begin:], rows[begin:], statuses[begin:])
+        self._some(prepare, follow, texts[begin:], ticks[begin:], rows[begin:], statuses[begin:])
+
+    @staticmethod
+    def _some(prepare: Any, follow: Any, texts: list[Any], ticks: list[int], rows: Int64, statuses: Int64) -> None:
+        follow(texts if prepare is None else [prepare(bytes(t)) for t in texts], ticks, rows, statuses)
+
+
+class Places(NamedTuple):
+    """The texts of a source, one per sample: bytes or minus a status, where it ends, whether it is there, whether it was cut."""
+
+    sizes: Int64
+    ends: Int64
+    there: Bools
+    cut: Bools
 
 
 def _columns(layout: Layout, source: str) -> slice:

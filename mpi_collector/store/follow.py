@@ -222,6 +222,7 @@ class Follower:
     ERA = 64  #: batches after which it is forgotten what was elastic, or that the source could not be followed
     FEW = 3  #: texts for which it is not worth the while
     TRIES = 3  #: references that may be made in a batch: a text that never stays the same gains nothing from them
+    AT_ONCE = 1 << 16  #: bytes of texts that are looked at together: what is made of them stays in the caches and in the heap
 
     def __init__(self, decoder: SourceDecoder, columns: slice) -> None:
         self._decoder, self._columns = decoder, columns
@@ -240,15 +241,18 @@ class Follower:
             self._hopeless, self._reference = False, None
         at = tries = 0
         while at < len(texts):
+            some = texts[at : at + self.FEW + self.AT_ONCE // (len(texts[at]) or 1)]
             if self._reference is not None and tries <= self.TRIES:
-                done = self._reference.follow(texts[at:] if at else texts, rows[at:])
+                done = self._reference.follow(some, rows[at:])
                 statuses[at : at + done] = 0
                 at += done
-            if at < len(texts):
-                statuses[at] = self._whole(texts[at], ticks[at], rows[at])
-                if tries < self.TRIES and not statuses[at] and not self._hopeless:
-                    self._learn(texts[at:], rows[at])
-                at, tries = at + 1, tries + 1
+                if done == len(some):
+                    continue
+                some = some[done:]
+            statuses[at] = self._whole(texts[at], ticks[at], rows[at])
+            if tries < self.TRIES and not statuses[at] and not self._hopeless:
+                self._learn(some, rows[at])
+            at, tries = at + 1, tries + 1
 
     def _whole(self, text: Any, tick: int, row: Int64) -> int:
         """The status of a text that is decoded token by token."""

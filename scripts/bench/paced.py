@@ -19,7 +19,8 @@ import kit
 
 from mpi_collector.node.sampler import STAGE_SLOTS
 
-SETTLE = STAGE_SLOTS + 4  #: samples that are not counted
+SETTLE = 10  #: samples that are not counted
+BATCH = STAGE_SLOTS  #: so many samples hold one batch of ours: the first, in which the decoder still learns
 
 #: paced as all of them, by absolute deadlines on the monotonic clock
 LOOP = """
@@ -136,7 +137,7 @@ def one_round(programs: list[Program], samples: int, interval: float, turn: int)
         for i, program in enumerate(programs):
             phase = ((i * 3 + turn * 2) % len(programs)) / len(programs) * min(interval, 1.0)
             running[program.name] = Running(program, phase)
-        # start-up and the first batch, in which pages are faulted in and our decoder learns what the texts look like
+        # start-up; of ours, the first sample, which is decoded by itself
         time.sleep(4 + SETTLE * interval)
         before = {name: r.cpu_ns() for name, r in running.items()}
         time.sleep(samples * interval)

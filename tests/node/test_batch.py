@@ -33,8 +33,11 @@ def line(device: str, value: int) -> bytes:
 class Stage:
     """A stage in memory, filled with given texts, as the sampler would fill it."""
 
-    def __init__(self, layout: Layout, caps: list[int], samples: list[list[Any]]) -> None:
+    def __init__(self, layout: Layout, caps: list[int], samples: list[list[Any]], room: int = 0) -> None:
         self.shape = Shape(0, layout.width, caps, len(samples), 1)
+        self.shape.text_room = (room or sum(self.shape.caps)) // 8 * 8  # for all texts of a sample together
+        self.shape.stage_size = self.shape.stage_head + self.shape.text_room
+        self.shape.rows_at = self.shape.stage_at + len(samples) * self.shape.stage_size
         self.data = bytearray(self.shape.rows_at)
         self.wanted = []
         for tick, raws in enumerate(samples):
@@ -42,7 +45,7 @@ class Stage:
             words = [tick + STAMP_SHIFT, 0, 1000 + tick, 5, 990 + tick, 0, 77, MISSING]
             at = base + self.shape.stage_head
             for i, (raw, cap) in enumerate(zip(raws, self.shape.caps)):
-                n = raw if isinstance(raw, int) else min(len(raw), cap)
+                n = raw if isinstance(raw, int) else min(len(raw), cap, base + self.shape.stage_size - at)
                 if not isinstance(raw, int):
                     self.data[at : at + n] = raw[:n]
                     at += n
@@ -106,8 +109,9 @@ def test_batch_equals_token_by_token(data: Any) -> None:
     for _ in range(data.draw(st.integers(1, 5))):
         samples.append([data.draw(changed(t)) if data.draw(st.booleans()) else t for t in first])
     caps = [len(t) + 64 for t in first]
+    room = data.draw(st.sampled_from([0, sum(map(len, first)) + 8, sum(map(len, first)) - 100, sum(map(len, first)) // 2]))
     make = factory(first)
-    rows, batch, events, batch_events = Stage(make()[1], caps, samples).both_ways(make)
+    rows, batch, events, batch_events = Stage(make()[1], caps, samples, room).both_ways(make)
     assert batch == rows
     order = NAMES.index
     assert batch_events == sorted(events, key=lambda e: order(e["source"]))  # source by source, each in the order of time

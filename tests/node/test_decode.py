@@ -216,7 +216,7 @@ def staged(texts: list[bytes | int], shape: Shape) -> bytes:
     for i, text in enumerate(texts):
         words += [text if isinstance(text, int) else len(text), 10_000 + 50 * (i + 1)]
     data = b"".join(t for t in texts if isinstance(t, bytes))
-    return struct.pack("<%dq" % len(words), *words) + data.ljust(sum(shape.caps), b"\xaa")
+    return struct.pack("<%dq" % len(words), *words) + data.ljust(shape.text_room, b"\xaa")
 
 
 def test_staged_row_statuses() -> None:

@@ -400,6 +400,30 @@ def test_file_outgrows_its_buffer(tmp_path: Path) -> None:
     assert (cells["vmstat.a"], cells["vmstat.b"], cells["loadavg.load_1min"]) == (11, 22, 1)
 
 
+def test_files_outgrow_their_common_room(tmp_path: Path) -> None:
+    """A page to grow is there for two files, not for every one: when three do, the last is cut, and what is behind it has none."""
+    names = ("vmstat", "meminfo", "softnet", "loadavg")
+    first = {"vmstat": b"a 1\n", "meminfo": b"M: 1 kB\n", "net/softnet_stat": b"0000000a 00000000 00000000\n",
+             "loadavg": b"0.01 0.02 0.03 1/2 3\n"}  # fmt: skip
+    root = make_root(tmp_path, {n: t for n, t in first.items() if "/" not in n})
+    (tmp_path / "proc/net").mkdir()
+    (tmp_path / "proc/net/softnet_stat").write_bytes(first["net/softnet_stat"])
+    with Run(",".join(names), root) as run:
+        shape = run.spool.shape
+        assert shape.text_room < sum(shape.caps)
+        order = run.probe.layout.sources
+        paths = {"softnet": "net/softnet_stat"}
+        for name in order[:3]:  # every one but a little less than its own limit
+            path = tmp_path / "proc" / paths.get(name, name)
+            text = first[paths.get(name, name)]
+            path.write_bytes(text + b"x 1\n" * ((4096 - 200) // 4))
+        run.sampler.start(Grid(1 << 62, HOUR))
+        run.sampler.stop()
+        ((_cells, statuses, _head),) = run.rows().values()
+    assert [STATUS_NAMES[s] for s in statuses[2:]] == ["truncated", "truncated"]
+    assert TRUNCATED not in statuses[:2]
+
+
 def test_file_grows_within_its_buffer(tmp_path: Path) -> None:
     """A text may become half as long again and one page more, without loss."""
     first = text_of("linux-4.18", "diskstats")

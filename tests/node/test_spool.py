@@ -368,8 +368,8 @@ def test_not_a_spool(tmp_path: Path) -> None:
 def test_other_version(image: bytes) -> None:
     """A spool of another version is told from a damaged one."""
     out = bytearray(image)
-    struct.pack_into("<q", out, 8, 2)
-    with pytest.raises(SpoolError, match="version 2"):
+    struct.pack_into("<q", out, 8, 1)
+    with pytest.raises(SpoolError, match="version 1, this program reads 2"):
         reader_of(out)
 
 
