@@ -111,6 +111,7 @@ def test_help_needs_nothing(place: Path, name: str) -> None:
         ["--max-timeseries-samples", "1"],
         ["--when-full", "explode"],
         ["--sources", "nope"],
+        ["--report", "sometimes"],
         ["--no-such-option"],
         ["no-such-verb"],
         ["--command-file", "/nonexistent"],
@@ -149,6 +150,16 @@ def test_without_standard_streams(place: Path) -> None:
     script = "exec " + " ".join([*_MINE, *_FAST, "--duration", "0.2", "--report", "never", "<&-", ">&-", "2>&-"])
     assert subprocess.run(["sh", "-c", script], cwd=place, timeout=_LIMIT_S, check=False).returncode == 0
     assert len(list((place / "results").glob("*_timeseries.npz"))) == 2
+
+
+def test_a_mistake_in_the_environment(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A default that comes from a variable is looked at like a word of the command line."""
+    monkeypatch.setenv("MPI_COLLECTOR_REPORT", "nevr")
+    done = verb(place, "--duration", "1")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert "'nevr'" in done.stderr and "MPI_COLLECTOR_REPORT" in done.stderr
+    monkeypatch.setenv("MPI_COLLECTOR_REPORT", "")
+    assert verb(place, "--duration", "0.1").returncode == 0
 
 
 def test_mistakes_are_known_without_mpi(place: Path) -> None:

@@ -79,6 +79,13 @@ def _sources(text: str) -> str:
     return text
 
 
+def _page(text: str) -> str:
+    # a type and no choices: those are not asked of a default, and this one comes from the environment
+    if text not in ("auto", "never"):
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is neither auto nor never (MPI_COLLECTOR_REPORT is its default)")
+    return text
+
+
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     """The options that every way of recording has."""
     add = parser.add_argument
@@ -90,7 +97,7 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     add("--skip-timeseries", action="store_true", help="snapshots at the start and the end only")
     add("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where the files go (./results)")
     add("--json", choices=("auto", "always", "never"), default="auto", help="write the suite's JSON (auto: up to 2 GB)")
-    add("--report", choices=("auto", "never"), default=os.environ.get("MPI_COLLECTOR_REPORT", "auto"),
+    add("--report", type=_page, default=os.environ.get("MPI_COLLECTOR_REPORT") or "auto", metavar="{auto,never}",
         help="write the page when the report extra is installed (auto; MPI_COLLECTOR_REPORT)")  # fmt: skip
     add("--spool-dir", default="/dev/shm", metavar="DIR", help="tmpfs for the recording while it is made (/dev/shm)")
     add("--max-spool-mb", type=_megabytes, default=None, metavar="MB",
