@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 STAGE_SLOTS = 256  #: samples that are decoded at once, at most
 STAGE_BYTES = 8 << 20  #: room for their texts, at most, unless they are huge
 _LEAST_SLOTS = 8
-_SHARE = 2  #: decoding a batch may take this part of an interval: what is due then must not wait for it
+_SHARE = 4  #: decoding a batch may take this part of an interval: what is due then must not wait for it
 STATUSES = len(STATUS_NAMES)
 _NUMBER = struct.Struct("<q").pack_into
 _STAMPS = struct.Struct("<qq").pack_into
