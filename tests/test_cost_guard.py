@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent / "fixtures" / "linux-6.18"
 BATCH = 64
 BASIC = ("diskstats", "net/dev", "vmstat", "meminfo", "loadavg")
 
-CALLS = 75  #: of Python and C functions; 52 when this was written
+CALLS = 58  #: of Python and C functions; 44 when this was written
 READS = 8  #: system calls that read: five files, those of more than a page again
 KEPT_BYTES = 64  #: left behind per sample; nothing but noise of the interpreter's own free lists
 

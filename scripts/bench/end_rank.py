@@ -131,7 +131,7 @@ def root_side(world: World) -> dict[str, Any]:
     root.t0_ns, root.epoch_ns = mono_ns(), time.time_ns()
     root.recorder.start(root.t0_ns, root.epoch_ns, 30)
     root.leaders[0].sampling = root.recorder.wait_first(5)
-    collection._started_ns = mono_ns()
+    collection.started_ns = mono_ns()
     before = kit.kb("self", "VmRSS")
     began, cpu = time.perf_counter(), time.process_time()
     collection._save("command", None)
