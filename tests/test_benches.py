@@ -1,0 +1,58 @@
+"""The programs of scripts/bench still run against what they measure; their figures are not looked at here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[1] / "scripts" / "bench"
+MPIRUN = Path(sys.executable).parent / "mpirun"
+
+needs_mpirun = pytest.mark.skipif(not MPIRUN.exists(), reason="no mpirun beside this Python")
+needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+
+
+def table(output: str) -> dict[str, list[str]]:
+    """{first cell: the others} of every line of a table."""
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in output.splitlines() if line.startswith("|")]
+    return {row[0]: row[1:] for row in rows}
+
+
+def bench(name: str, *words: str) -> dict[str, list[str]]:
+    done = subprocess.run([sys.executable, str(BENCH / name), *words], capture_output=True, text=True, timeout=240, check=False,
+                          env=dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"))  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return table(done.stdout)
+
+
+def is_figure(cell: str) -> bool:
+    return re.fullmatch(r"[+-]?[\d,]+(\.\d+)?", cell) is not None
+
+
+@needs_cc
+def test_parts_of_a_sample() -> None:
+    """Every variant lives until it has been looked at."""
+    found = bench("limit", "--samples", "1", "--rounds", "1")
+    assert len(found) == 6 + 2  # heads, and the line below them
+    assert all(is_figure(cells[0]) and is_figure(cells[2]) for name, cells in found.items() if name[0] not in "p-"), found
+
+
+@pytest.mark.mpirun
+@needs_mpirun
+def test_memory() -> None:
+    found = bench("memory", "--quick")
+    assert all(is_figure(cell) for cell in found["ours, over that"])
+    assert all(is_figure(cell) for cell in found["basic"]) and found["basic"][3] == "10,000", found
+
+
+@pytest.mark.mpirun
+@needs_mpirun
+def test_end_of_a_job() -> None:
+    found = bench("end_of_job", "--quick", "--rows", "60")
+    assert {"1", "4", "16"} <= set(found) and all(is_figure(cell) for cell in found["16"]), found
