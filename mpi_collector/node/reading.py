@@ -48,7 +48,7 @@ class KernelFile:
         while got < len(buffer):
             n = preadv(self.fd, [buffer[got:]], got)
             got += n
-            if n <= 0 or n < self.whole_below:
+            if n < self.whole_below:
                 break
         return got
 

@@ -95,9 +95,7 @@ class Grid:
 
 
 class Sampler:
-    """Samples until ``stop()``. ``start()`` twice, or ``stop()`` before it, is a RuntimeError; a second ``stop()`` does nothing.
-
-    """
+    """Samples until ``stop()``; a second one does nothing. ``start()`` twice, or ``stop()`` before it, is a RuntimeError."""
 
     def __init__(self, probe, spool, decoder=None, policy="decimate", capacity=None, stage_slots=None):
         # type: (Probe, Spool, Any, str, Any, Any) -> None
@@ -208,16 +206,12 @@ class Sampler:
             due = deadline + period
             wall = wall_clock()
             begin = mono()
+            if begin < deadline - early_ns and not self._quit:
+                due = 0  # the clock was slewed: wait again
+                continue
             if over or self._quit:
-                if begin < deadline - early_ns and not self._quit:
-                    due = 0  # the clock was slewed: wait again
-                    continue
                 tick, deadline, flags = STOP_TICK, begin, FLAG_STOP
-            elif not -early_ns <= begin - deadline < interval:
-                due = 0
-                if begin < deadline:
-                    continue
-                # a tick is missed once the next one is due
+            elif begin - deadline >= interval:  # a tick is missed once the next one is due
                 late = (begin - deadline) // interval
                 self.missed += late // stride
                 tick += late
@@ -325,9 +319,15 @@ def staged_texts(view, base, shape):
         fits = 0 <= n <= cap
         at += n if fits else 0
         there = fits and at <= limit
-        raws.append(bytes(view[at - n : at]) if there else -n if -STATUSES < n < 0 else ERROR)
+        raws.append(bytes(view[at - n : at]) if there else status_in(n))
         cut.append(there and (n == cap or at == limit))
     return words, raws, cut
+
+
+def status_in(n):
+    # type: (int) -> int
+    """The status that stands in place of a length in a stage slot; ERROR for what is none."""
+    return -n if -STATUSES < n < 0 else ERROR
 
 
 def whole_lines(text):

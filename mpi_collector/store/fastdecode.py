@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mpi_collector.node.decode import ERROR, STATUS_NAMES, TRUNCATED, RowDecoder
+from mpi_collector.node.decode import TRUNCATED, RowDecoder
 from mpi_collector.node.layout import MISSING, Layout
-from mpi_collector.node.sampler import whole_lines
+from mpi_collector.node.sampler import status_in, whole_lines
 from mpi_collector.node.sources.base import Source
 from mpi_collector.node.spool import ROW_FIELDS, STAGE_FIELDS
 
@@ -48,8 +48,8 @@ class BatchDecoder(RowDecoder):
         out[:, -_COLLECTOR:] = words[:, 6:8]
         sizes = words[:, len(STAGE_FIELDS) :: 2]
         there = (sizes >= 0) & (sizes <= shape.caps)
-        ends = np.array(bases)[:, None] + shape.stage_head + np.cumsum(np.where(there, sizes, 0), axis=1)
-        limits = np.array(bases)[:, None] + shape.stage_size
+        begins = np.array(bases)[:, None]
+        ends, limits = begins + shape.stage_head + np.cumsum(np.where(there, sizes, 0), axis=1), begins + shape.stage_size
         there &= ends <= limits
         cut = there & ((sizes == shape.caps) | (ends == limits))
         for i in range(shape.sources):
@@ -71,8 +71,7 @@ class BatchDecoder(RowDecoder):
                 self._some(prepare, follow, lines, ticks[row:begin], rows[row:begin], statuses[row:begin])
                 statuses[row] = TRUNCATED
             else:
-                n = int(places.sizes[row])
-                statuses[row] = -n if -len(STATUS_NAMES) < n < 0 else ERROR
+                statuses[row] = status_in(int(places.sizes[row]))
         self._some(prepare, follow, texts[begin:], ticks[begin:], rows[begin:], statuses[begin:])
 
     @staticmethod

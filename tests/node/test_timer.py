@@ -34,7 +34,7 @@ class Schedule:
     """Waits until deadlines as the sampler does: the timer is set when they are not what it is set to."""
 
     def __init__(self, timer: Any) -> None:
-        self.timer, self._due = timer, (0, 0)
+        self.timer, self._due, self.woken = timer, (0, 0), False
 
     def wait(self, deadline: int, period: int) -> int:
         while True:
@@ -47,8 +47,6 @@ class Schedule:
             if now >= deadline - self.timer.early_ns or self.woken:
                 return now
             self._due = (0, 0)
-
-    woken = False
 
     def wake(self) -> None:
         self.woken = True
