@@ -46,7 +46,13 @@ def sender_says(world: mpi.World, sender: int, **message: object) -> None:
 
 def test_every_rank_talks_with_rank_0(world: mpi.World) -> None:
     """A message and its answer between rank 0 and every rank, itself included, at the same time."""
-    said = {"type": "hello", "rank": world.rank, "name": "Knötchen", "nothing": None, "numbers": [1, -(2**63), 0.5]}
+    said = {
+        "type": "hello",
+        "rank": world.rank,
+        "name": "Knötchen",
+        "nothing": None,
+        "numbers": [1, -(2**63), 0.5],
+    }
     world.send(0, **said)
     if world.rank == 0:
         heard = dict(within(_LIMIT_S, world.receive) for _ in range(world.size))
@@ -82,7 +88,9 @@ def test_flush_tells_whether_all_is_out(world: mpi.World) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 999, 1000, 1001, 123_457])
-def test_streams_of_many_chunks(world: mpi.World, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+def test_streams_of_many_chunks(
+    world: mpi.World, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
     """Rank 0 takes the stream of every other rank whole and in order, one chunk of 1,000 bytes in memory at a time."""
     monkeypatch.setattr(mpi, "CHUNK_BYTES", 1000)
     data = {rank: random.Random(rank).randbytes(size) for rank in range(world.size)}
@@ -111,7 +119,9 @@ def test_large_stream(world: mpi.World) -> None:
         world.send_stream(0, [bytes([i]) * 1_000_000 for i in range(20)], _LIMIT_S)
     if world.rank == 0 and world.size > 1:
         sums = []
-        world.receive_stream(world.size - 1, size, lambda piece: sums.append(sum(piece[::1000])), _LIMIT_S)
+        world.receive_stream(
+            world.size - 1, size, lambda piece: sums.append(sum(piece[::1000])), _LIMIT_S
+        )
         digest = sum(sums)
         assert digest > 0
         assert len(sums) == -(-size // mpi.CHUNK_BYTES)

@@ -31,7 +31,10 @@ def test_directories_of_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert found(f"{here}/trace.bin") == [here]
     assert found(f"--filename={here}/data/to-be") == [f"{here}/data"]
     assert found("--dir=/only/on/the/hosts") == ["/only/on/the/hosts"]
-    assert found(f"{here}/tool", "workload", "workload=unet3d", "/only/on/the/hosts", "-x", "", "\0/") == []
+    assert (
+        found(f"{here}/tool", "workload", "workload=unet3d", "/only/on/the/hosts", "-x", "", "\0/")
+        == []
+    )
     assert len(found(*(f"--d=/far/{n}" for n in range(99)))) == 15
 
 
@@ -40,6 +43,17 @@ def test_secrets_of_a_command() -> None:
     command = ["vdb", "--password", "hunter2", "--s3-secret-key=hunter2", "++storage.access_key=hunter2", "--token=hunter2", "--api-key",
                "hunter2", "http://joe:hunter2@db/x", "--DB_PASSWD=hunter2"]  # fmt: skip
     assert "hunter2" not in " ".join(discreet(command) or [])
-    plain = ["kv", "--max-tokens", "128", "--num_tokens=7", "--token", "--x", "--key-size", "8", "passwords.txt", "--token=512"]
+    plain = [
+        "kv",
+        "--max-tokens",
+        "128",
+        "--num_tokens=7",
+        "--token",
+        "--x",
+        "--key-size",
+        "8",
+        "passwords.txt",
+        "--token=512",
+    ]
     assert discreet(plain) == plain
     assert discreet(None) is None

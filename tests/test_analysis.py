@@ -36,7 +36,13 @@ def path(tmp_path: Path) -> Path:
 
 
 def cli(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "mpi_collector", *map(str, words)], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "mpi_collector", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 # ---- windows
@@ -97,7 +103,9 @@ def test_csv(path: Path) -> None:
     again = cli("export", path, "--to", "csv")
     assert again.returncode == 2
     assert "exists already" in again.stderr
-    tidy = cli("export", path, "--to", "csv", "--tidy", "--hosts", "node003", "-o", path.with_name("t.csv"))
+    tidy = cli(
+        "export", path, "--to", "csv", "--tidy", "--hosts", "node003", "-o", path.with_name("t.csv")
+    )
     assert tidy.returncode == 0, tidy.stderr
     with path.with_name("t.csv").open(newline="") as f:
         assert {r["host"] for r in csv.DictReader(f)} == {"node003"}
@@ -118,17 +126,23 @@ def test_parquet(path: Path, shape: list[str]) -> None:
         assert table.num_rows == (known if shape else sum(len(h) for h in run.values()))
         if not shape:
             name = run["node001"].columns[2]
-            assert table[name].to_pylist()[: len(run["node001"])] == run["node001"].raw(name).tolist()
+            assert (
+                table[name].to_pylist()[: len(run["node001"])] == run["node001"].raw(name).tolist()
+            )
 
 
 def test_json_again(tmp_path: Path) -> None:
     """What a run skipped and export makes is what the run would have written."""
     import time
 
-    with mpi_collector.collect(interval=0.05, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True):
+    with mpi_collector.collect(
+        interval=0.05, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True
+    ):
         time.sleep(0.3)
     (original,) = tmp_path.glob("*_timeseries.json")
-    done = cli("export", next(tmp_path.glob("*.npz")), "--to", "json", "-o", tmp_path / "again.json")
+    done = cli(
+        "export", next(tmp_path.glob("*.npz")), "--to", "json", "-o", tmp_path / "again.json"
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "again.json").read_text()) == json.loads(original.read_text())
 
@@ -181,27 +195,47 @@ def test_the_suites_own_file(tmp_path: Path) -> None:
 def test_our_own_json_gives_the_same_values(tmp_path: Path) -> None:
     import time
 
-    with mpi_collector.collect(interval=0.05, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True, sources="basic"):
+    with mpi_collector.collect(
+        interval=0.05, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True, sources="basic"
+    ):
         time.sleep(0.4)
-    with mpi_collector.load(tmp_path) as native, load_suite(next(tmp_path.glob("*_timeseries.json"))) as other:
+    with (
+        mpi_collector.load(tmp_path) as native,
+        load_suite(next(tmp_path.glob("*_timeseries.json"))) as other,
+    ):
         (mine,), (theirs,) = native.values(), other.values()
         for column in theirs.columns:
             assert np.array_equal(mine.raw(column), theirs.raw(column)), column
-            assert (mine.unit(column), mine.kind(column)) == (theirs.unit(column), theirs.kind(column))
+            assert (mine.unit(column), mine.kind(column)) == (
+                theirs.unit(column),
+                theirs.kind(column),
+            )
         assert mine.timestamp_ns.tolist() == theirs.timestamp_ns.tolist()
         assert mine.tick.tolist() == theirs.tick.tolist()
-        assert abs(native.run["start_ns"] - other.run["start_ns"]) < S  # the time of tick 0, by the lateness of the first row
+        assert (
+            abs(native.run["start_ns"] - other.run["start_ns"]) < S
+        )  # the time of tick 0, by the lateness of the first row
 
 
 def test_our_own_json_has_cpu_and_ticks(tmp_path: Path) -> None:
     """CPU figures are the same (devices may be counted otherwise: the JSON has no topology); decimated ticks stay where they were."""
     import time
 
-    with mpi_collector.collect(interval=0.05, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True, max_samples=8):
+    with mpi_collector.collect(
+        interval=0.05, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True, max_samples=8
+    ):
         time.sleep(1)
-    mine, theirs = (json.loads(cli("summary", next(tmp_path.glob(f"*_timeseries.{x}")), "--json").stdout)["cluster"] for x in ("npz", "json"))
+    mine, theirs = (
+        json.loads(cli("summary", next(tmp_path.glob(f"*_timeseries.{x}")), "--json").stdout)[
+            "cluster"
+        ]
+        for x in ("npz", "json")
+    )
     assert theirs["cpu_busy_percent"]["mean"] == pytest.approx(mine["cpu_busy_percent"]["mean"])
-    with mpi_collector.load(tmp_path) as native, load_suite(next(tmp_path.glob("*_timeseries.json"))) as other:
+    with (
+        mpi_collector.load(tmp_path) as native,
+        load_suite(next(tmp_path.glob("*_timeseries.json"))) as other,
+    ):
         (here,), (there,) = native.values(), other.values()
         assert max(here.tick.tolist()) > 8
         assert here.tick.tolist() == there.tick.tolist()
@@ -310,24 +344,33 @@ def directory_entry(path: Path, member: str) -> tuple[bytearray, int]:
     return data, data.rindex(member.encode()) - 46
 
 
-@pytest.mark.parametrize(("offset", "value", "why"), [(24, 0x7FFFFFF0, "claims"), (10, 14, "method 14")])
+@pytest.mark.parametrize(
+    ("offset", "value", "why"), [(24, 0x7FFFFFF0, "claims"), (10, 14, "method 14")]
+)
 def test_a_member_that_lies_is_not_read(path: Path, offset: int, value: int, why: str) -> None:
     data, entry = directory_entry(path, "node001/values.npy")
     size = 4 if offset == 24 else 2
     data[entry + offset : entry + offset + size] = value.to_bytes(size, "little")
     path.write_bytes(data)
-    with mpi_collector.load(path) as run, pytest.raises(RecordingError, match=f"node001/values.*{why}"):
+    with (
+        mpi_collector.load(path) as run,
+        pytest.raises(RecordingError, match=f"node001/values.*{why}"),
+    ):
         _ = run["node001"].values
 
 
-@pytest.mark.parametrize("change", [{"hosts": None}, {"interval_ns": 0}, {"facts": {}}, {"start_ns": "now"}])
+@pytest.mark.parametrize(
+    "change", [{"hosts": None}, {"interval_ns": 0}, {"facts": {}}, {"start_ns": "now"}]
+)
 def test_a_run_document_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
     doc = {"hosts": ["a"], "hosts_requested": ["a"], "hosts_partial": {}, "start_ns": 1, "end_ns": 2, "interval_ns": 3,
            "facts": {"a": {}}, "verdict": {}}  # fmt: skip
     np.savez(tmp_path / "good.npz", run=np.array(json.dumps(doc)))
     mpi_collector.load(tmp_path / "good.npz").close()
     np.savez(tmp_path / "bad.npz", run=np.array(json.dumps({**doc, **change})))
-    with pytest.raises(RecordingError, match=f"bad.npz: damaged at member 'run': no .*{next(iter(change))}"):
+    with pytest.raises(
+        RecordingError, match=f"bad.npz: damaged at member 'run': no .*{next(iter(change))}"
+    ):
         mpi_collector.load(tmp_path / "bad.npz")
 
 
@@ -337,8 +380,21 @@ def test_a_rule_that_cannot_be_decided_does_not_pass(tmp_path: Path) -> None:
     a = sy.cluster(tmp_path / NAME, 1, 20)
     done = cli("compare", a, a, "--fail-if", "lustre_read_bytes_per_s < 0.9")
     assert done.returncode == 2
-    assert done.stderr.count("cannot be decided, lustre_read_bytes_per_s is not known of A and B") == 1
-    assert cli("compare", a, a, "--fail-if", "lustre_read_bytes_per_s < 0.9", "--fail-if", "read_iops < 2").returncode == 1
+    assert (
+        done.stderr.count("cannot be decided, lustre_read_bytes_per_s is not known of A and B") == 1
+    )
+    assert (
+        cli(
+            "compare",
+            a,
+            a,
+            "--fail-if",
+            "lustre_read_bytes_per_s < 0.9",
+            "--fail-if",
+            "read_iops < 2",
+        ).returncode
+        == 1
+    )
 
 
 def test_ratios_of_nothing() -> None:
@@ -353,15 +409,23 @@ def test_ratios_of_nothing() -> None:
 
 
 def test_compare(tmp_path: Path) -> None:
-    a, b = (sy.cluster(tmp_path / n / NAME, 2, 100, odd=odd) for n, odd in (("a", {}), ("b", {0: 0.5, 1: 0.5})) if (tmp_path / n).mkdir() is None)
+    a, b = (
+        sy.cluster(tmp_path / n / NAME, 2, 100, odd=odd)
+        for n, odd in (("a", {}), ("b", {0: 0.5, 1: 0.5}))
+        if (tmp_path / n).mkdir() is None
+    )
     done = cli("compare", a, b)
     assert done.returncode == 0, done.stderr
     assert "read" in done.stdout
     found = json.loads(cli("compare", a, b, "--json").stdout)
     assert found["figures"]["read_bytes_per_s"]["ratio"] == pytest.approx(0.5, abs=0.05)
-    failed = cli("compare", a, b, "--fail-if", "read_bytes_per_s < 0.95", "--fail-if", "read_iops > 2")
+    failed = cli(
+        "compare", a, b, "--fail-if", "read_bytes_per_s < 0.95", "--fail-if", "read_iops > 2"
+    )
     assert failed.returncode == 1
-    assert failed.stderr.splitlines() == [line for line in failed.stderr.splitlines() if "read_bytes_per_s < 0.95: it is 0." in line]
+    assert failed.stderr.splitlines() == [
+        line for line in failed.stderr.splitlines() if "read_bytes_per_s < 0.95: it is 0." in line
+    ]
     assert cli("compare", a, b, "--fail-if", "read_bytes_per_s < 0.3").returncode == 0
     aligned = json.loads(cli("compare", a, b, "--align", "checkpoint 1", "--json").stdout)
     assert aligned["span_s"][0] < found["span_s"][0] / 4
@@ -372,8 +436,15 @@ def test_compare_from_a_moment_on(tmp_path: Path) -> None:
     paths = []
     for name, at in (("a", 20), ("b", 50)):
         (tmp_path / name).mkdir()
-        mark = {"text": "warm", "edge": "point", "utc_ns": sy.START_NS + at * sy.S, "host": "node001"}
-        paths.append(sy.write(tmp_path / name / NAME, [("node001", sy.workload(0, 100))], marks=[mark]))
+        mark = {
+            "text": "warm",
+            "edge": "point",
+            "utc_ns": sy.START_NS + at * sy.S,
+            "host": "node001",
+        }
+        paths.append(
+            sy.write(tmp_path / name / NAME, [("node001", sy.workload(0, 100))], marks=[mark])
+        )
     found = json.loads(cli("compare", *paths, "--align", "warm", "--json").stdout)
     assert found["span_s"] == pytest.approx([79, 49], abs=1.1)
     pytest.importorskip("bokeh")
@@ -382,12 +453,25 @@ def test_compare_from_a_moment_on(tmp_path: Path) -> None:
 
     with mpi_collector.load(paths[0]) as a, mpi_collector.load(paths[1]) as b:
         story = versus_story(aligned(a, "warm"), aligned(b, "warm"))
-    known = {label: story.x_ms[np.isfinite(v)] / 1e3 for label, v in story.charts["read_bytes_per_s"].lines.items()}
+    known = {
+        label: story.x_ms[np.isfinite(v)] / 1e3
+        for label, v in story.charts["read_bytes_per_s"].lines.items()
+    }
     assert story.relative and story.x_ms[-1] / 1e3 == pytest.approx(79, abs=1.1)
-    assert known["A"][-1] == pytest.approx(79, abs=1.1) and known["B"][-1] == pytest.approx(49, abs=1.1)
+    assert known["A"][-1] == pytest.approx(79, abs=1.1) and known["B"][-1] == pytest.approx(
+        49, abs=1.1
+    )
 
 
-@pytest.mark.parametrize("words", [("--fail-if", "read < 1"), ("--fail-if", "read_bytes_per_s ? 1"), ("--fail-if", "read_iops < 1e999"), ("--align", "nope")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--fail-if", "read < 1"),
+        ("--fail-if", "read_bytes_per_s ? 1"),
+        ("--fail-if", "read_iops < 1e999"),
+        ("--align", "nope"),
+    ],
+)
 def test_compare_mistakes(tmp_path: Path, words: tuple[str, ...]) -> None:
     a = sy.cluster(tmp_path / NAME, 1, 20)
     done = cli("compare", a, a, *words)
@@ -411,7 +495,9 @@ def test_what_differs_in_the_machines(tmp_path: Path) -> None:
         host.meta["snapshot"] = snapshot
         paths.append(sy.write(tmp_path / n / NAME, [("node001", host)]))
     found = json.loads(cli("compare", *paths, "--json").stdout)
-    assert found["differences"] == [f"sysctls: vm.swappiness: {first['sysctls']['vm.swappiness']} -> 77"]
+    assert found["differences"] == [
+        f"sysctls: vm.swappiness: {first['sysctls']['vm.swappiness']} -> 77"
+    ]
 
 
 def test_rules() -> None:

@@ -35,7 +35,9 @@ from mpi_collector.store.recording import RecordingError
 from mpi_collector.transport.hosts import HostsError, from_scheduler, parse_hostfile, parse_hosts
 
 FUZZ = Path(__file__).parent / "fixtures" / "fuzz"
-many = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @contextlib.contextmanager
@@ -50,11 +52,28 @@ def memory(most_bytes: int) -> Iterator[None]:
 
 
 # ---- hosts
-RANGES = ["node[1-999999999]", "node[0-999999999/1]", "n[1-99999]m[1-99999]", "n[" + ",".join(["1-65536"] * 50) + "]", "node[000000001-999999999]"]
+RANGES = [
+    "node[1-999999999]",
+    "node[0-999999999/1]",
+    "n[1-99999]m[1-99999]",
+    "n[" + ",".join(["1-65536"] * 50) + "]",
+    "node[000000001-999999999]",
+]
 
 
 @pytest.mark.parametrize("text", RANGES)
-@pytest.mark.parametrize("way", ["--hosts", "hostfile", "option", "SLURM_JOB_NODELIST", "PBS_NODEFILE", "LSB_HOSTS", "LSB_MCPU_HOSTS"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "--hosts",
+        "hostfile",
+        "option",
+        "SLURM_JOB_NODELIST",
+        "PBS_NODEFILE",
+        "LSB_HOSTS",
+        "LSB_MCPU_HOSTS",
+    ],
+)
 def test_ranges_are_refused_and_not_expanded(tmp_path: Path, way: str, text: str) -> None:
     """On every way in, naming where, within 5 MB."""
     path = tmp_path / "hosts"
@@ -66,7 +85,9 @@ def test_ranges_are_refused_and_not_expanded(tmp_path: Path, way: str, text: str
     with memory(5 << 20), pytest.raises(HostsError) as caught:
         ways.get(way, lambda: from_scheduler({way: text}))()
     (message,) = caught.value.problems
-    where = {"--hosts": "--hosts: ", "hostfile": f"{path}:2: ", "option": f"{path}:2: "}.get(way, way)
+    where = {"--hosts": "--hosts: ", "hostfile": f"{path}:2: ", "option": f"{path}:2: "}.get(
+        way, way
+    )
     assert message.startswith(where)
     assert "limit" in message or "more than 65,536" in message
     assert len(message) < 300 + len(str(path))
@@ -79,9 +100,15 @@ DIALECTS = {
 }  # fmt: skip
 
 
-@given(st.sampled_from(sorted(DIALECTS)), st.lists(st.tuples(*[st.integers(0, 10**9) | st.text(max_size=4)] * 3), max_size=5), st.data())
+@given(
+    st.sampled_from(sorted(DIALECTS)),
+    st.lists(st.tuples(*[st.integers(0, 10**9) | st.text(max_size=4)] * 3), max_size=5),
+    st.data(),
+)
 @many
-def test_every_dialect_with_anything_in_it(tmp_path: Path, dialect: str, fill: list[tuple[Any, Any, Any]], data: st.DataObject) -> None:
+def test_every_dialect_with_anything_in_it(
+    tmp_path: Path, dialect: str, fill: list[tuple[Any, Any, Any]], data: st.DataObject
+) -> None:
     """Lines of a dialect with odd words, numbers and a damaged byte: hosts, or problems that name file and line."""
     text = "".join(DIALECTS[dialect].format(*words) + "\n" for words in fill)
     body = bytearray(text.encode("utf-8", "surrogatepass"))
@@ -92,7 +119,9 @@ def test_every_dialect_with_anything_in_it(tmp_path: Path, dialect: str, fill: l
     with memory(120 << 20):
         problems = refused(lambda: parse_hostfile(path))
     assert all(p.startswith(f"{path}:") for p in problems)
-    numbered = [p for p in problems if "names no host" not in p and "more than" not in p.split(": ")[1]]
+    numbered = [
+        p for p in problems if "names no host" not in p and "more than" not in p.split(": ")[1]
+    ]
     assert all(p[len(str(path)) + 1 :].split(":")[0].isdigit() for p in numbered)
 
 
@@ -118,7 +147,9 @@ def test_any_scheduler(name: str, text: str) -> None:
 # ---- recordings
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return sy.cluster(tmp_path_factory.mktemp("good") / "host_20260105_120000_timeseries.npz", 2, 12)
+    return sy.cluster(
+        tmp_path_factory.mktemp("good") / "host_20260105_120000_timeseries.npz", 2, 12
+    )
 
 
 def use(path: Path) -> None:
@@ -147,7 +178,9 @@ def test_flipped_and_cut_recordings(tmp_path: Path, recording: Path, data: st.Da
     for _ in range(data.draw(st.integers(0, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path = tmp_path / "host_20260105_120000_timeseries.npz"
-    path.write_bytes(body[: data.draw(st.integers(0, len(body)))] if data.draw(st.booleans()) else body)
+    path.write_bytes(
+        body[: data.draw(st.integers(0, len(body)))] if data.draw(st.booleans()) else body
+    )
     read_or_refused(path)
 
 
@@ -164,7 +197,9 @@ def test_flipped_inside_of_it(tmp_path: Path, recording: Path, data: st.DataObje
     name = data.draw(st.sampled_from(sorted(parts)))
     body = bytearray(parts[name])
     for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, min(len(body) - 1, data.draw(st.sampled_from([127, 1 << 20])))))
+        at = data.draw(
+            st.integers(0, min(len(body) - 1, data.draw(st.sampled_from([127, 1 << 20]))))
+        )
         body[at] = data.draw(st.integers(0, 255))
     parts[name] = bytes(body)
     path = tmp_path / "host_20260105_120000_timeseries.npz"
@@ -176,7 +211,11 @@ def test_flipped_inside_of_it(tmp_path: Path, recording: Path, data: st.DataObje
 
 def test_a_bomb(tmp_path: Path, recording: Path) -> None:
     """A member that says it has 40 GB, and one that has a gigabyte of zeros where a word belongs."""
-    header = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<i8', 'fortran_order': True, 'shape': (5000000000,), }".ljust(117) + b"\n"
+    header = (
+        b"\x93NUMPY\x01\x00v\x00"
+        + b"{'descr': '<i8', 'fortran_order': True, 'shape': (5000000000,), }".ljust(117)
+        + b"\n"
+    )
     for victim, body in (("tick", header), ("meta", bytes(1 << 30))):
         parts = members(recording.read_bytes())
         name = next(n for n in parts if n.endswith(f"/{victim}.npy"))
@@ -196,13 +235,24 @@ def test_the_suites_json(tmp_path: Path, data: st.DataObject) -> None:
     """Flipped, cut, deep: read or refused."""
     from mpi_collector.output.suite import open_recording
 
-    sample = {"timestamp": "2026-01-05T12:00:00Z", "hostname": "a", "loadavg": {"load_1min": 1.0}, "vmstat": {"pgfault": 3}}
-    body = bytearray(json.dumps({"samples_by_host": {"a": [sample, sample]}, "collection_interval_seconds": 1.0}).encode())
+    sample = {
+        "timestamp": "2026-01-05T12:00:00Z",
+        "hostname": "a",
+        "loadavg": {"load_1min": 1.0},
+        "vmstat": {"pgfault": 3},
+    }
+    body = bytearray(
+        json.dumps(
+            {"samples_by_host": {"a": [sample, sample]}, "collection_interval_seconds": 1.0}
+        ).encode()
+    )
     for _ in range(data.draw(st.integers(0, 3))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "host_20260105_120000_timeseries.json"
     deep = data.draw(st.sampled_from([b"", b"[" * 100_000]))
-    path.write_bytes(deep + body[: data.draw(st.integers(0, len(body)))] if data.draw(st.booleans()) else body)
+    path.write_bytes(
+        deep + body[: data.draw(st.integers(0, len(body)))] if data.draw(st.booleans()) else body
+    )
     with contextlib.suppress(RecordingError):
         open_recording(path).close()
 
@@ -246,7 +296,13 @@ def test_a_damaged_table_is_left_out(tmp_path: Path, what: str) -> None:
 # ---- events and marks
 LAYOUT = Layout(["loadavg"], [Table("loadavg", "", [Field("f", "", "gauge", "")], [""], 1)])
 numbers = st.integers(-(2**70), 2**70) | st.floats() | st.none() | st.text(max_size=3)
-values = st.recursive(numbers, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2), max_leaves=4)
+values = st.recursive(
+    numbers,
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
 events = st.one_of(
     st.fixed_dictionaries({"type": st.just("grid"), "t0_ns": numbers, "epoch_ns": numbers, "interval_ns": numbers,
                            "policy": st.sampled_from(["decimate", "ring", "stop", 7]), "capacity": numbers}),
@@ -263,13 +319,41 @@ events = st.one_of(
 
 @given(st.lists(events, max_size=5), st.lists(st.integers(0, 60), max_size=4, unique=True))
 @example([{"type": "grid"}], [1])
-@example([{"type": "grid", "t0_ns": 0, "epoch_ns": 0, "interval_ns": 1, "policy": "decimate", "capacity": 0}], [1])  # shifted for ever
-@example([{"type": "grid", "t0_ns": 0, "epoch_ns": 0, "interval_ns": 1, "policy": "decimate", "capacity": float("nan")}], [1])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(
+    [
+        {
+            "type": "grid",
+            "t0_ns": 0,
+            "epoch_ns": 0,
+            "interval_ns": 1,
+            "policy": "decimate",
+            "capacity": 0,
+        }
+    ],
+    [1],
+)  # shifted for ever
+@example(
+    [
+        {
+            "type": "grid",
+            "t0_ns": 0,
+            "epoch_ns": 0,
+            "interval_ns": 1,
+            "policy": "decimate",
+            "capacity": float("nan"),
+        }
+    ],
+    [1],
+)
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_events_that_cannot_be(tmp_path: Path, log: list[dict[str, Any]], ticks: list[int]) -> None:
     """Behind right checksums: recovered and packed, or a SpoolError that names the file."""
     directory = open_run_directory(str(tmp_path), "run")
-    spool = Spool.create(directory, "a", {"layout": LAYOUT.to_dict(), "raw_bytes": [64]}, [64], 2, 16)
+    spool = Spool.create(
+        directory, "a", {"layout": LAYOUT.to_dict(), "raw_bytes": [64]}, [64], 2, 16
+    )
     os.close(directory)
     path = str(spool.path)
     for event in log:
@@ -289,7 +373,14 @@ def test_events_that_cannot_be(tmp_path: Path, log: list[dict[str, Any]], ticks:
     assert path in said
 
 
-@given(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(("text", "edge", "mono_ns", "wall_ns"), values)), max_size=3))
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {}, optional=dict.fromkeys(("text", "edge", "mono_ns", "wall_ns"), values)
+        ),
+        max_size=3,
+    )
+)
 @example([{"text": "x", "edge": "point", "mono_ns": float("inf"), "wall_ns": 1}])
 @example([{"text": "x", "edge": "point", "mono_ns": 10**30, "wall_ns": 1}])
 @many

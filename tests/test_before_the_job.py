@@ -15,13 +15,21 @@ import pytest
 _READY = 'trap "exit 9" TERM; touch up; while :; do sleep 0.05; done'
 
 
-def start(directory: Path, *words: str, path: Path | None = None, trap: str = "") -> subprocess.Popen[str]:
+def start(
+    directory: Path, *words: str, path: Path | None = None, trap: str = ""
+) -> subprocess.Popen[str]:
     """Our program in ``directory``; ``path`` goes before PATH; ``trap``: signals that it is started to ignore."""
-    environ = {**os.environ, "MPI_COLLECTOR_REPORT": "never", "PATH": f"{path or directory}:{os.environ['PATH']}"}
+    environ = {
+        **os.environ,
+        "MPI_COLLECTOR_REPORT": "never",
+        "PATH": f"{path or directory}:{os.environ['PATH']}",
+    }
     argv: Sequence[str] = [sys.executable, "-m", "mpi_collector", *words]
     if trap:
         argv = ["sh", "-c", f'trap "" {trap}; exec "$@"', "sh", *argv]
-    return subprocess.Popen(argv, cwd=directory, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        argv, cwd=directory, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def program(path: Path, text: str) -> Path:
@@ -42,8 +50,21 @@ def until(there: Path) -> None:
 @pytest.mark.parametrize("verb", ["training", "kvcache"])
 def test_a_signal_while_hosts_hang(tmp_path: Path, verb: str, number: signal.Signals) -> None:
     """The job is not started, nothing is left, and nobody waits for the hosts' time-out."""
-    program(tmp_path / "bin" / "ssh", f'[ "$1" = -G ] && exit 1; touch {tmp_path}/asked; exec sleep 60')
-    words = ["run", "--hosts", "far1,far2", "--ssh-timeout", "50", "--results-dir", "results", "--", "touch", "ran"]
+    program(
+        tmp_path / "bin" / "ssh", f'[ "$1" = -G ] && exit 1; touch {tmp_path}/asked; exec sleep 60'
+    )
+    words = [
+        "run",
+        "--hosts",
+        "far1,far2",
+        "--ssh-timeout",
+        "50",
+        "--results-dir",
+        "results",
+        "--",
+        "touch",
+        "ran",
+    ]
     run = start(tmp_path, verb, *words, path=tmp_path / "bin")
     until(tmp_path / "asked")
     run.send_signal(number)
@@ -61,7 +82,18 @@ def test_hosts_that_hang_delay_nobody(tmp_path: Path) -> None:
     asked.mkdir()
     program(tmp_path / "bin" / "ssh", f'[ "$1" = -G ] && exit 1; touch {asked}/$$; exec sleep 300')
     for verb in ("training", "kvcache"):
-        words = ["run", "--hosts", "far[1-10]", "--ssh-timeout", "250", "--ssh-fanout", "8", "--", "touch", "ran"]
+        words = [
+            "run",
+            "--hosts",
+            "far[1-10]",
+            "--ssh-timeout",
+            "250",
+            "--ssh-fanout",
+            "8",
+            "--",
+            "touch",
+            "ran",
+        ]
         run = start(tmp_path, verb, *words, path=tmp_path / "bin")
         deadline = time.monotonic() + 100
         while len(list(asked.iterdir())) < 10:
@@ -77,8 +109,22 @@ def test_hosts_that_hang_delay_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize("verb", ["training", "kvcache"])
 def test_every_problem_at_once(tmp_path: Path, verb: str) -> None:
     """--strict: each broken host with its reason in one message, and the job is not started."""
-    program(tmp_path / "bin" / "ssh", '[ "$1" = -G ] && exit 1; echo "ssh: connect: no route to host" >&2; exit 255')
-    run = start(tmp_path, verb, "run", "--hosts", "far[1-20]", "--strict", "--", "touch", "ran", path=tmp_path / "bin")
+    program(
+        tmp_path / "bin" / "ssh",
+        '[ "$1" = -G ] && exit 1; echo "ssh: connect: no route to host" >&2; exit 255',
+    )
+    run = start(
+        tmp_path,
+        verb,
+        "run",
+        "--hosts",
+        "far[1-20]",
+        "--strict",
+        "--",
+        "touch",
+        "ran",
+        path=tmp_path / "bin",
+    )
     _, err = run.communicate(timeout=60)
     assert run.returncode == 2, err
     (said,) = [line for line in err.splitlines() if "not every host can be recorded" in line]
@@ -90,14 +136,31 @@ def test_every_problem_at_once(tmp_path: Path, verb: str) -> None:
 def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
     """A script's background job does not end with Ctrl-C, nor does one under nohup: COMMAND is no other with us."""
     for name in ("INT", "HUP"):
-        run = start(tmp_path, "training", "run", "--", "sh", "-c", f"kill -{name} $$ $PPID; sleep 0.2; exit 4", trap=name)
+        run = start(
+            tmp_path,
+            "training",
+            "run",
+            "--",
+            "sh",
+            "-c",
+            f"kill -{name} $$ $PPID; sleep 0.2; exit 4",
+            trap=name,
+        )
         _, err = run.communicate(timeout=60)
         assert run.returncode == 4, err
 
 
 def test_datagen_is_the_command_itself(tmp_path: Path) -> None:
     """The same process, with the signals that a shell would have given it."""
-    run = start(tmp_path, "training", "datagen", "--", "sh", "-c", "echo $$; grep SigIgn /proc/self/status; exit 7")
+    run = start(
+        tmp_path,
+        "training",
+        "datagen",
+        "--",
+        "sh",
+        "-c",
+        "echo $$; grep SigIgn /proc/self/status; exit 7",
+    )
     out, err = run.communicate(timeout=60)
     assert run.returncode == 7, err
     pid, ignored = out.splitlines()
@@ -121,7 +184,18 @@ def test_unrecorded_is_untouched(tmp_path: Path) -> None:
     """A launch that never comes up: the job runs, gets its signals, and its exit code is ours."""
     mpirun = program(tmp_path / "bin" / "mpirun", '[ "$1" = --version ] && exec echo "mpirun (Open MPI) 5.0.11"\n'
                      "echo 'no fabric at all' >&2; exit 1")  # fmt: skip
-    words = ["training", "run", "--transport", "mpi", "--mpi-bin", str(mpirun), "--hosts", "localhost", "--results-dir", "results"]
+    words = [
+        "training",
+        "run",
+        "--transport",
+        "mpi",
+        "--mpi-bin",
+        str(mpirun),
+        "--hosts",
+        "localhost",
+        "--results-dir",
+        "results",
+    ]
     run = start(tmp_path, *words, "--", "sh", "-c", _READY)
     until(tmp_path / "up")
     run.send_signal(signal.SIGTERM)

@@ -20,7 +20,11 @@ needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler"
 
 def table(output: str) -> dict[str, list[str]]:
     """{first cell: the others} of every line of a table."""
-    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in output.splitlines() if line.startswith("|")]
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")]
+        for line in output.splitlines()
+        if line.startswith("|")
+    ]
     return {row[0]: row[1:] for row in rows}
 
 
@@ -40,7 +44,11 @@ def test_parts_of_a_sample() -> None:
     """Every variant lives until it has been looked at."""
     found = bench("limit", "--samples", "1", "--rounds", "1")
     assert len(found) == 6 + 2  # heads, and the line below them
-    assert all(is_figure(cells[0]) and is_figure(cells[2]) for name, cells in found.items() if name[0] not in "p-"), found
+    assert all(
+        is_figure(cells[0]) and is_figure(cells[2])
+        for name, cells in found.items()
+        if name[0] not in "p-"
+    ), found
 
 
 @pytest.mark.mpirun

@@ -50,7 +50,9 @@ def start(place: Path, *words: str, command: Sequence[str] = (), new_group: bool
     return process
 
 
-def run(place: Path, *words: str, command: Sequence[str] = (), typed: bytes = b"") -> tuple[int, bytes, str]:
+def run(
+    place: Path, *words: str, command: Sequence[str] = (), typed: bytes = b""
+) -> tuple[int, bytes, str]:
     """(exit code, stdout, stderr) of a recording that ends by itself."""
     process = start(place, *words, command=command)
     out, err = process.communicate(typed, timeout=_LIMIT_S)
@@ -58,7 +60,9 @@ def run(place: Path, *words: str, command: Sequence[str] = (), typed: bytes = b"
 
 
 def verb(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*_MINE, *words], capture_output=True, text=True, timeout=_LIMIT_S, cwd=place, check=False)
+    return subprocess.run(
+        [*_MINE, *words], capture_output=True, text=True, timeout=_LIMIT_S, cwd=place, check=False
+    )
 
 
 def wait_for(what: Callable[[], object]) -> None:
@@ -95,7 +99,9 @@ def test_help_needs_nothing(place: Path, name: str) -> None:
         f"try:\n    main([{name!r}, '--help'])\nexcept SystemExit as e:\n    assert not e.code\n"
         "heavy = {'mpi4py', 'numpy', 'rich', 'ClusterShell'} & set(sys.modules)\nassert not heavy, heavy\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=_LIMIT_S, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout
     assert "example" in done.stdout
@@ -129,7 +135,9 @@ def test_mistakes_are_one_line_and_2(place: Path, words: list[str]) -> None:
     assert [p.name for p in place.iterdir()] == ["spool"]
 
 
-@pytest.mark.parametrize(("verb", "spoken"), [("kvcache", [2, 2]), ("summary", [2, 0]), ("snapshot", [0, 0])])
+@pytest.mark.parametrize(
+    ("verb", "spoken"), [("kvcache", [2, 2]), ("summary", [2, 0]), ("snapshot", [0, 0])]
+)
 def test_verbs_of_one_process_as_ranks(place: Path, verb: str, spoken: list[int]) -> None:
     """COMMAND of a life cycle is not started by every rank of a launch, and other verbs are done by the first of them."""
     words = {"kvcache": ["run", "--", "touch", "ran"]}.get(verb, [])
@@ -147,8 +155,13 @@ def test_without_standard_streams(place: Path) -> None:
     """Started with all three closed, as some daemons do it: it records, and nothing of ours lands in a file of somebody else."""
     done = verb(place, *_FAST, "--duration", "0.2", "--report", "never")
     assert done.returncode == 0, done.stderr
-    script = "exec " + " ".join([*_MINE, *_FAST, "--duration", "0.2", "--report", "never", "<&-", ">&-", "2>&-"])
-    assert subprocess.run(["sh", "-c", script], cwd=place, timeout=_LIMIT_S, check=False).returncode == 0
+    script = "exec " + " ".join(
+        [*_MINE, *_FAST, "--duration", "0.2", "--report", "never", "<&-", ">&-", "2>&-"]
+    )
+    assert (
+        subprocess.run(["sh", "-c", script], cwd=place, timeout=_LIMIT_S, check=False).returncode
+        == 0
+    )
     assert len(list((place / "results").glob("*_timeseries.npz"))) == 2
 
 
@@ -215,7 +228,9 @@ def test_stdin_and_stdout_are_commands(place: Path) -> None:
 def test_command_keeps_its_arguments_and_environment(place: Path) -> None:
     """Arguments that look like ours or like a launcher's are COMMAND's, and so is its environment."""
     words = ["--duration", "x", "--", "a b", "--bind-to", ""]
-    script = "import os, sys, json; print(json.dumps([sys.argv[1:], os.environ.get('OMP_NUM_THREADS')]))"
+    script = (
+        "import os, sys, json; print(json.dumps([sys.argv[1:], os.environ.get('OMP_NUM_THREADS')]))"
+    )
     os.environ["OMP_NUM_THREADS"] = "3"
     try:
         code, out, err = run(place, command=[sys.executable, "-c", script, *words])
@@ -286,7 +301,12 @@ def test_duration(place: Path) -> None:
     assert (code, out) == (0, b""), err
     names = sorted(p.name for p in (place / "results").iterdir())
     assert len({n[: len("host_20260105_120000")] for n in names}) == 1
-    assert [n.rsplit("_", 1)[1] for n in names] == ["info.json", "metadata.json", "timeseries.json", "timeseries.npz"]
+    assert [n.rsplit("_", 1)[1] for n in names] == [
+        "info.json",
+        "metadata.json",
+        "timeseries.json",
+        "timeseries.npz",
+    ]
     with recorded(place) as recording:
         (host,) = recording.values()
         assert host.tick[-1] == -1
@@ -320,7 +340,11 @@ def test_signals_end_a_recording(place: Path, number: signal.Signals) -> None:
 
 def test_nohup(place: Path) -> None:
     """The end of the terminal ends neither the recording nor COMMAND when both were started by nohup."""
-    process = start(place, command=["sh", "-c", "kill -HUP $$; kill -HUP $PPID; sleep 1.5; exit 9"], before=["nohup"])
+    process = start(
+        place,
+        command=["sh", "-c", "kill -HUP $$; kill -HUP $PPID; sleep 1.5; exit 9"],
+        before=["nohup"],
+    )
     _, err = process.communicate(timeout=_LIMIT_S)
     assert process.returncode == 9, err
     with recorded(place) as recording:
@@ -329,7 +353,10 @@ def test_nohup(place: Path) -> None:
 
 def test_one_ctrl_c_is_the_commands(place: Path) -> None:
     """COMMAND gets it; when it has ended everything is written, and its exit code is passed on."""
-    process = start(place, command=["sh", "-c", "trap 'sleep 0.5; exit 9' INT; echo up; while :; do sleep 0.05; done"])
+    process = start(
+        place,
+        command=["sh", "-c", "trap 'sleep 0.5; exit 9' INT; echo up; while :; do sleep 0.05; done"],
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == b"up\n"
     process.send_signal(signal.SIGINT)
@@ -356,7 +383,15 @@ def test_two_ctrl_c_leave_now(place: Path) -> None:
     assert not list((place / "results").iterdir())
     (spool,) = spools(place)
     assert f"mpi_collector recover {spool.parent.name}" in said
-    done = verb(place, "recover", spool.parent.name, "--results-dir", str(place / "results"), "--spool-dir", str(place / "spool"))
+    done = verb(
+        place,
+        "recover",
+        spool.parent.name,
+        "--results-dir",
+        str(place / "results"),
+        "--spool-dir",
+        str(place / "spool"),
+    )
     assert done.returncode == 0, done.stderr
     with recorded(place) as recording:
         assert recording.run["verdict"]["hosts"] == 1
@@ -398,7 +433,9 @@ def test_stop_wants_one_run(place: Path) -> None:
 
 def stop_without_a_name(place: Path, process: subprocess.Popen[str]) -> None:
     """``stop`` finds the run of ``process`` by where it writes, and ends it."""
-    done = verb(place, "stop", "--results-dir", str(place / "results"), "--spool-dir", str(place / "spool"))
+    done = verb(
+        place, "stop", "--results-dir", str(place / "results"), "--spool-dir", str(place / "spool")
+    )
     assert done.returncode == 0, done.stderr
     _, err = process.communicate(timeout=_LIMIT_S)
     assert process.returncode == 0, err

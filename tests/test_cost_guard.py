@@ -39,7 +39,12 @@ class Ticks:
     def __init__(self, decoder: type[RowDecoder] = BatchDecoder) -> None:
         self.probe = Probe(select("basic"), str(ROOT))
         self.spool = Spool.create(None, "guard", run_meta(self.probe), self.probe.caps, BATCH, 4097)
-        self.sampler = Sampler(self.probe, self.spool, decoder(self.probe.sources, self.probe.layout, self.spool.event), "ring")
+        self.sampler = Sampler(
+            self.probe,
+            self.spool,
+            decoder(self.probe.sources, self.probe.layout, self.spool.event),
+            "ring",
+        )
         self.by_hand = ByHand(self.sampler)
         self.run(2 * BATCH)  # shapes are learnt, structures made
 
@@ -106,7 +111,9 @@ def reads_per_sample(ticks: Ticks) -> float:
     return (reads_so_far() - before - idle) / (4 * BATCH)
 
 
-io_is_counted = pytest.mark.skipif(not Path("/proc/thread-self/io").exists(), reason="this kernel does not count reads")
+io_is_counted = pytest.mark.skipif(
+    not Path("/proc/thread-self/io").exists(), reason="this kernel does not count reads"
+)
 
 
 @io_is_counted
@@ -155,7 +162,9 @@ def naive() -> dict[str, Any]:
         with open(ROOT / "proc" / name) as f:
             out[name] = {p[0]: int(p[1]) for p in map(str.split, f)}
     with open(ROOT / "proc/diskstats") as f:
-        out["diskstats"] = [[x if i == 2 else int(x) for i, x in enumerate(line.split())] for line in f]
+        out["diskstats"] = [
+            [x if i == 2 else int(x) for i, x in enumerate(line.split())] for line in f
+        ]
     with open(ROOT / "proc/net/dev") as f:
         out["netdev"] = [[p[0]] + [int(x) for x in p[1:]] for p in map(str.split, list(f)[2:])]
     with open(ROOT / "proc/loadavg") as f:

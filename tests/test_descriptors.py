@@ -21,17 +21,25 @@ crowd = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
 for fd in crowd:
     os.set_inheritable(fd, True)
 """
-INSIDE = CROWD + """
+INSIDE = (
+    CROWD
+    + """
 import mpi_collector, time
 with mpi_collector.collect(interval=0.05, results_dir=sys.argv[1], sampler=sys.argv[2], quiet=True) as recorder:
     time.sleep(0.4)
 print(recorder.verdict["verdict"])
 """
-BESIDE = CROWD + """
+)
+BESIDE = (
+    CROWD
+    + """
 os.execv(sys.executable, [sys.executable, "-m", "mpi_collector", "--timeseries-interval", "0.05", "--results-dir",
                           sys.argv[1], "--report", "never", "--", "sh", "-c", "sleep 0.4; echo complete"])
 """
-AGENT = CROWD + """
+)
+AGENT = (
+    CROWD
+    + """
 import threading
 from mpi_collector.node.agent import Agent
 from mpi_collector.node.frames import Decoder, encode
@@ -47,6 +55,7 @@ while len(messages) < 2:
     messages += decoder.feed(os.read(ours[0], 65536))
 print("complete" if messages[1][0] == {"id": 1} and min(*ours, *theirs) > 1023 else messages)
 """
+)
 
 
 @pytest.mark.parametrize(

@@ -45,20 +45,36 @@ def test_hosts_in_the_order_of_the_run(tmp_path: Path) -> None:
         known.add(key, {"snapshot": start[key], "snapshot_end": end[key]})
     known.add("h4", {})  # died before it could look
     about = run(["h1", "h2", "h3", "h4"], {"h5": "no route"})
-    documents = known.documents(RunFiles(tmp_path, "host", "20260101_000000"), about, "timeseries.npz")
-    info, metadata = (json.loads(b"".join(pieces(documents[k], known.lists))) for k in ("cluster_info.json", "metadata.json"))
+    documents = known.documents(
+        RunFiles(tmp_path, "host", "20260101_000000"), about, "timeseries.npz"
+    )
+    info, metadata = (
+        json.loads(b"".join(pieces(documents[k], known.lists)))
+        for k in ("cluster_info.json", "metadata.json")
+    )
     known.close()
 
-    expected = cluster_information(start, {"h5": "no route"}, "mpi", extra_issues=settings_issues(start))
+    expected = cluster_information(
+        start, {"h5": "no route"}, "mpi", extra_issues=settings_issues(start)
+    )
     assert {k: v for k, v in info.items() if k not in ("cluster_snapshots", "changes")} == expected
     assert info["cluster_snapshots"]["start"] == expected
-    assert info["cluster_snapshots"]["end"] == cluster_information(end, {"h5": "no route"}, "mpi", extra_issues=settings_issues(end))
+    assert info["cluster_snapshots"]["end"] == cluster_information(
+        end, {"h5": "no route"}, "mpi", extra_issues=settings_issues(end)
+    )
     assert any("vm.dirty_ratio" in issue for issue in info["host_consistency_issues"])
     assert list(info["changes"]) == ["h3"]
-    for part in (metadata["cluster_information"], metadata["system_info"], metadata["cluster_snapshots"]["start"]):
+    for part in (
+        metadata["cluster_information"],
+        metadata["system_info"],
+        metadata["cluster_snapshots"]["start"],
+    ):
         assert [h["hostname"] for h in part["hosts"]] == ["h1", "h2", "h3", "h5"]
         assert part["num_hosts"] == 3
-        assert "mounts" not in part["hosts"][0] and part["hosts"][0]["memory"] == expected["hosts"][0]["memory"]
+        assert (
+            "mounts" not in part["hosts"][0]
+            and part["hosts"][0]["memory"] == expected["hosts"][0]["memory"]
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,7 +98,10 @@ def test_lists_without_hosts(tmp_path: Path) -> None:
     one, other = HostList(tmp_path), HostList(tmp_path)
     other.add("x", {"a": 1})
     other.order = ["x"]
-    assert json.loads(b"".join(pieces({"hosts": one.placeholder, "n": 0}, [one, other]))) == {"hosts": [], "n": 0}
+    assert json.loads(b"".join(pieces({"hosts": one.placeholder, "n": 0}, [one, other]))) == {
+        "hosts": [],
+        "n": 0,
+    }
     one.close()
     other.close()
 

@@ -72,7 +72,9 @@ def launch(variable: str, n: int) -> list[str]:
 
 
 @pytest.mark.mpirun
-@pytest.mark.parametrize("variable", ["MPI_COLLECTOR_TEST_OPENMPI_PYTHON", "MPI_COLLECTOR_TEST_MPICH_PYTHON"])
+@pytest.mark.parametrize(
+    "variable", ["MPI_COLLECTOR_TEST_OPENMPI_PYTHON", "MPI_COLLECTOR_TEST_MPICH_PYTHON"]
+)
 @pytest.mark.parametrize("n", [1, 2, 4])
 @pytest.mark.parametrize("sampler", ["process", "thread"])
 def test_inside_an_mpi_program(variable: str, n: int, sampler: str, tmp_path: Path) -> None:
@@ -91,9 +93,18 @@ def test_inside_an_mpi_program(variable: str, n: int, sampler: str, tmp_path: Pa
 
 @pytest.mark.mpirun
 @pytest.mark.parametrize(
-    ("variable", "step"), [(_OPENMPI, "refused"), (_MPICH, "refused"), (_MPICH, "prepare"), (_MPICH, "start"), (_OPENMPI, "stop")]
+    ("variable", "step"),
+    [
+        (_OPENMPI, "refused"),
+        (_MPICH, "refused"),
+        (_MPICH, "prepare"),
+        (_MPICH, "start"),
+        (_OPENMPI, "stop"),
+    ],
 )
-def test_rank_0_that_cannot_record_keeps_nobody_waiting(variable: str, step: str, tmp_path: Path) -> None:
+def test_rank_0_that_cannot_record_keeps_nobody_waiting(
+    variable: str, step: str, tmp_path: Path
+) -> None:
     """A results directory that cannot be written is every rank's exception; what breaks of ours is said, and the program runs."""
     (tmp_path / "program.py").write_text(FAILING)
     results = "/dev/null/results" if step == "refused" else str(tmp_path / "results")
@@ -133,7 +144,9 @@ def test_an_exception_of_one_rank_comes_out(tmp_path: Path) -> None:
 def test_without_mpi(sampler: str, tmp_path: Path) -> None:
     """No communicator: this host. An exception of the program's own still leaves a recording, and passes through."""
     with pytest.raises(ZeroDivisionError):
-        with mpi_collector.collect(interval=0.02, results_dir=tmp_path, sampler=sampler, quiet=True) as recorder:
+        with mpi_collector.collect(
+            interval=0.02, results_dir=tmp_path, sampler=sampler, quiet=True
+        ) as recorder:
             _ = 1 / 0
     assert {f.suffix for f in recorder.files} == {".npz", ".json"}
     with mpi_collector.load(tmp_path) as run:
@@ -145,8 +158,14 @@ def test_without_mpi(sampler: str, tmp_path: Path) -> None:
 
 def test_arguments_are_checked() -> None:
     """A mistake is a ValueError before anything starts."""
-    for wrong in ({"interval": 0.001}, {"sampler": "fork"}, {"when_full": "explode"}, {"sources": "nope"}, {"max_samples": 1},
-                  {"json": "yes"}):
+    for wrong in (
+        {"interval": 0.001},
+        {"sampler": "fork"},
+        {"when_full": "explode"},
+        {"sources": "nope"},
+        {"max_samples": 1},
+        {"json": "yes"},
+    ):
         with pytest.raises(ValueError, match="."):
             mpi_collector.collect(**wrong)  # type: ignore[arg-type]
 
@@ -158,7 +177,9 @@ def test_a_killed_child_leaves_its_spool(tmp_path: Path) -> None:
         f"with mpi_collector.collect(interval=0.02, results_dir={str(tmp_path / 'r')!r}, spool_dir={str(tmp_path)!r}):\n"
         "    print('on', flush=True)\n    time.sleep(60)\n"
     )
-    victim = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    victim = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     assert victim.stdout is not None
     assert victim.stdout.readline() == b"on\n"
     try:

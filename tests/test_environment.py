@@ -8,20 +8,38 @@ from pathlib import Path
 
 import pytest
 
-from mpi_collector.benchmark.environment import launcher_pid, read_environ, reads_nothing, users_command, users_environment
+from mpi_collector.benchmark.environment import (
+    launcher_pid,
+    read_environ,
+    reads_nothing,
+    users_command,
+    users_environment,
+)
 
 
-def process(proc: Path, pid: int, parent: int, name: str, words: str = "", environ: Mapping[str, str] | None = None) -> None:
+def process(
+    proc: Path,
+    pid: int,
+    parent: int,
+    name: str,
+    words: str = "",
+    environ: Mapping[str, str] | None = None,
+) -> None:
     """A process in a /proc of a test."""
     place = proc / str(pid)
     place.mkdir(parents=True)
     (place / "comm").write_text(name[:15] + "\n")
     (place / "stat").write_text(f"{pid} ({name[:15]}) S {parent} 0 0\n")
     (place / "cmdline").write_bytes("".join(f"{w}\0" for w in words.split()).encode())
-    (place / "environ").write_bytes("".join(f"{k}={v}\0" for k, v in (environ or {}).items()).encode())
+    (place / "environ").write_bytes(
+        "".join(f"{k}={v}\0" for k, v in (environ or {}).items()).encode()
+    )
 
 
-@pytest.mark.parametrize("name", ["mpirun", "mpirun.openmpi", "mpiexec.hydra", "prterun", "mpiexec.mpich", "hydra_pmi_proxy"])
+@pytest.mark.parametrize(
+    "name",
+    ["mpirun", "mpirun.openmpi", "mpiexec.hydra", "prterun", "mpiexec.mpich", "hydra_pmi_proxy"],
+)
 def test_launchers_by_all_their_names(tmp_path: Path, name: str) -> None:
     """Debian's alternatives have an ending of their own, and long names are cut by the kernel."""
     process(tmp_path, 10, 1, "bash")
@@ -38,7 +56,13 @@ def test_what_is_no_launcher(tmp_path: Path) -> None:
 
 def test_variables_that_mpirun_gave_to_itself(tmp_path: Path) -> None:
     """Open MPI 5's mpirun sets some and becomes prterun: they are in its environ, and yet not the user's."""
-    own = {"PATH": "/bin", "OMPI_MCA_btl": "tcp", "OMPI_VERSION": "5.0.11", "PMIX_PREFIX": "/wheel", "OMPI_TOOL_NAME": "mpirun"}
+    own = {
+        "PATH": "/bin",
+        "OMPI_MCA_btl": "tcp",
+        "OMPI_VERSION": "5.0.11",
+        "PMIX_PREFIX": "/wheel",
+        "OMPI_TOOL_NAME": "mpirun",
+    }
     process(tmp_path, 10, 1, "bash", environ={"PMIX_PREFIX": "/site"})
     process(tmp_path, 20, 10, "prterun", environ=own)
     current = {**own, "OMPI_COMM_WORLD_RANK": "0", "PMIX_RANK": "0", "HOME": "/root"}
@@ -49,7 +73,9 @@ def test_variables_that_mpirun_gave_to_itself(tmp_path: Path) -> None:
     assert read_environ(os.getpid()) is not None
 
 
-@pytest.mark.parametrize(("mpirun", "kept"), [("OPAL_PREFIX", False), ("OPAL_PREFIX OMPI_VERSION", True), ("", True)])
+@pytest.mark.parametrize(
+    ("mpirun", "kept"), [("OPAL_PREFIX", False), ("OPAL_PREFIX OMPI_VERSION", True), ("", True)]
+)
 def test_prefix_of_a_wheel(tmp_path: Path, mpirun: str, kept: bool) -> None:
     """OPAL_PREFIX is a site's setting, unless the wrapper around a wheel's mpirun has made it: another Open MPI fails by it."""
     (tmp_path / "bin").mkdir()

@@ -81,7 +81,10 @@ def problems(tokens: Sequence[str]) -> list[str]:
         (["node[1,3-4]:2,x"], named(("node1", 2), ("node3", 2), ("node4", 2), "x")),
         (["n[1-2]m[3-4]"], named("n1m3", "n1m4", "n2m3", "n2m4")),
         (["n[0-8/4]-ib.site"], named("n0-ib.site", "n4-ib.site", "n8-ib.site")),
-        (["2001:db8::1", "[2001:db8::2]", "[2001:db8::3]:4"], named("2001:db8::1", "2001:db8::2", ("2001:db8::3", 4))),
+        (
+            ["2001:db8::1", "[2001:db8::2]", "[2001:db8::3]:4"],
+            named("2001:db8::1", "2001:db8::2", ("2001:db8::3", 4)),
+        ),
         (["fe80::1%eth0", "[fe80::2%eth0]:2"], named("fe80::1%eth0", ("fe80::2%eth0", 2))),
         (["192.0.2.1:3"], named(("192.0.2.1", 3))),
         (["node_1.site."], named("node_1.site.")),
@@ -152,7 +155,9 @@ def test_shell_text_and_options_are_refused(text: str) -> None:
 def test_users() -> None:
     """User names as systems have them."""
     assert all(valid_user(u) for u in ("bob", "_svc", "a.b-c", "bob@site.example", "host$", "0x1"))
-    assert not any(valid_user(u) for u in ("", "-l", "a b", "a;b", "$x", "a$b", "a\n", "x" * 300, "１２"))
+    assert not any(
+        valid_user(u) for u in ("", "-l", "a b", "a;b", "$x", "a$b", "a\n", "x" * 300, "１２")
+    )
 
 
 @given(st.text(max_size=40))
@@ -163,12 +168,19 @@ def test_a_valid_name_is_harmless(text: str) -> None:
     """Whatever passes holds only characters that no shell, no ssh and no host file gives a meaning."""
     if valid_host(text):
         assert text.isascii()
-        assert set(text) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:%")
+        assert set(text) <= set(
+            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:%"
+        )
         assert not text.startswith("-")
         assert 0 < len(text) <= 254
 
 
-@given(st.lists(st.text(alphabet=st.sampled_from("ab19-[]:,. %!@/;$\n#=") | st.characters(), max_size=20), max_size=4))
+@given(
+    st.lists(
+        st.text(alphabet=st.sampled_from("ab19-[]:,. %!@/;$\n#=") | st.characters(), max_size=20),
+        max_size=4,
+    )
+)
 @example(["[:]:"])
 @example(["[::1]:[1]"])
 @example(["a[1-2]b[", "]"])
@@ -214,7 +226,10 @@ def written(tmp_path: Path, text: str | bytes) -> Path:
         ("intelmpi.machines", named(("node1", 2), ("node2", 2))),
         ("pbs.nodefile", named(("node1", 2), ("node2", 2), ("node3", 2))),
         ("plain.hosts", named("node1", "node2.cluster.example", "192.0.2.17")),
-        ("nodeset.hosts", named(*[f"node{k:02}" for k in range(1, 17) if k != 7], "login1", "login2")),
+        (
+            "nodeset.hosts",
+            named(*[f"node{k:02}" for k in range(1, 17) if k != 7], "login1", "login2"),
+        ),
         ("ipv6.hosts", named("2001:db8::1", ("2001:db8::2", 4), ("2001:db8::3", 2))),
     ],
 )
@@ -255,10 +270,14 @@ def test_windows_file(tmp_path: Path) -> None:
 
 def test_file_problems_name_file_and_line(tmp_path: Path) -> None:
     """All of them, each where it is."""
-    path = written(tmp_path, "a\nb slots=x\n\nc;d # why\ne speed=3\nslots=4\nf user=bob\ng:2 slots=2\n\xff\n")
+    path = written(
+        tmp_path, "a\nb slots=x\n\nc;d # why\ne speed=3\nslots=4\nf user=bob\ng:2 slots=2\n\xff\n"
+    )
     with pytest.raises(HostsError) as caught:
         parse_hostfile(path)
-    assert [p.partition(": ")[0] for p in caught.value.problems] == [f"{path}:{n}" for n in (2, 4, 5, 6, 7, 8, 9)]
+    assert [p.partition(": ")[0] for p in caught.value.problems] == [
+        f"{path}:{n}" for n in (2, 4, 5, 6, 7, 8, 9)
+    ]
     text = str(caught.value)
     assert "unknown option 'speed=3'" in text
     assert "--ssh-username" in text
@@ -273,7 +292,11 @@ def test_file_without_hosts(tmp_path: Path, text: str) -> None:
 
 def test_file_that_cannot_be_read(tmp_path: Path) -> None:
     """Missing, a directory, too large, endless: said, and not read to the end."""
-    for path, says in ((tmp_path / "none", "No such file"), (tmp_path, "directory"), (Path("/dev/zero"), "4 MiB")):
+    for path, says in (
+        (tmp_path / "none", "No such file"),
+        (tmp_path, "directory"),
+        (Path("/dev/zero"), "4 MiB"),
+    ):
         with pytest.raises(HostsError, match=says):
             parse_hostfile(path)
     with pytest.raises(HostsError, match="cannot be read"):
@@ -311,9 +334,14 @@ def test_a_large_cluster_is_read_quickly(tmp_path: Path) -> None:
     assert {h.slots for h in hosts} == {256}
 
 
-@given(st.binary(max_size=200) | st.text(alphabet="ab1 \t\r\n#=:[],-slots.", max_size=80).map(str.encode))
+@given(
+    st.binary(max_size=200)
+    | st.text(alphabet="ab1 \t\r\n#=:[],-slots.", max_size=80).map(str.encode)
+)
 @settings(max_examples=400, deadline=None)
-def test_files_fail_with_HostsError_only(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_files_fail_with_HostsError_only(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
     """Any bytes."""
     path = tmp_path_factory.getbasetemp() / "any-hosts"
     path.write_bytes(data)
@@ -325,7 +353,9 @@ def test_files_fail_with_HostsError_only(tmp_path_factory: pytest.TempPathFactor
 
 @given(specs, st.sampled_from(["\n", "\r\n", " # c\n", "\n\n"]))
 @settings(max_examples=200, deadline=None)
-def test_files_round_trip(tmp_path_factory: pytest.TempPathFactory, hosts: list[HostSpec], end: str) -> None:
+def test_files_round_trip(
+    tmp_path_factory: pytest.TempPathFactory, hosts: list[HostSpec], end: str
+) -> None:
     """Every dialect says the same."""
     path = tmp_path_factory.getbasetemp() / "round-hosts"
     colon = "".join(word(h) + end for h in hosts)
@@ -335,7 +365,9 @@ def test_files_round_trip(tmp_path_factory: pytest.TempPathFactory, hosts: list[
         path.write_text(text, newline="")
         assert parse_hostfile(path) == hosts
     path.write_text(repeated or "x\n", newline="")
-    assert [h for h in parse_hostfile(path) if h.slots] == [h for h in hosts if 1 < (h.slots or 1) < 20]
+    assert [h for h in parse_hostfile(path) if h.slots] == [
+        h for h in hosts if 1 < (h.slots or 1) < 20
+    ]
 
 
 # ---- schedulers
@@ -343,11 +375,19 @@ def test_schedulers(tmp_path: Path) -> None:
     """Every variable, what it was taken from, and which goes first."""
     nodes = str(written(tmp_path, "a\na\nb\n"))
     cases: list[tuple[dict[str, str], list[HostSpec], str]] = [
-        ({"SLURM_JOB_NODELIST": "n[1-2],login1"}, named("n1", "n2", "login1"), "SLURM_JOB_NODELIST"),
+        (
+            {"SLURM_JOB_NODELIST": "n[1-2],login1"},
+            named("n1", "n2", "login1"),
+            "SLURM_JOB_NODELIST",
+        ),
         ({"SLURM_NODELIST": "n[08-10]"}, named("n08", "n09", "n10"), "SLURM_NODELIST"),
         ({"PBS_NODEFILE": nodes}, named(("a", 2), "b"), "PBS_NODEFILE"),
         ({"LSB_HOSTS": "a a b"}, named(("a", 2), "b"), "LSB_HOSTS"),
-        ({"LSB_MCPU_HOSTS": "a 2 b 1 ", "LSB_HOSTS": "x"}, named(("a", 2), ("b", 1)), "LSB_MCPU_HOSTS"),
+        (
+            {"LSB_MCPU_HOSTS": "a 2 b 1 ", "LSB_HOSTS": "x"},
+            named(("a", 2), ("b", 1)),
+            "LSB_MCPU_HOSTS",
+        ),
         ({"COBALT_NODEFILE": nodes}, named(("a", 2), "b"), "COBALT_NODEFILE"),
         ({"SLURM_JOB_NODELIST": "a", "PBS_NODEFILE": "/none"}, named("a"), "SLURM_JOB_NODELIST"),
         ({"SLURM_JOB_NODELIST": "", "PBS_NODEFILE": nodes}, named(("a", 2), "b"), "PBS_NODEFILE"),
@@ -357,7 +397,10 @@ def test_schedulers(tmp_path: Path) -> None:
     assert from_scheduler({"PATH": "/bin"}) is None
 
 
-@pytest.mark.parametrize("environ", [{"PBS_NODEFILE": "/none/x"}, {"SLURM_JOB_NODELIST": "n[1-"}, {"LSB_MCPU_HOSTS": "a 2 b"}])
+@pytest.mark.parametrize(
+    "environ",
+    [{"PBS_NODEFILE": "/none/x"}, {"SLURM_JOB_NODELIST": "n[1-"}, {"LSB_MCPU_HOSTS": "a 2 b"}],
+)
 def test_scheduler_problems_name_the_variable(environ: dict[str, str]) -> None:
     with pytest.raises(HostsError, match=f"^{next(iter(environ))}"):
         from_scheduler(environ)
@@ -375,7 +418,12 @@ def test_own_names_and_addresses_are_local() -> None:
 
 def test_a_name_is_local_when_all_its_addresses_are() -> None:
     """One of somebody else's makes it another host; one that nobody knows is another host too."""
-    book = {"alias": ["127.0.1.1", "::1"], "mixed": ["127.0.0.1", "192.0.2.1"], "other": ["192.0.2.1"], "none": []}
+    book = {
+        "alias": ["127.0.1.1", "::1"],
+        "mixed": ["127.0.0.1", "192.0.2.1"],
+        "other": ["192.0.2.1"],
+        "none": [],
+    }
 
     def lookup(name: str, _port: object, **_: object) -> list[tuple[object, ...]]:
         if name not in book:

@@ -18,7 +18,12 @@ LAYERS = [("cli",), ("benchmark",), ("report", "output"), ("transport",), ("stor
 LEVEL = {name: n for n, names in enumerate(LAYERS) for name in names}
 #: beside the layers: the suite's formats
 SUITE_IMPORTED_BY = {"output", "benchmark", "cli", "mlpstorage"}
-SUITE_MAY_IMPORT = {"transport", "store", "node", "mlpstorage"}  # its collectors are ours underneath
+SUITE_MAY_IMPORT = {
+    "transport",
+    "store",
+    "node",
+    "mlpstorage",
+}  # its collectors are ours underneath
 
 #: in the standard library of today, but not in that of Python 3.6
 LATER_THAN_3_6 = {"contextvars", "dataclasses", "graphlib", "tomllib", "zoneinfo"}
@@ -137,12 +142,19 @@ def test_node_stands_alone(path: str) -> None:
             assert absolute(path, level, name).startswith("mpi_collector.node."), f"{path}:{line}"
         else:
             top = name.split(".")[0]
-            assert top in sys.stdlib_module_names and top not in LATER_THAN_3_6, f"{path}:{line} imports {name}"
+            assert top in sys.stdlib_module_names and top not in LATER_THAN_3_6, (
+                f"{path}:{line} imports {name}"
+            )
 
 
 def test_one_module_knows_mpi() -> None:
     """mpi4py is imported in transport/mpi.py and nowhere else."""
-    found = {p for p in MODULES for level, name, _line in imports_of(p) if not level and name.split(".")[0] == "mpi4py"}
+    found = {
+        p
+        for p in MODULES
+        for level, name, _line in imports_of(p)
+        if not level and name.split(".")[0] == "mpi4py"
+    }
     assert found == {"mpi_collector/transport/mpi.py"} & set(MODULES)
 
 

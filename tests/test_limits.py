@@ -27,5 +27,7 @@ def test_raised_for_us_and_not_for_command() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if not 600 <= hard < 10**7:
         pytest.skip(f"the hard limit is {hard}")
-    said = subprocess.run([sys.executable, "-c", _PROGRAM], check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", _PROGRAM], check=True, capture_output=True, text=True
+    ).stdout
     assert said.splitlines() == ["within reach 556", "beyond True", "200"]

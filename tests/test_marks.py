@@ -18,9 +18,18 @@ from mpi_collector.node import marks
 
 
 def start(place: Path) -> subprocess.Popen[str]:
-    words = ["--timeseries-interval", "0.05", "--results-dir", str(place / "results"), "--spool-dir", str(place / "spool")]
+    words = [
+        "--timeseries-interval",
+        "0.05",
+        "--results-dir",
+        str(place / "results"),
+        "--spool-dir",
+        str(place / "spool"),
+    ]
     (place / "spool").mkdir()
-    process = subprocess.Popen([sys.executable, "-m", "mpi_collector", *words], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mpi_collector", *words], stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr is not None
     while "if this process dies" not in process.stderr.readline():
         pass
@@ -29,8 +38,22 @@ def start(place: Path) -> subprocess.Popen[str]:
 
 
 def mark(place: Path, *words: str, spool: str = "spool") -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "mpi_collector", "mark", *words, "--results-dir", str(place / "results")]
-    return subprocess.run([*argv, "--spool-dir", str(place / spool)], capture_output=True, text=True, timeout=60, check=False)
+    argv = [
+        sys.executable,
+        "-m",
+        "mpi_collector",
+        "mark",
+        *words,
+        "--results-dir",
+        str(place / "results"),
+    ]
+    return subprocess.run(
+        [*argv, "--spool-dir", str(place / spool)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_marks_from_the_shell(tmp_path: Path) -> None:
@@ -48,7 +71,11 @@ def test_marks_from_the_shell(tmp_path: Path) -> None:
         found = run.run["marks"]
         (host,) = run
     assert [(m["text"], m["edge"], m["host"]) for m in found] == [
-        ("epoch 1", "begin", host), ("checkpoint [2J 3", "point", host), ("epoch 1", "end", host), ("elsewhere", "point", None)]
+        ("epoch 1", "begin", host),
+        ("checkpoint [2J 3", "point", host),
+        ("epoch 1", "end", host),
+        ("elsewhere", "point", None),
+    ]
     assert all(before < m["utc_ns"] < after for m in found)
     assert not os.listdir(tmp_path / "spool")
     assert not [p for p in (tmp_path / "results").iterdir() if p.name.startswith(".")]
@@ -63,12 +90,20 @@ def test_what_is_no_mark(tmp_path: Path, words: tuple[str, ...]) -> None:
 
 def test_no_such_run(tmp_path: Path) -> None:
     done = mark(tmp_path, "nope", "text")
-    assert (done.returncode, done.stderr) == (2, "mpi_collector: no such run; is --results-dir right?\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "mpi_collector: no such run; is --results-dir right?\n",
+    )
 
 
 @pytest.mark.parametrize("sampler", ["thread", "process"])
 def test_marks_from_python(tmp_path: Path, sampler: str) -> None:
-    options = {"results_dir": tmp_path / "r", "spool_dir": str(tmp_path), "quiet": True, "sampler": sampler}
+    options = {
+        "results_dir": tmp_path / "r",
+        "spool_dir": str(tmp_path),
+        "quiet": True,
+        "sampler": sampler,
+    }
     with mpi_collector.collect(interval=0.05, **options) as recorder:
         with recorder.phase("load"):
             time.sleep(0.1)
@@ -77,7 +112,11 @@ def test_marks_from_python(tmp_path: Path, sampler: str) -> None:
             recorder.mark("x", "middle")
     with mpi_collector.load(tmp_path / "r") as run:
         found = run.run["marks"]
-    assert [(m["text"], m["edge"]) for m in found] == [("load", "begin"), ("load", "end"), ("now", "point")]
+    assert [(m["text"], m["edge"]) for m in found] == [
+        ("load", "begin"),
+        ("load", "end"),
+        ("now", "point"),
+    ]
     assert 0.1e9 <= found[1]["utc_ns"] - found[0]["utc_ns"] < 5e9
 
 

@@ -55,7 +55,9 @@ def test_lines_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
     assert said.count("\n") == 1
 
 
-def test_a_host_that_answers_with_escapes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_host_that_answers_with_escapes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Errors, warnings and stderr of hosts go through one place on their way to the terminal."""
     from mpi_collector.benchmark.collect import Collection, CollectPlan
     from mpi_collector.benchmark.teller import Teller
@@ -65,7 +67,15 @@ def test_a_host_that_answers_with_escapes(tmp_path: Path, capsys: pytest.Capture
     class Answering:
         method = "ssh"
         missing_ranks: list[int] = []
-        hosts = [HostState(EVIL, EVIL, {}, {"warnings": [EVIL], "spool": EVIL, "columns": 1, "rows": 1}, error=EVIL)]
+        hosts = [
+            HostState(
+                EVIL,
+                EVIL,
+                {},
+                {"warnings": [EVIL], "spool": EVIL, "columns": 1, "rows": 1},
+                error=EVIL,
+            )
+        ]
 
     collection = Collection(CollectPlan(SamplingOptions(), tmp_path), None, Teller(verbose=True))
     collection.reserve()
@@ -83,7 +93,9 @@ def test_sessions_relay_one_clean_line() -> None:
     from mpi_collector.transport.session import Session, SessionLost
 
     for where in (">&2", ""):
-        session = Session(["sh", "-c", f"printf 'banner\\n\\033]0;title\\007\\033[2Jno such thing' {where}"], ())
+        session = Session(
+            ["sh", "-c", f"printf 'banner\\n\\033]0;title\\007\\033[2Jno such thing' {where}"], ()
+        )
         with pytest.raises(SessionLost) as caught:
             asyncio.run(session.connect(10))
         assert "no such thing" in str(caught.value)
@@ -100,8 +112,12 @@ def test_runs_of_strange_names_are_listed(tmp_path: Path) -> None:
     assert "\\x1b[31mred" in listed.stdout and not set(listed.stdout) & BAD
     results = tmp_path / "results"
     results.mkdir()
-    for number, text in enumerate(['{"run": "a\\u001b[31m"}', '{"run": "b\\u001b[31m"}', "[]", "3", "[" * 100_000, "\udcff"]):
-        (results / f".mpi_collector_host_{number}{RUN_SUFFIX}").write_text(text, errors="surrogateescape")
+    for number, text in enumerate(
+        ['{"run": "a\\u001b[31m"}', '{"run": "b\\u001b[31m"}', "[]", "3", "[" * 100_000, "\udcff"]
+    ):
+        (results / f".mpi_collector_host_{number}{RUN_SUFFIX}").write_text(
+            text, errors="surrogateescape"
+        )
     os.mkfifo(results / f".mpi_collector_host_9{RUN_SUFFIX}")
     stopped = cli("stop", "--results-dir", results, "--spool-dir", tmp_path / "none")
     assert stopped.returncode == 2
@@ -111,7 +127,13 @@ def test_runs_of_strange_names_are_listed(tmp_path: Path) -> None:
 def test_tables_of_hosts(capsys: pytest.CaptureFixture[str]) -> None:
     from mpi_collector.cli.check import _table
 
-    doc: dict[str, Any] = {"hazards": [EVIL], "python": EVIL, "wall_offset_ns": 0, "rtt_ns": 0, "free_bytes": 1}
+    doc: dict[str, Any] = {
+        "hazards": [EVIL],
+        "python": EVIL,
+        "wall_offset_ns": 0,
+        "rtt_ns": 0,
+        "free_bytes": 1,
+    }
     _table([(EVIL, EVIL, None), (EVIL, None, doc)])
     shown = capsys.readouterr().out
     assert "\\x1b" in shown and not set(shown) & BAD
@@ -182,7 +204,18 @@ def test_planted_while_it_records(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=plant)
     thread.start()
-    done = cli("--duration", "1", "--timeseries-interval", "0.2", "--results-dir", results, "--spool-dir", shm, "--report", "never")
+    done = cli(
+        "--duration",
+        "1",
+        "--timeseries-interval",
+        "0.2",
+        "--results-dir",
+        results,
+        "--spool-dir",
+        shm,
+        "--report",
+        "never",
+    )
     thread.join()
     assert victim.read_text() == "mine"
     assert "cannot write" in done.stderr and "mpi_collector recover" in done.stderr

@@ -32,11 +32,25 @@ def test_pairs() -> None:
     marks = [mark("e", "end", 9), mark("e", "begin", 1), mark("e", "begin", 2), mark("e", "end", 4), mark("p", "point", 3),
              mark("e", "begin", 5, "b"), mark("lone", "end", 6)]  # fmt: skip
     assert phases_of(marks, 20) == [
-        Phase("e", 1, 9, "a"), Phase("e", 2, 4, "a"), Phase("p", 3, 3, "a"), Phase("e", 5, 20, "b"), Phase("lone", 6, 6, "a")]
+        Phase("e", 1, 9, "a"),
+        Phase("e", 2, 4, "a"),
+        Phase("p", 3, 3, "a"),
+        Phase("e", 5, 20, "b"),
+        Phase("lone", 6, 6, "a"),
+    ]
     assert phases_of([mark("late", "begin", 30)], 20) == [Phase("late", 30, 30, "a")]
 
 
-@given(st.lists(st.one_of(st.none(), st.dictionaries(st.sampled_from(["text", "edge", "utc_ns"]), st.one_of(st.text(), st.integers())))))
+@given(
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.dictionaries(
+                st.sampled_from(["text", "edge", "utc_ns"]), st.one_of(st.text(), st.integers())
+            ),
+        )
+    )
+)
 def test_what_is_no_mark_is_passed_over(marks: list[Any]) -> None:
     assert all(p.begin_ns <= p.end_ns or p.moment for p in phases_of(marks, 0))
 
@@ -56,13 +70,25 @@ def test_dlio(tmp_path: Path, zone: None) -> None:
     path.write_text(json.dumps(DLIO))
     found = marks_of_file(path)
     assert [(m["text"], m["edge"]) for m in found] == [
-        ("epoch 1", "begin"), ("epoch 1", "end"), ("epoch 1 block1", "begin"), ("epoch 1 block1", "end"), ("epoch 2", "begin"),
-        ("epoch 2 block1", "begin")]
+        ("epoch 1", "begin"),
+        ("epoch 1", "end"),
+        ("epoch 1 block1", "begin"),
+        ("epoch 1 block1", "end"),
+        ("epoch 2", "begin"),
+        ("epoch 2 block1", "begin"),
+    ]
     assert found[0]["utc_ns"] == 1767632401_500000000  # 17:00:01.5 UTC
-    assert [p.name for p in phases_of(found, 1767632404_000000000)] == ["epoch 1", "epoch 1 block1", "epoch 2", "epoch 2 block1"]
+    assert [p.name for p in phases_of(found, 1767632404_000000000)] == [
+        "epoch 1",
+        "epoch 1 block1",
+        "epoch 2",
+        "epoch 2 block1",
+    ]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"1": 3}', '{"1": {"start": "soon"}}', "[" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"1": 3}', '{"1": {"start": "soon"}}', "[" * 5000]
+)
 def test_dlio_damaged(tmp_path: Path, text: str) -> None:
     path = tmp_path / "per_epoch_stats.json"
     path.write_text(text)
@@ -77,7 +103,10 @@ def test_where_dlio_is_looked_for(tmp_path: Path) -> None:
     too_deep = deep / "c" / "d"
     too_deep.mkdir(parents=True)
     (too_deep / "per_epoch_stats.json").write_text(json.dumps(DLIO))
-    found = places(tmp_path / "none", ["dlio_benchmark", f"hydra.run.dir={tmp_path}/hydra", "-x", "workload=unet3d"])
+    found = places(
+        tmp_path / "none",
+        ["dlio_benchmark", f"hydra.run.dir={tmp_path}/hydra", "-x", "workload=unet3d"],
+    )
     assert found == [tmp_path / "none", tmp_path / "hydra"]
     assert len(marks_of_run(found, 0)) == 6
     assert marks_of_run([*found, tmp_path / "hydra"], 0) == marks_of_run(found, 0)

@@ -18,9 +18,19 @@ from mpi_collector.transport.preflight import check_by_launcher, check_ranks, ju
         (0, f"mpi_collector is here {__version__}\n", "", ""),
         (0, f"Welcome!\nmpi_collector is here {__version__}\n", "banner", ""),
         (0, "mpi_collector is here 0.0.0\n", "", "has mpi_collector 0.0.0"),
-        (255, "", "ssh: Could not resolve hostname nodex: Name or service not known\r\n", "cannot be reached over ssh"),
+        (
+            255,
+            "",
+            "ssh: Could not resolve hostname nodex: Name or service not known\r\n",
+            "cannot be reached over ssh",
+        ),
         (127, "", "sh: 1: exec: /opt/python: not found", "install the same environment"),
-        (1, "", "ModuleNotFoundError: No module named 'mpi4py'\x1b[2J", "No module named 'mpi4py'?"),
+        (
+            1,
+            "",
+            "ModuleNotFoundError: No module named 'mpi4py'\x1b[2J",
+            "No module named 'mpi4py'?",
+        ),
         (0, "", "", "no reason given"),
     ],
 )
@@ -44,13 +54,23 @@ def test_answers_of_a_launcher(tmp_path: Path) -> None:
 
     def broken(*lines: str, error: str = "error: execve(): /x/python: not there") -> dict[str, str]:
         script = tmp_path / "launcher"
-        script.write_text("".join(f"echo '{line}'\n" for line in lines) + f"echo '{error}' >&2; exit 2\n")
+        script.write_text(
+            "".join(f"echo '{line}'\n" for line in lines) + f"echo '{error}' >&2; exit 2\n"
+        )
         return check_by_launcher(["sh", str(script)], os.environ, names, hosts, 20).broken
 
     here = f"mpi_collector is here {__version__}"
     assert broken(f"{here} a.example boot 1", "noise", f"{here} b boot 2") == {}
     assert list(broken(f"{here} a.example boot 1")) == ["b"]
     assert "execve(): /x/python: not there" in broken(f"{here} a boot 1")["b"]
-    assert "has mpi_collector 0.0.0" in broken(f"{here} a boot 1", "mpi_collector is here 0.0.0 b boot 2")["b"]
+    assert (
+        "has mpi_collector 0.0.0"
+        in broken(f"{here} a boot 1", "mpi_collector is here 0.0.0 b boot 2")["b"]
+    )
     assert broken(f"{here} a boot 1", error="") == {}
-    assert broken(f"{here} nid1 boot 1") == broken(f"{here} nid1 boot 1", f"{here} a boot 2") == broken() == {}
+    assert (
+        broken(f"{here} nid1 boot 1")
+        == broken(f"{here} nid1 boot 1", f"{here} a boot 2")
+        == broken()
+        == {}
+    )

@@ -38,17 +38,26 @@ HYDRA = """HYDRA build details:
 """
 INTEL = "Intel(R) MPI Library for Linux* OS, Version 2021.18.1 Build 20260626 (id: b44796a)\nCopyright 2003-2026.\n"
 SAYS = {  #: --version → profile, version
-    "mpirun (Open MPI) 5.0.11\n\nReport bugs to https://www.open-mpi.org/community/help/\n": ("Open MPI 5", "5.0.11"),
+    "mpirun (Open MPI) 5.0.11\n\nReport bugs to https://www.open-mpi.org/community/help/\n": (
+        "Open MPI 5",
+        "5.0.11",
+    ),
     "mpiexec (Open MPI) 5.0.3rc1\n": ("Open MPI 5", "5.0.3rc1"),
     "mpirun (Open MPI) 6.0.0a1\n": ("Open MPI 5", "6.0.0a1"),
     "mpirun (Open MPI) 10.1.0\n": ("Open MPI 5", "10.1.0"),
-    "mpirun (Open MPI) 4.1.4\n\nReport bugs to http://www.open-mpi.org/community/help/\n": ("Open MPI 4", "4.1.4"),
+    "mpirun (Open MPI) 4.1.4\n\nReport bugs to http://www.open-mpi.org/community/help/\n": (
+        "Open MPI 4",
+        "4.1.4",
+    ),
     "mpirun.openmpi (OpenRTE) 4.1.4\n": ("Open MPI 4", "4.1.4"),
     "mpirun (Open MPI) 3.1.6\n": ("Open MPI 4", "3.1.6"),
     HYDRA.format(version="5.0.2", device="ch4:ucx,ofi"): ("MPICH", "5.0.2"),
     HYDRA.format(version="3.4a2", device="ch3:nemesis"): ("MPICH", "3.4a2"),
     INTEL: ("Intel MPI", "2021.18.1"),
-    "Intel(R) MPI Library for Linux* OS, Version 2019 Update 9 Build 20200923\n": ("Intel MPI", "2019"),
+    "Intel(R) MPI Library for Linux* OS, Version 2019 Update 9 Build 20200923\n": (
+        "Intel MPI",
+        "2019",
+    ),
     "slurm 22.05.8\n": ("Slurm", "22.05.8"),
     "slurm-wlm 22.05.8\n": ("Slurm", "22.05.8"),
     "slurm 20.11.9\n": ("Slurm", "20.11.9"),
@@ -88,12 +97,16 @@ def test_anything_may_be_said(text: str) -> None:
     assert found is None or found.version
 
 
-@pytest.mark.parametrize("text", ["", "mpirun: not found", "bash: slurmx", "GNU coreutils 9.1", "mpirun (Open MPI) 1.4"])
+@pytest.mark.parametrize(
+    "text", ["", "mpirun: not found", "bash: slurmx", "GNU coreutils 9.1", "mpirun (Open MPI) 1.4"]
+)
 def test_strangers_are_not_taken_for_launchers(text: str) -> None:
     assert identify("/usr/bin/mpirun", text) is None
 
 
-@pytest.mark.parametrize(("text", "pmi"), LIBRARY_TEXTS.items(), ids=[t[:12] for t in LIBRARY_TEXTS])
+@pytest.mark.parametrize(
+    ("text", "pmi"), LIBRARY_TEXTS.items(), ids=[t[:12] for t in LIBRARY_TEXTS]
+)
 def test_libraries(text: str, pmi: str) -> None:
     """The plugin that wires a library's ranks up, and TCP where that is known to work."""
     library = library_of(text)
@@ -104,7 +117,10 @@ def test_libraries(text: str, pmi: str) -> None:
 
 
 def test_mpich_without_libfabric_is_left_its_network_module() -> None:
-    assert "MPIR_CVAR_CH4_NETMOD" not in library_of(HYDRA.format(version="4.2", device="ch4:ucx")).off_fabric
+    assert (
+        "MPIR_CVAR_CH4_NETMOD"
+        not in library_of(HYDRA.format(version="4.2", device="ch4:ucx")).off_fabric
+    )
 
 
 # ---- finding
@@ -171,25 +187,51 @@ def test_a_launcher_of_another_mpi_is_passed_over(site: Callable[..., Site]) -> 
     assert "\n" not in found.explain()
     assert here.find(library="CRAY MPICH version 8", SLURM_JOB_ID="1").profile.name == "MPICH"
     assert here.find(library="Fujitsu MPI 4", SLURM_JOB_ID="1").profile.name == "Slurm"
-    with pytest.raises(LauncherError, match="Open MPI 4's, but mpi4py uses Fujitsu MPI 4.*--mpi-bin"):
+    with pytest.raises(
+        LauncherError, match="Open MPI 4's, but mpi4py uses Fujitsu MPI 4.*--mpi-bin"
+    ):
         here.find(library="Fujitsu MPI 4")
 
 
 def test_what_is_no_launcher_is_passed_over(site: Callable[..., Site]) -> None:
     """A broken mpirun beside a good one is not worth a word; alone it is."""
-    here = site({"own/mpirun": "mpirun: 109: mpiexec.hydra: not found\n", "own/mpiexec": INTEL, "own/mpiexec.hydra": INTEL})
+    here = site(
+        {
+            "own/mpirun": "mpirun: 109: mpiexec.hydra: not found\n",
+            "own/mpiexec": INTEL,
+            "own/mpiexec.hydra": INTEL,
+        }
+    )
     found = here.find()
     assert found.path.endswith("own/mpiexec.hydra")  # it needs nothing on PATH
     assert found.reason == "beside this Python"
-    with pytest.raises(LauncherError, match=r"own/mpirun is no launcher that is known, it says 'mpirun: 109"):
-        site({"own/mpirun": "mpirun: 109: mpiexec.hydra: not found\n", "own/mpiexec": "", "own/mpiexec.hydra": ""}).find()
+    with pytest.raises(
+        LauncherError, match=r"own/mpirun is no launcher that is known, it says 'mpirun: 109"
+    ):
+        site(
+            {
+                "own/mpirun": "mpirun: 109: mpiexec.hydra: not found\n",
+                "own/mpiexec": "",
+                "own/mpiexec.hydra": "",
+            }
+        ).find()
 
 
 def test_mpi_bin(site: Callable[..., Site], tmp_path: Path) -> None:
     """A program, a directory, the directory above its bin, a name on PATH; refused when mpi4py is linked to another MPI."""
-    here = site({"opt/bin/mpirun": OMPI4, "other/mpiexec": MPICH, "own/mpirun": OMPI5, "path/srun": SLURM})
-    for given_, name in (("opt/bin/mpirun", "Open MPI 4"), ("opt/bin", "Open MPI 4"), ("opt", "Open MPI 4"), ("other", "MPICH")):
-        found = here.find(str(tmp_path / given_), library="Open MPI v4.1.4" if "opt" in given_ else "Intel(R) MPI Library")
+    here = site(
+        {"opt/bin/mpirun": OMPI4, "other/mpiexec": MPICH, "own/mpirun": OMPI5, "path/srun": SLURM}
+    )
+    for given_, name in (
+        ("opt/bin/mpirun", "Open MPI 4"),
+        ("opt/bin", "Open MPI 4"),
+        ("opt", "Open MPI 4"),
+        ("other", "MPICH"),
+    ):
+        found = here.find(
+            str(tmp_path / given_),
+            library="Open MPI v4.1.4" if "opt" in given_ else "Intel(R) MPI Library",
+        )
         with pytest.raises(LauncherError, match=f"is {name}'s, but mpi4py uses Fujitsu MPI"):
             here.find(str(tmp_path / given_), library="Fujitsu MPI 4")
         assert (found.profile.name, found.reason) == (name, "from --mpi-bin")
@@ -201,13 +243,20 @@ def test_mpi_bin(site: Callable[..., Site], tmp_path: Path) -> None:
 
 def test_srun_is_told_how_to_wire_up(site: Callable[..., Site]) -> None:
     """With the site's default, Open MPI and MPICH would start as N singletons, or not at all."""
-    here = site({"path/srun": SLURM}, "MPI plugin types are...\n\tnone\n\tpmi2\n\tpmix\nspecific: pmix_v4\n")
+    here = site(
+        {"path/srun": SLURM}, "MPI plugin types are...\n\tnone\n\tpmi2\n\tpmix\nspecific: pmix_v4\n"
+    )
     texts = list(LIBRARY_TEXTS)
     assert here.find(library=texts[0], SLURM_JOB_ID="1").words == ("--mpi=pmix",)
     assert here.find(library=texts[1], SLURM_JOB_ID="1").words == ("--mpi=pmi2",)
     assert here.find(library=texts[3], SLURM_JOB_ID="1").words == ()
     assert here.find(library=texts[0], SLURM_JOB_ID="1", SLURM_MPI_TYPE="openmpi").words == ()
-    assert site({"path/srun": SLURM}, "MPI plugin types are...\n\tnone\n").find(library=texts[0], SLURM_JOB_ID="1").words == ()
+    assert (
+        site({"path/srun": SLURM}, "MPI plugin types are...\n\tnone\n")
+        .find(library=texts[0], SLURM_JOB_ID="1")
+        .words
+        == ()
+    )
 
 
 def test_a_launcher_that_hangs_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,27 +274,46 @@ def plan(name: str, *params: str, hosts: Sequence[HostSpec] = TWO, root: bool = 
          **environ: str) -> list[str]:  # fmt: skip
     """The words between the launcher and ``/abs/python``."""
     found = FoundLauncher(BY_NAME[name], "/bin/launcher", "1", "", words=words)
-    launch = launch_command(found, hosts, ["/abs/python", "x"], list(params), Path("/tmp/H"), root, environ=environ)
+    launch = launch_command(
+        found, hosts, ["/abs/python", "x"], list(params), Path("/tmp/H"), root, environ=environ
+    )
     assert launch.argv[0] == "/bin/launcher"
     assert launch.argv[-2:] == ["/abs/python", "x"]
     return launch.argv[1:-2]
 
 
-def additions(name: str, text: str = "", root: bool = False, ssh: Sequence[str] = (), **environ: str) -> dict[str, str]:
+def additions(
+    name: str, text: str = "", root: bool = False, ssh: Sequence[str] = (), **environ: str
+) -> dict[str, str]:
     found = FoundLauncher(BY_NAME[name], "/bin/launcher", "1", "", library_of(text))
-    return launch_command(found, TWO, ["p"], [], Path("/tmp/H"), root, ssh, environ).environ_additions
+    return launch_command(
+        found, TWO, ["p"], [], Path("/tmp/H"), root, ssh, environ
+    ).environ_additions
 
 
 def test_open_mpi() -> None:
     """No binding, one rank a node; the variables that make the ranks the same program are exported, others are not."""
     base = ["--bind-to", "none", "--map-by", "ppr:1:node", "--hostfile", "/tmp/H", "-np", "2"]
     for name, more in (("Open MPI 5", []), ("Open MPI 4", ["--enable-recovery"])):
-        words = plan(name, "--mca", "btl_tcp_if_include", "eth0", PYTHONPATH=os.getcwd(), HOME="/", MPI4PY_LIBMPI="x", SECRET="x")
-        exported = [w for name in ("MPI4PY_LIBMPI", "MPI_COLLECTOR_OWN", "PYTHONPATH") for w in ("-x", name)]
+        words = plan(
+            name,
+            "--mca",
+            "btl_tcp_if_include",
+            "eth0",
+            PYTHONPATH=os.getcwd(),
+            HOME="/",
+            MPI4PY_LIBMPI="x",
+            SECRET="x",
+        )
+        exported = [
+            w for name in ("MPI4PY_LIBMPI", "MPI_COLLECTOR_OWN", "PYTHONPATH") for w in ("-x", name)
+        ]
         assert words == [*base, *more, *exported, "--mca", "btl_tcp_if_include", "eth0"]
         assert additions(name)["SLURM_OVERLAP"] == "1"
         assert "OMPI_ALLOW_RUN_AS_ROOT" not in additions(name)
-        assert {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"} < set(additions(name, root=True))
+        assert {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"} < set(
+            additions(name, root=True)
+        )
         assert additions(name, OMPI5)["OMPI_MCA_btl"] == "tcp,self"
 
 
@@ -296,12 +364,16 @@ def test_ssh_arguments_go_behind_the_users_own() -> None:
                            ("MPICH", "HYDRA_LAUNCHER_EXTRA_ARGS"),
                            ("Intel MPI", "I_MPI_HYDRA_BOOTSTRAP_EXEC_EXTRA_ARGS")):  # fmt: skip
         assert additions(name, ssh=["-l", "bob"])[variable] == "-l bob"
-        assert additions(name, ssh=["-l", "bob"], **{variable: "-F cfg"})[variable] == "-F cfg -l bob"
+        assert (
+            additions(name, ssh=["-l", "bob"], **{variable: "-F cfg"})[variable] == "-F cfg -l bob"
+        )
         assert variable not in additions(name)
     assert additions("Slurm", ssh=["-l", "bob"]) == additions("Slurm")
 
 
-def test_a_package_that_is_not_installed_is_found_by_the_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_is_not_installed_is_found_by_the_ranks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """PYTHONPATH begins with the directory that holds this package, unless that is a site directory or is in it already."""
     import mpi_collector
 
@@ -338,7 +410,12 @@ def test_ipv6_hosts(tmp_path: Path) -> None:
 
 
 # ---- the real ones
-MPIS = {"OPENMPI": "Open MPI 5", "MPICH": "MPICH", "OPENMPI4": "Open MPI 4", "INTELMPI": "Intel MPI"}
+MPIS = {
+    "OPENMPI": "Open MPI 5",
+    "MPICH": "MPICH",
+    "OPENMPI4": "Open MPI 4",
+    "INTELMPI": "Intel MPI",
+}
 REMOTE_SHELL = """#!/bin/sh
 while :; do case "$1" in -o|-l|-p|-F) shift 2;; -*) shift;; *) break;; esac; done
 echo "$1" >>"$0.hosts"
@@ -363,17 +440,25 @@ def real(name: str) -> str:
     """The Python of an MPI, or the test is skipped."""
     variable = f"MPI_COLLECTOR_TEST_{name}_PYTHON"
     python = os.environ.get(variable, sys.executable if name == "OPENMPI" else "")
-    launcher = shutil.which("mpirun.openmpi") if name == "OPENMPI4" else python and str(Path(python).parent / "mpirun")
+    launcher = (
+        shutil.which("mpirun.openmpi")
+        if name == "OPENMPI4"
+        else python and str(Path(python).parent / "mpirun")
+    )
     if not (python and launcher and os.access(python, os.X_OK) and os.access(launcher, os.X_OK)):
         pytest.skip(f"{variable} does not name a Python with its launcher")
     return python
 
 
 @pytest.fixture(params=MPIS)
-def launcher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, FoundLauncher]:
+def launcher(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, FoundLauncher]:
     """(python, its launcher), found as a program under that Python would find it."""
     python = real(request.param)
-    for variable in [v for v in os.environ if v.startswith(("OMPI_", "PMIX_", "PRTE_", "PMI_", "HYDRA_"))]:
+    for variable in [
+        v for v in os.environ if v.startswith(("OMPI_", "PMIX_", "PRTE_", "PMI_", "HYDRA_"))
+    ]:
         monkeypatch.delenv(variable)
     monkeypatch.setattr(sys, "executable", python)
     if request.param == "INTELMPI":  # mpi4py's wheel does not look for it beside Python by itself
@@ -398,8 +483,19 @@ def started(found: FoundLauncher, hosts: list[HostSpec], argv: list[str], params
 def test_real_ranks(launcher: tuple[str, FoundLauncher], tmp_path: Path) -> None:
     """Two MPI ranks on this host: one world, no binding, the environment is there, TCP is asked for."""
     python, found = launcher
-    two = ["-np", "2", *(["--map-by", "ppr:2:node"] if "Open" in found.profile.name else ["-ppn", "2"])]
-    done = started(found, [HostSpec(socket.gethostname(), 2)], [python, "-c", RANK], two, tmp_path, PYTHONPATH=str(tmp_path))
+    two = [
+        "-np",
+        "2",
+        *(["--map-by", "ppr:2:node"] if "Open" in found.profile.name else ["-ppn", "2"]),
+    ]
+    done = started(
+        found,
+        [HostSpec(socket.gethostname(), 2)],
+        [python, "-c", RANK],
+        two,
+        tmp_path,
+        PYTHONPATH=str(tmp_path),
+    )
     assert done.returncode == 0, done.stderr
     lines = json.loads(done.stdout)
     assert [line[:2] for line in lines] == [[0, 2], [1, 2]]
@@ -408,7 +504,9 @@ def test_real_ranks(launcher: tuple[str, FoundLauncher], tmp_path: Path) -> None
     assert {line[4] for line in lines} == {"tcp,self" if "Open" in found.profile.name else ""}
 
 
-@pytest.mark.flaky(reruns=2)  # three Open MPI daemons on one machine, which is not made for it: one in some hundred never ends
+@pytest.mark.flaky(
+    reruns=2
+)  # three Open MPI daemons on one machine, which is not made for it: one in some hundred never ends
 def test_real_remote_hosts(launcher: tuple[str, FoundLauncher], tmp_path: Path) -> None:
     """One rank on each of three hosts, reached by what stands in for ssh: arguments, host names and environment arrive."""
     _, found = launcher
@@ -417,8 +515,19 @@ def test_real_remote_hosts(launcher: tuple[str, FoundLauncher], tmp_path: Path) 
     shell.chmod(shell.stat().st_mode | stat.S_IXUSR)
     agent = {"Open MPI 5": ["--prtemca", "plm_ssh_agent"], "Open MPI 4": ["--mca", "plm_rsh_agent"],
              "MPICH": ["-launcher-exec"], "Intel MPI": ["-bootstrap-exec"]}[found.profile.name]  # fmt: skip
-    hosts = [HostSpec("far1", 4), HostSpec("far2"), HostSpec("far3", 2)]  # Open MPI 4 cuts domains off
-    done = started(found, hosts, ["/bin/sh", "-c", PRINT], [*agent, str(shell)], tmp_path, MPI_COLLECTOR_X="x y;z")
+    hosts = [
+        HostSpec("far1", 4),
+        HostSpec("far2"),
+        HostSpec("far3", 2),
+    ]  # Open MPI 4 cuts domains off
+    done = started(
+        found,
+        hosts,
+        ["/bin/sh", "-c", PRINT],
+        [*agent, str(shell)],
+        tmp_path,
+        MPI_COLLECTOR_X="x y;z",
+    )
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.split("\n")) == ["", "0 x y;z ", "1 x y;z ", "2 x y;z "]
     assert sorted((tmp_path / "rsh.hosts").read_text().split()) == ["far1", "far2", "far3"]

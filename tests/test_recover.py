@@ -25,7 +25,9 @@ RUN = "host_20260105_120000-abcdef"
 def spool(place: Path, key: str, ticks: int = 5) -> Recorder:
     """One that is being written."""
     place.mkdir(exist_ok=True)
-    options = SamplingOptions(interval_s=0.01, max_samples=64, sources="loadavg", spool_dir=str(place))
+    options = SamplingOptions(
+        interval_s=0.01, max_samples=64, sources="loadavg", spool_dir=str(place)
+    )
     recorder = Recorder(options, RUN, key, {"benchmark": "host", "stem": RUN[:-7]})
     recorder.prepare()
     recorder.own_clock()
@@ -44,7 +46,18 @@ def dead(place: Path, key: str, ticks: int = 5) -> Path:
 
 
 def recovered(place: Path, results: Path, *words: str) -> int:
-    return main([RUN, "--transport", "local", "--spool-dir", str(place), "--results-dir", str(results), *words])
+    return main(
+        [
+            RUN,
+            "--transport",
+            "local",
+            "--spool-dir",
+            str(place),
+            "--results-dir",
+            str(results),
+            *words,
+        ]
+    )
 
 
 class Gone(Here):
@@ -83,7 +96,16 @@ def test_a_spool_that_cannot_be_packed_stays(tmp_path: Path) -> None:
             self._spool.table.grid.clear()  # whatever a later version could have made of it
             super().take(sink)
 
-    assert recover_run(RUN, [("a", lambda: Here(str(shm), RUN, "a")), ("b", lambda: Broken(str(shm), RUN, "b"))], results, False, {}) == 0
+    assert (
+        recover_run(
+            RUN,
+            [("a", lambda: Here(str(shm), RUN, "a")), ("b", lambda: Broken(str(shm), RUN, "b"))],
+            results,
+            False,
+            {},
+        )
+        == 0
+    )
     assert bad.exists()
     with mpi_collector.load(results) as run:
         assert list(run) == ["a"] and "damaged" in run.run["hosts_partial"]["b"]
@@ -92,10 +114,17 @@ def test_a_spool_that_cannot_be_packed_stays(tmp_path: Path) -> None:
 def test_of_two_the_longer_one_and_else_the_other(tmp_path: Path) -> None:
     """A spool and the copy that --replicate made of it: one counts, both go; when it cannot be fetched the other one does."""
     for lost in (False, True):
-        long, short, results = tmp_path / f"long{lost}", tmp_path / f"short{lost}", tmp_path / f"results{lost}"
+        long, short, results = (
+            tmp_path / f"long{lost}",
+            tmp_path / f"short{lost}",
+            tmp_path / f"results{lost}",
+        )
         paths = [dead(long, "a", 12), dead(short, "a", 3)]
         first = Gone if lost else Here
-        found = [("a", lambda short=short: Here(str(short), RUN, "a")), ("a", lambda long=long, first=first: first(str(long), RUN, "a"))]
+        found = [
+            ("a", lambda short=short: Here(str(short), RUN, "a")),
+            ("a", lambda long=long, first=first: first(str(long), RUN, "a")),
+        ]
         assert recover_run(RUN, found, results, False, {}) == 0
         with mpi_collector.load(results) as run:
             assert (len(run["a"].tick) >= 12) is not lost
@@ -103,7 +132,9 @@ def test_of_two_the_longer_one_and_else_the_other(tmp_path: Path) -> None:
         assert not any(p.exists() for p in paths)
 
 
-def test_nothing_is_taken_from_a_run_that_lives_somewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_taken_from_a_run_that_lives_somewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One of its hosts has died, another one samples on: what is there now would be torn apart."""
     shm, results = tmp_path / "shm", tmp_path / "results"
     path = dead(shm, "a")

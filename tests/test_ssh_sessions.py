@@ -59,7 +59,9 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def options(tmp_path: Path, **more: Any) -> SamplingOptions:
-    return SamplingOptions(interval_s=0.05, spool_dir=str(tmp_path), sources="basic", gather_timeout_s=10.0, **more)
+    return SamplingOptions(
+        interval_s=0.05, spool_dir=str(tmp_path), sources="basic", gather_timeout_s=10.0, **more
+    )
 
 
 class Seen:
@@ -94,7 +96,15 @@ def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> N
     """One session at a time, and ten hosts of which most never answer: the last one is through before the first one is given up."""
     done: list[int] = []
     names = [*(f"hung{k}" for k in range(9)), "good"]
-    visits = Visits(options(tmp_path), "run", [(n, False) for n in names], None, 1, 3.0, lambda what, n, total: done.append(n))
+    visits = Visits(
+        options(tmp_path),
+        "run",
+        [(n, False) for n in names],
+        None,
+        1,
+        3.0,
+        lambda what, n, total: done.append(n),
+    )
     ended: dict[str, float] = {}
     connect = Remote.connect
 
@@ -118,11 +128,17 @@ def test_a_crowded_sshd_is_asked_again(told: Path, tmp_path: Path) -> None:
     assert list(visits.check()) == ["crowd1"]
 
 
-@pytest.mark.parametrize(("setting", "expected"), [("ask", 1), ("true", 0), ("yes", 0), ("false", 0), ("accept-new", 0), ("", 0)])
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [("ask", 1), ("true", 0), ("yes", 0), ("false", 0), ("accept-new", 0), ("", 0)],
+)
 def test_a_stricter_site_stays_strict(told: Path, setting: str, expected: int) -> None:
     """Only where ssh would ask is a new key accepted, and only a new one."""
     told.write_text(f"user root\nstricthostkeychecking {setting}\n" if setting else "")
-    assert asyncio.run(host_key_option("node1", None)) == ("StrictHostKeyChecking=accept-new",) * expected
+    assert (
+        asyncio.run(host_key_option("node1", None))
+        == ("StrictHostKeyChecking=accept-new",) * expected
+    )
 
 
 def test_nothing_can_ask() -> None:
@@ -132,7 +148,15 @@ def test_nothing_can_ask() -> None:
                    "RemoteCommand=none", "ForwardAgent=no", "ForwardX11=no"):  # fmt: skip
         assert argv[argv.index(option) - 1] == "-o"
     assert argv[-5:] == ["-l", "bob", "--", "node1", "true"]
-    environ = ssh_environment({"DISPLAY": ":0", "WAYLAND_DISPLAY": "w", "SSH_ASKPASS": "/bin/x", "SSH_AUTH_SOCK": "/a", "HOME": "/h"})
+    environ = ssh_environment(
+        {
+            "DISPLAY": ":0",
+            "WAYLAND_DISPLAY": "w",
+            "SSH_ASKPASS": "/bin/x",
+            "SSH_AUTH_SOCK": "/a",
+            "HOME": "/h",
+        }
+    )
     assert environ == {"SSH_AUTH_SOCK": "/a", "HOME": "/h", "SSH_ASKPASS_REQUIRE": "never"}
 
 
@@ -150,7 +174,10 @@ def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     visits = Visits(options(tmp_path), "run", [("node1", False)])
     assert visits.check() == {}
     assert "No such file" in (visits.hosts[0].error or "")
-    assert "cannot start ssh" in preflight.check_ranks([HostSpec("node1")], None, 4, 5.0).broken["node1"]
+    assert (
+        "cannot start ssh"
+        in preflight.check_ranks([HostSpec("node1")], None, 4, 5.0).broken["node1"]
+    )
 
 
 # ---- the Python over there
@@ -164,7 +191,11 @@ def bare(directory: Path) -> None:
 def test_the_first_python_that_will_do(tmp_path: Path, place: str) -> None:
     """An old python3 and a shim for nothing are passed over; the session's input is still whole then."""
     bare(tmp_path)
-    for name, text in (("python3", "exit 1"), ("python3.12", "exit 127"), (place, f'exec {sys.executable} "$@"')):
+    for name, text in (
+        ("python3", "exit 1"),
+        ("python3.12", "exit 127"),
+        (place, f'exec {sys.executable} "$@"'),
+    ):
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
     if place != "python3":
@@ -179,7 +210,9 @@ def test_the_first_python_that_will_do(tmp_path: Path, place: str) -> None:
         return said
 
     if place == "python3" or not Path("/usr/libexec/platform-python").exists():
-        assert asyncio.run(hello())["python"].startswith(f"{sys.version_info[0]}.{sys.version_info[1]}.")
+        assert asyncio.run(hello())["python"].startswith(
+            f"{sys.version_info[0]}.{sys.version_info[1]}."
+        )
 
 
 def test_no_python_at_all(tmp_path: Path) -> None:
@@ -187,7 +220,12 @@ def test_no_python_at_all(tmp_path: Path) -> None:
     if any(Path(p).exists() for p in ("/usr/libexec/platform-python", "/usr/local/bin/python3")):
         pytest.skip("this host has one in a place that is looked at by its path")
     bare(tmp_path)
-    done = subprocess.run(["/bin/sh", "-c", remote_command()], env={"PATH": str(tmp_path)}, input=b"", capture_output=True)
+    done = subprocess.run(
+        ["/bin/sh", "-c", remote_command()],
+        env={"PATH": str(tmp_path)},
+        input=b"",
+        capture_output=True,
+    )
     assert done.returncode == 127
     assert NO_PYTHON in done.stderr.decode()
 
@@ -204,7 +242,11 @@ def test_another_version_is_refused(tmp_path: Path, said: dict[str, Any]) -> Non
 # ---- sessions that break
 def root_of(tmp_path: Path, names: list[str], **more: Any) -> SshRoot:
     """Agents on one host stand for as many hosts as there are names."""
-    root = SshRoot(options(tmp_path, **more), f"sessions-{os.getpid()}-{time.monotonic_ns()}", [(n, False) for n in names])
+    root = SshRoot(
+        options(tmp_path, **more),
+        f"sessions-{os.getpid()}-{time.monotonic_ns()}",
+        [(n, False) for n in names],
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mpi_collector.transport.ssh.root.same_host_key", lambda who: (id(who),))
         root.open({"benchmark": "host"})
@@ -258,7 +300,9 @@ def test_nobody_waits_for_an_agent_that_hangs(told: Path) -> None:
             with pytest.raises(SessionLost):
                 await first.request("wall", 0.2)
             for _ in range(8):  # more than may wait for it
-                with subprocess.Popen(["sh", "-c", remote_command()], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as there:
+                with subprocess.Popen(
+                    ["sh", "-c", remote_command()], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+                ) as there:
                     there.communicate(b"".join(words), timeout=20)
             await first.disconnect()  # the agent holds its output
         finally:
@@ -311,7 +355,10 @@ def test_an_answer_without_sense_is_that_hosts_failure(told: Path, tmp_path: Pat
     """Not the run's."""
     visits = Visits(options(tmp_path), "run", [("node1", False)])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mpi_collector.transport.ssh.remote.remote_command", lambda: f"printf '{_escaped(encode({'hello': VERSION}))}'; sleep 3")
+        patch.setattr(
+            "mpi_collector.transport.ssh.remote.remote_command",
+            lambda: f"printf '{_escaped(encode({'hello': VERSION}))}'; sleep 3",
+        )
         assert visits.check() == {}
     assert "no sense in its answer" in (visits.hosts[0].error or "")
 

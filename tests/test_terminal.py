@@ -20,11 +20,19 @@ FACTS = {"elapsed_s": 3725.4, "hosts": 4, "sampling": 3, "last_tick": 372, "miss
 
 
 def test_the_line() -> None:
-    assert status_line(FACTS) == "recording 1:02:05, 3 of 4 hosts sampling, tick 372, 2 missed, 1 marks"
-    assert status_line({**FACTS, "last_tick": -1, "marks": 0}) == "recording 1:02:05, 3 of 4 hosts sampling, no tick yet, 2 missed"
+    assert (
+        status_line(FACTS)
+        == "recording 1:02:05, 3 of 4 hosts sampling, tick 372, 2 missed, 1 marks"
+    )
+    assert (
+        status_line({**FACTS, "last_tick": -1, "marks": 0})
+        == "recording 1:02:05, 3 of 4 hosts sampling, no tick yet, 2 missed"
+    )
 
 
-def test_no_terminal_is_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_terminal_is_a_line_a_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     now = [1000.0]
     monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
     teller = Terminal()
@@ -40,7 +48,13 @@ def test_no_terminal_is_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys:
 def on_a_terminal(argv: list[str], seconds: float, meanwhile: list[str] | None = None) -> str:
     """What ``argv`` writes to a terminal until it is interrupted after ``seconds``; ``meanwhile`` is run after half of them."""
     master, slave = pty.openpty()
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=slave, env={**os.environ, "TERM": "xterm"})
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm"},
+    )
     os.close(slave)
     time.sleep(seconds / 2)
     if meanwhile:
@@ -65,7 +79,17 @@ def test_status_on_a_terminal(tmp_path: Path) -> None:
     """It replaces itself while the run is on, and is gone before the summary."""
     argv = [sys.executable, "-m", "mpi_collector", "--timeseries-interval", "0.2", "--results-dir", str(tmp_path),
             "--spool-dir", str(tmp_path)]  # fmt: skip
-    mark = [sys.executable, "-m", "mpi_collector", "mark", "here", "--results-dir", str(tmp_path), "--spool-dir", str(tmp_path)]
+    mark = [
+        sys.executable,
+        "-m",
+        "mpi_collector",
+        "mark",
+        "here",
+        "--results-dir",
+        str(tmp_path),
+        "--spool-dir",
+        str(tmp_path),
+    ]
     seen = on_a_terminal(argv, 7, mark)
     assert "1 marks" in seen
     assert re.search(r"recording 0:00:0\d, 1 of 1 hosts sampling, tick \d+, 0 missed", seen), seen
@@ -88,7 +112,13 @@ teller.progress("quick", 1, 2)
 teller.progress("quick", 2, 2)
 """
     master, slave = pty.openpty()
-    done = subprocess.run([sys.executable, "-c", program], stderr=slave, env={**os.environ, "TERM": "xterm"}, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm"},
+        check=True,
+        timeout=60,
+    )
     assert done.returncode == 0
     os.close(slave)
     seen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", os.read(master, 1 << 16).decode())

@@ -24,11 +24,28 @@ def test_world(name: str, count: int) -> None:
     mpi = find_mpi(name)
     if isinstance(mpi, str):
         pytest.skip(mpi)
-    probe = subprocess.run([mpi.python, "-c", "import pytest_mpi"], capture_output=True, timeout=60, check=False)
+    probe = subprocess.run(
+        [mpi.python, "-c", "import pytest_mpi"], capture_output=True, timeout=60, check=False
+    )
     if probe.returncode:
         pytest.skip(f"no pytest-mpi for {mpi.python}")
-    place = ["-np", str(count)] if mpi.hydra else ["--bind-to", "none", "--oversubscribe", "-np", str(count)]
-    words = ["-m", "mpi4py", "-m", "pytest", "--with-mpi", str(_INSIDE), "-x", "-q", "-p", "no:cacheprovider"]
+    place = (
+        ["-np", str(count)]
+        if mpi.hydra
+        else ["--bind-to", "none", "--oversubscribe", "-np", str(count)]
+    )
+    words = [
+        "-m",
+        "mpi4py",
+        "-m",
+        "pytest",
+        "--with-mpi",
+        str(_INSIDE),
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
     done = subprocess.run([mpi.mpirun, *place, mpi.python, *words], env=environment(), capture_output=True, text=True,
                           timeout=120, check=False)  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
@@ -57,5 +74,12 @@ def test_importing_the_transport_starts_no_mpi() -> None:
     if isinstance(mpi, str):
         pytest.skip(mpi)
     code = "import mpi_collector.transport.mpi as m; print(m.MPI.Is_initialized())"
-    done = subprocess.run([mpi.python, "-c", code], env=dict(os.environ), capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [mpi.python, "-c", code],
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     assert done.stdout == "False\n"

@@ -32,10 +32,22 @@ def test_the_laptop_tutorial(tmp_path: Path) -> None:
     work.mkdir()
     blocks = re.findall(r"^```sh\n(.*?)^```", TEXT, flags=re.M | re.S)
     assert len(blocks) >= 6
-    environ = {**os.environ, "PATH": f"{bin_dir}:{os.environ['PATH']}", "PYTHONPATH": str(Path(__file__).parents[1])}
+    environ = {
+        **os.environ,
+        "PATH": f"{bin_dir}:{os.environ['PATH']}",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
     said = ""
     for block in blocks:
-        done = subprocess.run(["sh", "-e", "-c", block], cwd=work, env=environ, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            ["sh", "-e", "-c", block],
+            cwd=work,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
         said += done.stdout
     assert "complete ['write', 'read']" in said or "partial ['write', 'read']" in said
@@ -48,9 +60,13 @@ def commands(page: Path) -> Iterator[list[str]]:
     """The words behind ``mpi_collector`` of every command that is set off on the page."""
     text = re.sub(r"\\\n\s*", " ", page.read_text())
     for line in re.findall(r"^(?:    |\t)(\S.*)$", text, flags=re.M):
-        if re.match(r"(mpi_collector|mpi-collector|mpirun|srun|docker|python -m mpi_collector)\s", line):
+        if re.match(
+            r"(mpi_collector|mpi-collector|mpirun|srun|docker|python -m mpi_collector)\s", line
+        ):
             words = shlex.split(line, comments=True)
-            at = next((n for n, w in enumerate(words) if w in ("mpi_collector", "mpi-collector")), None)
+            at = next(
+                (n for n, w in enumerate(words) if w in ("mpi_collector", "mpi-collector")), None
+            )
             if at is not None:
                 yield [w for w in words[at + 1 :] if not w.startswith("|")]
 
@@ -60,7 +76,9 @@ class Understood(Exception):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_command_lines_of_the_docs(page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_lines_of_the_docs(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Verbs and options are those that there are."""
     parse = argparse.ArgumentParser.parse_args
 
@@ -70,7 +88,14 @@ def test_command_lines_of_the_docs(page: Path, monkeypatch: pytest.MonkeyPatch, 
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
     found = list(commands(page))
-    assert found or page.stem not in {"README", "index", "analysis", "tutorial-slurm", "tutorial-mlpstorage", "tutorial-containers"}
+    assert found or page.stem not in {
+        "README",
+        "index",
+        "analysis",
+        "tutorial-slurm",
+        "tutorial-mlpstorage",
+        "tutorial-containers",
+    }
     for words in found:
         try:
             main(words)

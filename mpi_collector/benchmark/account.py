@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from mpi_collector.benchmark.collect import Collection
 
 #: ends of names; --max-tokens is none
-_SECRET = re.compile(r"(?i)(passw(or)?d|passphrase|secret|token|credentials?|(api|access|secret|private|account)[_-]?key)\Z")
+_SECRET = re.compile(
+    r"(?i)(passw(or)?d|passphrase|secret|token|credentials?|(api|access|secret|private|account)[_-]?key)\Z"
+)
 _USERINFO = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@\s]*@")
 
 
@@ -60,7 +62,13 @@ def discreet(command: Sequence[str] | None) -> list[str] | None:
         name, equals, value = word.partition("=")
         if equals and _SECRET.search(name) and not value.isdigit():
             out.append(f"{name}=***")
-        elif out and out[-1].startswith("-") and _SECRET.search(out[-1]) and not word.startswith("-") and not word.isdigit():
+        elif (
+            out
+            and out[-1].startswith("-")
+            and _SECRET.search(out[-1])
+            and not word.startswith("-")
+            and not word.isdigit()
+        ):
             out.append("***")
         else:
             out.append(_USERINFO.sub(r"\1***@", word))
@@ -82,7 +90,9 @@ def _marks(of: Collection, hosts: dict[str, HostState]) -> list[dict[str, Any]]:
     """All marks of the run in order: of its hosts, and of those that only see the results directory (wall clock)."""
     out = [dict(m, host=k) for k, h in hosts.items() for m in h.facts.get("marks", [])]
     for mark in marks.read(str(of.files.marks)):
-        out.append({"text": mark["text"], "edge": mark["edge"], "utc_ns": mark["wall_ns"], "host": None})
+        out.append(
+            {"text": mark["text"], "edge": mark["edge"], "utc_ns": mark["wall_ns"], "host": None}
+        )
     out += marks_of_run(places(of.files.directory, of.plan.command), of.root.epoch_ns)
     return sorted(out, key=lambda m: m["utc_ns"])
 
@@ -105,8 +115,15 @@ def suite_facts(run: Mapping[str, Any]) -> dict[str, Any]:
 def described(host: HostState) -> str:
     """A host that is ready, in a line."""
     ready = host.ready
-    bound = f"{host.clock_bound_ns / 1e3:.1f} us" if host.clock_bound_ns is not None else "not known"
-    absent = ", ".join(f"{name} {STATUS_NAMES[status]}" for name, status in ready.get("absent", {}).items()) or "nothing"
+    bound = (
+        f"{host.clock_bound_ns / 1e3:.1f} us" if host.clock_bound_ns is not None else "not known"
+    )
+    absent = (
+        ", ".join(
+            f"{name} {STATUS_NAMES[status]}" for name, status in ready.get("absent", {}).items()
+        )
+        or "nothing"
+    )
     return (f"{host.key}: {ready.get('columns')} columns, {ready.get('rows')} rows in {ready.get('spool') or 'plain memory'}, "
             f"clock bound {bound}, without {absent}")  # fmt: skip
 

@@ -12,7 +12,10 @@ from mpi_collector.benchmark.ending import Ending, LeaveNow, Signals
 
 def become(command: Sequence[str], say: Callable[[str], None]) -> int:
     """This process is COMMAND from here on; returns an exit code only where it cannot be started."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and what is ignored stays so
+    for number in (
+        signal.SIGPIPE,
+        signal.SIGXFSZ,
+    ):  # Python ignores them, and what is ignored stays so
         signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(command[0], list(command))

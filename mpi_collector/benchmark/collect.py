@@ -78,7 +78,9 @@ class Collection:
     def reserve(self) -> None:
         """Take the names of the run. ResultsError before anything starts."""
         name = secrets.token_hex(3)
-        self.files = reserve(self.plan.results_dir, self.plan.benchmark, {"pid": os.getpid(), "run": name})
+        self.files = reserve(
+            self.plan.results_dir, self.plan.benchmark, {"pid": os.getpid(), "run": name}
+        )
         self.run = f"{self.files.stem}-{name}"
         announce(self.files, {"run": self.run, "pid": os.getpid()})
 
@@ -118,7 +120,9 @@ class Collection:
         if why == "launcher":
             root.keep()
             release(self.files)
-            self.say(f"the launcher is gone; the recording is kept: mpi_collector recover {self.run}")
+            self.say(
+                f"the launcher is gone; the recording is kept: mpi_collector recover {self.run}"
+            )
             return 0
         return self.end(why, self._command)
 
@@ -129,7 +133,9 @@ class Collection:
         self._command = self._command or self._start_command()
         if self._command is None:
             return self.exit_code or FAILED
-        self._ending = self._ending or Ending(signals, None, self._command, (), False, False, lambda: None)
+        self._ending = self._ending or Ending(
+            signals, None, self._command, (), False, False, lambda: None
+        )
         self._ending.outlast()
         code = self._command.exit_code() or 0
         return INCOMPLETE if self.plan.strict and code == 0 else code
@@ -175,7 +181,9 @@ class Collection:
     def begin(self, root: RootLike, calm: Callable[[], None] = lambda: None) -> None:
         """Everybody ready and sampling. ``calm`` is called when somebody is about to."""
         self.root, self._opened = root, True
-        root.open({"benchmark": self.plan.benchmark, "version": __version__, "stem": self.files.stem})
+        root.open(
+            {"benchmark": self.plan.benchmark, "version": __version__, "stem": self.files.stem}
+        )
         self._announce()
         broken = {**self.unusable, **{h.key: h.error for h in root.hosts if h.error}}
         if broken and self.plan.strict and self.plan.usable_first:
@@ -200,16 +208,22 @@ class Collection:
         for name, other in {**self.aliases, **getattr(self.root, "aliases", {})}.items():
             self.say(f"warning: {name} is the same host as {other}: recorded once, as {other}")
         for rank in self.root.missing_ranks:
-            self.say(f"warning: rank {rank} sent no hello within {self.plan.sampling.start_timeout_s:g} s")
+            self.say(
+                f"warning: rank {rank} sent no hello within {self.plan.sampling.start_timeout_s:g} s"
+            )
         interval = self.plan.sampling.interval_s
         for host in hosts:
             self.teller.detail(described(host))
         good = sum(h.error is None for h in hosts)
         hosts_text = f"{good} host{'s' if good != 1 else ''}"
         if self.plan.skip_timeseries:
-            self.teller.inform(f"snapshots of {hosts_text} ({self.root.method}), no time series, run {self.run}")
+            self.teller.inform(
+                f"snapshots of {hosts_text} ({self.root.method}), no time series, run {self.run}"
+            )
             return
-        self.teller.inform(f"recording {hosts_text} every {interval:g} s ({self.root.method}), run {self.run}")
+        self.teller.inform(
+            f"recording {hosts_text} every {interval:g} s ({self.root.method}), run {self.run}"
+        )
         self.teller.inform(f"if this process dies: mpi_collector recover {self.run}")
 
     def _start_command(self) -> Command | None:
@@ -217,7 +231,9 @@ class Collection:
             return None
         pid = launcher_pid() if self.launch else None
         argv = users_command(self.plan.command, pid) if self.launch else self.plan.command
-        environ = users_environment(os.environ, read_environ(pid)) if self.launch else dict(os.environ)
+        environ = (
+            users_environment(os.environ, read_environ(pid)) if self.launch else dict(os.environ)
+        )
         self.command_argv = argv
         try:
             return Command(argv, {**environ, RUN_VARIABLE: self.run}, reads_nothing(pid))
@@ -230,7 +246,12 @@ class Collection:
         duration = self.plan.sampling.duration_ns
         end_ns = self.root.t0_ns + duration if duration else None  # only of a root on this host
         spool = Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop"
-        stdin = self.launch is not None and not self.plan.command and sys.stdin is not None and not sys.stdin.closed
+        stdin = (
+            self.launch is not None
+            and not self.plan.command
+            and sys.stdin is not None
+            and not sys.stdin.closed
+        )
         requests = [spool, self.files.stop_request]
         self._ending = Ending(signals, end_ns, command, requests, stdin, self.launch is not None,
                               self._turn, self.say)  # fmt: skip
@@ -240,7 +261,9 @@ class Collection:
         """About once a second."""
         if not self.plan.command:
             beside = Path(self.plan.sampling.spool_dir) / user_directory() / self.run
-            count = len(marks.read(str(self.files.marks))) + len(marks.read(marks.path_in(str(beside))))
+            count = len(marks.read(str(self.files.marks))) + len(
+                marks.read(marks.path_in(str(beside)))
+            )
             facts = {"elapsed_s": (mono_ns() - self.started_ns) * 1e-9, "marks": count}
             self.teller.status({**facts, **self.root.status()})
         return self.root.idle()
@@ -256,14 +279,18 @@ class Collection:
             keep = not self.plan.skip_timeseries
             json = keep and self._wants_json()
             sink = FileSink(self.files, json, keep)
-            self.root.gather(sink, lambda done, total: self.teller.progress("gathering", done, total), json)
+            self.root.gather(
+                sink, lambda done, total: self.teller.progress("gathering", done, total), json
+            )
             self.result = run_document(self, why, command)
             sink.finish(self.result, suite_facts(self.result))
         except OSError as e:
             if sink is not None:
                 sink.abandon()
             self.say(f"cannot write {self.files.directory}: {e.strerror or e}")
-            self.say(f"the recording is kept; save it with: mpi_collector recover {self.run} --results-dir DIR")
+            self.say(
+                f"the recording is kept; save it with: mpi_collector recover {self.run} --results-dir DIR"
+            )
             return False
         except LeaveNow:
             if sink is not None:
@@ -272,7 +299,9 @@ class Collection:
         return True
 
     def _end(self, saved: bool, command: Command | None) -> int:
-        with contextlib.suppress(OSError):  # no directory, or not ours: then there was no request either
+        with contextlib.suppress(
+            OSError
+        ):  # no directory, or not ours: then there was no request either
             (Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop").unlink()
         self.everybody = self.root.dismiss(saved)
         release(self.files)
@@ -280,7 +309,9 @@ class Collection:
             self._ending.outlast()  # the recording may have ended before COMMAND did
             self.exit_code = command.exit_code() or 0
         if saved and self.plan.report and not self.plan.skip_timeseries:
-            write_page(self.files.path("timeseries.npz"), self.files.path("report.html"), self.teller)
+            write_page(
+                self.files.path("timeseries.npz"), self.files.path("report.html"), self.teller
+            )
         incomplete = not saved or self.result["verdict"]["verdict"] != "complete"
         if self.exit_code == 0 and self.plan.strict and incomplete:
             return INCOMPLETE
@@ -291,10 +322,14 @@ class Collection:
             return self.plan.json == "always"
         rows = self.plan.sampling.max_samples
         hosts = [h for h in self.root.hosts if h.stopped]
-        values = sum(min(rows, h.stopped["samples"]) * int(h.ready["columns"]) for h in hosts if h.stopped)
+        values = sum(
+            min(rows, h.stopped["samples"]) * int(h.ready["columns"]) for h in hosts if h.stopped
+        )
         estimate = float(values * _JSON_BYTES_PER_VALUE)
         if estimate > _JSON_AUTO_BYTES:
-            self.say(f"the JSON would have about {estimate / 1e9:.1f} GB and is skipped; mpi_collector export makes it later")
+            self.say(
+                f"the JSON would have about {estimate / 1e9:.1f} GB and is skipped; mpi_collector export makes it later"
+            )
         return estimate <= _JSON_AUTO_BYTES
 
 

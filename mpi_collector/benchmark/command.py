@@ -22,10 +22,14 @@ class CommandError(Exception):
 class Command:
     """A running COMMAND. It has our stdin, unless there is ``no_input``, our stdout and stderr."""
 
-    def __init__(self, argv: Sequence[str], environ: dict[str, str], no_input: bool = False) -> None:
+    def __init__(
+        self, argv: Sequence[str], environ: dict[str, str], no_input: bool = False
+    ) -> None:
         try:
             stdin = subprocess.DEVNULL if no_input else None
-            self._process = subprocess.Popen(list(argv), env=environ, stdin=stdin, preexec_fn=users_limits())
+            self._process = subprocess.Popen(
+                list(argv), env=environ, stdin=stdin, preexec_fn=users_limits()
+            )
         except OSError as e:
             raise CommandError(argv[0], e) from e
 

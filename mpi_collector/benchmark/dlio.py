@@ -31,7 +31,11 @@ def marks_of_run(directories: Iterable[Path], since_ns: int) -> list[dict[str, A
     for directory in directories:
         for path in _statistics(directory):
             real = path.resolve()
-            if real not in seen and real.stat().st_mtime_ns >= since_ns and real.stat().st_size <= _SIZE_MAX:
+            if (
+                real not in seen
+                and real.stat().st_mtime_ns >= since_ns
+                and real.stat().st_size <= _SIZE_MAX
+            ):
                 seen.add(real)
                 out += marks_of_file(path)
     return out

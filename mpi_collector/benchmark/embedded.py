@@ -21,7 +21,9 @@ from mpi_collector.transport.recorder import NodeRecorder
 from mpi_collector.transport.root import Root
 
 _JSON = ("auto", "always", "never")
-_PATIENCE_S = 10.0  #: a rank with an exception waits so long for rank 0 to come to the end of the block, too
+_PATIENCE_S = (
+    10.0  #: a rank with an exception waits so long for rank 0 to come to the end of the block, too
+)
 _SAMPLERS: dict[str, type[NodeRecorder]] = {"process": SuiteChildRecorder, "thread": SuiteRecorder}
 
 
@@ -61,7 +63,9 @@ class EmbeddedRecorder:
             try:
                 (self._root or self._member).mark(made)
             except Exception as e:  # noqa: BLE001 - a mark that is lost is no reason for the program to fail
-                self._teller.say(f"warning: the mark {made['text']!r} is lost: {type(e).__name__}: {e}")
+                self._teller.say(
+                    f"warning: the mark {made['text']!r} is lost: {type(e).__name__}: {e}"
+                )
 
     @contextmanager
     def phase(self, text: str) -> Iterator[None]:
@@ -100,7 +104,9 @@ class EmbeddedRecorder:
         try:
             collection.reserve()
         except ResultsError as e:
-            self._finish(self._world is None or Root(self._plan.sampling, "", self._world).refuse(str(e)))
+            self._finish(
+                self._world is None or Root(self._plan.sampling, "", self._world).refuse(str(e))
+            )
             raise
         self._root = Root(self._plan.sampling, collection.run, self._world, None, self._class)
         try:
@@ -110,21 +116,28 @@ class EmbeddedRecorder:
             self._finish(collection.give_up(e))
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if not self._on:
             return
         self._on = False
         if self._member is not None:
             everybody = self._member.serve(("exit",), None if kind is None else _PATIENCE_S)
-            if not everybody and kind is not None:  # rank 0 may be waiting for what this one will never do
+            if (
+                not everybody and kind is not None
+            ):  # rank 0 may be waiting for what this one will never do
                 self._member.leave()
             self._finish(everybody)
             return
         collection = self._collection
         assert collection is not None
         try:
-            collection.end("the end of the block" if kind is None else f"an exception ({kind.__name__})")
+            collection.end(
+                "the end of the block" if kind is None else f"an exception ({kind.__name__})"
+            )
             everybody = collection.everybody
         except Exception as e:  # noqa: BLE001 - the program's own work is done, and is not to fail by ours
             everybody = collection.give_up(e)
@@ -171,4 +184,6 @@ def collect(
         interval_s=interval, max_samples=max_samples, when_full=when_full, sources=sources, spool_dir=spool_dir,
         rescue_dir=os.path.abspath(rescue_dir) if rescue_dir else None,
     )  # fmt: skip
-    return EmbeddedRecorder(CollectPlan(options, Path(os.fspath(results_dir)), json), comm, sampler, Teller(quiet))
+    return EmbeddedRecorder(
+        CollectPlan(options, Path(os.fspath(results_dir)), json), comm, sampler, Teller(quiet)
+    )

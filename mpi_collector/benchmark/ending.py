@@ -48,7 +48,11 @@ class Signals:
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         # started by nohup, or by a script that put us in the background: neither we nor COMMAND end with the terminal
         spared = {signal.SIGHUP, signal.SIGINT} if self._command else {signal.SIGHUP}
-        caught = [n for n in (*_SIGNALS, signal.SIGCHLD) if n not in spared or signal.getsignal(n) != signal.SIG_IGN]
+        caught = [
+            n
+            for n in (*_SIGNALS, signal.SIGCHLD)
+            if n not in spared or signal.getsignal(n) != signal.SIG_IGN
+        ]
         self._before = {n: signal.signal(n, self._note) for n in caught}
         return self
 
@@ -165,11 +169,17 @@ class Ending:
             return False
         self._pass_on(number)
         if self._handled == 1 and number == signal.SIGINT:
-            self.say("Ctrl-C: COMMAND has it; the recording is written when it ends. Once more to leave now")
+            self.say(
+                "Ctrl-C: COMMAND has it; the recording is written when it ends. Once more to leave now"
+            )
         return self._handled == 1
 
     def _pass_on(self, number: int) -> None:
-        if self.command is not None and forwardable(number) and not (number == signal.SIGINT and self.command.in_our_group()):
+        if (
+            self.command is not None
+            and forwardable(number)
+            and not (number == signal.SIGINT and self.command.in_our_group())
+        ):
             self.command.signal(number)
 
     def _look(self) -> str:

@@ -11,20 +11,50 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-RUN_VARIABLE = "MPI_COLLECTOR_RUN"  #: tells COMMAND, and what it starts, by which run it is recorded
+RUN_VARIABLE = (
+    "MPI_COLLECTOR_RUN"  #: tells COMMAND, and what it starts, by which run it is recorded
+)
 
 _LAUNCHERS = ("mpirun", "mpiexec", "prterun", "prted", "prte", "orterun", "orted", "hydra_pmi_proxy", "mpiexec.hydra",
               "hydra_bstrap_proxy", "slurmstepd", "srun", "palsd", "aprun")  # fmt: skip
-FAR_DAEMONS = ("prted", "orted", "hydra_pmi_proxy")  #: the topmost part of a launcher here: its head is on another host
-_PREFIXES = ("OMPI_", "OPAL_", "PMIX_", "PRTE_", "PMI_", "HYDRA_", "HYDI_", "MPI_LOCAL", "I_MPI_", "PALS_")
+FAR_DAEMONS = (
+    "prted",
+    "orted",
+    "hydra_pmi_proxy",
+)  #: the topmost part of a launcher here: its head is on another host
+_PREFIXES = (
+    "OMPI_",
+    "OPAL_",
+    "PMIX_",
+    "PRTE_",
+    "PMI_",
+    "HYDRA_",
+    "HYDI_",
+    "MPI_LOCAL",
+    "I_MPI_",
+    "PALS_",
+)
 _RESTORED = ("LD_LIBRARY_PATH", "FI_PROVIDER_PATH")
 _PREFIX = "OPAL_PREFIX"  #: a site's own setting, or made by the wrapper around a wheel's mpirun: another Open MPI fails by it
 #: Open MPI 5's mpirun gives these to itself before it becomes prterun: the user's only if its parent has them, too
-_WRAPPERS = ("OMPI_VERSION", "OMPI_TOOL_NAME", "OMPI_LIBDIR_LOC", "OMPI_MCA_PREFIXES", "PMIX_PREFIX", "PRTE_PREFIX", _PREFIX)
+_WRAPPERS = (
+    "OMPI_VERSION",
+    "OMPI_TOOL_NAME",
+    "OMPI_LIBDIR_LOC",
+    "OMPI_MCA_PREFIXES",
+    "PMIX_PREFIX",
+    "PRTE_PREFIX",
+    _PREFIX,
+)
 _WRAPPER_BYTES = 1 << 16
 _ALWAYS_KEPT = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
 #: what Open MPI 5 makes of its own options wherever it meets them
-_REWRITTEN = {"--mapby": "--map-by", "--bindto": "--bind-to", "--rankby": "--rank-by", "--machinefile": "--machinefile"}
+_REWRITTEN = {
+    "--mapby": "--map-by",
+    "--bindto": "--bind-to",
+    "--rankby": "--rank-by",
+    "--machinefile": "--machinefile",
+}
 
 
 def launcher_pid(start: int | None = None, proc: Path = Path("/proc")) -> int | None:
@@ -44,7 +74,9 @@ def launcher_pid(start: int | None = None, proc: Path = Path("/proc")) -> int | 
 
 def _is_launcher(name: str) -> bool:
     """By its name, which the kernel cuts; Debian's have an ending, as in mpirun.openmpi."""
-    return any(word == known[:15] for known in _LAUNCHERS for word in (name, name.partition(".")[0]))
+    return any(
+        word == known[:15] for known in _LAUNCHERS for word in (name, name.partition(".")[0])
+    )
 
 
 def _runs_launcher(proc_pid: Path) -> bool:
@@ -70,7 +102,9 @@ def reads_nothing(pid: int | None, proc: Path = Path("/proc")) -> bool:
         return False
 
 
-def users_environment(current: Mapping[str, str], launcher_environ: Mapping[str, str] | None) -> dict[str, str]:
+def users_environment(
+    current: Mapping[str, str], launcher_environ: Mapping[str, str] | None
+) -> dict[str, str]:
     """``current`` without what a launcher put there. ``launcher_environ``: the launcher's own, None if unknown."""
     out = {}
     theirs = launcher_environ or {}
@@ -93,7 +127,11 @@ def read_environ(pid: int | None, proc: Path = Path("/proc")) -> dict[str, str] 
     except OSError:
         return own
     before = _environ(parent, proc) or {}
-    return {k: v for k, v in own.items() if k not in _WRAPPERS or k in before or (k == _PREFIX and not _is_wrapped(v))}
+    return {
+        k: v
+        for k, v in own.items()
+        if k not in _WRAPPERS or k in before or (k == _PREFIX and not _is_wrapped(v))
+    }
 
 
 def _is_wrapped(prefix: str) -> bool:
@@ -119,7 +157,9 @@ def users_command(given: Sequence[str], pid: int | None, proc: Path = Path("/pro
     """``given`` as the user typed it: from the launcher's command line if that shows it, else known rewrites undone."""
     if pid is not None:
         try:
-            words = [os.fsdecode(w) for w in (proc / str(pid) / "cmdline").read_bytes().split(b"\0")[:-1]]
+            words = [
+                os.fsdecode(w) for w in (proc / str(pid) / "cmdline").read_bytes().split(b"\0")[:-1]
+            ]
         except OSError:
             words = []
         if "--" in words:

@@ -26,7 +26,11 @@ BENCHMARKS = {
     "vectordb": "vector_database",
 }  #: verb → the suite's name in files
 _MPI_BENCHMARKS = ("training", "checkpointing")
-_ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID")  #: where launchers start their daemons without ssh
+_ALLOCATIONS = (
+    "SLURM_JOB_ID",
+    "PBS_JOBID",
+    "LSB_JOBID",
+)  #: where launchers start their daemons without ssh
 
 
 @dataclass
@@ -71,7 +75,9 @@ def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], Any]) -> 
         found = find_launcher()
     except Exception as e:
         if asked == "mpi" or plan.mpi_bin:  # a mistake on the command line, not a site without MPI
-            raise TransportError(f"{'--transport mpi' if asked == 'mpi' else '--mpi-bin'}: {e}") from e
+            raise TransportError(
+                f"{'--transport mpi' if asked == 'mpi' else '--mpi-bin'}: {e}"
+            ) from e
         return Choice("ssh", f"no working MPI: {e}")
     unfit = found.unfit(plan.hosts)
     if unfit and asked == "mpi":
@@ -97,7 +103,11 @@ class Lifecycle:
                 return self._recorded(choice)
             except TransportError as e:
                 self.say(f"warning: {e}")
-                if isinstance(e, Unfit) or choice.transport != "mpi" or self.plan.transport != "auto":
+                if (
+                    isinstance(e, Unfit)
+                    or choice.transport != "mpi"
+                    or self.plan.transport != "auto"
+                ):
                     break
                 choice = Choice("ssh", "over MPI nothing came up")
         if self.plan.strict:
@@ -134,7 +144,13 @@ class Lifecycle:
             hosts = [(h.name, h.name in here) for h in self.plan.hosts]
             plan = self.plan
             return SshRoot(
-                options, run, hosts, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, self.teller.progress
+                options,
+                run,
+                hosts,
+                plan.ssh_username,
+                plan.ssh_fanout,
+                plan.ssh_timeout_s,
+                self.teller.progress,
             )
         return self._bridged(choice, collection)
 
@@ -142,7 +158,11 @@ class Lifecycle:
         from mpi_collector.transport.bridged import BridgedRoot
 
         collection.unusable, collection.aliases = unusable(self.plan, choice, self.teller.progress)
-        hosts = [h for h in self.plan.hosts if h.name not in {**collection.unusable, **collection.aliases}]
+        hosts = [
+            h
+            for h in self.plan.hosts
+            if h.name not in {**collection.unusable, **collection.aliases}
+        ]
         if not hosts:
             raise TransportError(f"no host is left: {listed(collection.unusable)}")
         self._temporary = tempfile.TemporaryDirectory(prefix="mpi_collector-")
@@ -163,9 +183,13 @@ def unusable(
     if not choice.launcher.profile.ssh_variable:  # it reaches hosts that nobody may log in to
         with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
             argv, environ = ranks_launch(plan, choice, plan.hosts, directory, question())
-            argv = [word for word in argv if word != "--unbuffered"]  # whole lines of one task after the other
+            argv = [
+                word for word in argv if word != "--unbuffered"
+            ]  # whole lines of one task after the other
             names = known_names(plan.hosts)
-            return check_by_launcher(argv, environ, names, plan.hosts, plan.sampling.start_timeout_s).broken, {}
+            return check_by_launcher(
+                argv, environ, names, plan.hosts, plan.sampling.start_timeout_s
+            ).broken, {}
     checked = to_check(plan, choice)
     found = check_ranks(checked, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, progress)
     own = " ".join(map(str, same_host_key(identity())))
@@ -187,7 +211,11 @@ def to_check(plan: LifecyclePlan, choice: Choice) -> list[HostSpec]:
 
 
 def ranks_launch(
-    plan: LifecyclePlan, choice: Choice, hosts: Sequence[HostSpec], directory: str, argv: Sequence[str] = ()
+    plan: LifecyclePlan,
+    choice: Choice,
+    hosts: Sequence[HostSpec],
+    directory: str,
+    argv: Sequence[str] = (),
 ) -> tuple[list[str], dict[str, str]]:
     """(words, environment) of the launch of one rank, or ``argv``, on each host; its host file goes into ``directory``."""
     from mpi_collector.transport.profiles import hostfile_text, launch_command
@@ -196,7 +224,9 @@ def ranks_launch(
     hostfile.write_text(hostfile_text(choice.launcher.profile, hosts))
     argv = argv or [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
     user = ["-l", plan.ssh_username] if plan.ssh_username else []
-    launch = launch_command(choice.launcher, hosts, argv, plan.mpi_params, hostfile, os.getuid() == 0, ssh_args=user)
+    launch = launch_command(
+        choice.launcher, hosts, argv, plan.mpi_params, hostfile, os.getuid() == 0, ssh_args=user
+    )
     return launch.argv, {**os.environ, **launch.environ_additions}
 
 

@@ -28,4 +28,6 @@ def write_page(recording: Path, page_path: Path, teller: Teller) -> None:
         with create(page_path) as f:
             f.write(text.encode("utf-8", "backslashreplace"))
     except Exception as e:  # noqa: BLE001 - the recording is safe, and the exit code is the job's
-        teller.say(f"no page: {type(e).__name__}: {e}; mpi_collector report {recording} tries again")
+        teller.say(
+            f"no page: {type(e).__name__}: {e}; mpi_collector report {recording} tries again"
+        )

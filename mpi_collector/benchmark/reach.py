@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mpi_collector.benchmark.lifecycle import Choice, LifecyclePlan, choose, known_names, ranks_launch, unusable
+from mpi_collector.benchmark.lifecycle import (
+    Choice,
+    LifecyclePlan,
+    choose,
+    known_names,
+    ranks_launch,
+    unusable,
+)
 from mpi_collector.benchmark.recover import Reach
 from mpi_collector.transport.base import TransportError
 from mpi_collector.transport.hosts import local_names
@@ -20,11 +27,15 @@ def chosen(plan: LifecyclePlan, allocation: bool) -> Choice:
     """ssh for hosts that were named; inside an ``allocation``, where nobody may log in, its launcher. TransportError."""
     from mpi_collector.transport.profiles import detect_launcher
 
-    return choose(plan, "training" if allocation else "recover", lambda: detect_launcher(plan.mpi_bin))
+    return choose(
+        plan, "training" if allocation else "recover", lambda: detect_launcher(plan.mpi_bin)
+    )
 
 
 @contextmanager
-def reached(plan: LifecyclePlan, choice: Choice, say: Callable[[str], None]) -> Iterator[tuple[Reach, Spools, dict[str, str]]]:
+def reached(
+    plan: LifecyclePlan, choice: Choice, say: Callable[[str], None]
+) -> Iterator[tuple[Reach, Spools, dict[str, str]]]:
     """(the way there, what lies there, hosts it does not lead to and why). TransportError."""
     run = f"recover-{secrets.token_hex(3)}"
     if choice.transport == "mpi":
@@ -48,7 +59,9 @@ def reached(plan: LifecyclePlan, choice: Choice, say: Callable[[str], None]) -> 
 
 
 @contextmanager
-def _over_mpi(plan: LifecyclePlan, choice: Choice, run: str) -> Iterator[tuple[Reach, Spools, dict[str, str]]]:
+def _over_mpi(
+    plan: LifecyclePlan, choice: Choice, run: str
+) -> Iterator[tuple[Reach, Spools, dict[str, str]]]:
     from mpi_collector.transport.bridged import BridgedSpools
 
     broken, aliases = unusable(plan, choice, lambda what, done, total: None)

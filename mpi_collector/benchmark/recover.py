@@ -90,7 +90,13 @@ class There:
         self.root.drop_adopted(self.host)
 
 
-def recover_run(run: str, found: Iterable[tuple[str, Any]], results_dir: Path, keep: bool, missing: Mapping[str, str]) -> int:
+def recover_run(
+    run: str,
+    found: Iterable[tuple[str, Any]],
+    results_dir: Path,
+    keep: bool,
+    missing: Mapping[str, str],
+) -> int:
     """Write the files of ``run`` and remove the spools that are in them. 0, or 2 when nothing could be recovered.
 
     ``found``: (key, what makes its Place) in order; of two with one key (a copy that --replicate made) the longer one
@@ -131,7 +137,9 @@ def _drop(place: Place) -> None:
         say(f"warning: a spool stays: {e}")
 
 
-def _write(run: str, places: Mapping[str, list[Place]], errors: dict[str, str], results_dir: Path) -> dict[str, Any]:
+def _write(
+    run: str, places: Mapping[str, list[Place]], errors: dict[str, str], results_dir: Path
+) -> dict[str, Any]:
     """The run's document; its ``hosts`` are those that are in the files."""
     document = run_document(run, {k: of_one[0].about for k, of_one in places.items()}, errors)
     files = reserve(results_dir, document["benchmark"], {"run": run})
@@ -143,7 +151,9 @@ def _write(run: str, places: Mapping[str, list[Place]], errors: dict[str, str], 
             if about is not None:
                 taken[key] = about
         document = run_document(run, taken, errors)
-        sink.finish(document, suite_facts({**document, "collection_method": "local"}))  # the suite knows no other word for it
+        sink.finish(
+            document, suite_facts({**document, "collection_method": "local"})
+        )  # the suite knows no other word for it
     except BaseException:
         sink.abandon()
         raise
@@ -154,12 +164,16 @@ def _write(run: str, places: Mapping[str, list[Place]], errors: dict[str, str], 
     return document
 
 
-def _take(key: str, places: list[Place], errors: dict[str, str], sink: Sink) -> dict[str, Any] | None:
+def _take(
+    key: str, places: list[Place], errors: dict[str, str], sink: Sink
+) -> dict[str, Any] | None:
     """What the first of ``places`` that can be read says of itself; None, and why in ``errors``, when none can."""
     for place in places:
         try:
             place.take(sink)
-        except RuntimeError as e:  # damaged, or a host that went away; FileSink has dropped what came of it
+        except (
+            RuntimeError
+        ) as e:  # damaged, or a host that went away; FileSink has dropped what came of it
             errors[key] = str(e)
             say(f"{key}: {e}")
         else:
@@ -168,7 +182,9 @@ def _take(key: str, places: list[Place], errors: dict[str, str], sink: Sink) -> 
     return None
 
 
-def run_document(run: str, about: Mapping[str, dict[str, Any]], errors: Mapping[str, str]) -> dict[str, Any]:
+def run_document(
+    run: str, about: Mapping[str, dict[str, Any]], errors: Mapping[str, str]
+) -> dict[str, Any]:
     """What a finished run would have said of itself, as far as the spools know."""
     first = next(iter(about.values()), None)
     if first is None:

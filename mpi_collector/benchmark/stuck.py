@@ -26,7 +26,9 @@ def leave_for_good(code: int, say: Callable[[str], None]) -> None:
     """End this process with ``code``; a child, detached from everything, sees to it that the launcher on this host ends."""
     launcher = launcher_pid()
     if launcher is not None and _name(launcher) in FAR_DAEMONS:
-        say(f"the launcher, on another host, may wait for the lost one for ever: Ctrl-C ends it. COMMAND's exit code: {code}")
+        say(
+            f"the launcher, on another host, may wait for the lost one for ever: Ctrl-C ends it. COMMAND's exit code: {code}"
+        )
         os._exit(code)
     if launcher is not None and os.fork() == 0:
         try:

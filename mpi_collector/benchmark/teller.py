@@ -22,7 +22,9 @@ def say(text: str) -> None:
 def reason(error: Exception) -> str:
     """An error in words for people: an OSError without its number."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+        return (
+            f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+        )
     return str(error)
 
 

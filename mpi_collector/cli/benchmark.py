@@ -12,11 +12,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mpi_collector.benchmark.alone import become
-from mpi_collector.benchmark.lifecycle import BENCHMARKS, Choice, Lifecycle, LifecyclePlan, choose, ranks_launch, to_check
+from mpi_collector.benchmark.lifecycle import (
+    BENCHMARKS,
+    Choice,
+    Lifecycle,
+    LifecyclePlan,
+    choose,
+    ranks_launch,
+    to_check,
+)
 from mpi_collector.benchmark.teller import reason, say
 from mpi_collector.cli.collect import split_command, tell
 from mpi_collector.cli.main import QuietParser
-from mpi_collector.cli.sampling import add_sampling_options, sampling_options, seconds, sessions, shell_words
+from mpi_collector.cli.sampling import (
+    add_sampling_options,
+    sampling_options,
+    seconds,
+    sessions,
+    shell_words,
+)
 from mpi_collector.cli.terminal import Terminal
 from mpi_collector.transport.base import TransportError
 from mpi_collector.transport.hosts import (
@@ -80,16 +94,63 @@ def _parse(verb: str, words: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("what", choices=("run", "datagen", "configview"), help="what to do")
     add_sampling_options(parser)
-    add("--hosts", "-s", nargs="+", default=None, metavar="HOST", help="names, node sets, addresses; commas or blanks")
-    add("--hostfile", type=Path, default=None, metavar="FILE", help="hosts from a file, any launcher's dialect")
-    add("--transport", choices=("auto", "mpi", "ssh", "local"), default="auto", help="how to reach the hosts (auto)")
-    add("--exec-type", choices=("mpi", "docker"), default="mpi", help="accepted for the suite; docker implies ssh")
+    add(
+        "--hosts",
+        "-s",
+        nargs="+",
+        default=None,
+        metavar="HOST",
+        help="names, node sets, addresses; commas or blanks",
+    )
+    add(
+        "--hostfile",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="hosts from a file, any launcher's dialect",
+    )
+    add(
+        "--transport",
+        choices=("auto", "mpi", "ssh", "local"),
+        default="auto",
+        help="how to reach the hosts (auto)",
+    )
+    add(
+        "--exec-type",
+        choices=("mpi", "docker"),
+        default="mpi",
+        help="accepted for the suite; docker implies ssh",
+    )
     add("--mpi-bin", default=None, metavar="PATH", help="launcher, or the directory that holds it")
-    add("--mpi-params", type=shell_words, default="", metavar="WORDS", help="further options for the collectors' launch")
-    add("--ssh-username", default=None, metavar="USER", help="user on the hosts (ssh's own configuration)")
-    add("--ssh-fanout", type=sessions, default=8, metavar="N", help="sessions started at a time (8)")
-    add("--ssh-timeout", type=seconds(0.1), default=30.0, metavar="S", help="wait for a host's agent (30)")
-    add("--what-if", "--dry-run", action="store_true", help="print what would be run, and run nothing")
+    add(
+        "--mpi-params",
+        type=shell_words,
+        default="",
+        metavar="WORDS",
+        help="further options for the collectors' launch",
+    )
+    add(
+        "--ssh-username",
+        default=None,
+        metavar="USER",
+        help="user on the hosts (ssh's own configuration)",
+    )
+    add(
+        "--ssh-fanout", type=sessions, default=8, metavar="N", help="sessions started at a time (8)"
+    )
+    add(
+        "--ssh-timeout",
+        type=seconds(0.1),
+        default=30.0,
+        metavar="S",
+        help="wait for a host's agent (30)",
+    )
+    add(
+        "--what-if",
+        "--dry-run",
+        action="store_true",
+        help="print what would be run, and run nothing",
+    )
     args = parser.parse_args(options)
     args.command = command
     if not command:
@@ -153,7 +214,9 @@ def _print_launch(plan: LifecyclePlan, choice: Choice) -> None:
         _print_sessions("checks", plan, looked_at, ranks_command())
     with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
         if not choice.launcher.profile.ssh_variable:
-            print(f"checks: {shlex.join(ranks_launch(plan, choice, plan.hosts, directory, question())[0])}")
+            print(
+                f"checks: {shlex.join(ranks_launch(plan, choice, plan.hosts, directory, question())[0])}"
+            )
         argv, environ = ranks_launch(plan, choice, plan.hosts, directory)
         for line in (Path(directory) / "hosts").read_text().splitlines():
             print(f"host file: {line}")
@@ -161,7 +224,9 @@ def _print_launch(plan: LifecyclePlan, choice: Choice) -> None:
     print(f"collectors: {shlex.join(['env', *(f'{k}={v}' for k, v in added.items()), *argv])}")
 
 
-def _print_sessions(what: str, plan: LifecyclePlan, hosts: Sequence[HostSpec], command: str) -> None:
+def _print_sessions(
+    what: str, plan: LifecyclePlan, hosts: Sequence[HostSpec], command: str
+) -> None:
     from mpi_collector.transport.sshargs import host_key_option, ssh_argv
 
     here = local_names([h.name for h in hosts])

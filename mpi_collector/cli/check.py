@@ -15,7 +15,9 @@ from mpi_collector.cli.sampling import seconds, sessions
 from mpi_collector.cli.terminal import Terminal
 
 _OFFSET_NS = 1_000_000_000
-_ROOM_BYTES = 16 << 20  #: half of what is free becomes the spool; less than this is not worth a file
+_ROOM_BYTES = (
+    16 << 20
+)  #: half of what is free becomes the spool; less than this is not worth a file
 _EPILOG = """\
 examples:
   mpi_collector check --hosts node[01-16]
@@ -25,7 +27,13 @@ examples:
 
 def main(words: Sequence[str]) -> int:
     """0 only when every host is fit; 1 when one is not; 2 for a mistake."""
-    from mpi_collector.transport.hosts import HostsError, from_scheduler, local_names, parse_hostfile, parse_hosts
+    from mpi_collector.transport.hosts import (
+        HostsError,
+        from_scheduler,
+        local_names,
+        parse_hostfile,
+        parse_hosts,
+    )
     from mpi_collector.transport.options import SamplingOptions
     from mpi_collector.transport.ssh import Visits
 
@@ -41,7 +49,15 @@ def main(words: Sequence[str]) -> int:
     here = local_names([h.name for h in hosts])
     names = [(h.name, h.name in here) for h in hosts]
     options, run = SamplingOptions(spool_dir=args.spool_dir), f"check-{secrets.token_hex(4)}"
-    root = Visits(options, run, names, args.ssh_username, args.ssh_fanout, args.ssh_timeout, Terminal().progress)
+    root = Visits(
+        options,
+        run,
+        names,
+        args.ssh_username,
+        args.ssh_fanout,
+        args.ssh_timeout,
+        Terminal().progress,
+    )
     found = root.check()
     rows = [(h.key, h.error, found.get(h.key)) for h in root.hosts]
     return _table(rows)
@@ -53,12 +69,27 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = QuietParser(prog="mpi_collector check", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     add = parser.add_argument
-    add("--hosts", "-s", nargs="+", default=None, metavar="HOST", help="names, node sets, addresses")
+    add(
+        "--hosts", "-s", nargs="+", default=None, metavar="HOST", help="names, node sets, addresses"
+    )
     add("--hostfile", type=Path, default=None, metavar="FILE", help="hosts from a file")
-    add("--spool-dir", default="/dev/shm", metavar="DIR", help="where the recording would be spooled (/dev/shm)")
+    add(
+        "--spool-dir",
+        default="/dev/shm",
+        metavar="DIR",
+        help="where the recording would be spooled (/dev/shm)",
+    )
     add("--ssh-username", default=None, metavar="USER", help="user on the hosts")
-    add("--ssh-fanout", type=sessions, default=8, metavar="N", help="sessions started at a time (8)")
-    add("--ssh-timeout", type=seconds(0.1), default=30.0, metavar="S", help="wait for a host's answer (30)")
+    add(
+        "--ssh-fanout", type=sessions, default=8, metavar="N", help="sessions started at a time (8)"
+    )
+    add(
+        "--ssh-timeout",
+        type=seconds(0.1),
+        default=30.0,
+        metavar="S",
+        help="wait for a host's answer (30)",
+    )
     args = parser.parse_args(words)
     if args.hosts and args.hostfile:
         parser.error("--hosts and --hostfile: give one of them")
@@ -90,7 +121,12 @@ def _table(rows: list[tuple[str, str | None, dict[str, Any] | None]]) -> int:
             free = "?" if doc["free_bytes"] is None else f"{doc['free_bytes'] / 1e6:.0f} MB"
             cells = [doc["python"], f"{off / 1e6:+.1f} ms", f"{doc['rtt_ns'] / 1e6:.2f} ms", free]
         bad += not fit
-        table.add_row(*(Text(harmless(c)) for c in (key, "ok" if fit else "FAILED", *cells, "; ".join(remarks))))
+        table.add_row(
+            *(
+                Text(harmless(c))
+                for c in (key, "ok" if fit else "FAILED", *cells, "; ".join(remarks))
+            )
+        )
     console.print(table)
     console.print(f"{len(rows) - bad} of {len(rows)} hosts are fit")
     return 1 if bad else 0

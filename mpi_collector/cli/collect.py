@@ -46,9 +46,22 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser = QuietParser(prog="mpi_collector collect", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     add_sampling_options(parser)
-    parser.add_argument("--duration", type=seconds(0.01), default=None, metavar="S", help="end after so many seconds")
-    parser.add_argument("--command-file", type=Path, metavar="FILE", help="COMMAND as one shell-quoted line of a file")
-    parser.add_argument("--bridge", action="store_true", help=argparse.SUPPRESS)  # rank 0 is told what to do
+    parser.add_argument(
+        "--duration",
+        type=seconds(0.01),
+        default=None,
+        metavar="S",
+        help="end after so many seconds",
+    )
+    parser.add_argument(
+        "--command-file",
+        type=Path,
+        metavar="FILE",
+        help="COMMAND as one shell-quoted line of a file",
+    )
+    parser.add_argument(
+        "--bridge", action="store_true", help=argparse.SUPPRESS
+    )  # rank 0 is told what to do
     args = parser.parse_args(options)
     if args.command_file is not None:
         if command:
@@ -56,7 +69,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         try:
             command = shlex.split(args.command_file.read_text(), comments=True)
         except (OSError, ValueError) as e:
-            parser.error(f"--command-file {args.command_file}: {e.strerror if isinstance(e, OSError) else e}")
+            parser.error(
+                f"--command-file {args.command_file}: {e.strerror if isinstance(e, OSError) else e}"
+            )
         if not command:
             parser.error(f"--command-file {args.command_file}: no command in it")
     elif "--" in words and not command:
@@ -155,7 +170,9 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
     if not collection.everybody:
         sys.stdout.flush()
         sys.stderr.flush()
-        leave_for_good(code, say)  # somebody is missing: Finalize would wait for them, and the launcher may
+        leave_for_good(
+            code, say
+        )  # somebody is missing: Finalize would wait for them, and the launcher may
     world.finish(True)
     return code
 

@@ -33,9 +33,17 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("b", type=Path, help="the one to hold against it")
     parser.add_argument("--align", default="start", metavar="MARK",
                         help="compare this phase only, or what comes after this moment (start: the whole runs)")  # fmt: skip
-    parser.add_argument("--fail-if", action="append", default=[], metavar="RULE", help="exit code 1 when it holds")
+    parser.add_argument(
+        "--fail-if", action="append", default=[], metavar="RULE", help="exit code 1 when it holds"
+    )
     parser.add_argument("--json", action="store_true", help="for scripts, on stdout")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a page with both on the same axes; never overwritten")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="a page with both on the same axes; never overwritten",
+    )
     args = parser.parse_args(words)
     from mpi_collector.output.suite import open_recording
     from mpi_collector.report.compare import aligned, broken, compare, lines, parse_rule, undecided
@@ -44,7 +52,11 @@ def main(words: Sequence[str]) -> int:
     try:
         rules = [parse_rule(text) for text in args.fail_if]
         with open_recording(args.a) as a, open_recording(args.b) as b:
-            pair = (a, b) if args.align == "start" else (aligned(a, args.align), aligned(b, args.align))
+            pair = (
+                (a, b)
+                if args.align == "start"
+                else (aligned(a, args.align), aligned(b, args.align))
+            )
             found = compare(*pair)
             if args.output is not None:
                 _write_page(pair, args.align, args.output)
@@ -57,7 +69,11 @@ def main(words: Sequence[str]) -> int:
     except (RecordingError, OSError, ValueError, KeyError) as e:
         say(str(e.args[0]) if isinstance(e, KeyError) else reason(e))
         return 2
-    print(json.dumps(found, indent=1, allow_nan=False) if args.json else harmless("\n".join(lines(found))))
+    print(
+        json.dumps(found, indent=1, allow_nan=False)
+        if args.json
+        else harmless("\n".join(lines(found)))
+    )
     held, open_ = broken(found, rules), undecided(found, rules)
     for text in (*held, *open_):
         say(text)

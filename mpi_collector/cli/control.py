@@ -41,12 +41,16 @@ def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, list[Path]]:
     alive: set[str] = set()
     for marker in sorted(results_dir.glob(f".mpi_collector_*{RUN_SUFFIX}")):
         try:
-            run = str(json.loads(marker.read_text())["run"]) if marker.is_file() else ""  # a pipe would keep us waiting
+            run = (
+                str(json.loads(marker.read_text())["run"]) if marker.is_file() else ""
+            )  # a pipe would keep us waiting
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         if not run:
             continue
-        found.setdefault(run, []).append(marker.with_name(marker.name[: -len(RUN_SUFFIX)] + ".stop"))
+        found.setdefault(run, []).append(
+            marker.with_name(marker.name[: -len(RUN_SUFFIX)] + ".stop")
+        )
         if held(marker):
             alive.add(run)
     base = spool_dir / user_directory()
@@ -63,21 +67,37 @@ def _one_run(args: argparse.Namespace) -> tuple[str, list[Path]] | None:
     """The run that is meant; None, and a word about it, when that is not clear."""
     found = find_runs(args.results_dir or _RESULTS, args.spool_dir)
     runs = {r: f for r, f in found.items() if r.startswith(args.run)}
-    if args.results_dir is not None:  # whose it is, if it is anybody's; a directory that is only seen elsewhere names none
-        runs = {r: f for r, f in runs.items() if any(w.parent == args.results_dir for w in f)} or runs
+    if (
+        args.results_dir is not None
+    ):  # whose it is, if it is anybody's; a directory that is only seen elsewhere names none
+        runs = {
+            r: f for r, f in runs.items() if any(w.parent == args.results_dir for w in f)
+        } or runs
     mine = os.environ.get(RUN_VARIABLE, "")
     if not args.run and mine in runs:  # we are inside its COMMAND
         runs = {mine: runs[mine]}
     if len(runs) != 1:
-        what = f"several runs match: {', '.join(runs)}; name one" if runs else "no such run; is --results-dir right?"
+        what = (
+            f"several runs match: {', '.join(runs)}; name one"
+            if runs
+            else "no such run; is --results-dir right?"
+        )
         say(what)
         return None
     return next(iter(runs.items()))
 
 
 def _add_directories(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results-dir", type=Path, default=None, metavar="DIR", help="where it writes to (./results)")
-    parser.add_argument("--spool-dir", type=Path, default=Path("/dev/shm"), metavar="DIR", help="where it spools to")
+    parser.add_argument(
+        "--results-dir",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="where it writes to (./results)",
+    )
+    parser.add_argument(
+        "--spool-dir", type=Path, default=Path("/dev/shm"), metavar="DIR", help="where it spools to"
+    )
 
 
 def stop(words: Sequence[str]) -> int:
@@ -107,10 +127,18 @@ def mark(words: Sequence[str]) -> int:
     parser = QuietParser(prog="mpi_collector mark", description="Mark a moment, or the begin or end of a phase, of a run.",
                          epilog=_MARK_EPILOG, allow_abbrev=False,
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("run", nargs="?", default="", help="name of the run, or its beginning; none: the only one")
+    parser.add_argument(
+        "run", nargs="?", default="", help="name of the run, or its beginning; none: the only one"
+    )
     parser.add_argument("text", help="what it is: up to 200 characters")
     edge = parser.add_mutually_exclusive_group()
-    edge.add_argument("--begin", dest="edge", action="store_const", const="begin", help="a phase of this name begins")
+    edge.add_argument(
+        "--begin",
+        dest="edge",
+        action="store_const",
+        const="begin",
+        help="a phase of this name begins",
+    )
     edge.add_argument("--end", dest="edge", action="store_const", const="end", help="it ends")
     _add_directories(parser)
     args = parser.parse_args(words)
@@ -122,7 +150,9 @@ def mark(words: Sequence[str]) -> int:
     if found is None:
         return 2
     beside = found[1][-1]  # the spool's directory, if this host has one
-    path = beside.with_name(marks.FILE_NAME) if beside.name == "stop" else beside.with_suffix(".marks")
+    path = (
+        beside.with_name(marks.FILE_NAME) if beside.name == "stop" else beside.with_suffix(".marks")
+    )
     try:
         marks.append(str(path), made)
     except OSError as e:

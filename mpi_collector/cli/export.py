@@ -22,12 +22,24 @@ def main(words: Sequence[str]) -> int:
     """0, or 2 when there is no readable recording, a library is missing, or the file exists already."""
     parser = QuietParser(prog="mpi_collector export", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("path", type=Path, nargs="?", default=Path("results"), help="recording, or a results directory")
+    parser.add_argument(
+        "path",
+        type=Path,
+        nargs="?",
+        default=Path("results"),
+        help="recording, or a results directory",
+    )
     parser.add_argument("--to", choices=tuple(_ENDINGS), required=True, help="the format")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="file or directory; never overwritten")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="file or directory; never overwritten"
+    )
     parser.add_argument("--hosts", nargs="+", metavar="HOST", help="these hosts only")
     shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--wide", action="store_true", help="a row per host and time, a column per value (the default)")
+    shape.add_argument(
+        "--wide",
+        action="store_true",
+        help="a row per host and time, a column per value (the default)",
+    )
     shape.add_argument("--tidy", action="store_true", help="a row per value")
     args = parser.parse_args(words)
     from mpi_collector.output.export import MissingLibrary, export
@@ -37,13 +49,19 @@ def main(words: Sequence[str]) -> int:
     target = args.output
     try:
         with open_recording(args.path) as recording:
-            stem = recording.path.name.removesuffix(".npz").removesuffix(".json").removesuffix("_timeseries")
+            stem = (
+                recording.path.name.removesuffix(".npz")
+                .removesuffix(".json")
+                .removesuffix("_timeseries")
+            )
             target = target or recording.path.parent
             if target.is_dir():
                 target = target / f"{stem}_{_ENDINGS[args.to]}"
             unknown = [h for h in args.hosts or () if h not in recording]
             if unknown:
-                parser.error(f"no host {', '.join(unknown)} in it; there are {', '.join(recording)}")
+                parser.error(
+                    f"no host {', '.join(unknown)} in it; there are {', '.join(recording)}"
+                )
             export(recording, args.to, target, args.hosts or list(recording), args.tidy)
     except FileExistsError:
         say(f"{target} exists already; choose another with -o")

@@ -42,7 +42,19 @@ class QuietParser(argparse.ArgumentParser):
 def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:
     from functools import partial
 
-    from mpi_collector.cli import benchmark, check, collect, compare, control, export, recover, report, snapshot, sources, summary
+    from mpi_collector.cli import (
+        benchmark,
+        check,
+        collect,
+        compare,
+        control,
+        export,
+        recover,
+        report,
+        snapshot,
+        sources,
+        summary,
+    )
 
     life_cycle = {verb: partial(benchmark.main, verb) for verb in _LIFE_CYCLE}
     own = {
@@ -98,7 +110,10 @@ def _run(words: list[str]) -> int:
         return verbs[words[0]](words[1:])
     if words and words[0] in ("-h", "--help", "help"):
         if speaks():
-            print(f"usage: mpi_collector [{'|'.join(verbs)}] [OPTIONS] [-- COMMAND ...]\n\n{_EPILOG}", end="")
+            print(
+                f"usage: mpi_collector [{'|'.join(verbs)}] [OPTIONS] [-- COMMAND ...]\n\n{_EPILOG}",
+                end="",
+            )
         return 0
     if words and words[0] == "--version":
         if speaks():

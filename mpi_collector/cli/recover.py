@@ -53,7 +53,9 @@ def main(words: Sequence[str]) -> int:
         plan, allocation = _plan(args)
         choice = chosen(plan, allocation)
         if choice.transport == "local":
-            return _act(args, {"": [s for place in plan.sampling.places for s in find(place)]}, {}, None)
+            return _act(
+                args, {"": [s for place in plan.sampling.places for s in find(place)]}, {}, None
+            )
         with reached(plan, choice, say) as (way, found, unreached):
             return _tell_and_act(args, found, unreached, way)
     except (HostsError, TransportError, OSError) as e:
@@ -61,7 +63,9 @@ def main(words: Sequence[str]) -> int:
         return 2
 
 
-def _tell_and_act(args: argparse.Namespace, found: Spools, unreached: dict[str, str], way: Reach) -> int:
+def _tell_and_act(
+    args: argparse.Namespace, found: Spools, unreached: dict[str, str], way: Reach
+) -> int:
     for host, why in unreached.items():
         say(f"warning: {host}: {why}")
     return _act(args, found, unreached, way)
@@ -70,7 +74,12 @@ def _tell_and_act(args: argparse.Namespace, found: Spools, unreached: dict[str, 
 def _plan(args: argparse.Namespace) -> tuple[LifecyclePlan, bool]:
     """What to look at and how; are its hosts those of an allocation?"""
     from mpi_collector.benchmark.lifecycle import LifecyclePlan
-    from mpi_collector.transport.hosts import HostsError, from_scheduler, parse_hostfile, parse_hosts
+    from mpi_collector.transport.hosts import (
+        HostsError,
+        from_scheduler,
+        parse_hostfile,
+        parse_hosts,
+    )
 
     allocation = None
     if args.hosts or args.hostfile:
@@ -79,7 +88,9 @@ def _plan(args: argparse.Namespace) -> tuple[LifecyclePlan, bool]:
         allocation = from_scheduler() if args.transport != "local" else None
         hosts = allocation[0] if allocation else []
         if not hosts and args.transport in ("mpi", "ssh"):
-            raise HostsError([f"--transport {args.transport}: to which hosts? --hosts or --hostfile names them"])
+            raise HostsError(
+                [f"--transport {args.transport}: to which hosts? --hosts or --hostfile names them"]
+            )
     plan = LifecyclePlan(
         _options(args), args.results_dir, hosts=hosts, transport=args.transport, mpi_bin=args.mpi_bin,
         mpi_params=args.mpi_params, ssh_username=args.ssh_username, ssh_timeout_s=args.ssh_timeout,
@@ -136,16 +147,42 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     add = parser.add_argument
     add("run", nargs="?", default="", help="name of the run, or its beginning; none: list the runs")
-    add("--hosts", "-s", action="extend", nargs="+", default=None, metavar="HOST", help="hosts to look on")
+    add(
+        "--hosts",
+        "-s",
+        action="extend",
+        nargs="+",
+        default=None,
+        metavar="HOST",
+        help="hosts to look on",
+    )
     add("--hostfile", type=Path, default=None, metavar="FILE", help="the same from a file")
     add("--transport", choices=("auto", "mpi", "ssh", "local"), default="auto",
         help="how to reach them (auto: ssh; the launcher inside an allocation whose hosts were not named)")  # fmt: skip
     add("--mpi-bin", default=None, metavar="PATH", help="launcher, or the directory that holds it")
-    add("--mpi-params", type=shell_words, default="", metavar="WORDS", help="further options for the launch")
+    add(
+        "--mpi-params",
+        type=shell_words,
+        default="",
+        metavar="WORDS",
+        help="further options for the launch",
+    )
     add("--ssh-username", default=None, metavar="USER", help="user on the hosts")
     add("--ssh-timeout", type=seconds(0.1), default=30.0, metavar="S", help="wait for a host (30)")
-    add("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where the files go")
-    add("--spool-dir", type=Path, default=Path("/dev/shm"), metavar="DIR", help="where the spools are")
+    add(
+        "--results-dir",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="where the files go",
+    )
+    add(
+        "--spool-dir",
+        type=Path,
+        default=Path("/dev/shm"),
+        metavar="DIR",
+        help="where the spools are",
+    )
     add("--rescue-dir", default=os.environ.get("MPI_COLLECTOR_RESCUE_DIR") or None, metavar="DIR",
         help="and where the run set its recording down (its --rescue-dir; MPI_COLLECTOR_RESCUE_DIR)")  # fmt: skip
     add("--keep", action="store_true", help="do not remove the spools")
@@ -168,14 +205,18 @@ def _is_run(word: str) -> bool:
     return len(parts) >= 3 and parts[-2].isdigit() and len(parts[-2]) == 8
 
 
-def _act(args: argparse.Namespace, found: Spools, errors: dict[str, str], root: Reach | None) -> int:
+def _act(
+    args: argparse.Namespace, found: Spools, errors: dict[str, str], root: Reach | None
+) -> int:
     """List, or recover every run that begins with what was asked for. ``found``: by host, "" for this one."""
     runs: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     seen = set()
     for host, spools in found.items():
         for spool in spools:
             file = tuple(spool[name] for name in ("dir", "run", "key", "bytes", "mtime"))
-            shared = spool["dir"] != str(args.spool_dir) and file in seen  # --rescue-dir on a file system of many hosts
+            shared = (
+                spool["dir"] != str(args.spool_dir) and file in seen
+            )  # --rescue-dir on a file system of many hosts
             seen.add(file)
             if spool["run"].startswith(args.run) and not shared:
                 runs.setdefault(spool["run"], []).append((host, spool))
@@ -183,7 +224,9 @@ def _act(args: argparse.Namespace, found: Spools, errors: dict[str, str], root: 
         for run, places in sorted(runs.items()):
             print(harmless(_listed(run, places)))
         if not runs:
-            say(f"no run left anything under {' or '.join(_options(args).places)} on {_where(root)}")
+            say(
+                f"no run left anything under {' or '.join(_options(args).places)} on {_where(root)}"
+            )
         return 0
     if not runs:
         say(f"no spool of {args.run} under {' or '.join(_options(args).places)} on {_where(root)}")
@@ -200,7 +243,11 @@ def _act(args: argparse.Namespace, found: Spools, errors: dict[str, str], root: 
             make = partial(There, root, host, spool["dir"], run, spool["key"]) if root is not None else partial(
                 Here, spool["dir"], run, spool["key"])  # fmt: skip
             sources.append((spool["key"], make))
-        without = {h: "no spool of this run" for h in found if root is not None and h not in {host for host, _ in places}}
+        without = {
+            h: "no spool of this run"
+            for h in found
+            if root is not None and h not in {host for host, _ in places}
+        }
         codes.append(recover_run(run, sources, args.results_dir, args.keep, {**errors, **without}))
     return max(codes)
 

@@ -26,8 +26,16 @@ def main(words: Sequence[str]) -> int:
     """0, or 2 when there is no readable recording, no Bokeh, or the file exists already."""
     parser = QuietParser(prog="mpi_collector report", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("path", type=Path, nargs="?", default=Path("results"), help="recording, or a results directory")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the page; never overwritten")
+    parser.add_argument(
+        "path",
+        type=Path,
+        nargs="?",
+        default=Path("results"),
+        help="recording, or a results directory",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="the page; never overwritten"
+    )
     args = parser.parse_args(words)
     from mpi_collector.output.files import create
     from mpi_collector.output.suite import open_recording

@@ -18,6 +18,7 @@ _DIRECTORIES_MAX = 16
 
 def seconds(low: float) -> type:
     """What reads a number of seconds, ``low`` or more."""
+
     def parse(text: str) -> float:
         value = float(text)
         if not low <= value < 1e9:
@@ -82,37 +83,90 @@ def _sources(text: str) -> str:
 def _page(text: str) -> str:
     # a type and no choices: those are not asked of a default, and this one comes from the environment
     if text not in ("auto", "never"):
-        raise argparse.ArgumentTypeError(f"{text[:60]!r} is neither auto nor never (MPI_COLLECTOR_REPORT is its default)")
+        raise argparse.ArgumentTypeError(
+            f"{text[:60]!r} is neither auto nor never (MPI_COLLECTOR_REPORT is its default)"
+        )
     return text
 
 
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     """The options that every way of recording has."""
     add = parser.add_argument
-    add("--timeseries-interval", type=seconds(0.01), default=10.0, metavar="S", help="seconds between samples (10)")
-    add("--max-timeseries-samples", type=_count, default=3600, metavar="N", help="rows of the array (3600)")
-    add("--when-full", choices=POLICIES, default="decimate", help="what a full array does (decimate: every other tick)")
+    add(
+        "--timeseries-interval",
+        type=seconds(0.01),
+        default=10.0,
+        metavar="S",
+        help="seconds between samples (10)",
+    )
+    add(
+        "--max-timeseries-samples",
+        type=_count,
+        default=3600,
+        metavar="N",
+        help="rows of the array (3600)",
+    )
+    add(
+        "--when-full",
+        choices=POLICIES,
+        default="decimate",
+        help="what a full array does (decimate: every other tick)",
+    )
     add("--sources", type=_sources, default="default", metavar="LIST",
         help="basic, default, all, or names with commas; processes:PATTERN (mpi_collector sources --help)")  # fmt: skip
     add("--skip-timeseries", action="store_true", help="snapshots at the start and the end only")
-    add("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="where the files go (./results)")
-    add("--json", choices=("auto", "always", "never"), default="auto", help="write the suite's JSON (auto: up to 2 GB)")
+    add(
+        "--results-dir",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="where the files go (./results)",
+    )
+    add(
+        "--json",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="write the suite's JSON (auto: up to 2 GB)",
+    )
     add("--report", type=_page, default=os.environ.get("MPI_COLLECTOR_REPORT") or "auto", metavar="{auto,never}",
         help="write the page when the report extra is installed (auto; MPI_COLLECTOR_REPORT)")  # fmt: skip
-    add("--spool-dir", default="/dev/shm", metavar="DIR", help="tmpfs for the recording while it is made (/dev/shm)")
+    add(
+        "--spool-dir",
+        default="/dev/shm",
+        metavar="DIR",
+        help="tmpfs for the recording while it is made (/dev/shm)",
+    )
     add("--max-spool-mb", type=_megabytes, default=None, metavar="MB",
         help="limit of the spools on each host, those of dead runs included (half of what is free)")  # fmt: skip
     add("--keep-spools", type=_bound, default=32, metavar="N",
         help="of dead runs that nobody recovered a host keeps the newest N; what goes is said, and over a day old (32, 0: all)"
         )  # fmt: skip
-    add("--keep-spool-days", type=_bound, default=30, metavar="D", help="and none that is older than D days (30, 0: for ever)")
+    add(
+        "--keep-spool-days",
+        type=_bound,
+        default=30,
+        metavar="D",
+        help="and none that is older than D days (30, 0: for ever)",
+    )
     add("--rescue-dir", default=os.environ.get("MPI_COLLECTOR_RESCUE_DIR") or None, metavar="DIR",
         help="where a host's process that loses its launcher sets its recording down once more, for sites that wipe /dev/shm "
              "at logout; recover --rescue-dir reads it (MPI_COLLECTOR_RESCUE_DIR, off)")  # fmt: skip
     add("--replicate", type=seconds(0.1), default=0.0, metavar="S",
         help="send new rows to rank 0 or the launcher every S seconds, for hosts that lose power (off)")  # fmt: skip
-    add("--start-timeout", type=seconds(0.1), default=30.0, metavar="S", help="wait for the hosts to be sampling (30)")
-    add("--gather-timeout", type=seconds(0.1), default=60.0, metavar="S", help="wait for a host's table at the end (60)")
+    add(
+        "--start-timeout",
+        type=seconds(0.1),
+        default=30.0,
+        metavar="S",
+        help="wait for the hosts to be sampling (30)",
+    )
+    add(
+        "--gather-timeout",
+        type=seconds(0.1),
+        default=60.0,
+        metavar="S",
+        help="wait for a host's table at the end (60)",
+    )
     add("--strict", action="store_true",
         help="exit 3 when the recording is incomplete though the job succeeded; of a benchmark verb also 2, before the job, "
              "when a host cannot be recorded")  # fmt: skip
@@ -121,7 +175,9 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:
-    skip = args.skip_timeseries  # a first and a last row of nothing, for the snapshots that come with them
+    skip = (
+        args.skip_timeseries
+    )  # a first and a last row of nothing, for the snapshots that come with them
     return SamplingOptions(
         interval_s=_ONLY_ONCE_S if skip else args.timeseries_interval,
         max_samples=args.max_timeseries_samples,
@@ -133,7 +189,9 @@ def sampling_options(args: argparse.Namespace) -> SamplingOptions:
         max_spool_mb=args.max_spool_mb,
         keep_spools=args.keep_spools,
         keep_spool_days=args.keep_spool_days,
-        rescue_dir=os.path.abspath(args.rescue_dir) if args.rescue_dir else None,  # an agent is somewhere else
+        rescue_dir=os.path.abspath(args.rescue_dir)
+        if args.rescue_dir
+        else None,  # an agent is somewhere else
         start_timeout_s=args.start_timeout,
         gather_timeout_s=args.gather_timeout,
         replicate_s=args.replicate,
@@ -161,7 +219,15 @@ def _place(part: str, value: bool) -> str | None:
         return None
     if os.path.isdir(part):
         return os.path.abspath(part)
-    if not part.startswith("/") or (os.path.isfile(part) and os.access(part, os.X_OK)):  # a program, or any word
+    if not part.startswith("/") or (
+        os.path.isfile(part) and os.access(part, os.X_OK)
+    ):  # a program, or any word
         return None
     above = os.path.dirname(os.path.normpath(part))
-    return above if os.path.isdir(above) and above != "/" else os.path.normpath(part) if value else None
+    return (
+        above
+        if os.path.isdir(above) and above != "/"
+        else os.path.normpath(part)
+        if value
+        else None
+    )

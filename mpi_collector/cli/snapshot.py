@@ -24,7 +24,13 @@ def main(words: Sequence[str]) -> int:
     parser = QuietParser(prog="mpi_collector snapshot", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--json", action="store_true", help="everything, as JSON on stdout")
-    parser.add_argument("--directory", action="append", default=[], metavar="DIR", help="tell of its file system, too")
+    parser.add_argument(
+        "--directory",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="tell of its file system, too",
+    )
     args = parser.parse_args(words)
     found = take(args.directory or ["."], full=args.json)
     if args.json:
@@ -50,15 +56,31 @@ def lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     ]  # fmt: skip
     for d in found["drives"] or []:
         size = f"{d['size_bytes'] / 1e9:.0f} GB" if d["size_bytes"] else "no medium"
-        out.append(("drive", f"{d['name']}: {size}, {d['bus']}, {d['model'] or 'no model'}, scheduler {d['scheduler']}"))
+        out.append(
+            (
+                "drive",
+                f"{d['name']}: {size}, {d['bus']}, {d['model'] or 'no model'}, scheduler {d['scheduler']}",
+            )
+        )
     for n in found["nics"] or []:
         if n["physical"]:
             speed = f"{n['speed_mbps'] / 1000:g} Gb/s" if n["speed_mbps"] else "speed not known"
-            out.append(("interface", f"{n['name']}: {n['kind']}, {speed}, {n['state']}, MTU {n['mtu_bytes']}"))
+            out.append(
+                (
+                    "interface",
+                    f"{n['name']}: {n['kind']}, {speed}, {n['state']}, MTU {n['mtu_bytes']}",
+                )
+            )
     for p in found["infiniband"] or []:
-        out.append(("port", f"{p['device']}/{p['port']}: {p['link_layer']}, {p['rate']}, {p['state']}"))
+        out.append(
+            ("port", f"{p['device']}/{p['port']}: {p['link_layer']}, {p['rate']}, {p['state']}")
+        )
     for d in found["directories"] or []:
-        room = f"{d['free_bytes'] / 1e9:.1f} of {d['size_bytes'] / 1e9:.1f} GB free" if d["size_bytes"] else d["error"]
+        room = (
+            f"{d['free_bytes'] / 1e9:.1f} of {d['size_bytes'] / 1e9:.1f} GB free"
+            if d["size_bytes"]
+            else d["error"]
+        )
         out.append(("directory", f"{d['path']}: {d['fs_type']} on {d['mount_point']}, {room}"))
     limit = (found["cgroup_limits"] or {}).get("memory_max_bytes")
     if limit is not None:

@@ -24,7 +24,9 @@ examples:
 
 options, here and in --sources:
 """
-_EPILOG += "".join(f"  {line.strip()}\n" for s in ALL if s.option_doc for line in s.option_doc.splitlines())
+_EPILOG += "".join(
+    f"  {line.strip()}\n" for s in ALL if s.option_doc for line in s.option_doc.splitlines()
+)
 _READS = 20
 _APART_S = 0.05  #: so that caches are not at their warmest
 
@@ -68,7 +70,14 @@ def about(source: Source) -> dict[str, Any]:
         if name in probe.absent:
             status = STATUS_NAMES[probe.absent[name]]
             fields = [_field(f) for f in source.fields]
-            return {**out, "status": status, "reason": probe.reasons[name], "cost_us": None, "columns": [], "fields": fields}
+            return {
+                **out,
+                "status": status,
+                "reason": probe.reasons[name],
+                "cost_us": None,
+                "columns": [],
+                "fields": fields,
+            }
         columns = [
             {**_field(f), "name": ".".join(part for part in (name, device, f.name) if part)}
             for table in probe.layout.tables if table.source == name
@@ -76,7 +85,13 @@ def about(source: Source) -> dict[str, Any]:
             for f in table.fields
         ]  # fmt: skip
         fields = [_field(f) for f in source.fields]
-        return {**out, "status": "ok", "cost_us": cost_us(probe), "columns": columns, "fields": fields}
+        return {
+            **out,
+            "status": "ok",
+            "cost_us": cost_us(probe),
+            "columns": columns,
+            "fields": fields,
+        }
     finally:
         probe.close()
 
@@ -105,7 +120,9 @@ def cost_us(probe: Probe) -> float:
 def _print(found: list[dict[str, Any]], columns: bool) -> None:
     for s in found:
         here = f"{s['cost_us']:6.0f} us" if s["cost_us"] is not None else f"{s['status']:>9}"
-        group = "basic" if "basic" in s["groups"] else "default" if "default" in s["groups"] else "all"
+        group = (
+            "basic" if "basic" in s["groups"] else "default" if "default" in s["groups"] else "all"
+        )
         every = f", every {s['every']}th tick" if s["every"] > 1 else ""
         budget = f", time budget {s['budget_us'] / 1000:g} ms a tick" if s["budget_us"] else ""
         print(f"{s['name']:11} {group:8} {here} {len(s['columns']):5} columns  {s['doc']}{every}")
@@ -115,6 +132,8 @@ def _print(found: list[dict[str, Any]], columns: bool) -> None:
             since = f", since Linux {s['since']}" if s["since"] else ""
             if s.get("reason"):
                 print(f"            {s['status']}: {s['reason']}")
-            print(f"            {s['file']}{since}{', needs privilege' if s['privileged'] else ''}{budget}")
+            print(
+                f"            {s['file']}{since}{', needs privilege' if s['privileged'] else ''}{budget}"
+            )
             for c in s["columns"] or s["fields"]:
                 print(f"    {c['name']:44} {c['unit']:12} {c['kind']:8} {c['doc']}")

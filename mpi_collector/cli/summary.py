@@ -18,7 +18,13 @@ def main(words: Sequence[str]) -> int:
     parser = QuietParser(prog="mpi_collector summary", description=__doc__, allow_abbrev=False,
                          epilog="examples:\n  mpi_collector summary results\n  mpi_collector summary run.npz --json",
                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("path", type=Path, nargs="?", default=Path("results"), help="recording, or a results directory")
+    parser.add_argument(
+        "path",
+        type=Path,
+        nargs="?",
+        default=Path("results"),
+        help="recording, or a results directory",
+    )
     parser.add_argument("--json", action="store_true", help="for scripts, on stdout")
     args = parser.parse_args(words)
     from mpi_collector.output.suite import open_recording
@@ -33,7 +39,9 @@ def main(words: Sequence[str]) -> int:
             else:
                 print_summary(recording, sys.stdout, most_hosts=None)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # "summary | head": nothing to complain about
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # "summary | head": nothing to complain about
     except (RecordingError, OSError) as e:
         say(reason(e))
         return 2

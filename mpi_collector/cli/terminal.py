@@ -55,8 +55,15 @@ class Terminal(Teller):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         if self._bar is None:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("hosts"))
-            self._bar = Progress(*columns, console=self._stderr(), transient=True, auto_refresh=False)
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("hosts"),
+            )
+            self._bar = Progress(
+                *columns, console=self._stderr(), transient=True, auto_refresh=False
+            )
             self._bar.add_task(what, total=total, completed=done)
             self._bar.start()
         self._bar.update(self._bar.task_ids[0], completed=done, refresh=True)
@@ -102,7 +109,10 @@ def status_line(facts: dict[str, Any]) -> str:
     """One line: elapsed, hosts, tick, missed ticks, marks."""
     minutes, seconds = divmod(int(facts["elapsed_s"]), 60)
     hours, minutes = divmod(minutes, 60)
-    parts = [f"recording {hours}:{minutes:02}:{seconds:02}", f"{facts['sampling']} of {facts['hosts']} hosts sampling"]
+    parts = [
+        f"recording {hours}:{minutes:02}:{seconds:02}",
+        f"{facts['sampling']} of {facts['hosts']} hosts sampling",
+    ]
     parts.append(f"tick {facts['last_tick']}" if facts["last_tick"] >= 0 else "no tick yet")
     parts.append(f"{facts['missed']} missed")
     if facts["marks"]:

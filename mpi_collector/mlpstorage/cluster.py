@@ -20,7 +20,12 @@ def memory(meminfo: Mapping[str, int]) -> dict[str, int]:
     """Bytes of what /proc/meminfo prints in kB; used = total - free - buffers - cached. A key that is missing is 0."""
     out = {ours: int(meminfo.get(name, 0)) * 1024 for ours, name in _MEMORY.items()}
     used = out["total"] - out["free"] - out["buffers"] - out["cached"]
-    return {"total": out.pop("total"), "available": out.pop("available"), "used": max(used, 0), **out}
+    return {
+        "total": out.pop("total"),
+        "available": out.pop("available"),
+        "used": max(used, 0),
+        **out,
+    }
 
 
 def host_information(snapshot: Mapping[str, Any], hostname: str | None = None) -> dict[str, Any]:
@@ -60,12 +65,19 @@ def cluster_information(
 ) -> dict[str, Any]:
     """``ClusterInformation`` as a dict. A host in ``errors`` is listed with its error and not counted in the totals."""
     hosts = [host_information(s, name) for name, s in snapshots.items()]
-    broken = [{"hostname": name, "error": why} for name, why in (errors or {}).items() if name not in snapshots]
+    broken = [
+        {"hostname": name, "error": why}
+        for name, why in (errors or {}).items()
+        if name not in snapshots
+    ]
     return {**summed(hosts, method, timestamp, extra_issues), "hosts": hosts + broken}
 
 
 def summed(
-    hosts: list[dict[str, Any]], method: str, timestamp: str | None = None, extra_issues: Iterable[str] = ()
+    hosts: list[dict[str, Any]],
+    method: str,
+    timestamp: str | None = None,
+    extra_issues: Iterable[str] = (),
 ) -> dict[str, Any]:
     """ClusterInformation without its hosts; of those, which all answered, their ``essence`` is enough."""
     out = totals(hosts, method, timestamp)

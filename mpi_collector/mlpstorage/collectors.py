@@ -74,7 +74,9 @@ class _Collector(ClusterCollectorInterface):
         """
         wanted = unique_hosts(hosts) or self._get_unique_hosts()
         limit = float(timeout or self.timeout)
-        options = SamplingOptions(interval_s=_MANY, max_samples=2, sources="none", start_timeout_s=limit)
+        options = SamplingOptions(
+            interval_s=_MANY, max_samples=2, sources="none", start_timeout_s=limit
+        )
         run = f"collect-{os.getpid()}-{secrets.token_hex(3)}"
         data: dict[str, Any] = {}
         try:
@@ -82,7 +84,9 @@ class _Collector(ClusterCollectorInterface):
         except Exception as e:  # noqa: BLE001 - the suite wants a result, whatever happened
             data = {h: {"hostname": h, "error": str(e)} for h in wanted}
         errors = [f"{h}: {d['error']}" for h, d in data.items() if "error" in d]
-        return CollectionResult(len(errors) < len(data) - len(errors), data, errors, self.method, _now())
+        return CollectionResult(
+            len(errors) < len(data) - len(errors), data, errors, self.method, _now()
+        )
 
     def _snapshots(self, wanted: list[str], options: SamplingOptions, run: str) -> dict[str, Any]:
         root = self._root(wanted, options, run)
@@ -124,7 +128,9 @@ class SSHClusterCollector(_Collector):
 
         here = local_names(hosts)
         pairs = [(h, h in here) for h in hosts]
-        return SshRoot(options, run, pairs, self.ssh_username, self.max_workers, options.start_timeout_s)
+        return SshRoot(
+            options, run, pairs, self.ssh_username, self.max_workers, options.start_timeout_s
+        )
 
 
 class MPIClusterCollector(_Collector):
@@ -175,10 +181,14 @@ class MPIClusterCollector(_Collector):
         as_root = self.allow_run_as_root or os.getuid() == 0
         launch = launch_command(found, specs, argv, (), self._hostfile, as_root)
         names = {h: h for h in hosts}
-        return BridgedRoot(options, run, launch.argv, names, {**os.environ, **launch.environ_additions})
+        return BridgedRoot(
+            options, run, launch.argv, names, {**os.environ, **launch.environ_additions}
+        )
 
 
-def validate_ssh_connectivity(hosts: Sequence[str], timeout: int = 5) -> dict[str, tuple[bool, str]]:
+def validate_ssh_connectivity(
+    hosts: Sequence[str], timeout: int = 5
+) -> dict[str, tuple[bool, str]]:
     """{host: (can it be reached, why not)} of all of them, at the same time. This host needs no ssh."""
     from mpi_collector.transport.hosts import HostSpec, local_names
     from mpi_collector.transport.preflight import check_reachable
@@ -187,5 +197,3 @@ def validate_ssh_connectivity(hosts: Sequence[str], timeout: int = 5) -> dict[st
     here = local_names(names)
     bad = check_reachable([HostSpec(h) for h in names if h not in here], None, 10, float(timeout))
     return {h: (h not in bad, bad.get(h, "")) for h in names}
-
-

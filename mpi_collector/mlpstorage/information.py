@@ -12,9 +12,16 @@ from mpi_collector.mlpstorage.models import HostInfo, issues_of
 class ClusterInformation:
     """All hosts of a run and their totals; those with an ``error`` are listed and not counted."""
 
-    def __init__(self, host_info_list: list[HostInfo], logger: Any = None, calculate_aggregated_info: bool = True) -> None:
+    def __init__(
+        self,
+        host_info_list: list[HostInfo],
+        logger: Any = None,
+        calculate_aggregated_info: bool = True,
+    ) -> None:
         self.host_info_list, self.logger = list(host_info_list), logger
-        self.total_memory_bytes = self.total_cores = self.min_memory_bytes = self.max_memory_bytes = 0
+        self.total_memory_bytes = self.total_cores = self.min_memory_bytes = (
+            self.max_memory_bytes
+        ) = 0
         self.num_hosts = sum(h.error is None for h in self.host_info_list)
         self.collection_method = "unknown"
         self.collection_timestamp: str | None = None
@@ -48,19 +55,29 @@ class ClusterInformation:
         return self.as_dict()
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any] | None, logger: Any = None) -> ClusterInformation | None:
+    def from_dict(
+        cls, data: Mapping[str, Any] | None, logger: Any = None
+    ) -> ClusterInformation | None:
         """None when there is none in ``data``. Keys of ours are kept."""
         if data is None or data.get("total_memory_bytes") is None:
             return None
-        out = cls([HostInfo.from_collected_data(h) for h in data.get("hosts", [])], logger, calculate_aggregated_info=False)
+        out = cls(
+            [HostInfo.from_collected_data(h) for h in data.get("hosts", [])],
+            logger,
+            calculate_aggregated_info=False,
+        )
         for name in _TOTALS:
             setattr(out, name, data.get(name, getattr(out, name)))
         out.host_consistency_issues = list(data.get("host_consistency_issues", []))
-        out.extra = {k: v for k, v in data.items() if k not in (*_TOTALS, "hosts", "host_consistency_issues")}
+        out.extra = {
+            k: v for k, v in data.items() if k not in (*_TOTALS, "hosts", "host_consistency_issues")
+        }
         return out
 
     @classmethod
-    def _from_collection(cls, collected: Mapping[str, Any], logger: Any, method: str) -> ClusterInformation:
+    def _from_collection(
+        cls, collected: Mapping[str, Any], logger: Any, method: str
+    ) -> ClusterInformation:
         about = collected.get("_metadata") or {}
         hosts = [_host(name, data) for name, data in collected.items() if not name.startswith("_")]
         out = cls(hosts, logger)
@@ -70,12 +87,16 @@ class ClusterInformation:
         return out
 
     @classmethod
-    def from_mpi_collection(cls, collected_data: Mapping[str, Any], logger: Any = None) -> ClusterInformation:
+    def from_mpi_collection(
+        cls, collected_data: Mapping[str, Any], logger: Any = None
+    ) -> ClusterInformation:
         """{hostname: collected data}, with ``_metadata`` beside them."""
         return cls._from_collection(collected_data, logger, "mpi")
 
     @classmethod
-    def from_ssh_collection(cls, collected_data: Mapping[str, Any], logger: Any = None) -> ClusterInformation:
+    def from_ssh_collection(
+        cls, collected_data: Mapping[str, Any], logger: Any = None
+    ) -> ClusterInformation:
         """The same, over ssh."""
         return cls._from_collection(collected_data, logger, "ssh")
 
@@ -102,17 +123,27 @@ class ClusterSnapshots:
 
     def as_dict(self) -> dict[str, Any]:
         end = self.end.as_dict() if self.end else None
-        return {"start": self.start.as_dict(), "end": end, "collection_method": self.collection_method}
+        return {
+            "start": self.start.as_dict(),
+            "end": end,
+            "collection_method": self.collection_method,
+        }
 
     to_dict = as_dict
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any] | None, logger: Any = None) -> ClusterSnapshots | None:
+    def from_dict(
+        cls, data: Mapping[str, Any] | None, logger: Any = None
+    ) -> ClusterSnapshots | None:
         """None when there is no start in ``data``."""
         start = ClusterInformation.from_dict((data or {}).get("start"), logger)
         if data is None or start is None:
             return None
-        return cls(start, ClusterInformation.from_dict(data.get("end"), logger), data.get("collection_method", "unknown"))
+        return cls(
+            start,
+            ClusterInformation.from_dict(data.get("end"), logger),
+            data.get("collection_method", "unknown"),
+        )
 
 
 @dataclass
@@ -136,7 +167,10 @@ class TimeSeriesSample:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TimeSeriesSample:
         names = {f.name for f in fields(cls)} - {"extra"}
-        return cls(**{k: v for k, v in data.items() if k in names}, extra={k: v for k, v in data.items() if k not in names})
+        return cls(
+            **{k: v for k, v in data.items() if k in names},
+            extra={k: v for k, v in data.items() if k not in names},
+        )
 
 
 @dataclass
@@ -155,14 +189,19 @@ class TimeSeriesData:
 
     def to_dict(self) -> dict[str, Any]:
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
-        own["samples_by_host"] = {h: [_sample(s) for s in samples] for h, samples in self.samples_by_host.items()}
+        own["samples_by_host"] = {
+            h: [_sample(s) for s in samples] for h, samples in self.samples_by_host.items()
+        }
         return {**own, **self.extra}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TimeSeriesData:
         names = {f.name for f in fields(cls)} - {"extra"}
         own = {k: v for k, v in data.items() if k in names}
-        own["samples_by_host"] = {h: [TimeSeriesSample.from_dict(s) for s in v] for h, v in data["samples_by_host"].items()}
+        own["samples_by_host"] = {
+            h: [TimeSeriesSample.from_dict(s) for s in v]
+            for h, v in data["samples_by_host"].items()
+        }
         return cls(**own, extra={k: v for k, v in data.items() if k not in names})
 
 

@@ -60,7 +60,12 @@ def parameters_of(command: Sequence[str]) -> dict[str, str]:
     for word in command:
         name, equals, value = word.partition("=")
         name = name.lstrip("+~")
-        if equals and name and not word.startswith("-") and all(c.isalnum() or c in "._" for c in name):
+        if (
+            equals
+            and name
+            and not word.startswith("-")
+            and all(c.isalnum() or c in "._" for c in name)
+        ):
             out[name] = value
     return out
 

@@ -184,7 +184,11 @@ class HostInfo:
     def from_dict(cls, hostname: str, data: Mapping[str, Any]) -> HostInfo:
         """A host of ``cluster_info.json``, or the suite's older ``memory_info``/``cpu_info``."""
         about = data.get("memory") or data.get("memory_info") or {}
-        kind = HostMemoryInfo.from_proc_meminfo_dict if "MemTotal" in about else HostMemoryInfo.from_dict
+        kind = (
+            HostMemoryInfo.from_proc_meminfo_dict
+            if "MemTotal" in about
+            else HostMemoryInfo.from_dict
+        )
         cpu = data.get("cpu") or data.get("cpu_info")
         extra = {k: v for k, v in data.items() if k not in (*cls._SUITE, "memory_info", "cpu_info")}
         if isinstance(cpu, Mapping):
@@ -193,8 +197,12 @@ class HostInfo:
             hostname=hostname,
             memory=kind(about),
             cpu=HostCPUInfo.from_dict(cpu) if cpu else None,
-            disks=None if data.get("disks") is None else [HostDiskInfo.from_dict(d) for d in data["disks"]],
-            network=None if data.get("network") is None else [HostNetworkInfo.from_dict(n) for n in data["network"]],
+            disks=None
+            if data.get("disks") is None
+            else [HostDiskInfo.from_dict(d) for d in data["disks"]],
+            network=None
+            if data.get("network") is None
+            else [HostNetworkInfo.from_dict(n) for n in data["network"]],
             system=HostSystemInfo.from_dict(data["system"]) if data.get("system") else None,
             collection_timestamp=data.get("collection_timestamp"),
             error=data.get("error"),
@@ -237,7 +245,9 @@ class HostInfo:
 
 def issues_of(hosts: list[HostInfo]) -> list[str]:
     """What differs between hosts that should be alike."""
-    full = [h.to_dict() for h in hosts if h.error is None and h.cpu is not None and h.system is not None]
+    full = [
+        h.to_dict() for h in hosts if h.error is None and h.cpu is not None and h.system is not None
+    ]
     return consistency_issues(full) if len(full) > 1 else []
 
 

@@ -61,7 +61,9 @@ def parse_proc_vmstat(content: str) -> dict[str, int]:
 
 def parse_proc_mounts(content: str) -> list[MountInfo]:
     """One object per mount; the two numbers at the end may be missing, as in an fstab."""
-    full = re.sub(r"(?m)^(\S+ \S+ \S+ \S+)( \d+)?\s*$", lambda m: f"{m[1]}{m[2] or ' 0'} 0", content)
+    full = re.sub(
+        r"(?m)^(\S+ \S+ \S+ \S+)( \d+)?\s*$", lambda m: f"{m[1]}{m[2] or ' 0'} 0", content
+    )
     return [MountInfo.from_dict(row) for row in proc.mounts(full)]
 
 

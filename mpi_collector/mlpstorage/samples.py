@@ -46,7 +46,10 @@ class SampleTemplates:
         loads: list[int] = []
         for table in self.layout.tables:
             if table.source in _DEVICE_LISTS:
-                objects = [self._object(table, d, present, picks, _DEVICE_LISTS[table.source]) for d in table.devices]
+                objects = [
+                    self._object(table, d, present, picks, _DEVICE_LISTS[table.source])
+                    for d in table.devices
+                ]
                 parts.append(f'"{table.source}": [{", ".join(o for o in objects if o)}]')
             elif table.source in ("vmstat", "meminfo", "loadavg"):
                 start = len(picks)
@@ -60,7 +63,9 @@ class SampleTemplates:
         return ", ".join(parts + ([cpu] if cpu else [])), picks, loads
 
     @staticmethod
-    def _object(table: Table, device: str, present: bytes, picks: list[int], name_key: str = "") -> str:
+    def _object(
+        table: Table, device: str, present: bytes, picks: list[int], name_key: str = ""
+    ) -> str:
         """One JSON object of the fields that are there; "" when none is."""
         cells = []
         for field in table.fields:
@@ -112,7 +117,11 @@ def encode_samples(rows: Rows, hostname: str) -> Iterator[bytes]:
     name = json.dumps(hostname)
     yield b"["
     for n, tick in enumerate(rows.ticks):
-        errors = {s: STATUS_NAMES[status[i][n]] for i, s in enumerate(sources) if status[i][n] not in _NO_ERROR}
+        errors = {
+            s: STATUS_NAMES[status[i][n]]
+            for i, s in enumerate(sources)
+            if status[i][n] not in _NO_ERROR
+        }
         head = f'{{"timestamp": "{utc_text(times[n])}", "hostname": {name}, "timestamp_ns": {times[n]}, "tick": {tick}'
         body = render(templates, rows.row(n))
         tail = f', "errors": {json.dumps(errors)}' if errors else ""

@@ -38,7 +38,12 @@ class _Series(TimeSeriesCollectorInterface):
         # one row is the stop's; so few that thinning out makes no sense keep the newest
         policy = "decimate" if self.max_samples >= 8 else "ring"
         rows = max(2, self.max_samples - 1)
-        return SamplingOptions(interval_s=self.interval_seconds, max_samples=rows, when_full=policy, sources="basic,stat")
+        return SamplingOptions(
+            interval_s=self.interval_seconds,
+            max_samples=rows,
+            when_full=policy,
+            sources="basic,stat",
+        )
 
     @property
     def is_running(self) -> bool:
@@ -62,7 +67,9 @@ class _Series(TimeSeriesCollectorInterface):
 class TimeSeriesCollector(_Series):
     """Samples this host. At most ``max_samples``; when there are more, every other one goes, never the end of the run."""
 
-    def __init__(self, interval_seconds: float = 10.0, max_samples: int = 3600, logger: Any = None) -> None:
+    def __init__(
+        self, interval_seconds: float = 10.0, max_samples: int = 3600, logger: Any = None
+    ) -> None:
         super().__init__(interval_seconds, max_samples, logger)
         self._recorder: Recorder | None = None
         self._samples: list[dict[str, Any]] = []
@@ -71,7 +78,9 @@ class TimeSeriesCollector(_Series):
         """Returns when the first sample has been taken."""
         self._begin()
         hostname = socket.gethostname()
-        self._recorder = Recorder(self._options(), self._run, hostname, {"benchmark": "series", "identity": identity()})
+        self._recorder = Recorder(
+            self._options(), self._run, hostname, {"benchmark": "series", "identity": identity()}
+        )
         self._recorder.prepare()
         self._recorder.own_clock()
         t0 = mono_ns() + _LEAD_NS
@@ -93,7 +102,9 @@ class TimeSeriesCollector(_Series):
         table = Table(self._recorder.spool.reader())
         if not table.grid or not len(table):
             return []
-        return list(json.loads(b"".join(encode_samples(table, socket.gethostname()))))[-self.max_samples :]
+        return list(json.loads(b"".join(encode_samples(table, socket.gethostname()))))[
+            -self.max_samples :
+        ]
 
     @property
     def samples(self) -> list[dict[str, Any]]:
@@ -161,7 +172,11 @@ class MultiHostTimeSeriesCollector(_Series):
         from mpi_collector.mlpstorage.collectors import unique_hosts
 
         self.hosts = unique_hosts(hosts)
-        self.ssh_username, self.ssh_timeout, self.max_workers = ssh_username, ssh_timeout, max_workers
+        self.ssh_username, self.ssh_timeout, self.max_workers = (
+            ssh_username,
+            ssh_timeout,
+            max_workers,
+        )
         self._by_host: dict[str, list[dict[str, Any]]] = {h: [] for h in self.hosts}
         self._root: Any = None
 
@@ -173,7 +188,14 @@ class MultiHostTimeSeriesCollector(_Series):
 
         here = local_names(self.hosts)
         hosts = [(h, h in here) for h in self.hosts]
-        self._root = SshRoot(self._options(), self._run, hosts, self.ssh_username, self.max_workers, float(self.ssh_timeout))
+        self._root = SshRoot(
+            self._options(),
+            self._run,
+            hosts,
+            self.ssh_username,
+            self.max_workers,
+            float(self.ssh_timeout),
+        )
         self._root.open({"benchmark": "series"})
         self._root.start()
         for host in self._root.hosts:
@@ -194,7 +216,9 @@ class MultiHostTimeSeriesCollector(_Series):
         for host in self._root.hosts:
             if not self._by_host[host.key]:
                 errors = {"ssh": host.error or "no samples"}
-                self._by_host[host.key] = [{"timestamp": now, "hostname": host.key, "errors": errors}]
+                self._by_host[host.key] = [
+                    {"timestamp": now, "hostname": host.key, "errors": errors}
+                ]
         self._root.dismiss(True)
         return self._by_host
 

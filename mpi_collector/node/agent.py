@@ -31,8 +31,7 @@ _PIECE = 4096  #: what is written at once: wherever poll says that there is room
 _FDS = array.array("i")
 
 
-def peer_uid(connection):
-    # type: (socket.socket) -> int
+def peer_uid(connection: "socket.socket") -> int:
     """Who is at the other end of a Unix socket."""
     return array.array("i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
 
@@ -40,37 +39,33 @@ def peer_uid(connection):
 class Agent:
     """Answers one request after the other. ``session``: (read fd, write fd) or None while nobody is connected."""
 
-    def __init__(self, listener=None, recorder_class=Recorder):
-        # type: (Any, Any) -> None
+    def __init__(self, listener: "Any" = None, recorder_class: "Any" = Recorder) -> None:
         self.listener, self.recorder_class = listener, recorder_class
-        self.recorder = None  # type: Any
-        self.session = None  # type: Any
+        self.recorder: "Any" = None
+        self.session: "Any" = None
         self.done = False
         self._decoder = Decoder()
-        self._members = []  # type: list
+        self._members: list = []
         self._heard_ns = mono_ns()
-        self._holder = None  # type: Any
+        self._holder: "Any" = None
         self._asked_to_end = False
         self._orphan_s = ORPHAN_S
         self._wake, self._waker = os.pipe()
 
-    def end_soon(self, *_signal):
-        # type: (*object) -> None
+    def end_soon(self, *_signal: object) -> None:
         """SIGTERM: a scheduler sends it to everybody, and the launcher may be about to fetch the table."""
         self._asked_to_end = True
         os.write(self._waker, b"x")
 
     # ---- connections
-    def attach(self, read_fd, write_fd, holder=None):
-        # type: (int, int, Any) -> None
+    def attach(self, read_fd: int, write_fd: int, holder: "Any" = None) -> None:
         """Talk over these from now on; ``holder``: the socket whose other end waits until we are through."""
         self._drop()
         self._heard_ns = mono_ns()
         self.session, self._holder, self._decoder = (read_fd, write_fd), holder, Decoder()
         self._send(self.hello())
 
-    def _drop(self):
-        # type: () -> None
+    def _drop(self) -> None:
         if self.session is not None:
             for fd in set(self.session):
                 os.close(fd)
@@ -80,18 +75,23 @@ class Agent:
             self._holder.close()
             self._holder = None
 
-    def serve(self, orphan_s=ORPHAN_S):
-        # type: (float) -> None
+    def serve(self, orphan_s: float = ORPHAN_S) -> None:
         """Until told to quit, or until nobody has been heard of for ``orphan_s``."""
         self._orphan_s = orphan_s
         while not self.done:
             if self.session is None and (self._asked_to_end or self.listener is None):
                 break
             listening = self.listener.fileno() if self.listener is not None else None
-            waiting = [f for f in (listening, self.session and self.session[0], self._wake) if f is not None]
+            waiting = [
+                f
+                for f in (listening, self.session and self.session[0], self._wake)
+                if f is not None
+            ]
             silent_s = (mono_ns() - self._heard_ns) * 1e-9
             # without a listener it is a pipe within this host, which closes when the other end dies
-            ready = readable(waiting, None if self.listener is None else max(0.0, orphan_s - silent_s))
+            ready = readable(
+                waiting, None if self.listener is None else max(0.0, orphan_s - silent_s)
+            )
             if not ready:
                 break
             if self._wake in ready:
@@ -104,8 +104,7 @@ class Agent:
         if self.recorder is not None:
             self.recorder.close()
 
-    def _accept(self):
-        # type: () -> None
+    def _accept(self) -> None:
         connection, _ = self.listener.accept()
         if peer_uid(connection) != os.getuid():  # an abstract socket has no file mode
             connection.close()
@@ -120,8 +119,7 @@ class Agent:
         else:
             connection.close()
 
-    def _read(self):
-        # type: () -> None
+    def _read(self) -> None:
         try:
             data = os.read(self.session[0], 1 << 16)
             if not data:
@@ -132,8 +130,7 @@ class Agent:
         except (OSError, FrameError):  # the session is over; a new one may come
             self._drop()
 
-    def _send(self, message, blob=b""):
-        # type: (dict, Any) -> None
+    def _send(self, message: dict, blob: "Any" = b"") -> None:
         if self.session is None:
             return
         data = memoryview(encode(message, blob))
@@ -144,8 +141,7 @@ class Agent:
         except OSError:
             self._drop()
 
-    def _wait_for_room(self):
-        # type: () -> None
+    def _wait_for_room(self) -> None:
         """OSError when nobody takes anything for as long as a silent session lives, or somebody else wants to talk to us."""
         if self.listener is None:  # a pipe within this host
             return
@@ -157,8 +153,7 @@ class Agent:
             raise OSError(errno.ETIMEDOUT, "nobody reads")
 
     # ---- requests
-    def hello(self):
-        # type: () -> dict
+    def hello(self) -> dict:
         """The first word of every session."""
         return {
             "hello": VERSION,
@@ -169,9 +164,8 @@ class Agent:
             "wall_ns": wall_ns(),
         }
 
-    def _answer(self, message, _blob):
-        # type: (dict, bytes) -> None
-        blob = b""  # type: Any
+    def _answer(self, message: dict, _blob: bytes) -> None:
+        blob: "Any" = b""
         try:
             answer = getattr(self, "do_" + str(message.get("do")))(message)
             if isinstance(answer, tuple):
@@ -180,96 +174,80 @@ class Agent:
             answer = {"error": "%s: %s" % (type(e).__name__, e)}
         self._send(dict(answer, id=message.get("id")), blob)
 
-    def do_beat(self, _message):
-        # type: (dict) -> dict
+    def do_beat(self, _message: dict) -> dict:
         """The launcher lives."""
         return {}
 
-    def do_echo(self, _message):
-        # type: (dict) -> dict
+    def do_echo(self, _message: dict) -> dict:
         return {"mono_ns": mono_ns()}
 
-    def do_wall(self, _message):
-        # type: (dict) -> dict
+    def do_wall(self, _message: dict) -> dict:
         return {"wall_ns": wall_ns()}
 
-    def do_check(self, message):
-        # type: (dict) -> dict
+    def do_check(self, message: dict) -> dict:
         """What `check` wants to know of a host."""
         return check_host(message["spool_dir"])
 
-    def do_spools(self, message):
-        # type: (dict) -> dict
+    def do_spools(self, message: dict) -> dict:
         """What dead runs left here."""
         return {"spools": [s for place in message["places"] for s in find(place)]}
 
-    def do_adopt(self, message):
-        # type: (dict) -> dict
+    def do_adopt(self, message: dict) -> dict:
         """Take one of them as if it had been recorded by this agent: pack, fetch and discard are about it then."""
         self._members, self.recorder = [], None  # the map of the one before holds its lock
         self.recorder = Salvaged(message["spool_dir"], message["run"], message["key"])
         return self.recorder.about()  # type: ignore[no-any-return]
 
-    def do_prepare(self, message):
-        # type: (dict) -> dict
+    def do_prepare(self, message: dict) -> dict:
         options = SamplingOptions.from_dict(message["options"])
         facts = dict(message["facts"], identity=identity())
         self.recorder = self.recorder_class(options, message["run"], message["key"], facts)
         return self.recorder.prepare()  # type: ignore[no-any-return]
 
-    def do_snapshot(self, _message):
-        # type: (dict) -> dict
+    def do_snapshot(self, _message: dict) -> dict:
         return {"snapshot": self.recorder.snapshot()}
 
-    def do_clock(self, message):
-        # type: (dict) -> dict
+    def do_clock(self, message: dict) -> dict:
         self.recorder.clock(message["mono_ns"], message["offset_ns"], message["bound_ns"])
         return {}
 
-    def do_start(self, message):
-        # type: (dict) -> dict
+    def do_start(self, message: dict) -> dict:
         self.recorder.start(message["t0_ns"], message["epoch_ns"], message["capacity"])
         return {}
 
-    def do_first(self, message):
-        # type: (dict) -> dict
+    def do_first(self, message: dict) -> dict:
         """Has the first sample been taken?"""
         sampler = self.recorder.sampler
         failure = sampler.failure
         taken = sampler.first_sample.is_set() and failure is None
         return {"sampling": taken, "failure": str(failure) if failure else None}
 
-    def do_status(self, _message):
-        # type: (dict) -> dict
+    def do_status(self, _message: dict) -> dict:
         sampler = self.recorder.sampler if self.recorder is not None else None
-        return {"taken": sampler.taken, "last_tick": sampler.last_tick} if sampler is not None else {}
+        return (
+            {"taken": sampler.taken, "last_tick": sampler.last_tick} if sampler is not None else {}
+        )
 
-    def do_mark(self, message):
-        # type: (dict) -> dict
+    def do_mark(self, message: dict) -> dict:
         self.recorder.mark(message["event"])
         return {}
 
-    def do_flush(self, _message):
-        # type: (dict) -> dict
+    def do_flush(self, _message: dict) -> dict:
         self.recorder.flush()
         return {}
 
-    def do_replicate(self, message):
-        # type: (dict) -> tuple
+    def do_replicate(self, message: dict) -> tuple:
         return self.recorder.replicate(message["got"])  # type: ignore[no-any-return]
 
-    def do_stop(self, _message):
-        # type: (dict) -> dict
+    def do_stop(self, _message: dict) -> dict:
         return self.recorder.stop()  # type: ignore[no-any-return]
 
-    def do_pack(self, message):
-        # type: (dict) -> dict
+    def do_pack(self, message: dict) -> dict:
         if not self._members:
             self._members = list(self.recorder.pack(bool(message.get("json"))))
         return {"facts": self.recorder.facts(), "heads": [m.head() for m in self._members]}
 
-    def do_fetch(self, message):
-        # type: (dict) -> tuple
+    def do_fetch(self, message: dict) -> tuple:
         """Bytes of a packed member from an offset on, so that a broken session does not start from the beginning."""
         member = self._members[message["member"]]
         if len(member.chunks) > 1:
@@ -277,13 +255,11 @@ class Agent:
         start = message["offset"]
         return {}, member.chunks[0][start : start + min(_CHUNK, message.get("size", _CHUNK))]
 
-    def do_discard(self, _message):
-        # type: (dict) -> dict
+    def do_discard(self, _message: dict) -> dict:
         self.recorder.discard()
         self.recorder = None
         return {}
 
-    def do_quit(self, _message):
-        # type: (dict) -> dict
+    def do_quit(self, _message: dict) -> dict:
         self.done = True
         return {}

@@ -14,14 +14,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def socket_name(run, key):
-    # type: (str, str) -> str
+def socket_name(run: str, key: str) -> str:
     """Abstract, so that no file is left: the spool is the agent's only file. Names the user, the run and the host."""
     return "\0%s/%s/%s" % (user_directory(), run, key)
 
 
-def main(run, key, orphan_s=ORPHAN_S):
-    # type: (str, str, float) -> None
+def main(run: str, key: str, orphan_s: float = ORPHAN_S) -> None:
     """What ssh runs: hand stdin and stdout to the agent of this run, which is started if there is none, and wait."""
     name = socket_name(run, key)
     connection = _connect(name)
@@ -39,12 +37,13 @@ def main(run, key, orphan_s=ORPHAN_S):
         raise SystemExit("the agent did not start")
     fds = array.array("i", [0, 1])
     connection.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
-    os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # the agent alone holds it now, and its end is the session's
+    os.dup2(
+        os.open(os.devnull, os.O_RDWR), 1
+    )  # the agent alone holds it now, and its end is the session's
     _until_over(connection)
 
 
-def _until_over(connection):
-    # type: (socket.socket) -> None
+def _until_over(connection: "socket.socket") -> None:
     """The agent has let go, or the session has ended: one that hangs is not waited for, or those who wait would pile up."""
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
@@ -52,8 +51,7 @@ def _until_over(connection):
     poll.poll()
 
 
-def _connect(name):
-    # type: (str) -> Any
+def _connect(name: str) -> "Any":
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.setblocking(False)  # one that hangs, and many that wait for it
@@ -67,8 +65,7 @@ def _connect(name):
     return connection
 
 
-def _fork_agent(listener, orphan_s):
-    # type: (Any, float) -> bool
+def _fork_agent(listener: "Any", orphan_s: float) -> bool:
     """True in the parent. The child becomes a daemon: no terminal, no parent, no open files but the listener's."""
     if os.fork():
         return True

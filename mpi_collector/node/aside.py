@@ -11,16 +11,14 @@ if TYPE_CHECKING:
 SLOW = 7  #: a status, as in decode.py
 _WAIT_NS = 20 * 10**6  #: for an answer
 _WAIT_MAX_NS = 100 * 10**6  #: for one of a source that was slower than that, but not by much
-_reading = set()  # type: set  # what the threads are at just now
+_reading: set = set()  # what the threads are at just now
 
 
-def within(seconds, call, what):
-    # type: (float, Callable, str) -> Any
+def within(seconds: float, call: "Callable", what: str) -> "Any":
     """What ``call`` returns or raises. TimeoutError, an OSError, when it takes longer; then its thread stays behind."""
-    answer = []  # type: list
+    answer: list = []
 
-    def work():
-        # type: () -> None
+    def work() -> None:
         _reading.add(answer_id)
         try:
             answer.append((call(), None))
@@ -50,31 +48,27 @@ class Aside:
     ``cost_ns``: what the reading took that has ended with the last ``read``, 0 when none has.
     """
 
-    def __init__(self, inner, start_s=3.0):
-        # type: (Any, float) -> None
+    def __init__(self, inner: "Any", start_s: float = 3.0) -> None:
         self._inner, self._start_s = inner, start_s
         self._wake, self._done = threading.Semaphore(0), threading.Event()
         self._buffer = bytearray()
-        self._result = 0  # type: Any
+        self._result: "Any" = 0
         self._took_ns = 0
         self.cost_ns = 0
         self._busy = False
         self._quit = False
-        self._thread = None  # type: Any
+        self._thread: "Any" = None
 
     @property
-    def capacity(self):
-        # type: () -> int
+    def capacity(self) -> int:
         return self._inner.capacity  # type: ignore[no-any-return]
 
-    def first(self):
-        # type: () -> bytes
+    def first(self) -> bytes:
         text = within(self._start_s, self._inner.first, "the first reading")
         self._buffer = bytearray(self.capacity)
         return text  # type: ignore[no-any-return]
 
-    def _work(self):
-        # type: () -> None
+    def _work(self) -> None:
         view = memoryview(self._buffer)
         while True:
             self._wake.acquire()
@@ -90,8 +84,7 @@ class Aside:
             self._took_ns = mono_ns() - began
             self._done.set()
 
-    def read(self, view):
-        # type: (memoryview) -> int
+    def read(self, view: memoryview) -> int:
         self.cost_ns = 0
         if self._busy and self._done.is_set():
             self._ended()
@@ -104,43 +97,44 @@ class Aside:
         self._ended()
         return self._answer(view)
 
-    def _ask(self):
-        # type: () -> None
+    def _ask(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="aside", daemon=True)
             self._thread.start()
         self._busy = True
         self._done.clear()
         self._wake.release()
-        wait_ns = _WAIT_NS if self._took_ns > _WAIT_MAX_NS else min(max(_WAIT_NS, 2 * self._took_ns), _WAIT_MAX_NS)
+        wait_ns = (
+            _WAIT_NS
+            if self._took_ns > _WAIT_MAX_NS
+            else min(max(_WAIT_NS, 2 * self._took_ns), _WAIT_MAX_NS)
+        )
         self._done.wait(wait_ns * 1e-9)
 
-    def _ended(self):
-        # type: () -> None
+    def _ended(self) -> None:
         self._busy = False
         self.cost_ns += self._took_ns
 
-    def _answer(self, view):
-        # type: (memoryview) -> int
+    def _answer(self, view: memoryview) -> int:
         if isinstance(self._result, Exception):
             raise self._result
         n = min(int(self._result), len(view))
         view[:n] = self._buffer[:n]
         return n
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self._quit = True
         self._wake.release()
-        if self._thread is not None and not (self._busy and not self._done.is_set()):  # what hangs keeps its files
+        if self._thread is not None and not (
+            self._busy and not self._done.is_set()
+        ):  # what hangs keeps its files
             self._thread.join(1)
             self._busy = False
         if not self._busy:
             self._inner.close()
 
 
-def hanging(patience_s=0.5):
-    # type: (float) -> bool
+def hanging(patience_s: float = 0.5) -> bool:
     """Is one of them in the kernel and does not come back? Such a process cannot end, not even by SIGKILL."""
     deadline = mono_ns() + int(patience_s * 1e9)
     while _reading and mono_ns() < deadline:

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from typing import Iterable
 
 
-def best_echo(echoes):
-    # type: (Iterable[tuple]) -> tuple
+def best_echo(echoes: "Iterable[tuple]") -> tuple:
     """(local time, offset to the root, bound), all ns, from (sent, root's answer, received) echoes: the shortest counts."""
     sent, root, received = min(echoes, key=lambda e: e[2] - e[0])
     middle = (sent + received) // 2
@@ -24,8 +23,7 @@ def best_echo(echoes):
 class Timeline:
     """``clocks``: (local ns, offset ns, bound ns) measurements, offset = local - root; at least one."""
 
-    def __init__(self, t0_root_ns, epoch_ns, clocks):
-        # type: (int, int, list) -> None
+    def __init__(self, t0_root_ns: int, epoch_ns: int, clocks: list) -> None:
         if not clocks:
             raise ValueError("no clock measurement")
         self.t0_root_ns, self.epoch_ns = t0_root_ns, epoch_ns
@@ -33,17 +31,17 @@ class Timeline:
         self._at = [c[0] for c in self.clocks]
 
     @classmethod
-    def from_events(cls, events):
-        # type: (list) -> Timeline
+    def from_events(cls, events: list) -> "Timeline":
         """From the event log of a spool. ValueError when it holds no grid or no clock measurement."""
         grids = [e for e in events if e["type"] == "grid"]
         if not grids:
             raise ValueError("sampling never started")
-        clocks = [(e["mono_ns"], e["offset_ns"], e["bound_ns"]) for e in events if e["type"] == "clock"]
+        clocks = [
+            (e["mono_ns"], e["offset_ns"], e["bound_ns"]) for e in events if e["type"] == "clock"
+        ]
         return cls(grids[0]["t0_ns"], grids[0]["epoch_ns"], clocks)
 
-    def offset_ns(self, mono_ns):
-        # type: (int) -> int
+    def offset_ns(self, mono_ns: int) -> int:
         """This node's clock minus the root's at local time ``mono_ns``, interpolated."""
         i = bisect_right(self._at, mono_ns)
         if i == 0:
@@ -54,8 +52,7 @@ class Timeline:
         b = self.clocks[i]
         return int(a[1] + (b[1] - a[1]) * (mono_ns - a[0]) // (b[0] - a[0]))
 
-    def bound_ns(self, mono_ns):
-        # type: (int) -> int
+    def bound_ns(self, mono_ns: int) -> int:
         """How far off ``offset_ns`` may be; grows with the distance from the nearest measurements."""
         if len(self.clocks) == 1 and self.clocks[0][2] == 0:
             return 0  # the root itself
@@ -63,7 +60,6 @@ class Timeline:
         near = self.clocks[max(i - 1, 0) : i + 1]
         return int(min(c[2] + abs(mono_ns - c[0]) * DRIFT_PPM // 1000000 for c in near))
 
-    def utc_ns(self, mono_ns):
-        # type: (int) -> int
+    def utc_ns(self, mono_ns: int) -> int:
         """UTC on the common time line, ns since the epoch."""
         return self.epoch_ns + mono_ns - self.offset_ns(mono_ns) - self.t0_root_ns

@@ -14,16 +14,13 @@ if hasattr(time, "monotonic_ns"):
     cpu_ns = time.process_time_ns
 else:  # Python 3.6: a double still resolves a nanosecond up to 100 days of uptime
 
-    def mono_ns():
-        # type: () -> int
+    def mono_ns() -> int:
         return int(time.monotonic() * 1e9)
 
-    def wall_ns():
-        # type: () -> int
+    def wall_ns() -> int:
         return int(time.time() * 1e9)
 
-    def cpu_ns():
-        # type: () -> int
+    def cpu_ns() -> int:
         return int(time.process_time() * 1e9)
 
 
@@ -31,14 +28,12 @@ if hasattr(os, "preadv"):
     preadv = os.preadv
 else:  # Python 3.6
 
-    def preadv(fd, buffers, offset, flags=0):  # type: ignore[misc]
-        # type: (int, list, int, int) -> int
+    def preadv(fd: int, buffers: list, offset: int, flags: int = 0) -> int:  # type: ignore[misc]
         os.lseek(fd, offset, os.SEEK_SET)
         return os.readv(fd, buffers)
 
 
-def readable(fds, timeout_s=None):
-    # type: (Any, Any) -> list
+def readable(fds: "Any", timeout_s: "Any" = None) -> list:
     """Those of ``fds`` that can be read without waiting; select itself takes no descriptor above 1023."""
     poll = select.poll()
     for fd in fds:

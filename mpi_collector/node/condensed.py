@@ -12,14 +12,12 @@ _CHUNK = 1 << 18
 class Condensed:
     """The file's text by way of ``condense``, as a source's own reader. OSError when it is not there."""
 
-    def __init__(self, root, path, condense):
-        # type: (str, str, Callable[[bytes], bytes]) -> None
+    def __init__(self, root: str, path: str, condense: "Callable[[bytes], bytes]") -> None:
         self._fd = os.open(os.path.join(root, path), os.O_RDONLY | os.O_CLOEXEC)
         self._condense = condense
 
-    def read(self):
-        # type: () -> bytes
-        chunks = []  # type: list
+    def read(self) -> bytes:
+        chunks: list = []
         at = 0
         while True:
             chunk = os.pread(self._fd, _CHUNK, at)
@@ -28,6 +26,5 @@ class Condensed:
             chunks.append(chunk)
             at += len(chunk)
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         os.close(self._fd)

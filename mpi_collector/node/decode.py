@@ -20,13 +20,22 @@ OK, ABSENT, DENIED, ERROR, TRUNCATED, MALFORMED, SKIPPED, SLOW = range(8)
 STATUS_NAMES = ("ok", "absent", "denied", "error", "truncated", "malformed", "skipped", "slow")
 
 COLLECTOR_FIELDS = (
-    Field("cpu_ns", "ns", "counter", "CPU time of the sampling process, user and system (CLOCK_PROCESS_CPUTIME_ID)"),
-    Field("rss_bytes", "bytes", "gauge", "resident memory of the sampling process (/proc/self/statm), now and then"),
+    Field(
+        "cpu_ns",
+        "ns",
+        "counter",
+        "CPU time of the sampling process, user and system (CLOCK_PROCESS_CPUTIME_ID)",
+    ),
+    Field(
+        "rss_bytes",
+        "bytes",
+        "gauge",
+        "resident memory of the sampling process (/proc/self/statm), now and then",
+    ),
 )
 
 
-def _getter(positions):
-    # type: (list) -> Callable[[list], tuple]
+def _getter(positions: list) -> "Callable[[list], tuple]":
     if len(positions) > 1:
         return itemgetter(*positions)
     if positions:
@@ -41,49 +50,59 @@ class Plan:
     ``runs``: (first column, last column + 1, first value, last value + 1) copies from the value list to the row.
     """
 
-    __slots__ = ("count", "label_at", "labels", "labels_of", "problems", "runs", "value_at", "values_of")
+    __slots__ = (
+        "count",
+        "label_at",
+        "labels",
+        "labels_of",
+        "problems",
+        "runs",
+        "value_at",
+        "values_of",
+    )
 
-    def __init__(self, tokens, label_at, value_at, columns, problems):
-        # type: (list, list, list, list, list) -> None
+    def __init__(
+        self, tokens: list, label_at: list, value_at: list, columns: list, problems: list
+    ) -> None:
         self.count = len(tokens)
         self.label_at, self.value_at = label_at, value_at
         self.labels_of, self.values_of = _getter(label_at), _getter(value_at)
         self.labels = self.labels_of(tokens)
         self.problems = problems
-        self.runs = []  # type: list
+        self.runs: list = []
         start = 0
         for i in range(1, len(columns) + 1):
             if i == len(columns) or columns[i] != columns[i - 1] + 1:
                 self.runs.append((columns[start], columns[i - 1] + 1, start, i))
                 start = i
 
-    def fits(self, tokens):
-        # type: (list) -> bool
+    def fits(self, tokens: list) -> bool:
         return len(tokens) == self.count and self.labels_of(tokens) == self.labels
 
 
 class SourceDecoder:
     """Decodes the texts of one source. ``on_event(dict)`` hears of new devices and of what found no room."""
 
-    def __init__(self, source, layout, on_event):
-        # type: (Any, Layout, Callable[[dict], object]) -> None
+    def __init__(
+        self, source: "Any", layout: "Layout", on_event: "Callable[[dict], object]"
+    ) -> None:
         self.source = source
         self.tables = {t.name: t for t in layout.tables if t.source == source.name}
-        self.plan = None  # type: Any
+        self.plan: "Any" = None
         self._on_event = on_event
-        self._lost = set()  # type: set
+        self._lost: set = set()
 
-    def decode(self, raw, row, tick):
-        # type: (bytes, Any, int) -> int
+    def decode(self, raw: bytes, row: "Any", tick: int) -> int:
         """Put the values of ``raw`` into ``row`` (a list of ints, MISSING where nothing is known). Returns a status."""
         return self.decode_text(self.source.prepare(raw), row, tick)
 
-    def decode_text(self, text, row, tick):
-        # type: (bytes, Any, int) -> int
+    def decode_text(self, text: bytes, row: "Any", tick: int) -> int:
         """The same for a text that is prepared already."""
         tokens = text.split()
         plan = self.plan
-        if plan is None or plan.problems or not plan.fits(tokens):  # what was no number may be one again
+        if (
+            plan is None or plan.problems or not plan.fits(tokens)
+        ):  # what was no number may be one again
             plan = self.replan(text, tokens, tick)
         try:
             values = list(map(int, plan.values_of(tokens)))
@@ -94,10 +113,11 @@ class SourceDecoder:
             row[first:last] = values[a:b]
         return MALFORMED if plan.problems or not (tokens or self.source.may_be_empty) else OK
 
-    def replan(self, text, tokens, tick):
-        # type: (bytes, list, int) -> Plan
+    def replan(self, text: bytes, tokens: list, tick: int) -> "Plan":
         roles, problems = self.source.scan(text)
-        label_at, value_at, columns = [], [], []  # type: list, list, list
+        label_at: list = []
+        value_at: list = []
+        columns: list = []
         for i, role in enumerate(roles):
             if role is LABEL:
                 label_at.append(i)
@@ -109,8 +129,7 @@ class SourceDecoder:
         self.plan = Plan(tokens, label_at, value_at, columns, problems)
         return self.plan  # type: ignore[no-any-return]
 
-    def _column(self, cell, tick):
-        # type: (Cell, int) -> Any
+    def _column(self, cell: "Cell", tick: int) -> "Any":
         table = self.tables.get(cell.table if cell.table or cell.device == "" else DEVICES)
         if table is None or cell.field not in table.field_at:
             return self._lose(cell, "field", cell.field, tick)
@@ -123,21 +142,27 @@ class SourceDecoder:
             )  # fmt: skip
         return table.column(cell.device, cell.field)
 
-    def _lose(self, cell, what, name, tick):
-        # type: (Cell, str, str, int) -> None
+    def _lose(self, cell: "Cell", what: str, name: str, tick: int) -> None:
         if (cell.table, what, name) not in self._lost:
             self._lost.add((cell.table, what, name))
-            self._on_event({"type": "lost", "source": self.source.name, "what": what, "name": name, "tick": tick})
+            self._on_event(
+                {
+                    "type": "lost",
+                    "source": self.source.name,
+                    "what": what,
+                    "name": name,
+                    "tick": tick,
+                }
+            )
 
 
 DEVICES = "devices"  #: name of a source's table of devices when the source gives it none
 
 
-def declare(source, raw):
-    # type: (Any, bytes) -> list
+def declare(source: "Any", raw: bytes) -> list:
     """The tables of a source from its first text: fields in declared order first, devices as they come."""
     roles, _problems = source.scan(source.prepare(raw))
-    seen = {}  # type: dict
+    seen: dict = {}
     for role in roles:
         if isinstance(role, Cell):
             key = role.table if role.table or role.device == "" else DEVICES
@@ -150,12 +175,19 @@ def declare(source, raw):
         order = [f.name for f in source.fields if f.name in fields]
         order += [name for name in fields if name not in order]
         spare = 0 if list(devices) == [""] else source.spare_slots(key, len(devices))
-        tables.append(Table(source.name, key, [source.field(key, n) for n in order], devices, len(devices) + spare))
+        tables.append(
+            Table(
+                source.name,
+                key,
+                [source.field(key, n) for n in order],
+                devices,
+                len(devices) + spare,
+            )
+        )
     return tables
 
 
-def make_layout(sources, raws):
-    # type: (list, list) -> Layout
+def make_layout(sources: list, raws: list) -> "Layout":
     """The layout for these sources, each with the first text that was read of it."""
     tables = [t for source, raw in zip(sources, raws) for t in declare(source, raw)]
     tables.append(Table("collector", "", list(COLLECTOR_FIELDS), [""], 1))
@@ -165,15 +197,15 @@ def make_layout(sources, raws):
 class RowDecoder:
     """Decodes all sources of a sample into one row of ``layout.width`` values."""
 
-    def __init__(self, sources, layout, on_event):
-        # type: (list, Layout, Callable[[dict], object]) -> None
+    def __init__(
+        self, sources: list, layout: "Layout", on_event: "Callable[[dict], object]"
+    ) -> None:
         self.layout = layout
         self.decoders = [SourceDecoder(s, layout, on_event) for s in sources]
         self._blank = [MISSING] * layout.width
         self._pack = struct.Struct("<%dq" % layout.width).pack
 
-    def decode(self, raws, tick):
-        # type: (list, int) -> tuple
+    def decode(self, raws: list, tick: int) -> tuple:
         """(row as a list of ints, [status per source]). ``raws``: bytes per source, or an int status for one not read."""
         row = self._blank[:]
         statuses = []
@@ -181,8 +213,7 @@ class RowDecoder:
             statuses.append(raw if isinstance(raw, int) else decoder.decode(raw, row, tick))
         return row, statuses
 
-    def to_bytes(self, row):
-        # type: (list) -> bytes
+    def to_bytes(self, row: list) -> bytes:
         """The row as little-endian int64; counters above 2^63 wrap modulo 2^64."""
         try:
             return self._pack(*row)
@@ -190,8 +221,7 @@ class RowDecoder:
             return self._pack(*[wrap(v) for v in row])
 
 
-def wrap(value):
-    # type: (int) -> int
+def wrap(value: int) -> int:
     """``value`` modulo 2^64 as a signed int64."""
     value &= 0xFFFFFFFFFFFFFFFF
     return value - (1 << 64) if value >> 63 else value

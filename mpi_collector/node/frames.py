@@ -24,8 +24,7 @@ class FrameError(Exception):
     """What came is no frame, is damaged, or is larger than any frame may be."""
 
 
-def encode(message, blob=b""):
-    # type: (dict, Any) -> bytes
+def encode(message: dict, blob: "Any" = b"") -> bytes:
     """One frame. FrameError when it would be too large for the other side."""
     body = json.dumps(message).encode()
     if len(body) > JSON_MAX or len(blob) > BLOB_MAX:
@@ -37,17 +36,15 @@ def encode(message, blob=b""):
 class Decoder:
     """Cuts a byte stream into frames. What comes before the first frame is noise, kept in ``noise`` for error messages."""
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self._buffer = bytearray()
         self._synced = False
         self.noise = b""
 
-    def feed(self, data):
-        # type: (bytes) -> list
+    def feed(self, data: bytes) -> list:
         """The (message, blob) pairs that are complete now. FrameError on damage; the stream is useless then."""
         self._buffer += data
-        out = []  # type: list
+        out: list = []
         while True:
             if not self._synced and not self._find_first():
                 return out
@@ -56,13 +53,11 @@ class Decoder:
                 return out
             out.append(frame)
 
-    def said(self):
-        # type: () -> bytes
+    def said(self) -> bytes:
         """The noise, with its last bytes, which might have been the beginning of a frame."""
         return self.noise if self._synced else self.noise + bytes(self._buffer)
 
-    def _find_first(self):
-        # type: () -> bool
+    def _find_first(self) -> bool:
         at = self._buffer.find(MAGIC)
         drop = at if at >= 0 else max(0, len(self._buffer) - len(MAGIC) + 1)
         self.noise += bytes(self._buffer[:drop])
@@ -72,8 +67,7 @@ class Decoder:
         self._synced = at >= 0
         return self._synced
 
-    def _next(self):
-        # type: () -> Any
+    def _next(self) -> "Any":
         while self._buffer[:1] == b"\n":
             del self._buffer[:1]
         if len(self._buffer) < _HEAD.size:

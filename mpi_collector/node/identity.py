@@ -13,8 +13,7 @@ _SIOCGIFADDR = 0x8915
 _TABLE_MOST = 4 << 20  #: a router has a million routes
 
 
-def _line(path):
-    # type: (str) -> Any
+def _line(path: str) -> "Any":
     try:
         with open(path, encoding="utf-8", errors="replace") as f:
             return f.readline().strip() or None
@@ -22,16 +21,14 @@ def _line(path):
         return None
 
 
-def _inode(path):
-    # type: (str) -> Any
+def _inode(path: str) -> "Any":
     try:
         return os.stat(path).st_ino
     except OSError:
         return None
 
 
-def addresses():
-    # type: () -> list
+def addresses() -> list:
     """IPv4 and IPv6 addresses of this host's interfaces, loopback left out (netdevice(7), /proc/net/fib_trie, if_inet6)."""
     import fcntl
 
@@ -39,20 +36,23 @@ def addresses():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         for _index, name in socket.if_nameindex():
             try:
-                answer = fcntl.ioctl(s.fileno(), _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+                answer = fcntl.ioctl(
+                    s.fileno(), _SIOCGIFADDR, struct.pack("256s", name.encode()[:15])
+                )
             except OSError:  # an interface without an IPv4 address
                 continue
             found.append(socket.inet_ntoa(answer[20:24]))
     try:
         with open("/proc/net/if_inet6", encoding="ascii") as f:
-            found += [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])) for line in f]
+            found += [
+                socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])) for line in f
+            ]
     except OSError:  # no IPv6
         pass
     return [a for a in dict.fromkeys(found) if not a.startswith("127.") and a != "::1"]
 
 
-def _secondary():
-    # type: () -> list
+def _secondary() -> list:
     """IPv4 addresses by the routing table: an interface has many, of which the ioctl tells the first."""
     try:
         with open("/proc/net/fib_trie", encoding="ascii") as f:
@@ -61,8 +61,7 @@ def _secondary():
         return []
 
 
-def identity():
-    # type: () -> dict
+def identity() -> dict:
     """Names, boot id, machine id, network namespace and addresses of this host; None where the system hides it."""
     return {
         "hostname": socket.gethostname(),
@@ -73,16 +72,14 @@ def identity():
     }
 
 
-def same_host_key(who):
-    # type: (dict) -> tuple
+def same_host_key(who: dict) -> tuple:
     """Equal for two processes exactly when they see the same host, as far as that can be known from inside."""
     return (who["hostname"], who["boot_id"], who["machine_id"], who["net_namespace"])
 
 
-def unique_keys(names):
-    # type: (list) -> list
+def unique_keys(names: list) -> list:
     """The names in order, with ``-2``, ``-3`` ... behind those that were there before."""
-    taken = set()  # type: set
+    taken: set = set()
     keys = []
     for name in names:
         key, n = name, 1

@@ -7,7 +7,7 @@ after field. A table of devices keeps spare slots for devices that appear while 
 
 from collections import namedtuple
 
-MISSING = -(2 ** 63)  #: a value that was not there; never 0
+MISSING = -(2**63)  #: a value that was not there; never 0
 STOP_TICK = -1  #: tick of the extra row taken at the stop
 
 Field = namedtuple("Field", "name unit kind doc")
@@ -23,8 +23,9 @@ class Table:
     ``devices``: names in slot order, ``slots`` (>= len(devices)) of them have room. ``base``: first column.
     """
 
-    def __init__(self, source, name, fields, devices, slots, base=0):
-        # type: (str, str, list, list, int, int) -> None
+    def __init__(
+        self, source: str, name: str, fields: list, devices: list, slots: int, base: int = 0
+    ) -> None:
         if len(devices) > slots:
             raise ValueError("%s: %d devices in %d slots" % (source, len(devices), slots))
         self.source, self.name, self.slots, self.base = source, name, slots, base
@@ -34,17 +35,14 @@ class Table:
         self.slot_of = {d: i for i, d in enumerate(self.devices)}
 
     @property
-    def width(self):
-        # type: () -> int
+    def width(self) -> int:
         return self.slots * len(self.fields)
 
-    def column(self, device, field):
-        # type: (str, str) -> int
+    def column(self, device: str, field: str) -> int:
         """Column of a metric; KeyError when the device has no slot or the field was not declared."""
         return self.base + self.slot_of[device] * len(self.fields) + self.field_at[field]
 
-    def add_device(self, device):
-        # type: (str) -> bool
+    def add_device(self, device: str) -> bool:
         """Give a new device a spare slot. False when none is left."""
         if len(self.devices) >= self.slots:
             return False
@@ -52,8 +50,7 @@ class Table:
         self.devices.append(device)
         return True
 
-    def to_dict(self):
-        # type: () -> dict
+    def to_dict(self) -> dict:
         return {
             "source": self.source,
             "table": self.name,
@@ -66,11 +63,10 @@ class Table:
 class Layout:
     """All tables of a row. ``sources``: names in reading order; ``width``: number of int64 values in a row."""
 
-    def __init__(self, sources, tables):
-        # type: (list, list) -> None
+    def __init__(self, sources: list, tables: list) -> None:
         self.sources = list(sources)
         self.tables = list(tables)
-        self.by_key = {}  # type: dict
+        self.by_key: dict = {}
         base = 0
         for table in self.tables:
             table.base = base
@@ -78,8 +74,7 @@ class Layout:
             self.by_key[(table.source, table.name)] = table
         self.width = base
 
-    def columns(self):
-        # type: () -> list
+    def columns(self) -> list:
         """A Column per value of a row; spare slots that nobody took have the device name ``None``."""
         out = []
         for t in self.tables:
@@ -87,19 +82,25 @@ class Layout:
                 device = t.devices[slot] if slot < len(t.devices) else None
                 for f in t.fields:
                     parts = (t.source, f.name) if device == "" else (t.source, str(device), f.name)
-                    out.append(Column(".".join(parts), f.unit, f.kind, t.source, t.name, device, f.name))
+                    out.append(
+                        Column(".".join(parts), f.unit, f.kind, t.source, t.name, device, f.name)
+                    )
         return out
 
-    def to_dict(self):
-        # type: () -> dict
+    def to_dict(self) -> dict:
         return {"sources": self.sources, "tables": [t.to_dict() for t in self.tables]}
 
     @classmethod
-    def from_dict(cls, doc):
-        # type: (dict) -> Layout
+    def from_dict(cls, doc: dict) -> "Layout":
         """The layout that ``to_dict`` wrote. ValueError, KeyError or TypeError when it is damaged."""
         tables = [
-            Table(t["source"], t["table"], [Field(*f) for f in t["fields"]], t["devices"], int(t["slots"]))
+            Table(
+                t["source"],
+                t["table"],
+                [Field(*f) for f in t["fields"]],
+                t["devices"],
+                int(t["slots"]),
+            )
             for t in doc["tables"]
         ]
         return cls(doc["sources"], tables)

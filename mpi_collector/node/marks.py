@@ -19,8 +19,7 @@ TEXT_MAX = 200
 _FILE_MAX = 1 << 20
 
 
-def make(text, edge="point"):
-    # type: (str, str) -> dict
+def make(text: str, edge: str = "point") -> dict:
     """A mark of this moment. ValueError for an edge that is none, or a text that is empty or too long."""
     text = "".join(c if c.isprintable() else " " for c in str(text)).strip()
     if edge not in EDGES:
@@ -30,13 +29,11 @@ def make(text, edge="point"):
     return {"type": "mark", "text": text, "edge": edge, "mono_ns": mono_ns(), "wall_ns": wall_ns()}
 
 
-def path_in(directory):
-    # type: (str) -> str
+def path_in(directory: str) -> str:
     return os.path.join(directory, FILE_NAME)
 
 
-def remove(directory):
-    # type: (str) -> None
+def remove(directory: str) -> None:
     """They are in the recording."""
     try:
         os.unlink(path_in(directory))
@@ -44,8 +41,7 @@ def remove(directory):
         pass
 
 
-def append(path, mark):
-    # type: (str, dict) -> None
+def append(path: str, mark: dict) -> None:
     """Add a line to the file of marks; several may do so at once. OSError when it cannot be written."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -54,11 +50,12 @@ def append(path, mark):
         os.close(fd)
 
 
-def read(path):
-    # type: (str) -> list
+def read(path: str) -> list:
     """The marks in a file, in its order; none when there is none. What is no mark is left out."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would keep us waiting
+        fd = os.open(
+            path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        )  # a pipe would keep us waiting
     except OSError:
         return []
     try:
@@ -70,8 +67,7 @@ def read(path):
     return [m for m in map(_parse, data.split(b"\n")) if m is not None]
 
 
-def _parse(line):
-    # type: (bytes) -> Any
+def _parse(line: bytes) -> "Any":
     try:
         mark = json.loads(line.decode())
         out = make(mark["text"], mark["edge"])

@@ -21,24 +21,25 @@ class SamplingOptions:
         "directories": (),
         "root": "/",
     }
-    interval_s = 10.0  # type: float
-    max_samples = 3600  # type: int
-    when_full = "decimate"  # type: str
-    sources = "default"  # type: str
-    duration_s = None  # type: float | None
-    spool_dir = "/dev/shm"  # type: str
-    max_spool_mb = None  # type: float | None
-    keep_spools = 32  # type: int  # dead runs on a host, 0: any number
-    keep_spool_days = 30.0  # type: float  # 0: for ever
-    rescue_dir = None  # type: str | None  # where what is left behind is set down once more, out of reach of a logout
-    start_timeout_s = 30.0  # type: float
-    gather_timeout_s = 60.0  # type: float
-    replicate_s = 0.0  # type: float  # how often rows are sent to the root; 0: only at the end
-    directories = ()  # type: tuple  # whose file systems the snapshots describe
-    root = "/"  # type: str
+    interval_s: float = 10.0
+    max_samples: int = 3600
+    when_full: str = "decimate"
+    sources: str = "default"
+    duration_s: "float | None" = None
+    spool_dir: str = "/dev/shm"
+    max_spool_mb: "float | None" = None
+    keep_spools: int = 32  # dead runs on a host, 0: any number
+    keep_spool_days: float = 30.0  # 0: for ever
+    rescue_dir: "str | None" = (
+        None  # where what is left behind is set down once more, out of reach of a logout
+    )
+    start_timeout_s: float = 30.0
+    gather_timeout_s: float = 60.0
+    replicate_s: float = 0.0  # how often rows are sent to the root; 0: only at the end
+    directories: tuple = ()  # whose file systems the snapshots describe
+    root: str = "/"
 
-    def __init__(self, **given):
-        # type: (**object) -> None
+    def __init__(self, **given: object) -> None:
         unknown = set(given) - set(self.DEFAULTS)
         if unknown:
             raise TypeError("unknown options: %s" % ", ".join(sorted(unknown)))
@@ -46,27 +47,22 @@ class SamplingOptions:
             setattr(self, name, given.get(name, default))
 
     @property
-    def interval_ns(self):
-        # type: () -> int
+    def interval_ns(self) -> int:
         return int(round(self.interval_s * 1e9))
 
     @property
-    def duration_ns(self):
-        # type: () -> int
+    def duration_ns(self) -> int:
         """0 when the run is open."""
         return int(round(self.duration_s * 1e9)) if self.duration_s is not None else 0
 
     @property
-    def places(self):
-        # type: () -> list
+    def places(self) -> list:
         """Where what a dead run left may lie."""
         return [self.spool_dir] + ([self.rescue_dir] if self.rescue_dir else [])
 
-    def to_dict(self):
-        # type: () -> dict
+    def to_dict(self) -> dict:
         return {name: getattr(self, name) for name in self.DEFAULTS}
 
     @classmethod
-    def from_dict(cls, doc):
-        # type: (dict) -> SamplingOptions
+    def from_dict(cls, doc: dict) -> "SamplingOptions":
         return cls(**doc)

@@ -30,11 +30,10 @@ class Member:
 
     __slots__ = ("chunks", "crc", "kind", "name", "packed", "size")
 
-    def __init__(self, kind, name, parts):
-        # type: (str, str, Iterable[bytes]) -> None
+    def __init__(self, kind: str, name: str, parts: "Iterable[bytes]") -> None:
         deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, -15)
         self.kind, self.name, self.crc, self.size = kind, name, 0, 0
-        self.chunks = []  # type: list
+        self.chunks: list = []
         for part in parts:
             self.crc = zlib.crc32(part, self.crc)
             self.size += len(part)
@@ -42,9 +41,14 @@ class Member:
         self.chunks.append(deflate.flush())
         self.packed = sum(map(len, self.chunks))
 
-    def head(self):
-        # type: () -> dict
-        return {"kind": self.kind, "name": self.name, "crc": self.crc, "size": self.size, "packed": self.packed}
+    def head(self) -> dict:
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "crc": self.crc,
+            "size": self.size,
+            "packed": self.packed,
+        }
 
 
 class Table:
@@ -54,19 +58,22 @@ class Table:
     The stop row is the last.
     """
 
-    def __init__(self, reader):
-        # type: (SpoolReader) -> None
+    def __init__(self, reader: "SpoolReader") -> None:
         self.reader, self.shape, self.layout = reader, reader.shape, reader.layout
         self.meta = dict(reader.meta)  #: what is known of the host; the root gets it with the table
         self.events = reader.events()
         name_slots(self.layout, self.events)
         # where they are, and only then what they are: every copy of the array is as large as the array
-        rows = {tick: reader.data[at + 16 : at + self.shape.row_size] for tick, at in reader.rows()}  # type: dict
-        decoder = None  # type: Any
+        rows: dict = {
+            tick: reader.data[at + 16 : at + self.shape.row_size] for tick, at in reader.rows()
+        }
+        decoder: "Any" = None
         for tick, at in reader.staged():
             if tick not in rows:
                 if decoder is None:
-                    decoder = RowDecoder([BY_NAME[s]() for s in self.layout.sources], self.layout, self.events.append)
+                    decoder = RowDecoder(
+                        [BY_NAME[s]() for s in self.layout.sources], self.layout, self.events.append
+                    )
                 rows[tick] = staged_row(reader.data, at, self.shape, decoder, tick)
         self.grid = next((e for e in self.events if e["type"] == "grid"), None)
         last = max(rows, default=STOP_TICK)
@@ -75,47 +82,41 @@ class Table:
             rows = {t: r for t, r in rows.items() if t == STOP_TICK or not t & mask}
         stop = rows.pop(STOP_TICK, None)
         self.ticks = sorted(rows) + ([STOP_TICK] if stop is not None else [])
-        ordered = [rows[t] for t in self.ticks if t != STOP_TICK] + ([stop] if stop is not None else [])
+        ordered = [rows[t] for t in self.ticks if t != STOP_TICK] + (
+            [stop] if stop is not None else []
+        )
         cut = self.shape.row_head - 16
         self.head_words = _int64(r[:cut] for r in ordered)
         self.values = _int64(r[cut:] for r in ordered)
 
-    def __len__(self):
-        # type: () -> int
+    def __len__(self) -> int:
         return len(self.ticks)
 
-    def head(self, field):
-        # type: (str) -> array
+    def head(self, field: str) -> "array":
         """One header word of every row, named as in ROW_FIELDS."""
         return self.head_words[ROW_FIELDS.index(field) - 2 :: self.shape.row_head // 8 - 2]
 
-    def source_head(self, source, field):
-        # type: (int, str) -> array
+    def source_head(self, source: int, field: str) -> "array":
         """One per-source header word of every row, named as in ROW_SOURCE_FIELDS."""
         at = len(ROW_FIELDS) - 2 + source * len(ROW_SOURCE_FIELDS) + ROW_SOURCE_FIELDS.index(field)
         return self.head_words[at :: self.shape.row_head // 8 - 2]
 
-    def column(self, index):
-        # type: (int) -> array
+    def column(self, index: int) -> "array":
         return self.values[index :: self.layout.width]
 
-    def row(self, n):
-        # type: (int) -> array
+    def row(self, n: int) -> "array":
         return self.values[n * self.layout.width : (n + 1) * self.layout.width]
 
-    def utc_ns(self):
-        # type: () -> list
+    def utc_ns(self) -> list:
         """When each row began, on the common time line."""
         return list(map(Timeline.from_events(self.events).utc_ns, self.head("begin_mono_ns")))
 
-    def statuses(self):
-        # type: () -> list
+    def statuses(self) -> list:
         """Per source: the status in every row."""
         return [self.source_head(i, "status") for i in range(len(self.layout.sources))]
 
 
-def name_slots(layout, events):
-    # type: (Layout, list) -> None
+def name_slots(layout: "Layout", events: list) -> None:
     """Give the devices that appeared during the run their names, in the order of their slots."""
     for e in events:
         if e["type"] == "device":
@@ -124,16 +125,14 @@ def name_slots(layout, events):
                 table.add_device(e["device"])
 
 
-def layout_with_devices(meta):
-    # type: (dict) -> Layout
+def layout_with_devices(meta: dict) -> "Layout":
     """The layout of a packed host from its ``meta`` member."""
     layout = Layout.from_dict(meta["layout"])
     name_slots(layout, meta["events"])
     return layout
 
 
-def _int64(parts):
-    # type: (Iterable) -> array
+def _int64(parts: "Iterable") -> "array":
     out = array("q")
     for data in parts:
         out.frombytes(data)
@@ -142,30 +141,26 @@ def _int64(parts):
     return out
 
 
-def _bytes(values):
-    # type: (array) -> bytes
+def _bytes(values: "array") -> bytes:
     if sys.byteorder == "big":
         values = values[:]
         values.byteswap()
     return values.tobytes()
 
 
-def npy_header(dtype, shape, fortran=False):
-    # type: (str, tuple, bool) -> bytes
+def npy_header(dtype: str, shape: tuple, fortran: bool = False) -> bytes:
     """The head of an ``.npy`` file, version 1.0 (numpy.lib.format)."""
     text = "{'descr': '%s', 'fortran_order': %s, 'shape': %r, }" % (dtype, fortran, tuple(shape))
     text += " " * (-(len(text) + 11) % 64) + "\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode("latin-1")
 
 
-def int_member(name, columns, rows, flat=False):
-    # type: (str, Iterable[array], int, bool) -> Member
+def int_member(name: str, columns: "Iterable[array]", rows: int, flat: bool = False) -> "Member":
     """``flat``: one column as a vector, else a matrix of rows x columns in Fortran order."""
     columns = list(columns)
     shape = (rows,) if flat else (rows, len(columns))
 
-    def parts():
-        # type: () -> Iterator[bytes]
+    def parts() -> "Iterator[bytes]":
         yield npy_header("<i8", shape, not flat)
         for c in columns:
             yield _bytes(c)
@@ -173,31 +168,29 @@ def int_member(name, columns, rows, flat=False):
     return Member("npz", name, parts())
 
 
-def text_member(name, texts):
-    # type: (str, list) -> Member
+def text_member(name: str, texts: list) -> "Member":
     """A vector of strings."""
     width = max([len(t) for t in texts] + [1])
     body = b"".join(t.encode("utf-32-le", "replace").ljust(4 * width, b"\0") for t in texts)
     return Member("npz", name, [npy_header("<U%d" % width, (len(texts),)), body])
 
 
-def json_member(name, doc):
-    # type: (str, object) -> Member
+def json_member(name: str, doc: object) -> "Member":
     """A JSON document as a single string: ``json.loads(str(npz[name]))``."""
     text = json.dumps(doc)
-    return Member("npz", name, [npy_header("<U%d" % max(len(text), 1), ()), text.encode("utf-32-le")])
+    return Member(
+        "npz", name, [npy_header("<U%d" % max(len(text), 1), ()), text.encode("utf-32-le")]
+    )
 
 
-def marks_of(events):
-    # type: (list) -> list
+def marks_of(events: list) -> list:
     """The marks among ``events`` on the common time line: {"text", "edge", "utc_ns"}."""
     marks = [e for e in events if e["type"] == "mark"]
-    utc_ns = Timeline.from_events(events).utc_ns if marks else None  # type: Any
+    utc_ns: "Any" = Timeline.from_events(events).utc_ns if marks else None
     return [{"text": m["text"], "edge": m["edge"], "utc_ns": utc_ns(m["mono_ns"])} for m in marks]
 
 
-def facts_of(table):
-    # type: (Table) -> dict
+def facts_of(table: "Table") -> dict:
     """What the run's summary needs to know of this node without its table."""
     grid = table.grid or {}
     ticks = [t for t in table.ticks if t != STOP_TICK]
@@ -205,14 +198,18 @@ def facts_of(table):
     last = end["last_tick"] if end else (ticks[-1] if ticks else STOP_TICK)
     level = level_of(max(last, 0), grid["capacity"]) if grid.get("policy") == "decimate" else 0
     span = range(ticks[0], last + 1) if ticks and grid.get("policy") == "ring" else range(last + 1)
-    due = len([t for t in span if not t % (1 << level)]) if len(span) < 1 << 16 else (len(span) + (1 << level) - 1) >> level
+    due = (
+        len([t for t in span if not t % (1 << level)])
+        if len(span) < 1 << 16
+        else (len(span) + (1 << level) - 1) >> level
+    )
     if grid.get("policy") == "stop":
         due = min(due, len(ticks))
     late = sorted(x for x, t in zip(table.head("late_ns"), table.ticks) if t != STOP_TICK)
     begins = table.head("begin_mono_ns")
     cpu = [v for v in table.column(table.layout.width - 2) if v != MISSING]
     cost = (cpu[-1] - cpu[0]) / max(begins[-1] - begins[0], 1) if len(cpu) > 1 else None
-    statuses = {}  # type: dict
+    statuses: dict = {}
     for i, source in enumerate(table.layout.sources):
         bad = [s for s in table.source_head(i, "status") if s and s != SKIPPED]
         if bad:
@@ -235,8 +232,7 @@ def facts_of(table):
     }
 
 
-def pack(table, key):
-    # type: (Table, str) -> Iterator[Member]
+def pack(table: "Table", key: str) -> "Iterator[Member]":
     """The members of host ``key``, one after the other so that only one is in memory uncompressed."""
     n = len(table)
     timeline = Timeline.from_events(table.events)
@@ -252,7 +248,9 @@ def pack(table, key):
     begins = table.head("begin_mono_ns")
     yield int_member(key + "/tick", [array("q", table.ticks)], n, flat=True)
     yield int_member(key + "/timestamp_ns", [times], n, flat=True)
-    yield int_member(key + "/clock_bound_ns", [array("q", map(timeline.bound_ns, begins))], n, flat=True)
+    yield int_member(
+        key + "/clock_bound_ns", [array("q", map(timeline.bound_ns, begins))], n, flat=True
+    )
     for field in ROW_FIELDS[2:]:
         yield int_member("%s/%s" % (key, field), [table.head(field)], n, flat=True)
     for field in ROW_SOURCE_FIELDS:

@@ -24,13 +24,22 @@ _WALL_AT = 24  #: of a row and of a stage slot: when it began, by the wall clock
 class Left:
     """A dead run's spools on this host."""
 
-    def __init__(self, name):
-        # type: (str) -> None
-        self.name, self.keys, self.bytes, self.written = name, [], 0, 0.0  # type: str, list, int, float
+    def __init__(self, name: str) -> None:
+        self.name: str = name
+        self.keys: list = []
+        self.bytes: int = 0
+        self.written: float = 0.0
 
 
-def prune(spool_dir, run, runs_max, days_max, bytes_max, now=None, up_s=None):
-    # type: (str, str, int, float, Any, Any, Any) -> tuple
+def prune(
+    spool_dir: str,
+    run: str,
+    runs_max: int,
+    days_max: float,
+    bytes_max: "Any",
+    now: "Any" = None,
+    up_s: "Any" = None,
+) -> tuple:
     """Remove the oldest beyond the bounds (0 or None: no such bound); (what to say of it, bytes that are left).
 
     ``run`` is the one that begins. Dead runs may take half of ``bytes_max``.
@@ -39,10 +48,14 @@ def prune(spool_dir, run, runs_max, days_max, bytes_max, now=None, up_s=None):
     # a wall clock that is far ahead must not make everything old; after a boot nothing on tmpfs is older than that
     up_s = time.clock_gettime(_BOOTTIME) if up_s is None else up_s
     dead = sorted(_dead(spool_dir, run), key=lambda left: -left.written)
-    said, kept, held = [], [], 0  # type: list, list, int
+    said: list = []
+    kept: list = []
+    held: int = 0
     for left in dead:
         days = min(now - left.written, up_s) / _DAY_S
-        bound, at_least = _beyond(days, len(kept) + 1, held + left.bytes, runs_max, days_max, bytes_max)
+        bound, at_least = _beyond(
+            days, len(kept) + 1, held + left.bytes, runs_max, days_max, bytes_max
+        )
         if bound and _remove(spool_dir, left, now - at_least * _DAY_S):
             said.append("removed run %s, which nobody recovered: %.1f MB, %.0f days old, beyond %s"
                         % (left.name, left.bytes / 1e6, days, bound))  # fmt: skip
@@ -55,8 +68,9 @@ def prune(spool_dir, run, runs_max, days_max, bytes_max, now=None, up_s=None):
     return said, held
 
 
-def _beyond(days, runs, held, runs_max, days_max, bytes_max):
-    # type: (float, int, int, int, float, Any) -> tuple
+def _beyond(
+    days: float, runs: int, held: int, runs_max: int, days_max: float, bytes_max: "Any"
+) -> tuple:
     """(the bound that is passed, "" for none; how many days old a run must be for it)."""
     if days_max and days > max(days_max, GRACE_DAYS):
         return "--keep-spool-days %g" % days_max, max(days_max, GRACE_DAYS)
@@ -67,16 +81,16 @@ def _beyond(days, runs, held, runs_max, days_max, bytes_max):
     return "", 0.0
 
 
-def _soon(kept, held, runs_max, days_max, bytes_max):
-    # type: (list, int, int, float, Any) -> bool
+def _soon(kept: list, held: int, runs_max: int, days_max: float, bytes_max: "Any") -> bool:
     """Half way to a bound."""
     many = runs_max and len(kept) > runs_max / 2
-    return bool(many or (days_max and max(kept) > days_max / 2) or (bytes_max and held > bytes_max / 4))
+    return bool(
+        many or (days_max and max(kept) > days_max / 2) or (bytes_max and held > bytes_max / 4)
+    )
 
 
-def _dead(spool_dir, run):
-    # type: (str, str) -> list
-    runs = {}  # type: dict
+def _dead(spool_dir: str, run: str) -> list:
+    runs: dict = {}
     living = {run}
     for spool in find(spool_dir):
         left = runs.setdefault(spool["run"], Left(spool["run"]))
@@ -88,8 +102,7 @@ def _dead(spool_dir, run):
     return [left for name, left in runs.items() if name not in living]
 
 
-def _remove(spool_dir, left, since):
-    # type: (str, Left, float) -> bool
+def _remove(spool_dir: str, left: "Left", since: float) -> bool:
     """False when one of its spools cannot be read or is not as old as its file looks: a map that is written leaves no mtime."""
     paths = [os.path.join(spool_dir, user_directory(), left.name, key) for key in left.keys]
     try:
@@ -103,8 +116,7 @@ def _remove(spool_dir, left, since):
     return True
 
 
-def _last_wall_s(reader):
-    # type: (Any) -> float
+def _last_wall_s(reader: "Any") -> float:
     last = 0
     for part in (reader.rows(), reader.staged()):
         for _tick, at in part:

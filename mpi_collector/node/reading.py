@@ -14,14 +14,12 @@ _ENOUGH = 1 << 20  #: no kernel file read here is larger
 class KernelFile:
     """A kernel file held open and re-read into buffers that exist already."""
 
-    def __init__(self, root, path, record_max):
-        # type: (str, str, int) -> None
+    def __init__(self, root: str, path: str, record_max: int) -> None:
         self.fd = os.open(os.path.join(root, path), os.O_RDONLY | os.O_CLOEXEC)
         self.record_max = record_max
         self.capacity = 0
 
-    def first(self):
-        # type: () -> bytes
+    def first(self) -> bytes:
         """The whole text now; fixes ``capacity``, the bytes to keep for later ones, which may be longer."""
         chunks, size = [], 0
         while size < _ENOUGH:
@@ -34,16 +32,14 @@ class KernelFile:
         return b"".join(chunks)
 
     @property
-    def whole_below(self):
-        # type: () -> int
+    def whole_below(self) -> int:
         """A single read that returns fewer bytes than this has reached the end of the file.
 
         seq_file hands out whole records until the next does not fit into its page; a file made in one piece comes whole.
         """
         return _PAGE - self.record_max if self.record_max else self.capacity
 
-    def rest(self, buffer, got):
-        # type: (memoryview, int) -> int
+    def rest(self, buffer: memoryview, got: int) -> int:
         """Read on behind the first ``got`` bytes until the end or until ``buffer`` is full. Returns all bytes."""
         while got < len(buffer):
             n = preadv(self.fd, [buffer[got:]], got)
@@ -52,13 +48,11 @@ class KernelFile:
                 break
         return got
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         os.close(self.fd)
 
 
-def status_of(error):
-    # type: (OSError) -> int
+def status_of(error: "OSError") -> int:
     """The status of a source whose file could not be opened or read."""
     from .decode import ABSENT, DENIED, ERROR
 

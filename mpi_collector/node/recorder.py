@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from .pack import Member
 
 
-def use_all_cpus():
-    # type: () -> None
+def use_all_cpus() -> None:
     """A launcher binds its ranks; a sampler must not sit on the core of the job's rank, nor hand that to COMMAND."""
     try:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
@@ -38,26 +37,24 @@ class Recorder:
     ``decoder``: the class that turns texts into rows; one that needs numpy is given by those who have it.
     """
 
-    decoder = RowDecoder  # type: Any
+    decoder: "Any" = RowDecoder
 
-    def __init__(self, options, run, key, facts):
-        # type: (SamplingOptions, str, str, dict) -> None
+    def __init__(self, options: "SamplingOptions", run: str, key: str, facts: dict) -> None:
         self.options, self.run, self.key = options, run, key
         self._facts = facts
-        self.spool = None  # type: Any
-        self.sampler = None  # type: Any
-        self.warnings = []  # type: list
-        self._table = None  # type: Any
-        self._changes = None  # type: Any
+        self.spool: "Any" = None
+        self.sampler: "Any" = None
+        self.warnings: list = []
+        self._table: "Any" = None
+        self._changes: "Any" = None
         self._marks_taken = False
-        self._end_snapshot = None  # type: Any
+        self._end_snapshot: "Any" = None
         self._offset_ns = 0
         self._rescued = ""  # where it was set down
         self._rescuing = threading.Lock()
 
     # ---- before the first sample
-    def prepare(self):
-        # type: () -> dict
+    def prepare(self) -> dict:
         """Open the sources and allocate the array. Returns what the root wants to know of it."""
         options = self.options
         self.probe = Probe(node_sources.select(options.sources), options.root)
@@ -81,11 +78,12 @@ class Recorder:
             "warnings": self.warnings,
         }
 
-    def _make_spool(self, meta):
-        # type: (dict) -> Spool
+    def _make_spool(self, meta: dict) -> "Spool":
         options, rows = self.options, self.options.max_samples + 1
         most = None if options.max_spool_mb is None else int(options.max_spool_mb * 1e6)
-        said, held = prune(options.spool_dir, self.run, options.keep_spools, options.keep_spool_days, most)
+        said, held = prune(
+            options.spool_dir, self.run, options.keep_spools, options.keep_spool_days, most
+        )
         self.warnings += said
         try:
             directory = open_run_directory(options.spool_dir, self.run)
@@ -94,7 +92,9 @@ class Recorder:
                 limit = room.f_bavail * room.f_frsize // 2
                 if most is not None:
                     limit = min(2 * limit, most - held)
-                spool = Spool.create(directory, self.key, meta, self.probe.caps, self.probe.stage_slots, rows, limit)
+                spool = Spool.create(
+                    directory, self.key, meta, self.probe.caps, self.probe.stage_slots, rows, limit
+                )
             finally:
                 os.close(directory)
         except SpoolError as e:
@@ -105,21 +105,20 @@ class Recorder:
         return spool
 
     # ---- sampling
-    def clock(self, mono, offset_ns, bound_ns):
-        # type: (int, int, int) -> None
+    def clock(self, mono: int, offset_ns: int, bound_ns: int) -> None:
         """A measurement of this node's clock against the root's: offset = ours - theirs."""
-        self.spool.event({"type": "clock", "mono_ns": mono, "offset_ns": offset_ns, "bound_ns": bound_ns})
+        self.spool.event(
+            {"type": "clock", "mono_ns": mono, "offset_ns": offset_ns, "bound_ns": bound_ns}
+        )
         if self.sampler is not None and self.sampler.running:
             self.sampler.grid.shift(offset_ns - self._offset_ns)
         self._offset_ns = offset_ns
 
-    def own_clock(self):
-        # type: () -> None
+    def own_clock(self) -> None:
         """The root's own clock is the reference."""
         self.clock(mono_ns(), 0, 0)
 
-    def start(self, t0_root_ns, epoch_ns, capacity):
-        # type: (int, int, int) -> None
+    def start(self, t0_root_ns: int, epoch_ns: int, capacity: int) -> None:
         """Sample on the grid that begins at ``t0_root_ns`` on the root's clock."""
         options = self.options
         self.spool.event(
@@ -128,15 +127,15 @@ class Recorder:
         )  # fmt: skip
         self.sampler = Sampler(self.probe, self.spool, self._decoder, options.when_full, capacity)
         t0 = t0_root_ns + self._offset_ns
-        self.sampler.start(Grid(t0, options.interval_ns, t0 + options.duration_ns if options.duration_ns else 0))
+        self.sampler.start(
+            Grid(t0, options.interval_ns, t0 + options.duration_ns if options.duration_ns else 0)
+        )
 
-    def wait_first(self, timeout_s):
-        # type: (float) -> bool
+    def wait_first(self, timeout_s: float) -> bool:
         """True when the first sample was taken; False after ``timeout_s`` or when sampling failed."""
         return bool(self.sampler.first_sample.wait(timeout_s)) and self.sampler.failure is None
 
-    def stop(self):
-        # type: () -> dict
+    def stop(self) -> dict:
         """Take the last row, end the thread, look at the host once more; called again it changes nothing."""
         self.sampler.stop()
         self._take_marks()
@@ -149,18 +148,15 @@ class Recorder:
             "failure": "%s: %s" % (type(failure).__name__, failure) if failure else None,
         }
 
-    def snapshot(self):
-        # type: () -> dict
+    def snapshot(self) -> dict:
         """This host as it stands now."""
         return take(self.options.directories, self.options.root)
 
-    def mark(self, event):
-        # type: (dict) -> None
+    def mark(self, event: dict) -> None:
         """Put a mark into the event log."""
         self.spool.event(event)
 
-    def _take_marks(self):
-        # type: () -> None
+    def _take_marks(self) -> None:
         """Those that were left beside the spool."""
         if self._marks_taken or not self.spool.path:
             return
@@ -168,43 +164,36 @@ class Recorder:
         for mark in marks.read(marks.path_in(os.path.dirname(self.spool.path))):
             self.spool.event(mark)
 
-    def flush(self):
-        # type: () -> None
+    def flush(self) -> None:
         """Have what is staged decoded with the next sample, so that ``replicate`` sends rows instead of texts."""
         if self.sampler is not None:
             self.sampler.flush_soon()
 
-    def replicate(self, got):
-        # type: (int) -> tuple
+    def replicate(self, got: int) -> tuple:
         """(document, bytes): what has changed since the set numbered ``got`` arrived, for a copy elsewhere."""
         if self._changes is None:
             self._changes = Changes(self.spool)
         return self._changes.take(got)  # type: ignore[no-any-return]
 
     # ---- the table
-    def table(self):
-        # type: () -> Table
+    def table(self) -> "Table":
         if self._table is None:
             self._table = Table(self.spool.reader())
             self._table.meta["snapshot_end"] = self._end_snapshot
         return self._table  # type: ignore[no-any-return]
 
-    def facts(self):
-        # type: () -> dict
+    def facts(self) -> dict:
         return facts_of(self.table())
 
-    def pack(self, json):
-        # type: (bool) -> Iterator[Member]
+    def pack(self, json: bool) -> "Iterator[Member]":
         """What the root needs of this node. ``json`` (the suite's samples too) is for those who can encode them."""
         return pack(self.table(), self.key)
 
-    def discard(self):
-        # type: () -> None
+    def discard(self) -> None:
         """The recording is safe elsewhere: remove the spool."""
         self.close(remove=True)
 
-    def close(self, remove=False):
-        # type: (bool) -> None
+    def close(self, remove: bool = False) -> None:
         """``remove``: the recording is safe elsewhere. Else it stays in the spool, and in --rescue-dir if there is one."""
         if self.sampler is not None:
             self.sampler.stop()
@@ -221,13 +210,14 @@ class Recorder:
                 self.spool.close(remove)
                 self.spool = None
 
-    def rescue(self):
-        # type: () -> None
+    def rescue(self) -> None:
         """Set down what there is in --rescue-dir; from any thread, while sampling too. Nobody is left to tell of failure."""
         with self._rescuing:
             if self.options.rescue_dir and self.spool is not None and self.sampler is not None:
                 try:
                     again = bool(self._rescued)
-                    self._rescued = rescue.save(self.spool, self.options.rescue_dir, self.run, self.key, again)
+                    self._rescued = rescue.save(
+                        self.spool, self.options.rescue_dir, self.run, self.key, again
+                    )
                 except SpoolError:
                     pass

@@ -25,27 +25,26 @@ _STAMP = struct.Struct("<q")
 class Changes:
     """What of ``spool`` changed. Only in the process that writes it; ``take`` never waits for the sampling thread."""
 
-    def __init__(self, spool):
-        # type: (Any) -> None
+    def __init__(self, spool: "Any") -> None:
         self._spool = spool
         self._number = 0
         self._forget()
 
-    def _forget(self):
-        # type: () -> None
+    def _forget(self) -> None:
         shape = self._spool.shape
         self._sent = array.array("q", bytes(8 * shape.rows))
         self._staged = array.array("q", bytes(8 * shape.stage_slots))
         self._events = -1
 
-    def take(self, got):
-        # type: (int) -> tuple
+    def take(self, got: int) -> tuple:
         """(document, compressed pieces). ``got``: number of the last set that arrived (0: none); another one than the last
         sent means that something was lost on the way, and everything is sent again."""
         if got != self._number:
             self._forget()
         self._number = got + 1
-        pieces, held, more = [], 0, False  # type: list, int, bool
+        pieces: list = []
+        held: int = 0
+        more: bool = False
         for at, data in self._pieces():
             pieces += [_PIECE.pack(at, len(data)), data]
             held += len(data)
@@ -53,18 +52,25 @@ class Changes:
                 more = True
                 break
         body = b"".join(pieces)
-        doc = {"number": self._number, "size": self._spool.shape.size, "plain": len(body), "more": more}
+        doc = {
+            "number": self._number,
+            "size": self._spool.shape.size,
+            "plain": len(body),
+            "more": more,
+        }
         return doc, zlib.compress(body, 1)
 
-    def _pieces(self):
-        # type: () -> Iterator[tuple]
+    def _pieces(self) -> "Iterator[tuple]":
         view, shape = self._spool.view, self._spool.shape
         if self._events < 0:  # what is written once
             yield 0, bytes(view[: shape.events_at])
             self._events = 0
         used = self._spool.events_used
         if used > self._events:
-            yield shape.events_at + self._events, bytes(view[shape.events_at + self._events : shape.events_at + used])
+            yield (
+                shape.events_at + self._events,
+                bytes(view[shape.events_at + self._events : shape.events_at + used]),
+            )
             yield self._spool.used_at, _STAMP.pack(used)
             self._events = used
         for slot in range(shape.rows):
@@ -80,8 +86,7 @@ class Changes:
             for piece in self._stage(view, shape, slot):
                 yield piece
 
-    def _stage(self, view, shape, slot):
-        # type: (memoryview, Any, int) -> Iterator[tuple]
+    def _stage(self, view: memoryview, shape: "Any", slot: int) -> "Iterator[tuple]":
         """A sample that is not decoded yet: its header and as much text as there is."""
         base = shape.stage_at + slot * shape.stage_size
         head = bytes(view[base : base + shape.stage_head])
@@ -103,22 +108,22 @@ class Changes:
 class Replica:
     """The copy, in the directory descriptor ``directory``. SpoolError when it cannot be made, kept or read."""
 
-    def __init__(self, directory, name, size):
-        # type: (int, str, int) -> None
+    def __init__(self, directory: int, name: str, size: int) -> None:
         if not HEADER_BYTES < size < SIZE_MAX:
             raise SpoolError("a spool of %d bytes" % size)
         self.size, self.number, self.name = size, 0, name
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             self._fd = os.open(name, flags, 0o600, dir_fd=directory)
-            self._lock = Lock(directory, name)  # not on this descriptor: the map of a reader would keep it
+            self._lock = Lock(
+                directory, name
+            )  # not on this descriptor: the map of a reader would keep it
             os.ftruncate(self._fd, size)
         except OSError as e:
             raise SpoolError("cannot make the copy %s: %s" % (name, e.strerror)) from e
         self.path = os.readlink("/proc/self/fd/%d" % self._fd)
 
-    def apply(self, doc, blob):
-        # type: (dict, Any) -> None
+    def apply(self, doc: dict, blob: "Any") -> None:
         """Write a change set. What is not one of this spool is refused; a full tmpfs raises."""
         try:
             for at, data in pieces_of(doc, blob, self.size, self.name):
@@ -128,13 +133,11 @@ class Replica:
             raise SpoolError("%s: %s" % (self.name, e.strerror)) from e
         self.number = doc["number"]
 
-    def reader(self):
-        # type: () -> SpoolReader
+    def reader(self) -> "SpoolReader":
         mm = mmap.mmap(self._fd, self.size, mmap.MAP_SHARED, mmap.PROT_READ)
         return SpoolReader(memoryview(mm), self.path)
 
-    def close(self, remove):
-        # type: (bool) -> None
+    def close(self, remove: bool) -> None:
         if remove:
             remove_spool(self.path)
         if self._fd >= 0:
@@ -143,8 +146,7 @@ class Replica:
         self._lock.release()
 
 
-def pieces_of(doc, blob, size, name):
-    # type: (dict, Any, int, str) -> Iterator[tuple]
+def pieces_of(doc: dict, blob: "Any", size: int, name: str) -> "Iterator[tuple]":
     """(offset, bytes) of a change set of a spool of ``size`` bytes. SpoolError when it is none, or damaged."""
     plain = int(doc["plain"])
     if doc["size"] != size or not 0 <= plain <= 2 * AT_ONCE + size:
@@ -162,6 +164,8 @@ def pieces_of(doc, blob, size, name):
         offset, length = _PIECE.unpack_from(body, at)
         at += _PIECE.size
         if offset < 0 or length < 0 or offset + length > size or at + length > plain:
-            raise SpoolError("%s: a piece at %d of %d bytes is outside of it" % (name, offset, length))
+            raise SpoolError(
+                "%s: a piece at %d of %d bytes is outside of it" % (name, offset, length)
+            )
         yield offset, body[at : at + length]
         at += length

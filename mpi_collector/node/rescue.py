@@ -27,13 +27,17 @@ if TYPE_CHECKING:
 _READ = 1 << 20
 
 
-def save(spool, directory, run, key, again=False):
-    # type: (Any, str, str, str, bool) -> str
+def save(spool: "Any", directory: str, run: str, key: str, again: bool = False) -> str:
     """Write what is in ``spool`` now; the path. ``again``: in place of what this process saved before. SpoolError."""
     place = open_run_directory(directory, run)
     temporary = ".%s.%d.part" % (key, os.getpid())
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=place)
+        fd = os.open(
+            temporary,
+            os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
+            0o600,
+            dir_fd=place,
+        )
         try:
             with os.fdopen(fd, "wb") as f:
                 for frame in _frames(spool):
@@ -50,8 +54,7 @@ def save(spool, directory, run, key, again=False):
     return os.path.join(directory, user_directory(), run, key)
 
 
-def _frames(spool):
-    # type: (Any) -> Iterator[bytes]
+def _frames(spool: "Any") -> "Iterator[bytes]":
     changes, number, more = Changes(spool), 0, True
     while more:
         doc, blob = changes.take(number)
@@ -59,32 +62,33 @@ def _frames(spool):
         yield encode(doc, blob)
 
 
-def _publish(place, temporary, key, again):
-    # type: (int, str, str, bool) -> None
+def _publish(place: int, temporary: str, key: str, again: bool) -> None:
     if not again:
         try:
             os.link(temporary, key, src_dir_fd=place, dst_dir_fd=place, follow_symlinks=False)
             return
         except FileExistsError:
             raise
-        except OSError:  # a file system without hard links; the directory is ours alone, and nobody has the name
+        except (
+            OSError
+        ):  # a file system without hard links; the directory is ours alone, and nobody has the name
             if key in os.listdir(place):
                 raise
     os.rename(temporary, key, src_dir_fd=place, dst_dir_fd=place)
 
 
-def _forget(place, temporary):
-    # type: (int, str) -> None
+def _forget(place: int, temporary: str) -> None:
     try:
         os.unlink(temporary, dir_fd=place)
     except OSError:  # renamed
         pass
 
 
-def trouble(directory):
-    # type: (str) -> str
+def trouble(directory: str) -> str:
     """Why nothing could be saved in ``directory``; "" when it could as far as can be seen before."""
-    probe = ".check-%s" % os.urandom(6).hex()  # ranks of other hosts may look at the same directory at this moment
+    probe = (
+        ".check-%s" % os.urandom(6).hex()
+    )  # ranks of other hosts may look at the same directory at this moment
     try:
         os.close(open_run_directory(directory, probe))
         os.rmdir(os.path.join(directory, user_directory(), probe))
@@ -95,8 +99,7 @@ def trouble(directory):
     return ""
 
 
-def open_any(path):
-    # type: (str) -> SpoolReader
+def open_any(path: str) -> "SpoolReader":
     """The reader of a spool or of what was saved of one. SpoolError as ``open_reader``."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -111,8 +114,7 @@ def open_any(path):
     return _open_saved(path) if saved else open_reader(path)
 
 
-def _open_saved(path):
-    # type: (str) -> SpoolReader
+def _open_saved(path: str) -> "SpoolReader":
     fd, _size = open_locked(path)
     holder = os.fdopen(fd, "rb")  # the lock goes with it
     try:
@@ -125,10 +127,11 @@ def _open_saved(path):
     return reader
 
 
-def _image(f, path):
-    # type: (Any, str) -> mmap.mmap
+def _image(f: "Any", path: str) -> "mmap.mmap":
     """The spool as it was, in memory; what was never written in it costs none."""
-    decoder, image, more = Decoder(), None, True  # type: Any, Any, bool
+    decoder: "Any" = Decoder()
+    image: "Any" = None
+    more: bool = True
     for data in iter(lambda: f.read(_READ), b""):
         for doc, blob in decoder.feed(data):
             if image is None:

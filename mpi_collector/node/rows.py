@@ -10,8 +10,7 @@ from array import array
 POLICIES = ("decimate", "ring", "stop")
 
 
-def level_of(tick, capacity):
-    # type: (int, int) -> int
+def level_of(tick: int, capacity: int) -> int:
     """The smallest L at which the kept ticks 0 .. ``tick`` fit into ``capacity`` rows. ValueError for no rows."""
     if not capacity >= 1:  # of a damaged event log; it would shift for ever
         raise ValueError("no room for ticks: %r" % (capacity,))
@@ -24,8 +23,7 @@ def level_of(tick, capacity):
 class Placement:
     """Maps ticks to row slots. ``place`` must be called with rising ticks."""
 
-    def __init__(self, policy, capacity):
-        # type: (str, int) -> None
+    def __init__(self, policy: str, capacity: int) -> None:
         if policy not in POLICIES:
             raise ValueError("when full: %r is none of %s" % (policy, ", ".join(POLICIES)))
         if capacity < 2:
@@ -36,8 +34,7 @@ class Placement:
         self._scan = 0
         self._count = 0
 
-    def place(self, tick):
-        # type: (int) -> int
+    def place(self, tick: int) -> int:
         """Row slot for ``tick``, or -1 when this tick is not kept."""
         if self.policy == "ring":
             slot = self._count % self.capacity
@@ -49,8 +46,7 @@ class Placement:
             self._count += 1
         return slot
 
-    def _decimated(self, tick):
-        # type: (int) -> int
+    def _decimated(self, tick: int) -> int:
         level = level_of(tick, self.capacity)
         if level != self.level:
             self.level, self._scan = level, 0
@@ -68,8 +64,7 @@ class Placement:
         taken[slot] = tick
         return slot
 
-    def pace(self, tick):
-        # type: (int) -> tuple
+    def pace(self, tick: int) -> tuple:
         """(every how many ticks to sample from ``tick`` on, the tick up to which that holds)."""
         if self.policy != "decimate":
             return 1, 1 << 62

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 OTHERS = ("stop", marks.FILE_NAME)  #: files in a run's directory that are no spools
 
 
-def find(spool_dir):
-    # type: (str) -> list
+def find(spool_dir: str) -> list:
     """[{"dir", "run", "key", "bytes", "mtime", "alive"}] of this user's spools. What is not ours or no file is passed over."""
     base = os.path.join(spool_dir, user_directory())
     out = []
@@ -31,22 +30,25 @@ def find(spool_dir):
             except OSError:
                 continue
             # a name with a dot in front is of a file that is being written
-            if key not in OTHERS and key[0] != "." and stat.S_ISREG(info.st_mode) and info.st_uid == os.getuid():
+            if (
+                key not in OTHERS
+                and key[0] != "."
+                and stat.S_ISREG(info.st_mode)
+                and info.st_uid == os.getuid()
+            ):
                 out.append({"dir": spool_dir, "run": run, "key": key, "bytes": info.st_size, "mtime": int(info.st_mtime),
                             "alive": held(path)})  # fmt: skip
     return out
 
 
-def _names(path):
-    # type: (str) -> list
+def _names(path: str) -> list:
     try:
         return sorted(os.listdir(path)) if not os.path.islink(path) else []
     except OSError:
         return []
 
 
-def held(path):
-    # type: (str) -> bool
+def held(path: str) -> bool:
     """True while a process holds the lock on a spool."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -64,41 +66,44 @@ def held(path):
 class Salvaged:
     """One spool, with the face of a Recorder at its end. SpoolError when it cannot be read or its writer lives."""
 
-    def __init__(self, spool_dir, run, key):
-        # type: (str, str, str) -> None
+    def __init__(self, spool_dir: str, run: str, key: str) -> None:
         for name in (run, key):
             if not name or "/" in name or name in (".", ".."):
                 raise SpoolError("%r is no name of a spool" % name)
         self.key = key
         self.path = os.path.join(spool_dir, user_directory(), run, key)
-        self.sampler = None  # type: Any
+        self.sampler: "Any" = None
         self._table = self._sane(lambda: Table(open_any(self.path)))
         if not self._table.grid:
             raise SpoolError("%s: sampling never started" % self.path)
         self._add_marks()
         self._about = self._sane(self._describe)
 
-    def _sane(self, work):
-        # type: (Any) -> Any
+    def _sane(self, work: "Any") -> "Any":
         """A spool with right checksums and events that cannot be is damaged, too, or not of this version."""
         try:
             return work()
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, ZeroDivisionError) as e:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            IndexError,
+            AttributeError,
+            OverflowError,
+            ZeroDivisionError,
+        ) as e:
             raise SpoolError("%s: damaged: %s: %s" % (self.path, type(e).__name__, e)) from e
 
-    def _add_marks(self):
-        # type: () -> None
+    def _add_marks(self) -> None:
         """Those that were left beside it and that nobody took at a stop."""
         if not any(e["type"] == "end" for e in self._table.events):
             self._table.events.extend(marks.read(marks.path_in(os.path.dirname(self.path))))
 
-    def about(self):
-        # type: () -> dict
+    def about(self) -> dict:
         """What the run's document needs of this host."""
         return self._about  # type: ignore[no-any-return]
 
-    def _describe(self):
-        # type: () -> dict
+    def _describe(self) -> dict:
         table = self._table
         timeline = Timeline.from_events(table.events)
         begins = table.head("begin_mono_ns")
@@ -112,36 +117,29 @@ class Salvaged:
         }
 
     @property
-    def table(self):
-        # type: () -> Any
+    def table(self) -> "Any":
         return self._table
 
-    def facts(self):
-        # type: () -> dict
+    def facts(self) -> dict:
         return facts_of(self._table)
 
-    def pack(self, json):
-        # type: (bool) -> Iterator
+    def pack(self, json: bool) -> "Iterator":
         del json
         return iter(self._sane(lambda: list(pack(self._table, self.key))))
 
-    def discard(self):
-        # type: () -> None
+    def discard(self) -> None:
         """Its rows are safe elsewhere: remove it, and the directories that are empty then."""
         self._table = None
         discard(self.path)
 
-    def rescue(self):
-        # type: () -> None
+    def rescue(self) -> None:
         """It has been through worse."""
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self._table = None
 
 
-def discard(path):
-    # type: (str) -> None
+def discard(path: str) -> None:
     """Remove a spool, and what lies beside it when it was the last."""
     directory = os.path.dirname(path)
     remove_spool(path)

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 STAGE_SLOTS = 256  #: samples that are decoded at once, at most
 STAGE_BYTES = 8 << 20  #: room for their texts, at most, unless they are huge
 _LEAST_SLOTS = 8
-_SHARE = 4  #: decoding a batch may take this part of an interval: what is due then must not wait for it
+_SHARE = (
+    4  #: decoding a batch may take this part of an interval: what is due then must not wait for it
+)
 STATUSES = len(STATUS_NAMES)
 _NUMBER = struct.Struct("<q").pack_into
 _STAMPS = struct.Struct("<qq").pack_into
@@ -38,14 +40,17 @@ class Probe:
     ``sources``, ``files`` in step; ``absent`` {name: status} of those that could not be read, ``reasons`` {name: text}.
     """
 
-    def __init__(self, sources, root="/"):
-        # type: (list, str) -> None
-        self.sources, self.files, raws = [], [], []  # type: list, list, list
-        self.absent = {}  # type: dict
-        self.reasons = {}  # type: dict
+    def __init__(self, sources: list, root: str = "/") -> None:
+        self.sources: list = []
+        self.files: list = []
+        raws: list = []
+        self.absent: dict = {}
+        self.reasons: dict = {}
         for source in sources:
             try:
-                kernel_file = open_source(source, root) or KernelFile(root, source.path, source.record_max)
+                kernel_file = open_source(source, root) or KernelFile(
+                    root, source.path, source.record_max
+                )
                 raws.append(kernel_file.first())
             except OSError as e:
                 self.absent[source.name] = status_of(e)
@@ -56,24 +61,24 @@ class Probe:
         self.layout = make_layout(self.sources, raws)
 
     @property
-    def caps(self):
-        # type: () -> list
+    def caps(self) -> list:
         return [f.capacity for f in self.files]
 
     @property
-    def stage_slots(self):
-        # type: () -> int
+    def stage_slots(self) -> int:
         """For how many samples the spool should have room before they are decoded."""
         return max(_LEAST_SLOTS, min(STAGE_SLOTS, STAGE_BYTES // (sum(self.caps) or 1)))
 
-    def meta(self):
-        # type: () -> dict
+    def meta(self) -> dict:
         """What a reader of the spool needs to know of the rows."""
-        return {"layout": self.layout.to_dict(), "raw_bytes": self.caps, "absent": self.absent,
-                "absent_reasons": self.reasons}
+        return {
+            "layout": self.layout.to_dict(),
+            "raw_bytes": self.caps,
+            "absent": self.absent,
+            "absent_reasons": self.reasons,
+        }
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         for f in self.files:
             f.close()
 
@@ -81,14 +86,12 @@ class Probe:
 class Grid:
     """Tick k is at ``t0_ns + k * interval_ns`` on this node's monotonic clock; ``end_ns`` (0: open) ends it."""
 
-    def __init__(self, t0_ns, interval_ns, end_ns=0):
-        # type: (int, int, int) -> None
+    def __init__(self, t0_ns: int, interval_ns: int, end_ns: int = 0) -> None:
         if interval_ns <= 0:
             raise ValueError("the interval must be positive")
         self.t0_ns, self.interval_ns, self.end_ns = t0_ns, interval_ns, end_ns
 
-    def shift(self, by_ns):
-        # type: (int) -> None
+    def shift(self, by_ns: int) -> None:
         """Move the rest of the grid: a newer clock measurement says where it really is."""
         self.t0_ns += by_ns
         self.end_ns += by_ns if self.end_ns else 0
@@ -97,8 +100,15 @@ class Grid:
 class Sampler:
     """Samples until ``stop()``; a second one does nothing. ``start()`` twice, or ``stop()`` before it, is a RuntimeError."""
 
-    def __init__(self, probe, spool, decoder=None, policy="decimate", capacity=None, stage_slots=None):
-        # type: (Probe, Spool, Any, str, Any, Any) -> None
+    def __init__(
+        self,
+        probe: "Probe",
+        spool: "Spool",
+        decoder: "Any" = None,
+        policy: str = "decimate",
+        capacity: "Any" = None,
+        stage_slots: "Any" = None,
+    ) -> None:
         self.probe, self.spool = probe, spool
         self.decoder = decoder or RowDecoder(probe.sources, probe.layout, spool.event)
         # one row is kept back for the stop
@@ -106,13 +116,13 @@ class Sampler:
         self.placement = Placement(policy, self.capacity)
         self.taken = self.missed = 0
         self.last_tick = STOP_TICK
-        self.failure = None  # type: Any
-        self.grid = None  # type: Any
+        self.failure: "Any" = None
+        self.grid: "Any" = None
         self.first_sample = threading.Event()
         self._quit = False
         self._stopping = threading.Event()
-        self._timer = make_timer()  # type: Any
-        self._thread = None  # type: Any
+        self._timer: "Any" = make_timer()
+        self._thread: "Any" = None
         self._slot = 0
         self._rows = _RowWriter(self)
         shape = spool.shape
@@ -129,8 +139,7 @@ class Sampler:
             self._statm = -1
 
     # ---- the thread's life
-    def start(self, grid):
-        # type: (Grid) -> None
+    def start(self, grid: "Grid") -> None:
         """Begin at the first tick of ``grid`` that is not in the past."""
         if self._thread is not None:
             raise RuntimeError("already started")
@@ -139,17 +148,14 @@ class Sampler:
         self._thread.start()
 
     @property
-    def running(self):
-        # type: () -> bool
+    def running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def flush_soon(self):
-        # type: () -> None
+    def flush_soon(self) -> None:
         """Decode what is staged with the next sample, from whatever thread this is asked."""
         self._batch = 1
 
-    def stop(self):
-        # type: () -> int
+    def stop(self) -> int:
         """Take the stop row, decode what is staged, end the thread. Returns the number of samples taken."""
         if self._thread is None:
             raise RuntimeError("not started")
@@ -161,16 +167,14 @@ class Sampler:
             self._thread.join()
         return self.taken
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """Release the kernel files and the views of the spool (not the spool itself)."""
         self._timer.close()
         self.probe.close()
         if self._statm >= 0:
             os.close(self._statm)
 
-    def _run(self):
-        # type: () -> None
+    def _run(self) -> None:
         try:
             self._loop()
             self._flush()
@@ -180,15 +184,27 @@ class Sampler:
             self.spool.event({"type": "end", "last_tick": self.last_tick, "samples": self.taken})
             self.first_sample.set()
 
-    def _loop(self):
-        # type: () -> None
+    def _loop(self) -> None:
         """Sample at the ticks of the grid until it ends or somebody says stop, and once more then."""
         # One long function whose names are local: what is called or looked up is cold code and cold memory at every tick. Made of
         # methods it took a tenth more CPU time at 1 Hz on a quiet machine and a third more where neighbours use the caches.
-        grid, timer, spool, files, pace = self.grid, self._timer, self.spool, self._files, self.placement.pace
+        grid, timer, spool, files, pace = (
+            self.grid,
+            self._timer,
+            self.spool,
+            self._files,
+            self.placement.pace,
+        )
         mm, view, shape, header, stamps = spool.mm, spool.view, spool.shape, self._header, _STAMPS
         stage_at, stage_size, stage_head = shape.stage_at, shape.stage_size, shape.stage_head
-        arm, block, early_ns, mono, wall_clock, cpu_clock = timer.arm, timer.block, timer.early_ns, mono_ns, wall_ns, cpu_ns
+        arm, block, early_ns, mono, wall_clock, cpu_clock = (
+            timer.arm,
+            timer.block,
+            timer.early_ns,
+            mono_ns,
+            wall_ns,
+            cpu_ns,
+        )
         interval = grid.interval_ns
         tick, stride, steady_until = 0, 1, 0
         slot = taken = flags = due = every = 0
@@ -220,7 +236,7 @@ class Sampler:
                     continue
             base = stage_at + slot * stage_size
             at, limit = base + stage_head, base + stage_size
-            ends = []  # type: list
+            ends: list = []
             for fd, cap, whole_below, kernel_file in files:
                 to = at + cap
                 if to > limit:
@@ -255,14 +271,12 @@ class Sampler:
             tick += 1
 
     # ---- what is not done at every tick
-    def _rss(self):
-        # type: () -> int
+    def _rss(self) -> int:
         if self._statm < 0:
             return MISSING
         return int(os.pread(self._statm, 128, 0).split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    def _flush(self):
-        # type: () -> None
+    def _flush(self) -> None:
         """Turn the staged samples into rows."""
         mm, shape, count = self.spool.mm, self.spool.shape, self._slot
         begin = mono_ns()
@@ -273,25 +287,22 @@ class Sampler:
         self._slot = 0
         self._batch = self._next_batch(count, mono_ns() - begin)
 
-    def _next_batch(self, count, took_ns):
-        # type: (int, int) -> int
+    def _next_batch(self, count: int, took_ns: int) -> int:
         """How many samples to decode at once, after ``count`` of them took so long: fewer at a high rate."""
         if self.grid is None:  # somebody else keeps the time
             return self._full
-        fit = count * self.grid.interval_ns // (_SHARE * max(took_ns, 1))  # type: int
+        fit: int = count * self.grid.interval_ns // (_SHARE * max(took_ns, 1))
         return max(1, min(self._full, fit))
 
 
 class _RowWriter:
     """Decodes stage slots into rows of the spool."""
 
-    def __init__(self, sampler):
-        # type: (Sampler) -> None
+    def __init__(self, sampler: "Sampler") -> None:
         self.spool, self.decoder, self.placement = sampler.spool, sampler.decoder, sampler.placement
         self._stop_slot = sampler.capacity
 
-    def write(self, bases):
-        # type: (list) -> None
+    def write(self, bases: list) -> None:
         shape = self.spool.shape
         wanted = []
         for base in bases:
@@ -300,20 +311,21 @@ class _RowWriter:
             if slot >= 0:
                 wanted.append((tick, slot, base))
         decode_stage = getattr(self.decoder, "decode_stage", None) or self._one_by_one
-        for (tick, slot, _base), payload in zip(wanted, decode_stage(self.spool.view, shape, wanted)):
+        for (tick, slot, _base), payload in zip(
+            wanted, decode_stage(self.spool.view, shape, wanted)
+        ):
             self.spool.write_row(slot, tick, payload)
 
-    def _one_by_one(self, view, shape, wanted):
-        # type: (memoryview, Any, list) -> Any
+    def _one_by_one(self, view: memoryview, shape: "Any", wanted: list) -> "Any":
         for tick, _slot, base in wanted:
             yield staged_row(view, base, shape, self.decoder, tick)
 
 
-def staged_texts(view, base, shape):
-    # type: (memoryview, int, Any) -> tuple
+def staged_texts(view: memoryview, base: int, shape: "Any") -> tuple:
     """(header words, [text or status per source], [whether it was cut]) of a stage slot."""
     words = struct.unpack_from("<%dq" % (shape.stage_head // 8), view, base)
-    raws, cut = [], []  # type: list, list
+    raws: list = []
+    cut: list = []
     at, limit = base + shape.stage_head, base + shape.stage_size
     for n, cap in zip(words[len(STAGE_FIELDS) :: 2], shape.caps):
         fits = 0 <= n <= cap
@@ -324,20 +336,19 @@ def staged_texts(view, base, shape):
     return words, raws, cut
 
 
-def status_in(n):
-    # type: (int) -> int
+def status_in(n: int) -> int:
     """The status that stands in place of a length in a stage slot; ERROR for what is none."""
     return -n if -STATUSES < n < 0 else ERROR
 
 
-def whole_lines(text):
-    # type: (bytes) -> bytes
+def whole_lines(text: bytes) -> bytes:
     """``text`` without its last line, which may have been cut."""
     return text[: text.rfind(b"\n") + 1]
 
 
-def staged_row(view, base, shape, decoder, tick):
-    # type: (memoryview, int, Any, RowDecoder, int) -> bytes
+def staged_row(
+    view: memoryview, base: int, shape: "Any", decoder: "RowDecoder", tick: int
+) -> bytes:
     """The row (behind stamp and checksum) of a stage slot."""
     words, raws, cut = staged_texts(view, base, shape)
     row, statuses = decoder.decode([whole_lines(r) if c else r for r, c in zip(raws, cut)], tick)
@@ -346,8 +357,7 @@ def staged_row(view, base, shape, decoder, tick):
     return row_head(words, statuses) + decoder.to_bytes(row)
 
 
-def row_head(words, statuses):
-    # type: (tuple, list) -> bytes
+def row_head(words: tuple, statuses: list) -> bytes:
     """The header of a row, behind stamp and checksum, from the header words of its stage slot."""
     begin, wall, deadline, flags = words[2:6]
     ends = words[len(STAGE_FIELDS) + 1 :: 2]
@@ -360,14 +370,12 @@ def row_head(words, statuses):
     return struct.pack("<%dq" % len(out), *out)
 
 
-def run_meta(probe, **facts):
-    # type: (Probe, Any) -> dict
+def run_meta(probe: "Probe", **facts: "Any") -> dict:
     """The meta data of a spool: ``facts`` of the run and the host beside the layout."""
     doc = dict(facts)
     doc.update(probe.meta())
     return doc
 
 
-def layout_of(meta):
-    # type: (dict) -> Layout
+def layout_of(meta: dict) -> "Layout":
     return Layout.from_dict(meta["layout"])

@@ -28,18 +28,16 @@ class Files:
     list is made again.
     """
 
-    def __init__(self, root, listed, relist_every=0):
-        # type: (str, Any, int) -> None
+    def __init__(self, root: str, listed: "Any", relist_every: int = 0) -> None:
         self._root, self._listed, self._relist_every = root, listed, relist_every
-        self._open = {}  # type: dict
+        self._open: dict = {}
         self._reads = 0
         self.capacity = 0
         self._list()
 
-    def _list(self):
-        # type: () -> None
+    def _list(self) -> None:
         wanted = dict(self._listed())
-        error = None  # type: Any
+        error: "Any" = None
         for label in set(self._open) - set(wanted):
             os.close(self._open.pop(label)[1])
         fresh = {}
@@ -48,7 +46,9 @@ class Files:
                 fresh[label] = self._open[label]
                 continue
             try:
-                fd = os.open(os.path.join(self._root, path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                fd = os.open(
+                    os.path.join(self._root, path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+                )
             except OSError as e:
                 error = e
                 continue
@@ -57,23 +57,21 @@ class Files:
         if not fresh and not self._reads:
             raise error or FileNotFoundError(2, "nothing of it is there", self._root)
 
-    def first(self):
-        # type: () -> bytes
+    def first(self) -> bytes:
         out = bytearray(1 << 22)
         n = self._fill(memoryview(out))
         self.capacity = n + n // 2 + (_ROOM if self._relist_every else _PAGE)
         return bytes(out[:n])
 
-    def read(self, view):
-        # type: (memoryview) -> int
+    def read(self, view: memoryview) -> int:
         self._reads += 1
         if self._relist_every and self._reads % self._relist_every == 0:
             self._list()
         return self._fill(view)
 
-    def _fill(self, view):
-        # type: (memoryview) -> int
-        at, error = 0, None  # type: int, Any
+    def _fill(self, view: memoryview) -> int:
+        at: int = 0
+        error: "Any" = None
         for head, fd in self._open.values():
             room = len(view) - at - len(head)
             if room <= _PAGE // 8:
@@ -95,8 +93,7 @@ class Files:
             raise error
         return at
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         for _head, fd in self._open.values():
             os.close(fd)
         self._open = {}
@@ -105,26 +102,22 @@ class Files:
 class Made:
     """A source's own reader (``read() -> bytes``, ``close()``) with the face of a file."""
 
-    def __init__(self, reader):
-        # type: (Any) -> None
+    def __init__(self, reader: "Any") -> None:
         self._reader = reader
         self.capacity = 0
 
-    def first(self):
-        # type: () -> bytes
+    def first(self) -> bytes:
         text = self._reader.read()
         self.capacity = 2 * len(text) + _ROOM
         return text  # type: ignore[no-any-return]
 
-    def read(self, view):
-        # type: (memoryview) -> int
+    def read(self, view: memoryview) -> int:
         text = self._reader.read()
         n = min(len(text), len(view))
         view[:n] = text[:n]
         return n
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self._reader.close()
 
 
@@ -136,26 +129,22 @@ class Paced:
     fd = -1
     whole_below = 0
 
-    def __init__(self, inner, name, every, budget_us):
-        # type: (Any, str, int, int) -> None
+    def __init__(self, inner: "Any", name: str, every: int, budget_us: int) -> None:
         self._inner, self._name = inner, name
         self._every, self._budget_ns = every, budget_us * 1000
         self.every = every
         self._mean_ns = 0.0
         self._reads = 0
-        self.on_event = None  # type: Any
+        self.on_event: "Any" = None
 
     @property
-    def capacity(self):
-        # type: () -> int
+    def capacity(self) -> int:
         return self._inner.capacity  # type: ignore[no-any-return]
 
-    def first(self):
-        # type: () -> bytes
+    def first(self) -> bytes:
         return self._inner.first()  # type: ignore[no-any-return]
 
-    def read_into(self, view, tick):
-        # type: (memoryview, int) -> int
+    def read_into(self, view: memoryview, tick: int) -> int:
         """Bytes, or a negative status. The row of the stop (a negative tick) reads everything."""
         if tick % self.every and tick >= 0:
             return -SKIPPED
@@ -170,8 +159,7 @@ class Paced:
                 self._account(cost_ns, tick)
         return n
 
-    def _account(self, cost_ns, tick):
-        # type: (int, int) -> None
+    def _account(self, cost_ns: int, tick: int) -> None:
         cost_ns = min(cost_ns, _OUTLIER * self._budget_ns * self.every // self._every)
         self._mean_ns += (cost_ns - self._mean_ns) / min(self._reads + 1, _WEIGHT)
         self._reads += 1
@@ -180,25 +168,30 @@ class Paced:
         share_ns = self._mean_ns * self._every / self.every
         if share_ns > self._budget_ns and self.every < _EVERY_MAX:
             self._pace(2 * self.every, tick)
-        elif self.every > self._every and share_ns < self._budget_ns / 4:  # twice that at half the divisor: still well below
+        elif (
+            self.every > self._every and share_ns < self._budget_ns / 4
+        ):  # twice that at half the divisor: still well below
             self._pace(self.every // 2, tick)
 
-    def _pace(self, every, tick):
-        # type: (int, int) -> None
+    def _pace(self, every: int, tick: int) -> None:
         self.every, self._reads = every, 0
         if self.on_event is not None:
             self.on_event({"type": "slowed", "source": self._name, "every": every, "tick": tick,
                            "cost_us": int(self._mean_ns / 1000)})  # fmt: skip
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self._inner.close()
 
 
-def open_source(source, root):
-    # type: (Any, str) -> Any
+def open_source(source: "Any", root: str) -> "Any":
     """What reads ``source``; None for a plain kernel file. OSError when it is not there, or does not answer."""
-    if not (source.several or source.makes_its_text or source.every > 1 or source.budget_us or source.may_block):
+    if not (
+        source.several
+        or source.makes_its_text
+        or source.every > 1
+        or source.budget_us
+        or source.may_block
+    ):
         return None
     if source.may_block:
         inner = within(source.start_s, lambda: _opened(source, root), source.name)
@@ -206,8 +199,7 @@ def open_source(source, root):
     return Paced(_opened(source, root), source.name, source.every, source.budget_us)
 
 
-def _opened(source, root):
-    # type: (Any, str) -> Any
+def _opened(source: "Any", root: str) -> "Any":
     if source.several:
         return Files(root, lambda: source.files(root), source.relist_every)
     if source.makes_its_text:

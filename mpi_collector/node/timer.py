@@ -27,20 +27,17 @@ class SelectTimer:
 
     early_ns = _EARLY_NS
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self._read, self._write = os.pipe()
         self._poll = select.poll()  # select itself takes no descriptor above 1023
         self._poll.register(self._read, select.POLLIN)
         self._deadline = self._period = 0
 
-    def arm(self, deadline_ns, period_ns):
-        # type: (int, int) -> bool
+    def arm(self, deadline_ns: int, period_ns: int) -> bool:
         self._deadline, self._period = deadline_ns, period_ns
         return True
 
-    def block(self):
-        # type: () -> None
+    def block(self) -> None:
         deadline_ns = self._deadline
         while True:
             now = mono_ns()
@@ -51,12 +48,10 @@ class SelectTimer:
             if 0 < rest < _MS:  # poll counts in whole milliseconds
                 select.select((), (), (), rest * 1e-9)
 
-    def wake(self):
-        # type: () -> None
+    def wake(self) -> None:
         os.write(self._write, b"x")
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         os.close(self._read)
         os.close(self._write)
 
@@ -69,8 +64,7 @@ class TimerFd:
 
     early_ns = _EARLY_NS
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self._set, self._fd = _timerfd()
         self._lock = threading.Lock()
         self._woken = False
@@ -78,8 +72,7 @@ class TimerFd:
         self.arm(mono_ns() + 1000, 0)  # proves that arming works before anything relies on it
         self.block()
 
-    def arm(self, deadline_ns, period_ns):
-        # type: (int, int) -> bool
+    def arm(self, deadline_ns: int, period_ns: int) -> bool:
         with self._lock:
             if self._woken:
                 return False
@@ -94,25 +87,23 @@ class TimerFd:
                     break
             return exact
 
-    def wake(self):
-        # type: () -> None
+    def wake(self) -> None:
         with self._lock:
             self._woken = True
-            self._set(self._fd, 1, 1000000)  # periodic: however often wait() is still called, it returns
+            self._set(
+                self._fd, 1, 1000000
+            )  # periodic: however often wait() is still called, it returns
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         os.close(self._fd)
 
 
-def _timerfd():
-    # type: () -> tuple
+def _timerfd() -> tuple:
     """(set(fd, first_ns, period_ns), fd) of a new timerfd on CLOCK_MONOTONIC."""
     if hasattr(os, "timerfd_create"):  # Python 3.13
         import time
 
-        def setter(fd, first, period):
-            # type: (int, int, int) -> None
+        def setter(fd: int, first: int, period: int) -> None:
             os.timerfd_settime_ns(fd, initial=first, interval=period)  # type: ignore[attr-defined,unused-ignore]
 
         return setter, os.timerfd_create(time.CLOCK_MONOTONIC, flags=os.TFD_CLOEXEC)  # type: ignore[attr-defined,unused-ignore]
@@ -121,8 +112,7 @@ def _timerfd():
     libc = ctypes.CDLL(None, use_errno=True)
     spec = ctypes.c_long * 4  # struct itimerspec: interval s, ns; value s, ns
 
-    def setter_ctypes(fd, first, period):
-        # type: (int, int, int) -> None
+    def setter_ctypes(fd: int, first: int, period: int) -> None:
         value = spec(period // _NS, period % _NS, first // _NS, first % _NS)
         if libc.timerfd_settime(fd, 0, ctypes.byref(value), None):
             raise OSError(ctypes.get_errno(), "timerfd_settime")
@@ -133,8 +123,7 @@ def _timerfd():
     return setter_ctypes, fd
 
 
-def make_timer():
-    # type: () -> object
+def make_timer() -> object:
     """The cheapest timer this interpreter can have."""
     try:
         return TimerFd()

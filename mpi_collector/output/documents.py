@@ -13,9 +13,22 @@ from mpi_collector.output.files import RunFiles
 from mpi_collector.output.hostlist import HostList
 from mpi_collector.store.changes import changes, settings_issues, settings_of
 
-_WHENS = {"start": "snapshot", "end": "snapshot_end"}  #: {when: its name in the meta data of a host}
+_WHENS = {
+    "start": "snapshot",
+    "end": "snapshot_end",
+}  #: {when: its name in the meta data of a host}
 #: of a host, in metadata: section 5 of the suite's format and no more, since readers hold it in memory several times
-_SLIM = ("hostname", "memory", "collection_timestamp", "cpu", "num_sockets", "disks", "network", "system", "error")
+_SLIM = (
+    "hostname",
+    "memory",
+    "collection_timestamp",
+    "cpu",
+    "num_sockets",
+    "disks",
+    "network",
+    "system",
+    "error",
+)
 
 
 class HostDocuments:
@@ -54,27 +67,43 @@ class HostDocuments:
         """The same with equal parts of all hosts in memory once."""
         return {k: self._same.setdefault(json.dumps(v), v) for k, v in parts.items()}
 
-    def documents(self, files: RunFiles, run: Mapping[str, Any], series: str | None) -> dict[str, Any]:
+    def documents(
+        self, files: RunFiles, run: Mapping[str, Any], series: str | None
+    ) -> dict[str, Any]:
         """{suffix: document}; in place of the hosts they have placeholders of ``lists``."""
         totals = {when: self._totals(when, run) for when in _WHENS}
         full, slim = (
-            {when: {**totals[when], "hosts": lists[when].placeholder} for when in _WHENS} for lists in (self._full, self._slim)
+            {when: {**totals[when], "hosts": lists[when].placeholder} for when in _WHENS}
+            for lists in (self._full, self._slim)
         )
         info = {
             **full["start"],
             "cluster_snapshots": {**full, "collection_method": run["collection_method"]},
-            "changes": {host: self._changes[host] for host in run["hosts"] if host in self._changes},
+            "changes": {
+                host: self._changes[host] for host in run["hosts"] if host in self._changes
+            },
         }
-        return {"cluster_info.json": info, "metadata.json": metadata_document(files, run, slim, series)}
+        return {
+            "cluster_info.json": info,
+            "metadata.json": metadata_document(files, run, slim, series),
+        }
 
     def _totals(self, when: str, run: Mapping[str, Any]) -> dict[str, Any]:
         """ClusterInformation without its hosts."""
         known = {k: self._essence[when][k] for k in run["hosts"] if k in self._essence[when]}
-        broken = [{"hostname": name, "error": why} for name, why in run["hosts_partial"].items() if name not in known]
+        broken = [
+            {"hostname": name, "error": why}
+            for name, why in run["hosts_partial"].items()
+            if name not in known
+        ]
         for lists in (self._full, self._slim):
             lists[when].order, lists[when].rest = list(known), list(broken)
         issues = settings_issues({k: self._settings[when][k] for k in known})
-        return summed([{**part, "hostname": k} for k, part in known.items()], run["collection_method"], extra_issues=issues)
+        return summed(
+            [{**part, "hostname": k} for k, part in known.items()],
+            run["collection_method"],
+            extra_issues=issues,
+        )
 
     def close(self) -> None:
         for one in self.lists:

@@ -26,7 +26,9 @@ class MissingLibrary(Exception):
     """What the format needs is not installed; the text says how to get it."""
 
 
-def export(recording: Recording, kind: str, target: Path, hosts: Sequence[str], tidy: bool = False) -> None:
+def export(
+    recording: Recording, kind: str, target: Path, hosts: Sequence[str], tidy: bool = False
+) -> None:
     """Write ``hosts`` to ``target``, one at a time. FileExistsError rather than overwriting; MissingLibrary."""
     writers: dict[str, Callable[..., None]] = {"csv": _csv, "parquet": _parquet, "json": _json}
     if kind == "parquet":
@@ -55,15 +57,21 @@ def _csv(recording: Recording, f: BinaryIO, hosts: Sequence[str], tidy: bool) ->
     out = io.TextIOWrapper(f, "utf-8", newline="", write_through=True)
     writer = csv.writer(out)
     wanted = _all_columns(recording, hosts)
-    writer.writerow(["host", "timestamp_ns", "tick", *(("column", "value") if tidy else map(plain, wanted))])
+    writer.writerow(
+        ["host", "timestamp_ns", "tick", *(("column", "value") if tidy else map(plain, wanted))]
+    )
     for key in hosts:
         host = recording[key]
         index = {c: i for i, c in enumerate(host.columns)}
         at = [index.get(c, -1) for c in wanted]
-        for time_ns, tick, row in zip(host.timestamp_ns.tolist(), host.tick.tolist(), _unsigned(host)):
+        for time_ns, tick, row in zip(
+            host.timestamp_ns.tolist(), host.tick.tolist(), _unsigned(host)
+        ):
             head = [plain(key), time_ns, tick]
             if tidy:
-                writer.writerows([*head, plain(c), v] for c, v in zip(host.columns, row) if v is not None)
+                writer.writerows(
+                    [*head, plain(c), v] for c, v in zip(host.columns, row) if v is not None
+                )
             else:
                 writer.writerow([*head, *(row[i] if i >= 0 else None for i in at)])
         host.release()
@@ -82,7 +90,11 @@ def _pyarrow() -> Any:
 def _parquet(recording: Recording, f: BinaryIO, hosts: Sequence[str], tidy: bool) -> None:
     pa = _pyarrow()
     wanted = _all_columns(recording, hosts)
-    base = [("host", pa.dictionary(pa.int32(), pa.string())), ("time", pa.timestamp("ns", "UTC")), ("tick", pa.int64())]
+    base = [
+        ("host", pa.dictionary(pa.int32(), pa.string())),
+        ("time", pa.timestamp("ns", "UTC")),
+        ("tick", pa.int64()),
+    ]
     rest = [("column", pa.dictionary(pa.int32(), pa.string())), ("value", pa.uint64())] if tidy else [
         (c, pa.uint64() if _is_wide(recording, hosts, c) else pa.int64()) for c in wanted]  # fmt: skip
     schema = pa.schema(base + rest)
@@ -99,23 +111,38 @@ def _is_wide(recording: Recording, hosts: Sequence[str], column: str) -> bool:
     return any(bool(((raw < 0) & (raw != MISSING)).any()) for raw in found)
 
 
-def _tables(pa: Any, schema: Any, host: Host, key: str, wanted: list[str], tidy: bool) -> Iterator[Any]:
+def _tables(
+    pa: Any, schema: Any, host: Host, key: str, wanted: list[str], tidy: bool
+) -> Iterator[Any]:
     n = len(host)
-    head = [pa.array([key] * n).dictionary_encode(), pa.array(host.timestamp_ns, pa.timestamp("ns", "UTC")), pa.array(host.tick)]
+    head = [
+        pa.array([key] * n).dictionary_encode(),
+        pa.array(host.timestamp_ns, pa.timestamp("ns", "UTC")),
+        pa.array(host.tick),
+    ]
     index = {c: i for i, c in enumerate(host.columns)}
     if not tidy:
         cells = []
         for field in list(schema)[3:]:
-            raw = host.values[:, index[field.name]] if field.name in index else np.full(n, MISSING, dtype=np.int64)
+            raw = (
+                host.values[:, index[field.name]]
+                if field.name in index
+                else np.full(n, MISSING, dtype=np.int64)
+            )
             unsigned = pa.types.is_uint64(field.type)
-            cells.append(pa.array(raw.view(np.uint64) if unsigned else raw, field.type, mask=raw == MISSING))
+            cells.append(
+                pa.array(raw.view(np.uint64) if unsigned else raw, field.type, mask=raw == MISSING)
+            )
         yield pa.Table.from_arrays([*head, *cells], schema=schema)
         return
     for column, i in index.items():
         raw = host.values[:, i]
         keep = raw != MISSING
         arrays = [a.filter(pa.array(keep)) for a in head]
-        arrays += [pa.array([column] * int(keep.sum())).dictionary_encode(), pa.array(raw[keep].view(np.uint64))]
+        arrays += [
+            pa.array([column] * int(keep.sum())).dictionary_encode(),
+            pa.array(raw[keep].view(np.uint64)),
+        ]
         yield pa.Table.from_arrays(arrays, schema=schema)
 
 
@@ -127,10 +154,17 @@ def _json(recording: Recording, f: BinaryIO, hosts: Sequence[str], tidy: bool) -
     writer = JsonWriter(f)
     for key in hosts:
         host = recording[key]
-        writer.add(key, encode_samples(RecordedRows(host), str(host.meta.get("identity", {}).get("hostname", key))))
+        writer.add(
+            key,
+            encode_samples(
+                RecordedRows(host), str(host.meta.get("identity", {}).get("hostname", key))
+            ),
+        )
         host.release()
     samples = {k: run["facts"][k]["samples"] for k in hosts}
-    some = len(hosts) < len(recording)  # the others are left out, which is not the same as having given nothing
+    some = len(hosts) < len(
+        recording
+    )  # the others are left out, which is not the same as having given nothing
     requested = list(hosts) if some else run["hosts_requested"]
     facts = {
         "collection_interval_seconds": run["interval_ns"] / 1e9,

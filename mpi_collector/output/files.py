@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 RUN_SUFFIX = ".run.json"
-SUFFIXES = ("timeseries.json", "timeseries.npz", "cluster_info.json", "metadata.json", "report.html")
+SUFFIXES = (
+    "timeseries.json",
+    "timeseries.npz",
+    "cluster_info.json",
+    "metadata.json",
+    "report.html",
+)
 
 
 _locks: dict[Path, int] = {}  #: descriptors of the markers of runs that are on
@@ -56,7 +62,9 @@ class RunFiles:
         return self.directory / f".mpi_collector_{self.stem}.stop"
 
 
-def reserve(directory: Path, benchmark: str, about: dict[str, Any], now: float | None = None) -> RunFiles:
+def reserve(
+    directory: Path, benchmark: str, about: dict[str, Any], now: float | None = None
+) -> RunFiles:
     """A run's names in ``directory`` (made if missing): local time, the next free second, held by an O_EXCL marker.
 
     ResultsError when the directory cannot be made or written.
@@ -65,7 +73,9 @@ def reserve(directory: Path, benchmark: str, about: dict[str, Any], now: float |
         directory.mkdir(parents=True, exist_ok=True)
         second = int(time.time() if now is None else now)
         while True:
-            files = RunFiles(directory, benchmark, time.strftime("%Y%m%d_%H%M%S", time.localtime(second)))
+            files = RunFiles(
+                directory, benchmark, time.strftime("%Y%m%d_%H%M%S", time.localtime(second))
+            )
             second += 1
             if any(os.path.lexists(files.path(s)) for s in SUFFIXES):
                 continue
@@ -76,7 +86,9 @@ def reserve(directory: Path, benchmark: str, about: dict[str, Any], now: float |
             os.write(fd, json.dumps(dict(about, stem=files.stem)).encode())
             _locks[files.marker] = fd
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with this process, however that ends
+                fcntl.flock(
+                    fd, fcntl.LOCK_EX | fcntl.LOCK_NB
+                )  # goes with this process, however that ends
             except OSError:  # a file system without locks: nobody can tell, then
                 pass
             return files
@@ -144,7 +156,9 @@ def create(path: Path) -> Iterator[BinaryIO]:
 
 def _opened(temporary: Path, path: Path) -> BinaryIO:
     try:
-        return open(temporary, "xb", buffering=1 << 20)  # x = O_EXCL, which follows no symlink either
+        return open(
+            temporary, "xb", buffering=1 << 20
+        )  # x = O_EXCL, which follows no symlink either
     except OSError as e:  # the name that the user knows
         raise OSError(e.errno, e.strerror, str(path)) from e
 

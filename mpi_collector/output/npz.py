@@ -42,7 +42,9 @@ class NpzWriter:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._at = 0
-        self._directory = bytearray()  # of the zip; as objects it would be the largest thing in memory
+        self._directory = (
+            bytearray()
+        )  # of the zip; as objects it would be the largest thing in memory
         self._count = 0
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
@@ -58,7 +60,9 @@ class NpzWriter:
         extra = struct.pack("<HHQQ", 1, 16, size, packed) if big else b""
         sizes = (_BIG, _BIG) if big else (packed, size)
         version = 45 if big else 20
-        head_bytes = _LOCAL.pack(0x04034B50, version, _UTF8, _DEFLATED, 0, _DOS_DATE, crc, *sizes, len(name), len(extra))
+        head_bytes = _LOCAL.pack(
+            0x04034B50, version, _UTF8, _DEFLATED, 0, _DOS_DATE, crc, *sizes, len(name), len(extra)
+        )
         self._write(head_bytes + name + extra)
 
     def write(self, data: bytes | memoryview) -> None:
@@ -96,12 +100,22 @@ class NpzWriter:
 
     def add_json(self, name: str, doc: object) -> None:
         text = json.dumps(doc)
-        self.add([Member("npz", name, [npy_header(f"<U{len(text)}", ()), text.encode("utf-32-le")])])
+        self.add(
+            [Member("npz", name, [npy_header(f"<U{len(text)}", ()), text.encode("utf-32-le")])]
+        )
 
     def finish(self, run: dict[str, Any]) -> None:
         """The members of the whole run and the zip's directory."""
         self.add_json("run", run)
-        self.add([Member("npz", "README", [npy_header(f"<U{len(README)}", ()), README.encode("utf-32-le")])])
+        self.add(
+            [
+                Member(
+                    "npz",
+                    "README",
+                    [npy_header(f"<U{len(README)}", ()), README.encode("utf-32-le")],
+                )
+            ]
+        )
         start = self._at
         self._write(self._directory)
         self._end(start, self._at - start)
@@ -110,13 +124,21 @@ class NpzWriter:
         count = self._count
         if count >= 0xFFFF or start >= _BIG or size >= _BIG:
             at = self._at
-            self._write(struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, count, count, size, start))
+            self._write(
+                struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, count, count, size, start)
+            )
             self._write(struct.pack("<IIQI", 0x07064B50, 0, at, 1))
         short = min(count, 0xFFFF)
-        self._write(struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, short, short, min(size, _BIG), min(start, _BIG), 0))
+        self._write(
+            struct.pack(
+                "<IHHHHIIH", 0x06054B50, 0, 0, short, short, min(size, _BIG), min(start, _BIG), 0
+            )
+        )
 
 
-_JSON_MAX = 64 << 20  #: plain bytes of such a document, four a character; those of a large host have 5 MB
+_JSON_MAX = (
+    64 << 20
+)  #: plain bytes of such a document, four a character; those of a large host have 5 MB
 
 
 def json_of(packed: bytes) -> dict[str, Any]:

@@ -28,7 +28,9 @@ class FileSink:
         self._npz = NpzWriter(self._npz_file)
         self._json: JsonWriter | None = None
         if json:
-            self._json = JsonWriter(self._stack.enter_context(create(files.path("timeseries.json"))))
+            self._json = JsonWriter(
+                self._stack.enter_context(create(files.path("timeseries.json")))
+            )
         self._into_json = False
         self.hosts: list[str] = []
         self._known = HostDocuments(files.directory)
@@ -100,7 +102,12 @@ class FileSink:
         with Recording(Path(self._npz_file.name)) as recording:
             for key in rest:
                 host = recording[key]
-                json.add(key, encode_samples(RecordedRows(host), str(host.meta.get("identity", {}).get("hostname", key))))
+                json.add(
+                    key,
+                    encode_samples(
+                        RecordedRows(host), str(host.meta.get("identity", {}).get("hostname", key))
+                    ),
+                )
                 host.release()
 
     def abandon(self) -> None:

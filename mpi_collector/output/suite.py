@@ -23,7 +23,12 @@ _SIZE_MAX = 4 << 30
 _DEVICES = {"diskstats": "device_name", "netdev": "interface_name"}
 _FLAT = ("vmstat", "meminfo", "loadavg")
 _SOURCES = (*_DEVICES, *_FLAT, "stat")
-_CPU_SCALARS = ("ctxt", "processes", "procs_running", "procs_blocked")  #: of our own ``cpu``; the others are the times
+_CPU_SCALARS = (
+    "ctxt",
+    "processes",
+    "procs_running",
+    "procs_blocked",
+)  #: of our own ``cpu``; the others are the times
 
 
 def load_suite(path: Path) -> Recording:
@@ -33,7 +38,9 @@ def load_suite(path: Path) -> Recording:
     """
     try:
         if path.stat().st_size > _SIZE_MAX:
-            raise RecordingError(f"{path}: {path.stat().st_size} bytes are more than this reads; use the .npz beside it")
+            raise RecordingError(
+                f"{path}: {path.stat().st_size} bytes are more than this reads; use the .npz beside it"
+            )
         document = json.loads(path.read_text(encoding="utf-8"))
         interval_ns = max(int(float(document.get("collection_interval_seconds") or 10) * 1e9), 1)
         hosts = {str(h): _host(samples) for h, samples in document["samples_by_host"].items()}
@@ -47,7 +54,11 @@ def load_suite(path: Path) -> Recording:
     with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
         target = Path(directory) / path.name.replace(".json", ".npz")
         arrays = {f"{h}/{k}": v for h, found in hosts.items() for k, v in found.items()}
-        np.savez(target, **arrays, run=np.array(json.dumps(_run(path, document, hosts, start_ns, interval_ns))))
+        np.savez(
+            target,
+            **arrays,
+            run=np.array(json.dumps(_run(path, document, hosts, start_ns, interval_ns))),
+        )
         recording = Recording(target)  # the file may go: it is open
     recording.path = path
     return recording
@@ -98,7 +109,14 @@ def _host(samples: list[Mapping[str, Any]]) -> dict[str, Any]:
     times_ns = np.array(times, dtype=np.int64)[order]
     empty = np.zeros((len(rows), 0), dtype=np.int64)
     return {
-        "meta": np.array(json.dumps({"identity": {"hostname": samples[0].get("hostname") if samples else None}, "events": []})),
+        "meta": np.array(
+            json.dumps(
+                {
+                    "identity": {"hostname": samples[0].get("hostname") if samples else None},
+                    "events": [],
+                }
+            )
+        ),
         "columns": np.array(names, dtype=str),
         "units": np.array([f.unit for f in fields], dtype=str),
         "kinds": np.array([f.kind for f in fields], dtype=str),
@@ -114,7 +132,11 @@ def _host(samples: list[Mapping[str, Any]]) -> dict[str, Any]:
 def _own_ticks(ticks: list[Any]) -> npt.NDArray[np.int64] | None:
     """Those our own files have, the stop row last; None when they are not there or make no sense."""
     grid = ticks[:-1] if ticks[-1:] == [STOP_TICK] else ticks
-    if not grid or not all(isinstance(t, int) and 0 <= t < 1 << 40 for t in grid) or any(a >= b for a, b in pairwise(grid)):
+    if (
+        not grid
+        or not all(isinstance(t, int) and 0 <= t < 1 << 40 for t in grid)
+        or any(a >= b for a, b in pairwise(grid))
+    ):
         return None
     return np.array(ticks, dtype=np.int64)
 
@@ -128,7 +150,9 @@ def _number(hosts: dict[str, dict[str, Any]], interval_ns: int) -> int:
     with_rows = [h for h in hosts.values() if len(h["timestamp_ns"])]
     own = all(h["tick"] is not None for h in with_rows)
     if own:
-        starts = [int(h["timestamp_ns"][0]) - max(int(h["tick"][0]), 0) * interval_ns for h in with_rows]
+        starts = [
+            int(h["timestamp_ns"][0]) - max(int(h["tick"][0]), 0) * interval_ns for h in with_rows
+        ]
     else:
         starts = [int(h["timestamp_ns"][0]) for h in with_rows]
     start_ns = min(starts, default=0)
@@ -137,18 +161,27 @@ def _number(hosts: dict[str, dict[str, Any]], interval_ns: int) -> int:
             continue
         wanted = (h["timestamp_ns"] - start_ns + interval_ns // 2) // interval_ns
         count = np.arange(len(wanted), dtype=np.int64)
-        h["tick"] = np.maximum.accumulate(wanted - count) + count if len(wanted) else wanted  # each later than the one before
+        h["tick"] = (
+            np.maximum.accumulate(wanted - count) + count if len(wanted) else wanted
+        )  # each later than the one before
     return start_ns
 
 
 def _time_ns(sample: Mapping[str, Any]) -> int:
     if isinstance(sample.get("timestamp_ns"), int):
         return int(sample["timestamp_ns"])
-    return calendar.timegm(time.strptime(str(sample["timestamp"]), "%Y-%m-%dT%H:%M:%SZ")) * 1_000_000_000
+    return (
+        calendar.timegm(time.strptime(str(sample["timestamp"]), "%Y-%m-%dT%H:%M:%SZ"))
+        * 1_000_000_000
+    )
 
 
 def _run(
-    path: Path, document: Mapping[str, Any], hosts: Mapping[str, dict[str, Any]], start_ns: int, interval_ns: int
+    path: Path,
+    document: Mapping[str, Any],
+    hosts: Mapping[str, dict[str, Any]],
+    start_ns: int,
+    interval_ns: int,
 ) -> dict[str, Any]:
     ends = [int(h["timestamp_ns"][-1]) for h in hosts.values() if len(h["timestamp_ns"])]
     stem = path.name.removesuffix("_timeseries.json")

@@ -108,7 +108,9 @@ class _Sum:
             self.weight += series.weight_sum
             self.known_s += series.known_s
 
-    def total(self, sums: bool, span_s: float, host_s: float, stop_slot: int | None, hosts: int) -> Total:
+    def total(
+        self, sums: bool, span_s: float, host_s: float, stop_slot: int | None, hosts: int
+    ) -> Total:
         with np.errstate(divide="ignore", invalid="ignore"):
             values = np.where(self.hosts > 0, self.over if sums else self.over / self.under, np.nan)
         below = span_s if sums else self.weight
@@ -137,7 +139,9 @@ def every_host(recording: Recording) -> Iterator[Derived]:
         yield derive(recording.fresh(key))
 
 
-def fold(recording: Recording, look: Callable[[Grid, Derived], Any] = lambda grid, d: None) -> Cluster:
+def fold(
+    recording: Recording, look: Callable[[Grid, Derived], Any] = lambda grid, d: None
+) -> Cluster:
     """All hosts. ``look(grid, derived)`` sees each of them, for what else is to be kept."""
     grid = Grid(recording)
     sums = {f.name: _Sum(grid.slots) for f in FIGURES}

@@ -38,7 +38,9 @@ def parse_rule(text: str) -> Rule:
     """ValueError says what is wrong with it."""
     match = _RULE.match(text)
     if match is None:
-        raise ValueError(f"{text!r} is not FIGURE < NUMBER (or >, <=, >=), as in 'read_bytes_per_s < 0.95'")
+        raise ValueError(
+            f"{text!r} is not FIGURE < NUMBER (or >, <=, >=), as in 'read_bytes_per_s < 0.95'"
+        )
     name, op, bound = match.groups()
     if name not in BY_NAME:
         raise ValueError(f"there is no figure {name!r}; there are {', '.join(BY_NAME)}")
@@ -87,11 +89,17 @@ def differences(a: Recording, b: Recording) -> list[str]:
     for left, right in pairs:
         one, two = (host.meta.get("snapshot") for host in (a[left], b[right]))
         if isinstance(one, dict) and isinstance(two, dict):
-            for text in changes({k: one.get(k) for k in _SETTINGS}, {k: two.get(k) for k in _SETTINGS}):
+            for text in changes(
+                {k: one.get(k) for k in _SETTINGS}, {k: two.get(k) for k in _SETTINGS}
+            ):
                 found.setdefault(text, []).append(left)
     out = []
     for text, hosts in found.items():
-        where = "" if len(hosts) == len(pairs) else f" ({', '.join(hosts[:3])}{' ...' if len(hosts) > 3 else ''})"
+        where = (
+            ""
+            if len(hosts) == len(pairs)
+            else f" ({', '.join(hosts[:3])}{' ...' if len(hosts) > 3 else ''})"
+        )
         out.append(text + where)
     return out
 
@@ -103,9 +111,14 @@ def lines(found: dict[str, Any], width: int = 16) -> list[str]:
            f"{'':16}{'A':>14}{'B':>14}{'B / A':>9}{'A peak':>14}{'B peak':>14}"]  # fmt: skip
     for name, f in found["figures"].items():
         about = BY_NAME[name]
-        cells = [quantity(f[k], about.unit) if f[k] is not None else "-" for k in ("a", "b", "a_peak", "b_peak")]
+        cells = [
+            quantity(f[k], about.unit) if f[k] is not None else "-"
+            for k in ("a", "b", "a_peak", "b_peak")
+        ]
         times = f"{f['ratio']:.3f}" if f["ratio"] is not None else "-"
-        out.append(f"{about.label:{width}}{cells[0]:>14}{cells[1]:>14}{times:>9}{cells[2]:>14}{cells[3]:>14}")
+        out.append(
+            f"{about.label:{width}}{cells[0]:>14}{cells[1]:>14}{times:>9}{cells[2]:>14}{cells[3]:>14}"
+        )
     if found["differences"]:
         out += ["", "what differs, A -> B:", *(f"  {d}" for d in found["differences"])]
     return out

@@ -16,7 +16,14 @@ _DEVIATIONS = 5.0  #: times the median absolute deviation, scaled to a standard 
 _MAD_SCALE = 1.4826
 _POINTS = 10.0  #: percent figures are compared by their difference
 #: differences below these are of no interest, by unit
-_FLOOR = {"bytes/s": 1e6, "1/s": 10.0, "ms": 0.1, "bytes": 256 * 2**20, "requests": 1.0, "%": _POINTS}
+_FLOOR = {
+    "bytes/s": 1e6,
+    "1/s": 10.0,
+    "ms": 0.1,
+    "bytes": 256 * 2**20,
+    "requests": 1.0,
+    "%": _POINTS,
+}
 _IGNORED = {"dirty_bytes", "utilisation_percent"}
 
 

@@ -65,14 +65,21 @@ def duration(seconds: float) -> str:
 
 def clean(text: object, ascii_only: bool = False) -> str:
     """``text`` with everything that a terminal or an eye could take for something else written as an escape."""
-    good = [c if c.isprintable() and (c.isascii() or not ascii_only) else ascii(c)[1:-1] for c in str(text)]
+    good = [
+        c if c.isprintable() and (c.isascii() or not ascii_only) else ascii(c)[1:-1]
+        for c in str(text)
+    ]
     return "".join(good)
 
 
 def ranges(names: Iterable[str]) -> str:
     """``loop0-7, sda, nvme0n1-7n1, node001-016`` style: names that differ in one last number only, together."""
     found = [re.fullmatch(r"(.*?)(\d{1,9})", name) or name for name in names]
-    padded = {(m[1], len(m[2])) for m in found if not isinstance(m, str) and len(m[2]) > 1 and m[2][0] == "0"}
+    padded = {
+        (m[1], len(m[2]))
+        for m in found
+        if not isinstance(m, str) and len(m[2]) > 1 and m[2][0] == "0"
+    }
     groups: dict[tuple[str, int], list[int]] = {}
     out: dict[str | tuple[str, int], None] = {}
     for m in found:

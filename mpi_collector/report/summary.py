@@ -36,7 +36,9 @@ _RUN = ("run", "benchmark", "collection_method", "ended_by", "start_ns", "end_ns
 _COVERAGE = 0.999
 _SHARE = 0.05  #: of the time at the limit, below which nothing is said
 _UNKNOWN_WITHOUT_REQUESTS = tuple(
-    f.name for f in FIGURES if f.name.endswith(("_latency_ms", "_rtt_ms", "_execute_ms", "_retransmit_percent"))
+    f.name
+    for f in FIGURES
+    if f.name.endswith(("_latency_ms", "_rtt_ms", "_execute_ms", "_retransmit_percent"))
 )
 
 
@@ -50,7 +52,10 @@ def document(recording: Recording, cluster: Cluster | None = None) -> dict[str, 
         "run": {k: run.get(k) for k in _RUN},
         "span_s": cluster.span_s,
         "figures": {f.name: {k: v for k, v in asdict(f).items() if k != "name"} for f in FIGURES},
-        "cluster": {n: _plain(mean=t.mean, peak=t.peak, coverage=t.coverage) for n, t in cluster.totals.items()},
+        "cluster": {
+            n: _plain(mean=t.mean, peak=t.peak, coverage=t.coverage)
+            for n, t in cluster.totals.items()
+        },
         "spread": spread(cluster.hosts),
         "outliers": [asdict(o) for o in outliers(cluster.hosts)],
         "limits": limits(cluster.hosts),
@@ -65,7 +70,10 @@ def _plain(**values: float) -> dict[str, float | None]:
 
 
 def _host(h: HostFigures) -> dict[str, Any]:
-    figures = {n: _plain(mean=mean, peak=peak, minimum=least) for n, (mean, peak, least) in h.figures.items()}
+    figures = {
+        n: _plain(mean=mean, peak=peak, minimum=least)
+        for n, (mean, peak, least) in h.figures.items()
+    }
     return {
         "figures": figures,
         "cpus": h.cpus,
@@ -100,7 +108,14 @@ def limits(hosts: Sequence[HostFigures]) -> list[dict[str, Any]]:
         shares = [h.limits[name] for h in hosts if name in h.limits]
         if shares and (np.mean(shares) >= _SHARE or max(shares) >= 0.5):
             touched = sum(s >= _SHARE for s in shares)
-            out.append({"figure": name, "at_least": at_least, "share": float(np.mean(shares)), "hosts": touched})
+            out.append(
+                {
+                    "figure": name,
+                    "at_least": at_least,
+                    "share": float(np.mean(shares)),
+                    "hosts": touched,
+                }
+            )
     return sorted(out, key=lambda x: -x["share"])
 
 
@@ -117,7 +132,9 @@ def notes(cluster: Cluster, run: dict[str, Any]) -> list[str]:
             out.append(f"{f.label}: not recorded on {', '.join(without[:3])}{more}")
     known = [t.coverage for n, t in cluster.totals.items() if n not in _UNKNOWN_WITHOUT_REQUESTS]
     if known and min(known) < _COVERAGE:
-        out.append(f"{100 * (1 - min(known)):.1f} % of the hosts' time is not known and is missing from the totals")
+        out.append(
+            f"{100 * (1 - min(known)):.1f} % of the hosts' time is not known and is missing from the totals"
+        )
     fabric = any("fabric_rx_bytes_per_s" in h.figures for h in cluster.hosts)
     if not fabric and any("net_rx_bytes_per_s" in h.figures for h in cluster.hosts):
         out.append(RDMA_NOTE)
@@ -128,12 +145,16 @@ def notes(cluster: Cluster, run: dict[str, Any]) -> list[str]:
     return out
 
 
-def print_summary(recording: Recording, file: TextIO, width: int | None = None, most_hosts: int | None = END_HOSTS) -> None:
+def print_summary(
+    recording: Recording, file: TextIO, width: int | None = None, most_hosts: int | None = END_HOSTS
+) -> None:
     """The summary of a recording as text. ``most_hosts``: of a run with more of them only the verdict is printed, which
     takes no time; None: always everything. RecordingError when it cannot be read."""
     out = Writer(file, width)
     verdict_lines(recording.run, line(recording.run), out)
     if most_hosts is not None and len(recording) > most_hosts:
-        out.line(f"figures of {len(recording)} hosts: mpi_collector summary {out.name(recording.path)}")
+        out.line(
+            f"figures of {len(recording)} hosts: mpi_collector summary {out.name(recording.path)}"
+        )
         return
     render(document(recording), out)

@@ -49,11 +49,18 @@ class Writer:
     """Writes to ``file``, as wide as its terminal, or ``width``. Every name is data: ``name`` makes it harmless."""
 
     def __init__(self, file: TextIO, width: int | None = None) -> None:
-        self.ascii = not (getattr(file, "encoding", None) or "ascii").lower().replace("-", "").startswith("utf")
+        self.ascii = (
+            not (getattr(file, "encoding", None) or "ascii")
+            .lower()
+            .replace("-", "")
+            .startswith("utf")
+        )
         self.terminal = bool(getattr(file, "isatty", lambda: False)())
         if width is None and not self.terminal:
             width = _PLAIN_WIDTH
-        self.console = Console(file=file, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+        self.console = Console(
+            file=file, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False
+        )
 
     def name(self, text: object) -> str:
         return clean(text, self.ascii)
@@ -69,14 +76,20 @@ class Writer:
         widths = [max(len(line) for c in column for line in c.split("\n")) + 2 for column in cells]
         parts: list[list[int]] = [[]]
         for n in range(1, len(cells)):
-            if parts[-1] and widths[0] + sum(widths[i] for i in parts[-1]) + widths[n] > self.console.width + 2:
+            if (
+                parts[-1]
+                and widths[0] + sum(widths[i] for i in parts[-1]) + widths[n]
+                > self.console.width + 2
+            ):
                 parts.append([])
             parts[-1].append(n)
         for part in parts:
             out = Table(box=None, pad_edge=False, padding=(0, 1))
             for n in (0, *part):
                 heading = Text(cells[n][0])
-                out.add_column(heading, justify="right" if n else "left", no_wrap=True, vertical="bottom")
+                out.add_column(
+                    heading, justify="right" if n else "left", no_wrap=True, vertical="bottom"
+                )
             for line in zip(*(cells[n][1:] for n in (0, *part))):
                 out.add_row(*map(Text, line))
             self.console.print(out)
@@ -147,12 +160,17 @@ def _cluster(doc: dict[str, Any], out: Writer, named: bool) -> None:
     out.table(headings, rows)
 
 
-def _spread(s: dict[str, Any] | None, unit: str, named: bool, clean_name: Callable[[object], str]) -> list[str]:
+def _spread(
+    s: dict[str, Any] | None, unit: str, named: bool, clean_name: Callable[[object], str]
+) -> list[str]:
     if s is None:
         return ["-"] * 3
     least, most = quantity(s["minimum"], unit), quantity(s["maximum"], unit)
     if named and s["minimum"] != s["maximum"]:
-        least, most = f"{clean_name(s['minimum_host'])} {least}", f"{clean_name(s['maximum_host'])} {most}"
+        least, most = (
+            f"{clean_name(s['minimum_host'])} {least}",
+            f"{clean_name(s['maximum_host'])} {most}",
+        )
     return [least, quantity(s["median"], unit), most]
 
 
@@ -160,11 +178,15 @@ def _hosts(doc: dict[str, Any], columns: str, out: Writer) -> None:
     """A table of hosts; the numbers of a column share their unit, which stands in its heading."""
     hosts = doc["hosts"]
     headings, cells = ["host"], [[out.name(k)] for k in hosts]
-    for heading, figure, which in ([c.strip() for c in line.split("|")] for line in columns.strip().splitlines()):
+    for heading, figure, which in (
+        [c.strip() for c in line.split("|")] for line in columns.strip().splitlines()
+    ):
         if figure not in doc["cluster"]:
             continue
         values = [h["figures"].get(figure, {}).get(which) for h in hosts.values()]
-        unit, by = scale(doc["figures"][figure]["unit"], max((v for v in values if v is not None), default=0.0))
+        unit, by = scale(
+            doc["figures"][figure]["unit"], max((v for v in values if v is not None), default=0.0)
+        )
         headings.append(f"{heading}/{unit}".replace("/", "\n", 1 + heading.count("/")))
         for row, value in zip(cells, values):
             row.append(number(value, by))
@@ -195,7 +217,9 @@ def outlier_text(o: dict[str, Any], figure: dict[str, Any], whole: bool = True) 
     value, median = quantity(o["value"], figure["unit"]), quantity(o["median"], figure["unit"])
     if figure["unit"] == "%" or not o["ratio"]:
         return f"{figure['label']} {value} (median {'host ' if whole else ''}{median})"
-    return f"{figure['label']} {o['ratio']:.2f} x" + (f" the median host ({value})" if whole else "")
+    return f"{figure['label']} {o['ratio']:.2f} x" + (
+        f" the median host ({value})" if whole else ""
+    )
 
 
 def _counted(hosts: dict[str, Any], out: Writer) -> None:
@@ -203,8 +227,13 @@ def _counted(hosts: dict[str, Any], out: Writer) -> None:
     for table, title in (("block", "disks counted"), ("net", "interfaces counted")):
         groups: dict[str, list[str]] = {}
         for key, host in hosts.items():
-            counted, left = ranges(host["counted"][table]) or "none", ranges(host["left_out"][table]) or "none"
-            groups.setdefault(f"{counted} (by {host['counted_by'][table]}); not: {left}", []).append(key)
+            counted, left = (
+                ranges(host["counted"][table]) or "none",
+                ranges(host["left_out"][table]) or "none",
+            )
+            groups.setdefault(
+                f"{counted} (by {host['counted_by'][table]}); not: {left}", []
+            ).append(key)
         for text, keys in list(groups.items())[:8]:
             where = "" if len(groups) == 1 else f" on {_some(keys)}"
             out.line(f"{title}{out.name(where)}: {out.name(text)}")

@@ -23,7 +23,9 @@ def verdict(run: dict[str, Any]) -> dict[str, Any]:
     for key, f in facts.items():
         reasons += _host_reasons(key, f, run["interval_ns"])
     for key, bound in run["clock_bound_ns"].items():
-        if key in facts and (bound is None or bound > max(_BOUND_NS, _BOUND_SHARE * run["interval_ns"])):
+        if key in facts and (
+            bound is None or bound > max(_BOUND_NS, _BOUND_SHARE * run["interval_ns"])
+        ):
             shown = "unknown" if bound is None else f"{bound / 1e6:.1f} ms"
             reasons.append(f"{key}: clock bound {shown}")
     rows = sum(f["samples"] for f in facts.values())
@@ -36,9 +38,13 @@ def verdict(run: dict[str, Any]) -> dict[str, Any]:
         "ticks": ticks,
         "missed": missed,
         "late_p99_ns": max((f["late_p99_ns"] or 0 for f in facts.values()), default=0),
-        "clock_bound_ns": max((b for k, b in run["clock_bound_ns"].items() if b is not None and k in facts), default=0),
+        "clock_bound_ns": max(
+            (b for k, b in run["clock_bound_ns"].items() if b is not None and k in facts), default=0
+        ),
         "cpu_share_max": max((f["cpu_share"] or 0.0 for f in facts.values()), default=0.0),
-        "crash_proof": not any("not crash-proof" in w for ws in run["warnings"].values() for w in ws),
+        "crash_proof": not any(
+            "not crash-proof" in w for ws in run["warnings"].values() for w in ws
+        ),
     }
 
 
@@ -50,7 +56,9 @@ def _host_reasons(key: str, facts: dict[str, Any], interval_ns: int) -> list[str
     if not facts["complete"]:
         out.append(f"{key}: the recording breaks off at tick {facts['last_tick']}")
     if (facts["late_p99_ns"] or 0) > _LATE_SHARE * interval_ns:
-        out.append(f"{key}: 1 % of the ticks were more than {facts['late_p99_ns'] / 1e6:.0f} ms late")
+        out.append(
+            f"{key}: 1 % of the ticks were more than {facts['late_p99_ns'] / 1e6:.0f} ms late"
+        )
     for event in facts["lost"]:
         out.append(f"{key}: no room for {event['what']} {event['name']} of {event['source']}")
     for source, counts in facts["statuses"].items():

@@ -8,7 +8,16 @@ from typing import Any
 Snapshot = Mapping[str, Any]
 
 #: whole values that stay the same in an undisturbed run
-_PLAIN = ("version", "os_release", "transparent_hugepage", "sysctls", "chassis", "kernel_cmdline", "cgroup_limits", "limits")
+_PLAIN = (
+    "version",
+    "os_release",
+    "transparent_hugepage",
+    "sysctls",
+    "chassis",
+    "kernel_cmdline",
+    "cgroup_limits",
+    "limits",
+)
 _NIC = ("state", "speed_mbps", "mtu_bytes", "master")
 _DRIVE = ("model", "size_bytes", "scheduler", "nr_requests", "read_ahead_kb", "write_cache")
 _MOUNT = ("device", "fs_type", "options")
@@ -23,9 +32,16 @@ def changes(start: Snapshot, end: Snapshot) -> list[str]:
     for key in _PLAIN:
         out += _dicts(key, start.get(key), end.get(key))
     out += _tables("interface", _by(start, "nics", "name"), _by(end, "nics", "name"), _NIC)
-    out += _tables("port", _by(start, "infiniband", "device"), _by(end, "infiniband", "device"), ("state", "rate"))
+    out += _tables(
+        "port",
+        _by(start, "infiniband", "device"),
+        _by(end, "infiniband", "device"),
+        ("state", "rate"),
+    )
     out += _tables("drive", _by(start, "drives", "name"), _by(end, "drives", "name"), _DRIVE)
-    out += _tables("mount", _by(start, "mounts", "mount_point"), _by(end, "mounts", "mount_point"), _MOUNT)
+    out += _tables(
+        "mount", _by(start, "mounts", "mount_point"), _by(end, "mounts", "mount_point"), _MOUNT
+    )
     out += _memory(start, end)
     out += _free(start, end)
     return out
@@ -42,7 +58,9 @@ def _by(snapshot: Snapshot, part: str, name: str) -> dict[str, Any]:
     return {str(row[name]): row for row in snapshot.get(part) or []}
 
 
-def _tables(what: str, before: Mapping[str, Any], after: Mapping[str, Any], fields: tuple[str, ...]) -> list[str]:
+def _tables(
+    what: str, before: Mapping[str, Any], after: Mapping[str, Any], fields: tuple[str, ...]
+) -> list[str]:
     out = [f"{what} {name}: gone" for name in before if name not in after]
     out += [f"{what} {name}: new" for name in after if name not in before]
     for name in before:
@@ -84,21 +102,34 @@ def settings_issues(snapshots: Mapping[str, Snapshot]) -> list[str]:
     names = sorted({n for s in snapshots.values() for n in s.get("sysctls") or {}})
     for name in names:
         if name not in _MOVING:
-            out += differing(f"sysctl {name}", {host: (s.get("sysctls") or {}).get(name) for host, s in snapshots.items()})
+            out += differing(
+                f"sysctl {name}",
+                {host: (s.get("sysctls") or {}).get(name) for host, s in snapshots.items()},
+            )
     points = sorted({m["mount_point"] for s in snapshots.values() for m in _shared_mounts(s)})
     for point in points:
-        out += differing(f"mount options of {point}", {host: _options(s, point) for host, s in snapshots.items()})
+        out += differing(
+            f"mount options of {point}", {host: _options(s, point) for host, s in snapshots.items()}
+        )
     return out
 
 
 def settings_of(snapshot: Snapshot) -> dict[str, Any]:
     """The parts of a snapshot that ``settings_issues`` looks at, without what is a host's own (addresses, serial numbers)."""
-    kept = {name: snapshot[name] for name in ("transparent_hugepage", "cgroup_limits", "sysctls") if name in snapshot}
+    kept = {
+        name: snapshot[name]
+        for name in ("transparent_hugepage", "cgroup_limits", "sysctls")
+        if name in snapshot
+    }
     for name, fields in _KEPT.items():
         if snapshot.get(name):
             kept[name] = [{f: row.get(f) for f in fields} for row in snapshot[name]]
     cpu = snapshot.get("cpu") or {}
-    return {**kept, "cpu": {k: cpu.get(k) for k in ("model", "governor")}, "mounts": _shared_mounts(snapshot)}
+    return {
+        **kept,
+        "cpu": {k: cpu.get(k) for k in ("model", "governor")},
+        "mounts": _shared_mounts(snapshot),
+    }
 
 
 def differing(what: str, values: Mapping[str, Any]) -> list[str]:
@@ -109,7 +140,10 @@ def differing(what: str, values: Mapping[str, Any]) -> list[str]:
             groups.setdefault(str(value), []).append(name)
     if len(groups) < 2:
         return []
-    shown = [f"{value} on {_some(names)}" for value, names in sorted(groups.items(), key=lambda g: -len(g[1]))]
+    shown = [
+        f"{value} on {_some(names)}"
+        for value, names in sorted(groups.items(), key=lambda g: -len(g[1]))
+    ]
     return [f"{what} differs: {', '.join(shown)}"]
 
 
@@ -118,15 +152,38 @@ def _some(names: list[str]) -> str:
 
 
 def _shared_mounts(snapshot: Snapshot) -> list[Any]:
-    kinds = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "wekafs", "daos", "orangefs", "glusterfs", "vastnfs")
-    return [m for m in snapshot.get("mounts") or [] if m["fs_type"] in kinds or m["fs_type"].startswith("fuse.")]
+    kinds = (
+        "nfs",
+        "nfs4",
+        "lustre",
+        "gpfs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "wekafs",
+        "daos",
+        "orangefs",
+        "glusterfs",
+        "vastnfs",
+    )
+    return [
+        m
+        for m in snapshot.get("mounts") or []
+        if m["fs_type"] in kinds or m["fs_type"].startswith("fuse.")
+    ]
 
 
-_KEPT = {"drives": ("model",), "nics": ("kind", "speed_mbps", "state", "physical"), "infiniband": ("rate", "state")}
+_KEPT = {
+    "drives": ("model",),
+    "nics": ("kind", "speed_mbps", "state", "physical"),
+    "infiniband": ("rate", "state"),
+}
 
 
 def _options(snapshot: Snapshot, point: str) -> str | None:
-    return next((str(m["options"]) for m in _shared_mounts(snapshot) if m["mount_point"] == point), None)
+    return next(
+        (str(m["options"]) for m in _shared_mounts(snapshot) if m["mount_point"] == point), None
+    )
 
 
 _SETTINGS: tuple[tuple[str, Callable[[Snapshot], Any]], ...] = (

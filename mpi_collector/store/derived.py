@@ -64,13 +64,20 @@ dirty_bytes             | dirty          | bytes    | sum  | waiting to be writt
 net_rx_bytes_per_s      | network in     | bytes/s  | sum  | received by the counted interfaces; not RDMA
 net_tx_bytes_per_s      | network out    | bytes/s  | sum  | sent by the counted interfaces; not RDMA
 """
-FIGURES = tuple(Figure(*(cell.strip() for cell in line.split("|"))) for line in (_TABLE.strip() + TABLE.rstrip()).splitlines())
-OPTIONAL = frozenset(line.split("|")[0].strip() for line in TABLE.strip().splitlines())  #: that nobody misses
+FIGURES = tuple(
+    Figure(*(cell.strip() for cell in line.split("|")))
+    for line in (_TABLE.strip() + TABLE.rstrip()).splitlines()
+)
+OPTIONAL = frozenset(
+    line.split("|")[0].strip() for line in TABLE.strip().splitlines()
+)  #: that nobody misses
 BY_NAME = {f.name: f for f in FIGURES}
 
 _WORKING = ("user", "nice", "system", "irq", "softirq")
 _WAITING = ("idle", "iowait", "steal")
-_BLOCK_LEAF = re.compile(r"(nvme\d+n\d+|(sd|hd|vd|xvd|dasd)[a-z]+|mmcblk\d+|pmem\d+(\.\d+)?s?|rbd\d+)")
+_BLOCK_LEAF = re.compile(
+    r"(nvme\d+n\d+|(sd|hd|vd|xvd|dasd)[a-z]+|mmcblk\d+|pmem\d+(\.\d+)?s?|rbd\d+)"
+)
 _PARTITION = re.compile(r"(.*\d)p\d+|((?:sd|hd|vd|xvd|dasd)[a-z]+)\d+")
 _NET_SOFTWARE = re.compile(
     r"lo|.*[.:@].*|.*[-_]br\d*|(bond|team|vlan|br|docker|virbr|lxcbr|lxdbr|cni|veth|vnet|tap|tun|ifb|dummy|wg|vxlan|geneve|gre|gretap|erspan"
@@ -170,10 +177,14 @@ class _Deriver:
         n = self.shown
         first = int(host.tick[0]) if len(times) else STOP_TICK
         span_s = float(times[-1] - times[0]) * 1e-9 if len(times) else 0.0
-        self.out = Derived(host.key, first, host.tick[1 : n + 1], times[:n], times[1 : n + 1], span_s)
+        self.out = Derived(
+            host.key, first, host.tick[1 : n + 1], times[:n], times[1 : n + 1], span_s
+        )
         topology = host.meta.get("topology")
         topology = topology if isinstance(topology, dict) else {}
-        self.out.block = choose(self.devices("diskstats", "sectors_read"), topology.get("block"), block_rule)
+        self.out.block = choose(
+            self.devices("diskstats", "sectors_read"), topology.get("block"), block_rule
+        )
         self.out.net = choose(self.devices("netdev", "rx_bytes"), topology.get("net"), net_rule)
 
     def _shown(self, n: int) -> int:
@@ -184,7 +195,11 @@ class _Deriver:
     def devices(self, source: str, column: str) -> list[str]:
         """Names of a table's devices, in the order of the recording."""
         head, tail = source + ".", "." + column
-        return [c[len(head) : -len(tail)] for c in self.host.columns if c.startswith(head) and c.endswith(tail)]
+        return [
+            c[len(head) : -len(tail)]
+            for c in self.host.columns
+            if c.startswith(head) and c.endswith(tail)
+        ]
 
     def growth(self, name: str) -> Float64:
         """(intervals,) growth of a counter, NaN where unknown; resets are noted."""
@@ -192,7 +207,9 @@ class _Deriver:
         raw = self.host.raw(name)
         reset = np.isnan(delta) & (raw[:-1] != MISSING) & (raw[1:] != MISSING)
         if reset.any():
-            self.out.notes.append(f"{name}: fell in {int(reset.sum())} interval(s), which are left out of it")
+            self.out.notes.append(
+                f"{name}: fell in {int(reset.sum())} interval(s), which are left out of it"
+            )
         return delta
 
     def total(self, source: str, devices: list[str], column: str) -> Float64 | None:
@@ -212,15 +229,26 @@ class _Deriver:
         peak, least = (float(shown.max()), float(shown.min())) if len(shown) else (mean, mean)
         known_s = float(self.seconds[known].sum())
         self.out.series[name] = Series(
-            values[: self.shown], weight[: self.shown], mean, peak, least, total if known.any() else 0.0, known_s
+            values[: self.shown],
+            weight[: self.shown],
+            mean,
+            peak,
+            least,
+            total if known.any() else 0.0,
+            known_s,
         )
 
     # ---- figures
     def disks(self) -> None:
         of, devices, s = self.total, self.out.block.devices, self.seconds
         for verb, did in (("read", "reading"), ("write", "writing")):
-            sectors = of("diskstats", devices, {"read": "sectors_read", "write": "sectors_written"}[verb])
-            count, took = of("diskstats", devices, f"{verb}s_completed"), of("diskstats", devices, f"time_{did}_ms")
+            sectors = of(
+                "diskstats", devices, {"read": "sectors_read", "write": "sectors_written"}[verb]
+            )
+            count, took = (
+                of("diskstats", devices, f"{verb}s_completed"),
+                of("diskstats", devices, f"time_{did}_ms"),
+            )
             self.add(f"{verb}_bytes_per_s", None if sectors is None else sectors * SECTOR_BYTES / s)
             self.add(f"{verb}_iops", None if count is None else count / s)
             if count is not None and took is not None:
@@ -243,7 +271,9 @@ class _Deriver:
 
     def cpu(self) -> None:
         """Idle, iowait and steal may fall a little (proc(5)): they count with their sign in the whole."""
-        self.out.cpus = sum(bool(re.fullmatch(r"cpu\d+", d)) for d in self.devices("stat", "idle")) or None
+        self.out.cpus = (
+            sum(bool(re.fullmatch(r"cpu\d+", d)) for d in self.devices("stat", "idle")) or None
+        )
         modes = [m for m in (*_WORKING, *_WAITING) if f"stat.cpu.{m}" in self.columns]
         if not {"user", "nice", "system", "idle"} <= set(modes):
             return
@@ -257,7 +287,11 @@ class _Deriver:
 
     def memory(self) -> None:
         names = ("MemTotal", "MemFree", "Buffers", "Cached", "Dirty")
-        level = {n: self.host.value(f"meminfo.{n}") * 1024 for n in names if f"meminfo.{n}" in self.columns}
+        level = {
+            n: self.host.value(f"meminfo.{n}") * 1024
+            for n in names
+            if f"meminfo.{n}" in self.columns
+        }
         if "MemTotal" in level and np.isfinite(level["MemTotal"]).any():
             self.out.memory_bytes = float(np.nanmax(level["MemTotal"]))
         if {"Buffers", "Cached"} <= level.keys():

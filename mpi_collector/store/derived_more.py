@@ -31,7 +31,20 @@ pressure_cpu_percent    | waiting for CPU  | %       | mean | time in which some
 pressure_io_percent     | waiting for I/O  | %       | mean | time in which some task waited for I/O (PSI)
 pressure_memory_percent | waiting for memory | %     | mean | time in which some task waited for memory (PSI)
 """
-_OPS = ("READ", "WRITE", "COMMIT", "GETATTR", "LOOKUP", "ACCESS", "OPEN", "CREATE", "REMOVE", "SETATTR", "READDIR", "OTHER")
+_OPS = (
+    "READ",
+    "WRITE",
+    "COMMIT",
+    "GETATTR",
+    "LOOKUP",
+    "ACCESS",
+    "OPEN",
+    "CREATE",
+    "REMOVE",
+    "SETATTR",
+    "READDIR",
+    "OTHER",
+)
 _METADATA = _OPS[2:]
 for _op in (op.lower() for op in _METADATA):
     TABLE += f"nfs_{_op}_rtt_ms | NFS {_op} rtt | ms | mean | time from sending it to its answer; only where there were any\n"
@@ -46,7 +59,9 @@ def more(d: _Deriver) -> None:
     for way, field in (("rx", "port_rcv_data"), ("tx", "port_xmit_data")):
         octets = f"hni_sts_{way}_ok_octets"
         kinds = (("infiniband", field), ("slingshot", octets))
-        growths = [g for source, f in kinds if (g := d.total(source, d.devices(source, f), f)) is not None]
+        growths = [
+            g for source, f in kinds if (g := d.total(source, d.devices(source, f), f)) is not None
+        ]
         if growths:
             _per_second(d, f"fabric_{way}_bytes_per_s", _known_sum(growths))
     again, sent = (d.total("tcp", ["Tcp"], field) for field in ("RetransSegs", "OutSegs"))
@@ -78,7 +93,10 @@ def _nfs(d: _Deriver) -> None:
         for what in ("rtt", "execute") if op in ("READ", "WRITE") else ("rtt",):
             took = d.total("nfs", mounts, f"{op}_{what}_ms")
             if took is not None:
-                per_op, weight = took / np.where(count > 0, count, np.nan), np.where(count >= 0, count, np.nan)
+                per_op, weight = (
+                    took / np.where(count > 0, count, np.nan),
+                    np.where(count >= 0, count, np.nan),
+                )
                 d.add(f"nfs_{op.lower()}_{what}_ms", per_op, weight)
 
 
@@ -88,7 +106,9 @@ def slowed(meta: dict[str, Any]) -> list[str]:
     events = meta.get("events")
     for e in events if isinstance(events, list) else []:
         if isinstance(e, dict) and e.get("type") == "slowed" and isinstance(e.get("source"), str):
-            every, cost_us = (int(e[k]) if isinstance(e.get(k), int) else 0 for k in ("every", "cost_us"))
+            every, cost_us = (
+                int(e[k]) if isinstance(e.get(k), int) else 0 for k in ("every", "cost_us")
+            )
             worst[e["source"]] = max(worst.get(e["source"], (0, 0)), (every, cost_us))
     return [
         f"{source}: dearer than its time budget (a reading took {cost_us / 1000:g} ms), read at every {every}th tick at worst"
@@ -108,4 +128,6 @@ def _per_second(d: _Deriver, name: str, growth: Float64 | None) -> None:
 
 def _share(d: _Deriver, name: str, part: Float64, whole: Float64) -> None:
     """Percent of what there was, weighted with it; unknown where there was nothing."""
-    d.add(name, 100 * part / np.where(whole > 0, whole, np.nan), np.where(whole >= 0, whole, np.nan))
+    d.add(
+        name, 100 * part / np.where(whole > 0, whole, np.nan), np.where(whole >= 0, whole, np.nan)
+    )

@@ -25,13 +25,17 @@ _COLLECTOR = 2  #: the last columns of a row: they come from the stage's header
 class BatchDecoder(RowDecoder):
     """A RowDecoder that decodes all staged samples at once."""
 
-    def __init__(self, sources: list[Any], layout: Layout, on_event: Callable[[dict[str, Any]], object]) -> None:
+    def __init__(
+        self, sources: list[Any], layout: Layout, on_event: Callable[[dict[str, Any]], object]
+    ) -> None:
         super().__init__(sources, layout, on_event)
         self._followers = [Follower(d, _columns(layout, d.source.name)) for d in self.decoders]
         self._prepares = [None if type(s).prepare is Source.prepare else s.prepare for s in sources]
         self._out = np.zeros((0, 0), "<i8")
 
-    def decode_stage(self, view: memoryview, shape: Any, wanted: list[tuple[int, int, int]]) -> Int64:
+    def decode_stage(
+        self, view: memoryview, shape: Any, wanted: list[tuple[int, int, int]]
+    ) -> Int64:
         """The rows (behind stamp and checksum) of the stage slots in ``wanted``, (tick, row, base) each, in order.
 
         samples x words, int64; overwritten by the next call.
@@ -42,14 +46,19 @@ class BatchDecoder(RowDecoder):
         out = self._out[:count]
         ticks, bases = [w[0] for w in wanted], [w[2] for w in wanted]
         slots = np.ndarray((shape.stage_slots, shape.stage_size // 8), "<i8", view, shape.stage_at)
-        words = slots[[(base - shape.stage_at) // shape.stage_size for base in bases], : shape.stage_head // 8]
+        words = slots[
+            [(base - shape.stage_at) // shape.stage_size for base in bases], : shape.stage_head // 8
+        ]
         out[:, head:] = MISSING
         heads(words, out[:, :head])
         out[:, -_COLLECTOR:] = words[:, 6:8]
         sizes = words[:, len(STAGE_FIELDS) :: 2]
         there = (sizes >= 0) & (sizes <= shape.caps)
         begins = np.array(bases)[:, None]
-        ends, limits = begins + shape.stage_head + np.cumsum(np.where(there, sizes, 0), axis=1), begins + shape.stage_size
+        ends, limits = (
+            begins + shape.stage_head + np.cumsum(np.where(there, sizes, 0), axis=1),
+            begins + shape.stage_size,
+        )
         there &= ends <= limits
         cut = there & ((sizes == shape.caps) | (ends == limits))
         for i in range(shape.sources):
@@ -58,25 +67,48 @@ class BatchDecoder(RowDecoder):
             self._source(i, view, places, ticks, out[:, head:], statuses)
         return out
 
-    def _source(self, i: int, view: memoryview, places: Places, ticks: list[int], rows: Int64, statuses: Int64) -> None:
+    def _source(
+        self,
+        i: int,
+        view: memoryview,
+        places: Places,
+        ticks: list[int],
+        rows: Int64,
+        statuses: Int64,
+    ) -> None:
         """Values and statuses of source ``i`` in all rows."""
         prepare, follow = self._prepares[i], self._followers[i].decode
-        texts: list[Any] = [view[end - n : end] for n, end in zip(places.sizes.tolist(), places.ends.tolist())]
+        texts: list[Any] = [
+            view[end - n : end] for n, end in zip(places.sizes.tolist(), places.ends.tolist())
+        ]
         begin = 0
         for row in np.flatnonzero(places.cut | ~places.there).tolist():
-            self._some(prepare, follow, texts[begin:row], ticks[begin:row], rows[begin:row], statuses[begin:row])
+            self._some(
+                prepare,
+                follow,
+                texts[begin:row],
+                ticks[begin:row],
+                rows[begin:row],
+                statuses[begin:row],
+            )
             begin = row + 1
             if places.there[row]:
                 lines = [whole_lines(bytes(texts[row]))]
-                self._some(prepare, follow, lines, ticks[row:begin], rows[row:begin], statuses[row:begin])
+                self._some(
+                    prepare, follow, lines, ticks[row:begin], rows[row:begin], statuses[row:begin]
+                )
                 statuses[row] = TRUNCATED
             else:
                 statuses[row] = status_in(int(places.sizes[row]))
         self._some(prepare, follow, texts[begin:], ticks[begin:], rows[begin:], statuses[begin:])
 
     @staticmethod
-    def _some(prepare: Any, follow: Any, texts: list[Any], ticks: list[int], rows: Int64, statuses: Int64) -> None:
-        follow(texts if prepare is None else [prepare(bytes(t)) for t in texts], ticks, rows, statuses)
+    def _some(
+        prepare: Any, follow: Any, texts: list[Any], ticks: list[int], rows: Int64, statuses: Int64
+    ) -> None:
+        follow(
+            texts if prepare is None else [prepare(bytes(t)) for t in texts], ticks, rows, statuses
+        )
 
 
 class Places(NamedTuple):

@@ -41,13 +41,21 @@ class Reference:
 
     MOST_ELASTIC = 64
 
-    def __init__(self, text: bytes, plan: Plan, values: Int64, elastic: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, text: bytes, plan: Plan, values: Int64, elastic: frozenset[int] = frozenset()
+    ) -> None:
         self.text, self.plan, self.elastic = text, plan, elastic
         data = np.frombuffer(text, np.uint8)
         self._starts, self._ends = _tokens(data)
-        self.usable = len(self._starts) == plan.count > 0 and not plan.problems and len(elastic) <= self.MOST_ELASTIC
+        self.usable = (
+            len(self._starts) == plan.count > 0
+            and not plan.problems
+            and len(elastic) <= self.MOST_ELASTIC
+        )
         if self.usable:
-            self.columns = np.concatenate([np.arange(a, b) for a, b, _f, _l in plan.runs] or [np.zeros(0, np.intp)])
+            self.columns = np.concatenate(
+                [np.arange(a, b) for a, b, _f, _l in plan.runs] or [np.zeros(0, np.intp)]
+            )
             self.values = values[self.columns]
             self._power, self._column = np.zeros(len(text), np.int64), np.zeros(len(text), np.intp)
             self._may_change, self._may_blank = np.zeros(len(text), bool), np.zeros(len(text), bool)
@@ -95,7 +103,9 @@ class Reference:
                 self._loose.append(2 * len(pattern) + 1)
                 self._loose_columns.append(column_of[i])
             # a token ends where it ends: nothing that does not match is tried twice
-            token = rb"(.{%d})([0-9]{1,%d})(?![0-9])" if i in column_of else rb"(.{%d})(\S{1,%d})(?!\S)"
+            token = (
+                rb"(.{%d})([0-9]{1,%d})(?![0-9])" if i in column_of else rb"(.{%d})(\S{1,%d})(?!\S)"
+            )
             pattern.append(token % (begin - at, _DIGITS))
             at = end
         # an elastic number that was right-aligned once may not use the blanks before it: they are not read with it
@@ -159,7 +169,9 @@ class Reference:
         if not count or not digits.size:
             return count, None, None
         column = self._column[at[digits]]
-        more = ((cells[:count, digits] & _LOW).astype(np.int64) - (known[digits] & _LOW)) * power[digits]
+        more = ((cells[:count, digits] & _LOW).astype(np.int64) - (known[digits] & _LOW)) * power[
+            digits
+        ]
         starts = np.flatnonzero(np.concatenate(([True], column[1:] != column[:-1])))
         return count, column[starts], np.add.reduceat(more, starts, axis=1)
 
@@ -222,7 +234,9 @@ class Follower:
     ERA = 64  #: batches after which it is forgotten what was elastic, or that the source could not be followed
     FEW = 3  #: texts for which it is not worth the while
     TRIES = 3  #: references that may be made in a batch: a text that never stays the same gains nothing from them
-    AT_ONCE = 1 << 16  #: bytes of texts that are looked at together: what is made of them stays in the caches and in the heap
+    AT_ONCE = (
+        1 << 16
+    )  #: bytes of texts that are looked at together: what is made of them stays in the caches and in the heap
 
     def __init__(self, decoder: SourceDecoder, columns: slice) -> None:
         self._decoder, self._columns = decoder, columns

@@ -37,7 +37,12 @@ def host_frame(host: Host, tidy: bool = False) -> Any:
     frame = pd.DataFrame(columns, index=index)
     if not tidy:
         return frame
-    return frame.reset_index().melt(["time", "tick"], var_name="column", value_name="value").dropna().reset_index(drop=True)
+    return (
+        frame.reset_index()
+        .melt(["time", "tick"], var_name="column", value_name="value")
+        .dropna()
+        .reset_index(drop=True)
+    )
 
 
 def recording_frame(recording: Recording, tidy: bool = False) -> Any:
@@ -49,5 +54,9 @@ def recording_frame(recording: Recording, tidy: bool = False) -> Any:
         host.release()
     if tidy:
         parts = [frame.assign(host=key)[["host", *frame.columns]] for key, frame in frames.items()]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["host", "time", "tick", "column", "value"])
+        return (
+            pd.concat(parts, ignore_index=True)
+            if parts
+            else pd.DataFrame(columns=["host", "time", "tick", "column", "value"])
+        )
     return pd.concat(frames, names=["host", "time"]) if frames else pd.DataFrame()

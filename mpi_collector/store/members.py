@@ -47,12 +47,18 @@ def _look(info: zipfile.ZipInfo) -> None:
 def _look_inside(f: IO[bytes], size: int) -> None:
     """numpy takes the memory for what the header says before it finds that it is not there."""
     version = np.lib.format.read_magic(f)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    read_header = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
     shape, _order, dtype = read_header(f)
     if dtype.hasobject:
         raise ValueError("it holds Python objects")
     if math.prod(shape) * dtype.itemsize + f.tell() != size:
-        raise ValueError(f"its header says {shape} of {dtype.itemsize} bytes each, and it has {size} bytes")
+        raise ValueError(
+            f"its header says {shape} of {dtype.itemsize} bytes each, and it has {size} bytes"
+        )
 
 
 def why_no_run(run: Mapping[str, Any]) -> str:
@@ -62,5 +68,9 @@ def why_no_run(run: Mapping[str, Any]) -> str:
             return f"no usable {key!r}"
     if run["interval_ns"] <= 0:
         return "no usable 'interval_ns'"
-    without = [h for h in run["hosts"] if not isinstance(h, str) or not isinstance(run["facts"].get(h), dict)]
+    without = [
+        h
+        for h in run["hosts"]
+        if not isinstance(h, str) or not isinstance(run["facts"].get(h), dict)
+    ]
     return f"no facts of host {without[0]!r}" if without else ""

@@ -65,7 +65,9 @@ class Host:
     def _kinds(self) -> list[str]:
         found = self._of_columns("kinds")
         if strange := set(found) - {"counter", "gauge"}:
-            raise RecordingError(f"{self._recording.path}: damaged at member '{self.key}/kinds': {sorted(strange)[0]!r}")
+            raise RecordingError(
+                f"{self._recording.path}: damaged at member '{self.key}/kinds': {sorted(strange)[0]!r}"
+            )
         return found
 
     def _of_columns(self, name: str) -> list[str]:
@@ -150,7 +152,9 @@ class Host:
         Unit: that of the column, per second. NaN as in ``delta``. ValueError for a gauge.
         """
         if self.kind(name) != "counter":
-            raise ValueError(f"{name} is a gauge; only counters have rates (value() gives it as it is)")
+            raise ValueError(
+                f"{name} is a gauge; only counters have rates (value() gives it as it is)"
+            )
         seconds = np.diff(self.timestamp_ns) * 1e-9
         with np.errstate(divide="ignore", invalid="ignore"):
             out = self.delta(name) / seconds
@@ -162,7 +166,10 @@ class Host:
         row = int(np.searchsorted(self.timestamp_ns, utc_ns, side="right")) - 1
         if row < 0:
             raise KeyError(f"{self.key}: nothing was sampled before {utc_ns}")
-        values = (None if v == MISSING else v + (1 << 64) if v < 0 else v for v in self.values[row].tolist())
+        values = (
+            None if v == MISSING else v + (1 << 64) if v < 0 else v
+            for v in self.values[row].tolist()
+        )
         return dict(zip(self.columns, values))
 
     def between(self, begin_ns: int, end_ns: int) -> Host:
@@ -192,7 +199,9 @@ class Recording(Mapping[str, Host]):
             with open(path, "rb") as f:  # numpy would advise to unpickle what is no zip
                 head = f.read(4)
             if head[:4] != b"PK\x03\x04":
-                raise RecordingError(f"{path}: not a recording: {'no zip file' if head else 'empty'}")
+                raise RecordingError(
+                    f"{path}: not a recording: {'no zip file' if head else 'empty'}"
+                )
             self._npz = np.load(path, allow_pickle=False)
         except OSError as e:
             raise RecordingError(f"{path}: not a recording: {e.strerror or e}") from e

@@ -32,8 +32,13 @@ class Window(Recording):
     def __init__(self, whole: Recording, begin_ns: int, end_ns: int) -> None:
         self._whole, self.path = whole, whole.path
         self.begin_ns, self.end_ns = begin_ns, end_ns
-        self.run: dict[str, Any] = {**whole.run, "window_ns": [begin_ns, end_ns]}  # ticks still count from the run's start
-        self._hosts: dict[str, Host] = {key: HostWindow(host, begin_ns, end_ns) for key, host in whole.items()}
+        self.run: dict[str, Any] = {
+            **whole.run,
+            "window_ns": [begin_ns, end_ns],
+        }  # ticks still count from the run's start
+        self._hosts: dict[str, Host] = {
+            key: HostWindow(host, begin_ns, end_ns) for key, host in whole.items()
+        }
 
     def member(self, name: str) -> Any:
         return self._whole.member(name)
@@ -52,5 +57,3 @@ def during(recording: Recording, name: str) -> Window:
         known = ", ".join(dict.fromkeys(p.name for p in recording.marks)) or "none"
         raise KeyError(f"{recording.path} has no phase {name!r}; there are: {known}")
     return Window(recording, min(p.begin_ns for p in found), max(p.end_ns for p in found))
-
-

@@ -42,7 +42,9 @@ class Bridge:
         self._done = False
         self._parent = os.getppid()
         self._told = False  # that the life-cycle process has died
-        hydra = "Open MPI" not in world.library()  # passes the end of stdin on, and means a rank's death by that signal
+        hydra = (
+            "Open MPI" not in world.library()
+        )  # passes the end of stdin on, and means a rank's death by that signal
         signal.signal(signal.SIGUSR1, signal.SIG_IGN if hydra else self._hear)
 
     def _hear(self, _signum: int, _frame: object) -> None:
@@ -80,7 +82,9 @@ class Bridge:
 
     # ---- frames
     def _send(self, message: dict[str, Any], blob: bytes | memoryview = b"") -> None:
-        data = memoryview(encode(message, blob) + b"\n")  # Open MPI 5 keeps a line back until it ends
+        data = memoryview(
+            encode(message, blob) + b"\n"
+        )  # Open MPI 5 keeps a line back until it ends
         try:
             while data:
                 data = data[os.write(1, data) :]
@@ -123,7 +127,9 @@ class Bridge:
 
     def do_open(self, message: dict[str, Any]) -> dict[str, Any]:
         options = SamplingOptions.from_dict(message["options"])
-        self.root = Root(options, message["run"], self.world, message["names"], self._recorder_class)
+        self.root = Root(
+            options, message["run"], self.world, message["names"], self._recorder_class
+        )
         self.root.open(message["facts"])
         return self._state()
 
@@ -164,7 +170,11 @@ class Bridge:
         return {"spools": self._ranks.spools(), "unreached": self._ranks.unreached}
 
     def do_adopt(self, message: dict[str, Any]) -> dict[str, Any]:
-        return {"about": self._ranks.adopt(message["host"], message["place"], message["run"], message["key"])}
+        return {
+            "about": self._ranks.adopt(
+                message["host"], message["place"], message["run"], message["key"]
+            )
+        }
 
     def do_take(self, message: dict[str, Any]) -> dict[str, Any]:
         self._ranks.take_adopted(message["host"], self)

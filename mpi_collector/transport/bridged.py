@@ -21,7 +21,12 @@ class BridgedRoot:
     method = "mpi"
 
     def __init__(
-        self, options: SamplingOptions, run: str, argv: Sequence[str], names: Mapping[str, str], environ: Mapping[str, str]
+        self,
+        options: SamplingOptions,
+        run: str,
+        argv: Sequence[str],
+        names: Mapping[str, str],
+        environ: Mapping[str, str],
     ) -> None:
         self.options, self.run, self.names = options, run, dict(names)
         self.hosts: list[HostState] = []
@@ -54,7 +59,11 @@ class BridgedRoot:
     def _take_state(self, answer: dict[str, Any]) -> None:
         self.hosts = [HostState(**h) for h in answer["hosts"]]
         self.missing_ranks = answer["missing_ranks"]
-        self.capacity, self.t0_ns, self.epoch_ns = answer["capacity"], answer["t0_ns"], answer["epoch_ns"]
+        self.capacity, self.t0_ns, self.epoch_ns = (
+            answer["capacity"],
+            answer["t0_ns"],
+            answer["epoch_ns"],
+        )
 
     # ---- the life of a root
     def open(self, facts: dict[str, Any]) -> None:
@@ -77,7 +86,9 @@ class BridgedRoot:
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """{key: snapshot} of the hosts that answer in time."""
         try:
-            answer, _ = self._do(self._session.request("snapshot", 2 * self.options.start_timeout_s))
+            answer, _ = self._do(
+                self._session.request("snapshot", 2 * self.options.start_timeout_s)
+            )
         except (SessionLost, RuntimeError) as e:
             self.lost = str(e)
             return {}
@@ -127,7 +138,13 @@ class BridgedSpools(BridgedRoot):
         try:
             self._do(self._session.connect(limit))
             answer, _ = self._do(
-                self._session.request("spools", 3 * limit, options=self.options.to_dict(), run=self.run, names=self.names)
+                self._session.request(
+                    "spools",
+                    3 * limit,
+                    options=self.options.to_dict(),
+                    run=self.run,
+                    names=self.names,
+                )
             )
         except (RuntimeError, OSError) as e:
             raise TransportError(f"the launch did not come up: {e}") from e
@@ -135,7 +152,9 @@ class BridgedSpools(BridgedRoot):
         return dict(answer["spools"])
 
     def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
-        answer, _ = self._do(self._session.request("adopt", 90, host=host, place=place, run=run, key=key))
+        answer, _ = self._do(
+            self._session.request("adopt", 90, host=host, place=place, run=run, key=key)
+        )
         return dict(answer["about"])
 
     def take_adopted(self, host: str, sink: Sink) -> None:
@@ -161,7 +180,10 @@ class _Feeder:
         if self.error is None:
             try:
                 self._pass_on(message, blob)
-            except (OSError, RuntimeError) as e:  # our disk, or a damaged table: told at the end, and all spools stay
+            except (
+                OSError,
+                RuntimeError,
+            ) as e:  # our disk, or a damaged table: told at the end, and all spools stay
                 self.error = e
         if message["event"] == "write":
             self._session.send({"ack": 1})

@@ -28,7 +28,12 @@ def serve_agent(recorder_class: type[NodeRecorder]) -> None:
 
     from mpi_collector.node.agent import Agent
 
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):  # the program's, not ours
+    for number in (
+        signal.SIGINT,
+        signal.SIGHUP,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    ):  # the program's, not ours
         signal.signal(number, signal.SIG_IGN)
     agent = Agent(recorder_class=recorder_class)
     signal.signal(signal.SIGTERM, agent.end_soon)
@@ -53,11 +58,15 @@ class ChildRecorder(NodeRecorder):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _ask(self, do: str, **fields: Any) -> dict[str, Any]:
-        return self._do(self._session.request(do, max(_START_S, self.options.gather_timeout_s), **fields))[0]
+        return self._do(
+            self._session.request(do, max(_START_S, self.options.gather_timeout_s), **fields)
+        )[0]
 
     def prepare(self) -> dict[str, Any]:
         self._do(self._session.connect(_START_S))
-        return self._ask("prepare", options=self.options.to_dict(), run=self.run, key=self.key, facts=self._facts)
+        return self._ask(
+            "prepare", options=self.options.to_dict(), run=self.run, key=self.key, facts=self._facts
+        )
 
     def clock(self, mono: int, offset_ns: int, bound_ns: int) -> None:
         self._ask("clock", mono_ns=mono, offset_ns=offset_ns, bound_ns=bound_ns)
@@ -88,7 +97,11 @@ class ChildRecorder(NodeRecorder):
         self._ask("flush")
 
     def replicate(self, got: int) -> tuple[dict[str, Any], bytes]:
-        return self._do(self._session.request("replicate", max(_START_S, self.options.gather_timeout_s), got=got))
+        return self._do(
+            self._session.request(
+                "replicate", max(_START_S, self.options.gather_timeout_s), got=got
+            )
+        )
 
     def facts(self) -> dict[str, Any]:
         return dict(self._ask("pack", json=self._json)["facts"])
@@ -120,7 +133,12 @@ class _Fetched(Member):
     """A member that is still in the child."""
 
     def __init__(self, recorder: ChildRecorder, number: int, head: dict[str, Any]) -> None:
-        self.kind, self.name, self.crc, self.size = head["kind"], head["name"], head["crc"], head["size"]
+        self.kind, self.name, self.crc, self.size = (
+            head["kind"],
+            head["name"],
+            head["crc"],
+            head["size"],
+        )
         self.packed = head["packed"]
         self._recorder, self._number = recorder, number
 

@@ -14,12 +14,21 @@ class Marks:
     name: str
     rank: str
     size: str
-    also: str = ""  #: must be set too: Slurm sets rank and size in batch scripts that no launcher started
-    libraries: tuple[str, ...] = ()  #: how the MPI libraries that understand this launcher call themselves
+    also: str = (
+        ""  #: must be set too: Slurm sets rank and size in batch scripts that no launcher started
+    )
+    libraries: tuple[
+        str, ...
+    ] = ()  #: how the MPI libraries that understand this launcher call themselves
 
 
 TABLE = (
-    Marks("Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", libraries=("Open MPI", "Spectrum")),
+    Marks(
+        "Open MPI",
+        "OMPI_COMM_WORLD_RANK",
+        "OMPI_COMM_WORLD_SIZE",
+        libraries=("Open MPI", "Spectrum"),
+    ),
     Marks("Intel MPI", "PMI_RANK", "PMI_SIZE", "I_MPI_MPIRUN", ("Intel", "MPICH")),
     Marks("MPICH", "PMI_RANK", "PMI_SIZE", libraries=("MPICH", "Intel", "MVAPICH", "CRAY")),
     Marks("PALS", "PALS_RANKID", "PALS_SIZE"),
@@ -66,4 +75,6 @@ def world_mismatch(launch: Launch, size: int, library: str) -> str | None:
     return f"{launch.launcher} started {launch.size} ranks, but mpi4py ({library}) sees {size}. {_REMEDY}"
 
 
-_REMEDY = "Start with that library's own mpirun, or use a Python whose mpi4py belongs to the launcher."
+_REMEDY = (
+    "Start with that library's own mpirun, or use a Python whose mpi4py belongs to the launcher."
+)

@@ -30,7 +30,9 @@ IDLE_POLL_S = 0.4  #: a probe with cold caches costs about 150 us: 0.04 % of a c
 #: a leader hears from the root when clocks are measured, a quarter of an hour apart among 10,000: after this it is cut off
 SILENT_S = 3600.0
 AFTER_POLL_S = 0.01  #: the job is over, and thousands of leaders are asked for their tables one after the other
-HURRY_S = 20.0  #: after SIGTERM, how long to wait for the root before leaving the recording in the spool
+HURRY_S = (
+    20.0  #: after SIGTERM, how long to wait for the root before leaving the recording in the spool
+)
 
 
 def silent_s() -> float:
@@ -66,7 +68,10 @@ class Member:
         """The whole life of a rank that does nothing else."""
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             signal.signal(getattr(signal, name), self._hurry)
-        for name in ("SIGUSR1", "SIGUSR2"):  # the root's business; hydra sends SIGUSR1 to survivors of a crash
+        for name in (
+            "SIGUSR1",
+            "SIGUSR2",
+        ):  # the root's business; hydra sends SIGUSR1 to survivors of a crash
             signal.signal(getattr(signal, name), signal.SIG_IGN)
         self.hello()
         return self.serve(("exit",))
@@ -98,7 +103,11 @@ class Member:
     def leave(self) -> None:
         """Go without being dismissed: the root need not wait for this rank, and its spool stays."""
         self.close()
-        self._answer(type="failed", during="the block", error="left it by an exception; its recording is in its spool")
+        self._answer(
+            type="failed",
+            during="the block",
+            error="left it by an exception; its recording is in its spool",
+        )
 
     def close(self) -> None:
         if self.recorder is not None:
@@ -117,14 +126,18 @@ class Member:
     def _hurry(self, _signum: int, _frame: object) -> None:
         self._hurry_until = mono_ns() + int(HURRY_S * 1e9)
         self._poll_s = BUSY_POLL_S
-        if self.recorder is not None:  # Open MPI 5 kills a quarter of a second later: there may be no time at the end
+        if (
+            self.recorder is not None
+        ):  # Open MPI 5 kills a quarter of a second later: there may be no time at the end
             threading.Thread(target=self.recorder.rescue, name="rescue", daemon=True).start()
 
     def _next(self, within_s: float | None = None) -> dict[str, Any]:
         """The root's next word. Orphan when the launcher has gone, a SIGTERM was not followed by anything, or nothing comes."""
         looked, since = 0, mono_ns()
         silent_ns = int(silent_s() * 1e9)
-        patience = int(2e9 * self._options.start_timeout_s)  # so long the root may take from one word to the next
+        patience = int(
+            2e9 * self._options.start_timeout_s
+        )  # so long the root may take from one word to the next
         while True:
             got = self.world.receive(0)
             if got is not None:
@@ -166,9 +179,13 @@ class Member:
         if self.world.own:
             use_all_cpus()
         self._options = SamplingOptions.from_dict(message["options"])
-        self.recorder = self._recorder_class(self._options, message["run"], message["key"], message["facts"])
+        self.recorder = self._recorder_class(
+            self._options, message["run"], message["key"], message["facts"]
+        )
         ready = self.recorder.prepare()
-        self._stop_request = os.path.join(os.path.dirname(ready["spool"]), "stop") if ready["spool"] else ""
+        self._stop_request = (
+            os.path.join(os.path.dirname(ready["spool"]), "stop") if ready["spool"] else ""
+        )
         self._answer(type="ready", **ready)
 
     def _on_spools(self, message: dict[str, Any]) -> None:
@@ -195,7 +212,11 @@ class Member:
         if self.recorder.wait_first(self._options.start_timeout_s):
             self._answer(type="sampling")
         else:
-            self._answer(type="failed", during="start", error=self.recorder.stop()["failure"] or "no first sample")
+            self._answer(
+                type="failed",
+                during="start",
+                error=self.recorder.stop()["failure"] or "no first sample",
+            )
 
     def _on_idle(self, _message: dict[str, Any]) -> None:
         self._poll_s = IDLE_POLL_S if not self._hurry_until else BUSY_POLL_S
@@ -222,7 +243,9 @@ class Member:
     def _on_pack(self, message: dict[str, Any]) -> None:
         assert self.recorder is not None
         self._members = list(self.recorder.pack(message["json"]))
-        self._answer(type="packed", facts=self.recorder.facts(), heads=[m.head() for m in self._members])
+        self._answer(
+            type="packed", facts=self.recorder.facts(), heads=[m.head() for m in self._members]
+        )
 
     def _on_send(self, _message: dict[str, Any]) -> None:
         chunks = (c for m in self._members for c in m.chunks)

@@ -28,7 +28,9 @@ CHUNK_BYTES = int(os.environ.get("MPI_COLLECTOR_CHUNK_BYTES", 4 << 20))
 _CONTROL, _DATA, _PING, _PONG, _BLOB = 7001, 7002, 7003, 7004, 7005
 _NS = 1_000_000_000
 _SOCKETS_PER_RANK = 2
-_ECHO = struct.Struct("<qq")  # there: when it was sent, how many are to come; back: the same, the root's time
+_ECHO = struct.Struct(
+    "<qq"
+)  # there: when it was sent, how many are to come; back: the same, the root's time
 
 
 class WrongMPI(Exception):
@@ -73,7 +75,9 @@ class World:
         """Hand over a message; it goes even if nobody waits for it, and a dead receiver costs nothing."""
         data = json.dumps(message).encode()
         self._pending.append((self.comm.Isend([data, MPI.BYTE], dest, _CONTROL), data))
-        if len(self._pending) >= self._tidy_at:  # not at every one: to thousands of ranks, thousands may be under way
+        if (
+            len(self._pending) >= self._tidy_at
+        ):  # not at every one: to thousands of ranks, thousands may be under way
             self._pending = [p for p in self._pending if not p[0].Test()]
             self._tidy_at = 2 * len(self._pending) + 4
 
@@ -112,7 +116,9 @@ class World:
         for piece in regroup(chunks, CHUNK_BYTES):
             self._finish(self.comm.Isend([piece, MPI.BYTE], dest, _DATA), timeout_s, dest)
 
-    def receive_stream(self, source: int, size: int, take: Callable[[memoryview], None], timeout_s: float) -> None:
+    def receive_stream(
+        self, source: int, size: int, take: Callable[[memoryview], None], timeout_s: float
+    ) -> None:
         """Give ``take`` the ``size`` bytes that ``source`` sends, one chunk in memory at a time."""
         buffer = memoryview(bytearray(min(CHUNK_BYTES, max(size, 1))))
         while size > 0:
@@ -121,7 +127,9 @@ class World:
             try:
                 self._finish(request, timeout_s, source)
             except Lost:
-                self._abandoned.append((request, buffer))  # it may still arrive, and must not find the memory gone
+                self._abandoned.append(
+                    (request, buffer)
+                )  # it may still arrive, and must not find the memory gone
                 raise
             take(piece)
             size -= len(piece)
@@ -152,7 +160,9 @@ class World:
                     answered, root_ns = _ECHO.unpack(pong)
                     if answered == sent:
                         break
-                    receiving = self.comm.Irecv([pong, MPI.BYTE], 0, _PONG)  # that one was late, from an earlier time-out
+                    receiving = self.comm.Irecv(
+                        [pong, MPI.BYTE], 0, _PONG
+                    )  # that one was late, from an earlier time-out
                 elif mono_ns() > deadline:
                     receiving.Cancel()
                     receiving.Wait()

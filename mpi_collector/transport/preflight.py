@@ -28,7 +28,9 @@ from mpi_collector.transport.sshargs import NameRefused, host_key_option, ssh_ar
 _DONE = "mpi_collector is here"
 _FILES_PER_HOST = 3
 _END_S = 5.0
-_PACE_S = 1.0  #: for so long a host keeps the next one from being asked: one that hangs delays nobody
+_PACE_S = (
+    1.0  #: for so long a host keeps the next one from being asked: one that hangs delays nobody
+)
 
 
 @dataclass
@@ -62,12 +64,20 @@ def check_ranks(
     command: str = "",
 ) -> Findings:
     """What keeps ranks of ours from starting, and who is who. Takes ``timeout_s`` per host."""
-    return _apart(partial(_check_all, hosts, user, fanout, timeout_s, progress, command or ranks_command()))
+    return _apart(
+        partial(_check_all, hosts, user, fanout, timeout_s, progress, command or ranks_command())
+    )
 
 
-def check_reachable(hosts: Sequence[HostSpec], user: str | None, fanout: int, timeout_s: float) -> dict[str, str]:
+def check_reachable(
+    hosts: Sequence[HostSpec], user: str | None, fanout: int, timeout_s: float
+) -> dict[str, str]:
     """{host: what is wrong} of those to which ssh does not get through."""
-    return _apart(partial(_check_all, hosts, user, fanout, timeout_s, _nothing, f"echo '{_DONE}' {__version__}")).broken
+    return _apart(
+        partial(
+            _check_all, hosts, user, fanout, timeout_s, _nothing, f"echo '{_DONE}' {__version__}"
+        )
+    ).broken
 
 
 @dataclass
@@ -103,7 +113,11 @@ def _apart(work: Callable[[_Reins], Coroutine[Any, Any, Findings]]) -> Findings:
 
 
 def check_by_launcher(
-    argv: Sequence[str], environ: Mapping[str, str], names: Mapping[str, str], hosts: Sequence[HostSpec], timeout_s: float
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    names: Mapping[str, str],
+    hosts: Sequence[HostSpec],
+    timeout_s: float,
 ) -> Findings:
     """The same where hosts cannot be logged in to: ``argv`` launches ``question`` on each of them.
 
@@ -112,13 +126,26 @@ def check_by_launcher(
     """
     quiet = subprocess.DEVNULL
     try:
-        done = subprocess.run(argv, env=dict(environ), stdin=quiet, capture_output=True, timeout=timeout_s, check=False)
+        done = subprocess.run(
+            argv,
+            env=dict(environ),
+            stdin=quiet,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
         out, err = done.stdout, done.stderr
     except subprocess.TimeoutExpired as e:
         out, err = e.stdout or b"", e.stderr or b""
     answers = [_answer(line) for line in out.decode("utf-8", "replace").splitlines()]
-    there = {names.get(who.partition(" ")[0].partition(".")[0], ""): version for version, who in answers if version}
-    everybody = len({who for version, who in answers if version}) >= len(hosts)  # under whatever names
+    there = {
+        names.get(who.partition(" ")[0].partition(".")[0], ""): version
+        for version, who in answers
+        if version
+    }
+    everybody = len({who for version, who in answers if version}) >= len(
+        hosts
+    )  # under whatever names
     why = "\n".join(line for line in err.decode("utf-8", "replace").splitlines() if "rror" in line)
     found = Findings()
     for host in hosts if {h.name for h in hosts} & set(there) else []:
@@ -162,14 +189,21 @@ async def _check_all(
     return found
 
 
-async def _check(host: str, user: str | None, timeout_s: float, command: str, reins: _Reins) -> tuple[str, str]:
+async def _check(
+    host: str, user: str | None, timeout_s: float, command: str, reins: _Reins
+) -> tuple[str, str]:
     """(what is wrong, who it is)."""
     pipe = asyncio.subprocess.PIPE
     try:
         extra = await host_key_option(host, user)
         argv = ssh_argv(host, user, timeout_s, command, extra)
         process = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True, env=ssh_environment()
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=True,
+            env=ssh_environment(),
         )
     except NameRefused as e:
         return str(e), ""
@@ -199,10 +233,16 @@ def _answer(out: str) -> tuple[str, str]:
 def judge(code: int, out: str, err: str) -> str:
     """What an answer means; "" when all is well."""
     if version := _answer(out)[0]:
-        return "" if version == __version__ else f"has mpi_collector {printable(version)}, this host {__version__}"
+        return (
+            ""
+            if version == __version__
+            else f"has mpi_collector {printable(version)}, this host {__version__}"
+        )
     last = printable((err.strip().splitlines() or ["no reason given"])[-1])
     if code == 255:
         return f"cannot be reached over ssh: {last}"
     if code in (126, 127):
-        return f"has no {sys.executable}: install the same environment there, or use --transport ssh"
+        return (
+            f"has no {sys.executable}: install the same environment there, or use --transport ssh"
+        )
     return f"{sys.executable} there cannot run mpi_collector ({last}): install the same environment, or use --transport ssh"

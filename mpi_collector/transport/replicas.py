@@ -67,7 +67,9 @@ class Replicas:
         """The rows of the hosts that were not collected, as of their last change set. Their errors stay."""
         for host in hosts:
             if host.key in self.failures:
-                host.ready.setdefault("warnings", []).append(f"--replicate: {self.failures[host.key]}")
+                host.ready.setdefault("warnings", []).append(
+                    f"--replicate: {self.failures[host.key]}"
+                )
             copy = self._copies.get(host.key)
             if host.collected or copy is None:
                 continue

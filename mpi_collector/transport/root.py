@@ -83,7 +83,9 @@ class Root:
                 return message
         return None
 
-    def _ask(self, ranks: Iterable[int], answer: str, timeout_s: float, **message: Any) -> dict[int, dict[str, Any]]:
+    def _ask(
+        self, ranks: Iterable[int], answer: str, timeout_s: float, **message: Any
+    ) -> dict[int, dict[str, Any]]:
         """Send ``message`` to all of ``ranks`` and collect their answers, those that come in time."""
         left = set(ranks) - {0}
         if self.world is None or not left:
@@ -99,7 +101,9 @@ class Root:
         while left and mono_ns() < deadline:
             self._pump()
             for rank in sorted(left & self._inbox.keys()):
-                message = self._take(rank, answer) if rank in self.leaders or answer == "hello" else None
+                message = (
+                    self._take(rank, answer) if rank in self.leaders or answer == "hello" else None
+                )
                 if message is not None:
                     out[rank] = message
                     left.discard(rank)
@@ -122,9 +126,18 @@ class Root:
             assert self.world is not None
             host = self.leaders[rank]
             lead = dict(facts, identity=host.identity, rank=rank)
-            self.world.send(rank, type="lead", run=self.run, key=host.key, options=self.options.to_dict(), facts=lead)
+            self.world.send(
+                rank,
+                type="lead",
+                run=self.run,
+                key=host.key,
+                options=self.options.to_dict(),
+                facts=lead,
+            )
         root = self.leaders[0]
-        self.recorder = self._recorder_class(self.options, self.run, root.key, dict(facts, identity=root.identity, rank=0))
+        self.recorder = self._recorder_class(
+            self.options, self.run, root.key, dict(facts, identity=root.identity, rank=0)
+        )
         root.ready = self.recorder.prepare()
         self.recorder.own_clock()
         ready = self._await(set(self._alive()), "ready", self.options.start_timeout_s)
@@ -152,7 +165,9 @@ class Root:
             first.setdefault(same_host_key(identities[rank]), rank)
         leaders = sorted(first.values())
         keys = unique_keys([self._name(identities[r]) for r in leaders])
-        self.leaders = {r: HostState(k, identities[r]["hostname"], identities[r]) for r, k in zip(leaders, keys)}
+        self.leaders = {
+            r: HostState(k, identities[r]["hostname"], identities[r]) for r, k in zip(leaders, keys)
+        }
         self._followers = [r for r in identities if r not in self.leaders]
         for rank in self._followers:
             assert self.world is not None
@@ -205,9 +220,17 @@ class Root:
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """{key: snapshot} of the hosts that answer in time; between ``open`` and ``dismiss``."""
-        answers = self._ask(self._alive(), "snapshot", self.options.start_timeout_s, type="snapshot")
+        answers = self._ask(
+            self._alive(), "snapshot", self.options.start_timeout_s, type="snapshot"
+        )
         out = {self.leaders[0].key: self.recorder.snapshot()}
-        out.update({self.leaders[r].key: m["snapshot"] for r, m in sorted(answers.items()) if m["type"] == "snapshot"})
+        out.update(
+            {
+                self.leaders[r].key: m["snapshot"]
+                for r, m in sorted(answers.items())
+                if m["type"] == "snapshot"
+            }
+        )
         return out
 
     # ---- during it
@@ -236,7 +259,9 @@ class Root:
             self._flushed = False
             for rank in self._alive():
                 if rank not in self._blobs:  # else the last set is still on its way
-                    self.world.send(rank, type="replicate", got=self._replicas.got(self.leaders[rank].key))
+                    self.world.send(
+                        rank, type="replicate", got=self._replicas.got(self.leaders[rank].key)
+                    )
         if self._replicas.soon() and not self._flushed:
             self._flushed = True
             for rank in self._alive():
@@ -260,7 +285,11 @@ class Root:
     def status(self) -> dict[str, Any]:
         """Ticks of this host, which stand for all: nobody is asked while the job runs."""
         sampler = self.recorder.sampler
-        return status_of(self.hosts, sampler.last_tick, sampler.missed) if sampler is not None else status_of(self.hosts)
+        return (
+            status_of(self.hosts, sampler.last_tick, sampler.missed)
+            if sampler is not None
+            else status_of(self.hosts)
+        )
 
     def mark(self, event: dict[str, Any]) -> None:
         """A mark made on this host."""
@@ -280,7 +309,9 @@ class Root:
             answer = answers.get(rank)
             self.leaders[rank].stopped = answer if answer and answer["type"] == "stopped" else None
             if answer is None:
-                self.leaders[rank].lose(f"did not answer the stop within {self.options.gather_timeout_s:g} s")
+                self.leaders[rank].lose(
+                    f"did not answer the stop within {self.options.gather_timeout_s:g} s"
+                )
         self.measure_clocks()
 
     def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None:
@@ -297,7 +328,9 @@ class Root:
             answers = self._await_one(waiting)
             if answers is None:
                 for rank in waiting:
-                    self.leaders[rank].lose(f"sent nothing within {self.options.gather_timeout_s:g} s")
+                    self.leaders[rank].lose(
+                        f"sent nothing within {self.options.gather_timeout_s:g} s"
+                    )
                 break
             rank, message = answers
             waiting.discard(rank)
@@ -314,7 +347,9 @@ class Root:
         deadline = mono_ns() + int(self.options.gather_timeout_s * 1e9)
         while mono_ns() < deadline:
             self._pump()
-            for rank in sorted(waiting & self._inbox.keys()):  # of thousands that still pack, nothing need be asked
+            for rank in sorted(
+                waiting & self._inbox.keys()
+            ):  # of thousands that still pack, nothing need be asked
                 message = self._take(rank, "packed")
                 if message is not None:
                     return rank, message
@@ -341,7 +376,9 @@ class Root:
         sink.begin_host(host.key)
         cutter = Cutter(heads, sink)
         try:
-            self.world.receive_stream(rank, cutter.total, cutter.take, self.options.gather_timeout_s)
+            self.world.receive_stream(
+                rank, cutter.total, cutter.take, self.options.gather_timeout_s
+            )
         except Lost as e:
             sink.drop_host()
             host.lose(f"sent only a part of its table: {e}")
@@ -376,7 +413,9 @@ class Root:
         left, deadline, stuck = set(ranks), mono_ns() + patience, hanging()
         while left and mono_ns() < deadline:
             self._pump()
-            byes = {r: box[-1] for r, box in self._inbox.items() if box and box[-1]["type"] == "bye"}
+            byes = {
+                r: box[-1] for r, box in self._inbox.items() if box and box[-1]["type"] == "bye"
+            }
             left -= byes.keys()
             stuck = stuck or any(bye["stuck"] for bye in byes.values())
             nap(0.001)
@@ -388,7 +427,11 @@ class Root:
         if saved:
             self.recorder.discard()
             # what never sampled has nothing to lose
-            ranks = [r for r, h in self.leaders.items() if r and not h.gone and (h.collected or (h.ready and not h.sampling))]
+            ranks = [
+                r
+                for r, h in self.leaders.items()
+                if r and not h.gone and (h.collected or (h.ready and not h.sampling))
+            ]
             self._ask(ranks, "discarded", 10.0, type="discard")
         else:
             self.recorder.close()

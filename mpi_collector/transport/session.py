@@ -63,7 +63,9 @@ class Session:
             *self._argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=self._environ,
             preexec_fn=self._last_will,
         )  # fmt: skip
-        hello: asyncio.Future[tuple[dict[str, Any], bytes]] = asyncio.get_running_loop().create_future()
+        hello: asyncio.Future[tuple[dict[str, Any], bytes]] = (
+            asyncio.get_running_loop().create_future()
+        )
         self._waiting = {-1: hello}
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._read_stderr())]
         assert self._process.stdin is not None
@@ -78,17 +80,23 @@ class Session:
             raise
         if self.hello.get("hello") != VERSION:
             await self.disconnect()
-            raise SessionLost(f"the agent speaks version {self.hello.get('hello')}, this program {VERSION}")
+            raise SessionLost(
+                f"the agent speaks version {self.hello.get('hello')}, this program {VERSION}"
+            )
         return self.hello
 
-    async def request(self, do: str, timeout_s: float, **fields: Any) -> tuple[dict[str, Any], bytes]:
+    async def request(
+        self, do: str, timeout_s: float, **fields: Any
+    ) -> tuple[dict[str, Any], bytes]:
         """Send a request and wait for its answer. SessionLost when none comes; RuntimeError when the agent says it failed."""
         process = self._process
         if process is None or process.stdin is None:
             raise SessionLost("not connected")
         self._ids += 1
         number = self._ids
-        future: asyncio.Future[tuple[dict[str, Any], bytes]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[tuple[dict[str, Any], bytes]] = (
+            asyncio.get_running_loop().create_future()
+        )
         self._waiting[number] = future
         try:
             self.spoke_ns = mono_ns()
@@ -181,7 +189,9 @@ class Session:
         self._waiting.clear()
 
 
-async def end(process: asyncio.subprocess.Process, kill: Callable[[int, int], None] = os.killpg) -> None:
+async def end(
+    process: asyncio.subprocess.Process, kill: Callable[[int, int], None] = os.killpg
+) -> None:
     """End a subprocess that leads a session, with what it started."""
     with contextlib.suppress(ProcessLookupError):
         if process.returncode is None or kill is os.killpg:

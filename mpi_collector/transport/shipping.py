@@ -23,12 +23,10 @@ NO_PYTHON = "mpi_collector: no python3, 3.6 or newer, on this host"
 # What is called python3 may be 3.4, or a shim for nothing: it is asked before the session's input is in its hands.
 _FIT = "import sys;sys.exit(sys.version_info<(3,6))"
 # Reads eight digits, then so many bytes, and runs them. No quote and nothing that a shell, csh included, would expand.
-_READ = (
-    "import os,sys;r=lambda n:n and (lambda d:d+r(n-len(d)))(os.read(0,n) or sys.exit(1)) or bytes();exec(r(int(r(8))))"
-)
+_READ = "import os,sys;r=lambda n:n and (lambda d:d+r(n-len(d)))(os.read(0,n) or sys.exit(1)) or bytes();exec(r(int(r(8))))"
 
 # Runs first on the other side: an importer for modules that are only in memory, then the agent.
-_LOADER = '''
+_LOADER = """
 import sys, os, json, zlib, importlib.util, importlib.abc
 def _exactly(n):
     out = b""
@@ -52,7 +50,7 @@ _head = json.loads(_exactly(int(_exactly(8))).decode())
 sys.meta_path.insert(0, _Memory(json.loads(zlib.decompress(_exactly(_head["size"])).decode())))
 from mpi_collector_node import agent_start
 agent_start.main(_head["run"], _head["key"], _head["orphan_s"])
-'''
+"""
 
 
 def remote_command() -> str:
@@ -60,7 +58,9 @@ def remote_command() -> str:
     tries = " ".join(_PYTHONS)
     fit = f'$p -E -S -c "{_FIT}" </dev/null >/dev/null 2>&1'
     start = f'exec $p -u -E -s -c "{_READ}"'
-    script = f"for p in {tries}; do if {fit}; then {start}; fi; done; echo {NO_PYTHON} >&2; exit 127"
+    script = (
+        f"for p in {tries}; do if {fit}; then {start}; fi; done; echo {NO_PYTHON} >&2; exit 127"
+    )
     return f"exec sh -c '{script}'"  # sh reads it, whatever the login shell is
 
 

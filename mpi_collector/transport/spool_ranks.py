@@ -23,7 +23,9 @@ class SpoolRanks(Root):
         self._meet()
         self._by_name = {host.key: rank for rank, host in self.leaders.items()}
         places = self.options.places
-        answers = self._ask(self._alive(), "spools", self.options.start_timeout_s, type="spools", places=places)
+        answers = self._ask(
+            self._alive(), "spools", self.options.start_timeout_s, type="spools", places=places
+        )
         self.unreached = {f"rank {rank}": "sent no hello" for rank in self.missing_ranks}
         found = {self.leaders[0].key: [s for place in places for s in find(place)]}
         for rank in self._alive():
@@ -56,7 +58,9 @@ class SpoolRanks(Root):
             self._own = None  # the map of the one before holds its lock
             self._own = Salvaged(place, run, key)
             return self._own.about()
-        about = self._request(host, "adopted", 60.0, type="adopt", spool_dir=place, run=run, key=key)["about"]
+        about = self._request(
+            host, "adopted", 60.0, type="adopt", spool_dir=place, run=run, key=key
+        )["about"]
         return dict(about)
 
     def take_adopted(self, host: str, sink: Sink) -> None:
@@ -75,7 +79,9 @@ class SpoolRanks(Root):
                     sink.write(chunk)
             sink.end_host()
             return
-        heads = self._request(host, "packed", self.options.gather_timeout_s, type="pack", json=False)["heads"]
+        heads = self._request(
+            host, "packed", self.options.gather_timeout_s, type="pack", json=False
+        )["heads"]
         self._receive(rank, heads, sink)
         if self.leaders[rank].gone:
             raise RuntimeError(f"{host}: {self.leaders[rank].error}")

@@ -43,7 +43,9 @@ def ssh_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {**kept, "SSH_ASKPASS_REQUIRE": "never"}
 
 
-def ssh_argv(host: str, user: str | None, timeout_s: float, command: str, extra: Sequence[str] = ()) -> list[str]:
+def ssh_argv(
+    host: str, user: str | None, timeout_s: float, command: str, extra: Sequence[str] = ()
+) -> list[str]:
     """The argument vector of one ssh session that runs ``command`` (a constant of ours) on ``host``."""
     argv = ["ssh", "-T", "-x", "-a"]
     for option in (*_OPTIONS, f"ConnectTimeout={max(1, round(timeout_s))}", *extra):
@@ -57,11 +59,19 @@ async def host_key_option(host: str, user: str | None) -> tuple[str, ...]:
     """``accept-new`` where the site would ask, which BatchMode turns into a refusal; a stricter site stays strict."""
     argv = ["ssh", "-G", *(["-l", checked_user(user)] if user else []), "--", checked_host(host)]
     null, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*argv, stdin=null, stdout=pipe, stderr=null, start_new_session=True)
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=null, stdout=pipe, stderr=null, start_new_session=True
+    )
     try:
         out, _ = await asyncio.wait_for(process.communicate(), _CONFIG_S)
     except asyncio.TimeoutError:  # "Match exec" may run anything
         await end(process)
         return ()
-    settings = dict(line.partition(" ")[::2] for line in out.decode("utf-8", "replace").lower().splitlines())
-    return ("StrictHostKeyChecking=accept-new",) if settings.get("stricthostkeychecking") == "ask" else ()
+    settings = dict(
+        line.partition(" ")[::2] for line in out.decode("utf-8", "replace").lower().splitlines()
+    )
+    return (
+        ("StrictHostKeyChecking=accept-new",)
+        if settings.get("stricthostkeychecking") == "ask"
+        else ()
+    )

@@ -38,4 +38,13 @@ waited = comm.allreduce(delay_ns() - before)
 if comm.rank == 0:
     us = np.array(took) * 1e6
     found = {f"p{str(p).replace('.', '')}": np.percentile(us, p) for p in (50, 99, 99.9)}
-    print(json.dumps({**found, "mean": us.mean(), "max": us.max(), "delay_us_per_s": waited / 1e3 / us.sum() * 1e6}))
+    print(
+        json.dumps(
+            {
+                **found,
+                "mean": us.mean(),
+                "max": us.max(),
+                "delay_us_per_s": waited / 1e3 / us.sum() * 1e6,
+            }
+        )
+    )

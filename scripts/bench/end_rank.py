@@ -1,6 +1,6 @@
 """The two ranks of end_of_job: rank 0 as it is at the end of a run, rank 1 in the place of all the other leaders.
 
-    end_rank.py WORK NODES RESULTS {json,npz}
+end_rank.py WORK NODES RESULTS {json,npz}
 """
 
 from __future__ import annotations
@@ -111,7 +111,9 @@ def root_side(world: World) -> dict[str, Any]:
         (FileSink, "end_host", "documents"), (FileSink, "finish", "documents"), (Root, "gather", "gather"),
     ):  # fmt: skip
         timed(owner, method, what)
-    options = SamplingOptions(interval_s=1.0, max_samples=32, sources="none", spool_dir=str(work), gather_timeout_s=120.0)
+    options = SamplingOptions(
+        interval_s=1.0, max_samples=32, sources="none", spool_dir=str(work), gather_timeout_s=120.0
+    )
     plan = CollectPlan(options, results, json="always" if kind == "json" else "never")
     collection = Collection(plan, None, Quiet())
     collection.reserve()
@@ -119,7 +121,9 @@ def root_side(world: World) -> dict[str, Any]:
     root.measure_clocks = lambda: None  # type: ignore[method-assign]
     collection.root = root
     root._elect({0: identity()})
-    root.recorder = root._recorder_class(options, collection.run, root.leaders[0].key, {"identity": identity(), "rank": 0})
+    root.recorder = root._recorder_class(
+        options, collection.run, root.leaders[0].key, {"identity": identity(), "rank": 0}
+    )
     root.leaders[0].ready = root.recorder.prepare()
     root.recorder.own_clock()
     for rank in range(1, nodes + 1):
@@ -136,7 +140,11 @@ def root_side(world: World) -> dict[str, Any]:
     began, cpu = time.perf_counter(), time.process_time()
     collection._save("command", None)
     out = {"elapsed_s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu}
-    out.update({f"{k}_s": v for k, v in spent.items()}, peak_mb=kit.kb("self", "VmHWM") / 1024, before_mb=before / 1024)
+    out.update(
+        {f"{k}_s": v for k, v in spent.items()},
+        peak_mb=kit.kb("self", "VmHWM") / 1024,
+        before_mb=before / 1024,
+    )
     out["hosts"] = len(collection.result["hosts"])
     root.recorder.discard()
     super(Crowd, world).send(1, type="exit", to=0)

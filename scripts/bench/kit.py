@@ -20,8 +20,14 @@ sys.path[:0] = [str(REPOSITORY), str(CLUSTER_TESTS), str(NODE_TESTS)]
 
 def options(description: str | None) -> argparse.ArgumentParser:
     """A parser that knows ``--quick``."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a short version: fewer rounds, smaller counts, rougher figures")
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a short version: fewer rounds, smaller counts, rougher figures",
+    )
     return parser
 
 
@@ -34,10 +40,26 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A Markdown table; everything but the first column to the right."""
     cells = [[str(c) for c in row] for row in rows]
     widths = [max(len(row[i]) for row in [list(heads), *cells]) for i in range(len(heads))]
-    print("| " + " | ".join(h.ljust(w) if i == 0 else h.rjust(w) for i, (h, w) in enumerate(zip(heads, widths))) + " |")
-    print("|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|")
+    print(
+        "| "
+        + " | ".join(
+            h.ljust(w) if i == 0 else h.rjust(w) for i, (h, w) in enumerate(zip(heads, widths))
+        )
+        + " |"
+    )
+    print(
+        "|"
+        + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths))
+        + "|"
+    )
     for row in cells:
-        print("| " + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))) + " |")
+        print(
+            "| "
+            + " | ".join(
+                c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))
+            )
+            + " |"
+        )
     print(flush=True)
 
 
@@ -61,7 +83,9 @@ def read(path: str | Path) -> str:
 
 def cpu_ns(pid: int) -> int:
     """CPU time of all threads of a process, as the scheduler counts it."""
-    return sum(int((read(t) or "0").split()[0]) for t in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+    return sum(
+        int((read(t) or "0").split()[0]) for t in Path(f"/proc/{pid}/task").glob("*/schedstat")
+    )
 
 
 def children(pid: int) -> list[int]:
@@ -80,7 +104,11 @@ def family_cpu_ns(pid: int) -> int:
 
 def kb(pid: int | str, field: str) -> int:
     """A field of ``/proc/PID/status`` in kB: VmRSS, VmHWM, RssAnon."""
-    found = [line.split()[1] for line in read(f"/proc/{pid}/status").splitlines() if line.startswith(field + ":")]
+    found = [
+        line.split()[1]
+        for line in read(f"/proc/{pid}/status").splitlines()
+        if line.startswith(field + ":")
+    ]
     return int(found[0]) if found else 0
 
 
@@ -112,13 +140,25 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def environment(**extra: str) -> dict[str, str]:
     """Ours for a Python that must find this package."""
-    path = os.pathsep.join([str(REPOSITORY), str(NODE_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **extra}
+    path = os.pathsep.join(
+        [str(REPOSITORY), str(NODE_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        **extra,
+    }
 
 
 def machine() -> str:
     """One line on where this ran."""
-    named = [line.partition(":")[2].strip() for line in read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
+    named = [
+        line.partition(":")[2].strip()
+        for line in read("/proc/cpuinfo").splitlines()
+        if line.startswith("model name")
+    ]
     model = named[0] if named else platform.machine()
     memory = int(read("/proc/meminfo").split()[1]) / 2**20
     return (f"{time.strftime('%Y-%m-%d')}: {os.cpu_count()} CPUs ({model}), {memory:.0f} GiB, Linux {platform.release()}, "

@@ -82,7 +82,9 @@ def python(name: str, code: str, interval: float, *words: str) -> Program:
     return Program(name, [sys.executable, "-c", code, str(interval), "{phase}", *words])
 
 
-def ours(name: str, sources: str, interval: float, decoder: str = "numpy", root: str = "/") -> Program:
+def ours(
+    name: str, sources: str, interval: float, decoder: str = "numpy", root: str = "/"
+) -> Program:
     return python(name, OURS, interval, sources, decoder, root)
 
 
@@ -95,7 +97,9 @@ def floor(work: Path, interval: float, root: str = "", also: str = "") -> Progra
     target = work / "floor"
     if not target.exists():
         subprocess.run([cc, "-O2", "-o", str(target), str(kit.HERE / "floor.c")], check=True)
-    return Program(name, [str(target), "1000000", str(interval), "{phase}", root or "/", *also.split()])
+    return Program(
+        name, [str(target), "1000000", str(interval), "{phase}", root or "/", *also.split()]
+    )
 
 
 class Running:
@@ -107,7 +111,14 @@ class Running:
         self._parts: list[subprocess.Popen[bytes]] = []
         for argv in [*program.servers, program.argv, *([program.driver] if program.driver else [])]:
             words = [w.replace("{phase}", f"{phase:.3f}") for w in argv]
-            part = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, env=environ, cwd=program.cwd)
+            part = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=quiet,
+                stderr=quiet,
+                env=environ,
+                cwd=program.cwd,
+            )
             self._parts.append(part)
             if argv in program.servers:
                 time.sleep(1.0)  # until it listens
@@ -130,7 +141,9 @@ class Running:
             kit.end(p)
 
 
-def one_round(programs: list[Program], samples: int, interval: float, turn: int) -> dict[str, float]:
+def one_round(
+    programs: list[Program], samples: int, interval: float, turn: int
+) -> dict[str, float]:
     """Microseconds of CPU per sample of every program, all running at once; none of those that ended too early."""
     running: dict[str, Running] = {}
     try:
@@ -148,24 +161,39 @@ def one_round(programs: list[Program], samples: int, interval: float, turn: int)
     return {name: ns / samples / 1000 for name, ns in spent.items()}
 
 
-def rounds(programs: list[Program], count: int, samples: int, interval: float) -> list[dict[str, float]]:
+def rounds(
+    programs: list[Program], count: int, samples: int, interval: float
+) -> list[dict[str, float]]:
     return [one_round(programs, samples, interval, turn) for turn in range(count)]
 
 
-def rows(programs: list[Program | Absent], results: list[dict[str, float]], base: str) -> list[list[str]]:
+def rows(
+    programs: list[Program | Absent], results: list[dict[str, float]], base: str
+) -> list[list[str]]:
     """Lines of a table: name, ratio to ``base`` (median of rounds, least and greatest), microseconds."""
     lines = []
     for program in programs:
         if isinstance(program, Absent):
             lines.append([program.name, "not measured", program.why])
             continue
-        found = [(r[program.name] / r[base], r[program.name]) for r in results if program.name in r and base in r]
+        found = [
+            (r[program.name] / r[base], r[program.name])
+            for r in results
+            if program.name in r and base in r
+        ]
         if len(found) < len(results):
             lines.append([program.name, "not measured", "it ended by itself"])
             continue
         ratios, values = (sorted(v) for v in zip(*found))
         spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}" if len(ratios) > 1 else ""
-        lines.append([program.name, f"{statistics.median(ratios):.2f}", spread, f"{statistics.median(values):.0f}"])
+        lines.append(
+            [
+                program.name,
+                f"{statistics.median(ratios):.2f}",
+                spread,
+                f"{statistics.median(values):.0f}",
+            ]
+        )
     return [line + [""] * (4 - len(line)) for line in lines]
 
 

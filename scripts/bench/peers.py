@@ -11,15 +11,20 @@ from pathlib import Path
 
 from paced import LOOP, Absent, Program, python
 
-PSUTIL = LOOP + """
+PSUTIL = (
+    LOOP
+    + """
 import psutil
 def sample():
     psutil.disk_io_counters(perdisk=True); psutil.net_io_counters(pernic=True)
     psutil.virtual_memory(); psutil.swap_memory(); psutil.getloadavg(); psutil.cpu_times()
 paced(sample)
 """
+)
 
-NAIVE = LOOP + """
+NAIVE = (
+    LOOP
+    + """
 root, wanted = sys.argv[3], sys.argv[4].split(",")
 def sample():
     out = {}
@@ -39,8 +44,11 @@ def sample():
 rows = []
 paced(lambda: rows.append(sample()))
 """
+)
 
-SCRAPE = LOOP + """
+SCRAPE = (
+    LOOP
+    + """
 import http.client
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[3]))
 def sample():
@@ -48,6 +56,7 @@ def sample():
     connection.getresponse().read()
 paced(sample)
 """
+)
 
 _PMCD = "linux 60 pipe binary {pmda}\n"
 #: leaves only: with the derived ones among them pmlogger 6.0.3 never comes to rest
@@ -66,7 +75,9 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-def naive(interval: float, root: str = "", sources: str = "basic", name: str = "open, read, split, int") -> Program:
+def naive(
+    interval: float, root: str = "", sources: str = "basic", name: str = "open, read, split, int"
+) -> Program:
     return python(name, NAIVE, interval, root, sources)
 
 
@@ -79,15 +90,22 @@ def psutil(interval: float) -> Program | Absent:
 
 
 def sadc(work: Path, interval: float) -> Program | Absent:
-    found = next((p for p in ("/usr/lib/sysstat/sadc", "/usr/lib64/sa/sadc") if Path(p).exists()), None)
+    found = next(
+        (p for p in ("/usr/lib/sysstat/sadc", "/usr/lib64/sa/sadc") if Path(p).exists()), None
+    )
     if found is None or interval < 1:
         return Absent("sadc (sysstat)", "whole seconds only" if found else "not installed")
-    return Program("sadc (sysstat)", [found, "-S", "DISK", str(int(interval)), "1000000", str(work / "sa")])
+    return Program(
+        "sadc (sysstat)", [found, "-S", "DISK", str(int(interval)), "1000000", str(work / "sa")]
+    )
 
 
 def pcp(work: Path, interval: float) -> Program | Absent:
     name = "PCP: pmcd, pmdalinux, pmlogger"
-    pmcd = next((p for p in ("/usr/libexec/pcp/bin/pmcd", "/usr/lib/pcp/bin/pmcd") if Path(p).exists()), None)
+    pmcd = next(
+        (p for p in ("/usr/libexec/pcp/bin/pmcd", "/usr/lib/pcp/bin/pmcd") if Path(p).exists()),
+        None,
+    )
     pmda, logger = Path("/var/lib/pcp/pmdas/linux/pmdalinux"), shutil.which("pmlogger")
     if pmcd is None or logger is None or not pmda.exists():
         return Absent(name, "not installed")
@@ -102,7 +120,13 @@ def pcp(work: Path, interval: float) -> Program | Absent:
               "-p", port, "-s", str(place / "socket")]  # fmt: skip
     argv = [logger, "-c", str(place / "pmlogger.conf"), "-h", f"127.0.0.1:{port}", "-l", str(place / "pmlogger.log"),
             "-t", f"{interval:g}sec", str(place / "archive{phase}")]  # fmt: skip
-    return Program(name, argv, [server], environ={"PCP_RUN_DIR": str(place), "PCP_TMP_DIR": str(place)}, cwd=str(place))
+    return Program(
+        name,
+        argv,
+        [server],
+        environ={"PCP_RUN_DIR": str(place), "PCP_TMP_DIR": str(place)},
+        cwd=str(place),
+    )
 
 
 def collectl(work: Path, interval: float) -> Program | Absent:
@@ -111,11 +135,15 @@ def collectl(work: Path, interval: float) -> Program | Absent:
         return Absent("collectl", "not installed")
     place = work / "collectl"
     place.mkdir(exist_ok=True)
-    return Program("collectl, to a raw file", [found, "-i", f"{interval:g}", "-s", "dnm", "-f", str(place)])
+    return Program(
+        "collectl, to a raw file", [found, "-i", f"{interval:g}", "-s", "dnm", "-f", str(place)]
+    )
 
 
 def node_exporter(interval: float, everything: bool) -> Program | Absent:
-    name = f"node_exporter, {'its default collectors' if everything else 'the same five'}, per scrape"
+    name = (
+        f"node_exporter, {'its default collectors' if everything else 'the same five'}, per scrape"
+    )
     found = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
     if found is None:
         return Absent(name, "not installed")
@@ -123,14 +151,21 @@ def node_exporter(interval: float, everything: bool) -> Program | Absent:
     words = [found, f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
     if not everything:
         words += ["--collector.disable-defaults", "--web.disable-exporter-metrics"]
-        words += [f"--collector.{c}" for c in ("diskstats", "netdev", "vmstat", "meminfo", "loadavg")]
+        words += [
+            f"--collector.{c}" for c in ("diskstats", "netdev", "vmstat", "meminfo", "loadavg")
+        ]
     driver = python("", SCRAPE, interval, str(port)).argv
     return Program(name, words, driver=driver)
 
 
 def ldms() -> Absent:
     found = shutil.which("ldmsd")
-    return Absent("LDMS", f"{found} is there, but this cannot start it" if found else "not installed; Debian has no package")
+    return Absent(
+        "LDMS",
+        f"{found} is there, but this cannot start it"
+        if found
+        else "not installed; Debian has no package",
+    )
 
 
 def all_of(work: Path, interval: float) -> list[Program | Absent]:

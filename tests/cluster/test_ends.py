@@ -23,7 +23,10 @@ def check_complete(bed: Bed, directory: Path, job: Job, why: str) -> None:
         assert list(recording) == ["node1", "node2", "node3"]
         assert recording.run["ended_by"] == why
         assert not recording.run["hosts_partial"]
-        assert all(host.tick[0] == 0 and host.tick[-1] == -1 and len(host) >= 4 for host in recording.values())
+        assert all(
+            host.tick[0] == 0 and host.tick[-1] == -1 and len(host) >= 4
+            for host in recording.values()
+        )
     names = sorted(p.name.rsplit("_", 1)[1] for p in directory.iterdir())
     assert names == ["info.json", "metadata.json", "timeseries.json", "timeseries.npz"]
     assert not any(bed.remains(k) for k in (1, 2, 3))
@@ -48,7 +51,8 @@ def test_signal_to_mpich(bed: Bed, mpich: Mpi, number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [("openmpi", signal.SIGINT), ("openmpi", signal.SIGTERM), ("openmpi4", signal.SIGTERM)]
+    ("name", "number"),
+    [("openmpi", signal.SIGINT), ("openmpi", signal.SIGTERM), ("openmpi4", signal.SIGTERM)],
 )
 def test_signal_to_open_mpi(bed: Bed, name: str, number: signal.Signals) -> None:
     """Open MPI kills its ranks soon: the files are there, or every host keeps a spool that recover turns into files."""
@@ -61,7 +65,9 @@ def test_signal_to_open_mpi(bed: Bed, name: str, number: signal.Signals) -> None
         with mpi_collector.load(directory) as recording:
             assert list(recording) == ["node1", "node2", "node3"]
         return
-    assert any(f"mpi_collector recover {run}" in line for line in job.ours)  # said at the start, when it still could
+    assert any(
+        f"mpi_collector recover {run}" in line for line in job.ours
+    )  # said at the start, when it still could
     for host, recovered in recover(bed, mpi, run).items():
         with mpi_collector.load(recovered) as recording:
             assert recording[f"node{host}"].on_grid.sum() >= 4
@@ -82,7 +88,15 @@ def test_stop_from_the_launch_side(bed: Bed, mpich: Mpi) -> None:
     """``mpi_collector stop`` on a host that only sees the results directory."""
     directory = bed.directory("stop")
     job, run = start(bed, mpich, 0, *_EVERY, "--results-dir", str(directory))
-    words = ["-m", "mpi_collector", "stop", "--results-dir", str(directory), "--spool-dir", "/nonexistent"]
+    words = [
+        "-m",
+        "mpi_collector",
+        "stop",
+        "--results-dir",
+        str(directory),
+        "--spool-dir",
+        "/nonexistent",
+    ]
     stop = bed.run(0, [mpich.python, *words])
     assert stop.process.returncode == 0, stop.err
     assert run in stop.err
@@ -102,6 +116,18 @@ def test_stop_on_a_host(bed: Bed, openmpi: Mpi, host: int) -> None:
 
 def test_stop_without_a_run(bed: Bed, openmpi: Mpi) -> None:
     """Exit code 2 and one line when there is nothing to stop."""
-    stop = bed.run(0, [openmpi.python, "-m", "mpi_collector", "stop", "--results-dir", str(bed.share), "--spool-dir", "/proc"])
+    stop = bed.run(
+        0,
+        [
+            openmpi.python,
+            "-m",
+            "mpi_collector",
+            "stop",
+            "--results-dir",
+            str(bed.share),
+            "--spool-dir",
+            "/proc",
+        ],
+    )
     assert stop.process.returncode == 2
     assert len(stop.err.splitlines()) == 1

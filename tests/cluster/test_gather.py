@@ -41,7 +41,9 @@ def test_tables_larger_than_a_chunk(bed: Bed, wheel_mpi: Mpi) -> None:
 
 
 @pytest.mark.skipif(not _BIG_HOST.exists(), reason="no fixture of a big host")
-def test_memory_of_rank_0_stays_flat(bed: Bed, wheel_mpi: Mpi, figure: Callable[[str], None]) -> None:
+def test_memory_of_rank_0_stays_flat(
+    bed: Bed, wheel_mpi: Mpi, figure: Callable[[str], None]
+) -> None:
     """64 leaders instead of 8, with tables of a host with 256 CPUs: rank 0 gathers 8 times as much in the same memory.
 
     Rank 0 knows every host (identity, facts, heads of its table), and MPI keeps buffers per peer, MPICH more of them. What
@@ -52,9 +54,20 @@ def test_memory_of_rank_0_stays_flat(bed: Bed, wheel_mpi: Mpi, figure: Callable[
     for count in counts:
         directory, peak = bed.directory("many"), bed.share / f"peak{count}"
         peak.unlink(missing_ok=True)
-        words = ["--timeseries-interval", "0.5", "--max-timeseries-samples", "32", "--duration", "2.5"]
+        words = [
+            "--timeseries-interval",
+            "0.5",
+            "--max-timeseries-samples",
+            "32",
+            "--duration",
+            "2.5",
+        ]
         words += ["--sources", "basic,stat", "--start-timeout", "120", "--gather-timeout", "120"]
-        env = {"MPI_COLLECTOR_ROOT": str(_BIG_HOST), "MANY_RANKS_PEAK": str(peak), "OMPI_MCA_mpi_yield_when_idle": "1"}
+        env = {
+            "MPI_COLLECTOR_ROOT": str(_BIG_HOST),
+            "MANY_RANKS_PEAK": str(peak),
+            "OMPI_MCA_mpi_yield_when_idle": "1",
+        }
         argv = wheel_mpi.ranks(count, bed.hostfile(wheel_mpi, (1,), slots=64), str(_MANY), *words, "--results-dir",
                                str(directory), per_node=count, env=env)  # fmt: skip
         job = bed.run(0, argv, seconds=120)

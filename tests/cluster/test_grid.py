@@ -69,8 +69,12 @@ def wrong_clocks(bed: Bed, python: str) -> Path:
     cases = []
     for host, (shift, monotonic) in _WRONG_BY.items():
         fake = f"LD_PRELOAD={_FAKETIME} FAKETIME={shift // SECOND_NS:+d}s"
-        cases.append(f"{host}) export {fake}{'' if monotonic else ' FAKETIME_DONT_FAKE_MONOTONIC=1'};;")
-    script.write_text(f'#!/bin/sh\ncase $(hostname) in {" ".join(cases)} esac\nexec {python} "$@"\n')
+        cases.append(
+            f"{host}) export {fake}{'' if monotonic else ' FAKETIME_DONT_FAKE_MONOTONIC=1'};;"
+        )
+    script.write_text(
+        f'#!/bin/sh\ncase $(hostname) in {" ".join(cases)} esac\nexec {python} "$@"\n'
+    )
     script.chmod(0o755)
     return script
 
@@ -111,7 +115,14 @@ def recorded(three_hosts: Bed, mpi: Mpi) -> Recorded:
     python = str(wrong_clocks(bed, mpi.python)) if faked else mpi.python
     directory = bed.directory("grid")
     hostfile = bed.hostfile(mpi, (1, 2, 3))
-    words = ["--timeseries-interval", str(_INTERVAL_S), "--duration", str(duration), "--results-dir", str(directory)]
+    words = [
+        "--timeseries-interval",
+        str(_INTERVAL_S),
+        "--duration",
+        str(duration),
+        "--results-dir",
+        str(directory),
+    ]
     sent = {f"node{k}": k * 3 * _MB for k in (1, 2, 3)}
     began = time.time_ns()
     try:
@@ -120,7 +131,10 @@ def recorded(three_hosts: Bed, mpi: Mpi) -> Recorded:
             job.recording()
             time.sleep(1)  # a sample before it
             for k in (1, 2, 3):
-                bed.run(k, [mpi.python, "-c", _SEND, bed.launch_address, str(port), str(sent[f"node{k}"])])
+                bed.run(
+                    k,
+                    [mpi.python, "-c", _SEND, bed.launch_address, str(port), str(sent[f"node{k}"])],
+                )
             code = job.finish()
         assert code == 0, job.err
     finally:
@@ -189,18 +203,24 @@ def test_ticks_fall_together(recorded: Recorded, figure: Callable[[str], None]) 
     )
     assert begins.shape[1] >= recorded.duration_s / _INTERVAL_S - 3
     assert np.ptp(deadlines, axis=0).max() < _NEAR_NS
-    assert (np.ptp(begins, axis=0) < _NEAR_NS).mean() >= 0.9 or np.median(np.ptp(begins, axis=0)) < _NEAR_NS / 5
+    assert (np.ptp(begins, axis=0) < _NEAR_NS).mean() >= 0.9 or np.median(
+        np.ptp(begins, axis=0)
+    ) < _NEAR_NS / 5
 
 
 def test_no_drift(recorded: Recorded, figure: Callable[[str], None]) -> None:
     """Tick k is due k intervals after tick 0: the deadlines lie on one straight line, to the last."""
     with recorded.recording() as recording:
         ticks = {key: host.tick[host.on_grid] for key, host in recording.items()}
-        late = {key: np.asarray(host.array("late_ns"))[host.on_grid] for key, host in recording.items()}
+        late = {
+            key: np.asarray(host.array("late_ns"))[host.on_grid] for key, host in recording.items()
+        }
     for key, begins in true_begins(recorded).items():
         off = begins - late[key] - ticks[key] * int(_INTERVAL_S * SECOND_NS)
         name = f"{recorded.mpi.name}: {key}"
-        figure(f"{name}: deadlines off a straight line by {np.ptp(off) / 1e3:.1f} us over {recorded.duration_s:g} s")
+        figure(
+            f"{name}: deadlines off a straight line by {np.ptp(off) / 1e3:.1f} us over {recorded.duration_s:g} s"
+        )
         assert np.ptp(off) < 1_000_000, key
 
 
@@ -210,11 +230,17 @@ def test_time_line_is_utc(recorded: Recorded, figure: Callable[[str], None]) -> 
         for key, host in recording.items():
             wall = np.asarray(host.array("begin_wall_ns"), dtype=np.int64)
             off = host.timestamp_ns - (wall - recorded.wall_shift_ns(key))
-            figure(f"{recorded.mpi.name}: {key}: time line and the machine's UTC differ by {np.median(off) / 1e3:.1f} us")
+            figure(
+                f"{recorded.mpi.name}: {key}: time line and the machine's UTC differ by {np.median(off) / 1e3:.1f} us"
+            )
             assert abs(np.median(off)) < 50_000_000, (key, off)
-            assert recorded.began_ns < host.timestamp_ns[0] < host.timestamp_ns[-1] < recorded.ended_ns
+            assert (
+                recorded.began_ns < host.timestamp_ns[0] < host.timestamp_ns[-1] < recorded.ended_ns
+            )
             if recorded.faked and key in _WRONG_BY:
-                assert abs(np.median(wall - host.timestamp_ns)) > 3000 * SECOND_NS  # the clock really was wrong
+                assert (
+                    abs(np.median(wall - host.timestamp_ns)) > 3000 * SECOND_NS
+                )  # the clock really was wrong
     for key, samples in recorded.document()["samples_by_host"].items():
         with recorded.recording() as recording:
             assert [s["timestamp_ns"] for s in samples] == recording[key].timestamp_ns.tolist()
@@ -232,14 +258,22 @@ def test_a_step_of_the_wall_clock_moves_nothing(bed: Bed, openmpi: Mpi) -> None:
     """Rank 0's wall clock jumps by half an hour in the middle of a run: ticks, timestamps and duration stay right."""
     if not _FAKETIME.exists():
         pytest.skip("no libfaketime (Debian: faketime)")
-    stamp, script, directory = bed.share / "faketime", bed.share / "python-step", bed.directory("step")
+    stamp, script, directory = (
+        bed.share / "faketime",
+        bed.share / "python-step",
+        bed.directory("step"),
+    )
     stamp.write_text("+0s\n")
     fake = f"LD_PRELOAD={_FAKETIME} FAKETIME_TIMESTAMP_FILE={stamp} FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1"
-    script.write_text(f'#!/bin/sh\ncase $(hostname) in node1) export {fake};; esac\nexec {openmpi.python} "$@"\n')
+    script.write_text(
+        f'#!/bin/sh\ncase $(hostname) in node1) export {fake};; esac\nexec {openmpi.python} "$@"\n'
+    )
     script.chmod(0o755)
     words = ["--timeseries-interval", "0.1", "--duration", "3", "--results-dir", str(directory)]
     began = time.time_ns()
-    job = bed.start(0, openmpi.collect(2, bed.hostfile(openmpi, (1, 2)), *words, python=str(script)))
+    job = bed.start(
+        0, openmpi.collect(2, bed.hostfile(openmpi, (1, 2)), *words, python=str(script))
+    )
     job.recording()
     time.sleep(1.5)
     stamp.write_text("+1800s\n")

@@ -11,7 +11,9 @@ from bed import Bed, Mpi
 import mpi_collector
 
 
-def test_several_ranks_on_a_host_count_once(bed: Bed, wheel_mpi: Mpi, figure: Callable[[str], None]) -> None:
+def test_several_ranks_on_a_host_count_once(
+    bed: Bed, wheel_mpi: Mpi, figure: Callable[[str], None]
+) -> None:
     """-np 6 on 2 hosts: two leaders, two hosts, every tick once; and none of the six ranks spins while it waits."""
     directory = bed.directory("six")
     words = ["--timeseries-interval", "1", "--duration", "4", "--results-dir", str(directory)]
@@ -22,11 +24,15 @@ def test_several_ranks_on_a_host_count_once(bed: Bed, wheel_mpi: Mpi, figure: Ca
     spools = {k: bed.spools(k) for k in (1, 2, 3)}
     before, began = [p.cpu_s() for p in ranks], time.monotonic()
     time.sleep(2)
-    shares = [(p.cpu_s() - b) / (time.monotonic() - began) for p, b in zip(ranks, before, strict=True)]
+    shares = [
+        (p.cpu_s() - b) / (time.monotonic() - began) for p, b in zip(ranks, before, strict=True)
+    ]
     assert job.finish() == 0, job.err
     assert len(ranks) == 6
     assert [len(spools[k]) for k in (1, 2, 3)] == [1, 1, 0]
-    figure(f"{wheel_mpi.name}: CPU of six ranks at 1 s: {', '.join(f'{100 * s:.2f}' for s in shares)} % of a core")
+    figure(
+        f"{wheel_mpi.name}: CPU of six ranks at 1 s: {', '.join(f'{100 * s:.2f}' for s in shares)} % of a core"
+    )
     assert max(shares) < 0.01
     with mpi_collector.load(directory) as recording:
         assert list(recording) == recording.run["hosts_requested"] == ["node1", "node2"]
@@ -60,4 +66,7 @@ def test_two_hosts_of_one_name(bed: Bed, mpi: Mpi) -> None:
             assert host.on_grid.sum() >= 4
     (path,) = directory.glob("*_timeseries.json")
     samples = json.loads(path.read_text())["samples_by_host"]
-    assert {key: {s["hostname"] for s in rows} for key, rows in samples.items()} == {"node": {"node"}, "node-2": {"node"}}
+    assert {key: {s["hostname"] for s in rows} for key, rows in samples.items()} == {
+        "node": {"node"},
+        "node-2": {"node"},
+    }

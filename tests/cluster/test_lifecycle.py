@@ -17,7 +17,12 @@ import pytest
 from bed import LAUNCHERS, Bed, Mpi, descendants, poll
 
 import mpi_collector
-from mpi_collector.mlpstorage import ClusterInformation, ClusterSnapshots, TimeSeriesData, collect_local_system_info
+from mpi_collector.mlpstorage import (
+    ClusterInformation,
+    ClusterSnapshots,
+    TimeSeriesData,
+    collect_local_system_info,
+)
 from mpi_collector.mlpstorage.cluster import host_information
 from mpi_collector.node.snapshot import take
 
@@ -29,7 +34,14 @@ METADATA = {
 INNER = str(Path(__file__).parent / "inner.py")
 
 
-def run_words(python: str, verb: str, results: Path, *command: str, hosts: str = "node[1-3]", extra: tuple[str, ...] = ()) -> list[str]:
+def run_words(
+    python: str,
+    verb: str,
+    results: Path,
+    *command: str,
+    hosts: str = "node[1-3]",
+    extra: tuple[str, ...] = (),
+) -> list[str]:
     return [python, "-m", "mpi_collector", verb, "run", "--hosts", hosts, "--timeseries-interval", "0.1",
             "--results-dir", str(results), *extra, "--", *command]  # fmt: skip
 
@@ -61,23 +73,40 @@ def check_documents(results: Path, method: str, code: int, command: Sequence[str
     (info_path,) = results.glob("*_cluster_info.json")
     (metadata_path,) = results.glob("*_metadata.json")
     (series_path,) = results.glob("*_timeseries.json")
-    info, metadata, series = (json.loads(p.read_text()) for p in (info_path, metadata_path, series_path))
+    info, metadata, series = (
+        json.loads(p.read_text()) for p in (info_path, metadata_path, series_path)
+    )
     stem = series_path.name.removesuffix("_timeseries.json")
     assert info_path.name == f"{stem}_cluster_info.json"
     assert metadata["benchmark_type"] + "_" + metadata["run_datetime"] == stem
     assert metadata["timeseries_data"]["file"] == series_path.name
-    assert metadata["timeseries_data"]["num_samples"] == series["num_samples"] == sum(map(len, series["samples_by_host"].values()))
-    assert metadata["timeseries_data"]["hosts_collected"] == series["hosts_collected"] == ["node1", "node2", "node3"]
+    assert (
+        metadata["timeseries_data"]["num_samples"]
+        == series["num_samples"]
+        == sum(map(len, series["samples_by_host"].values()))
+    )
+    assert (
+        metadata["timeseries_data"]["hosts_collected"]
+        == series["hosts_collected"]
+        == ["node1", "node2", "node3"]
+    )
     assert metadata["executed_command"] == shlex.join(command)
     assert metadata["exit_code"] == code
     assert (metadata["hosts_partial"], metadata["errors"]) == ([], {})
     assert metadata["num_processes"] == 3
-    for snapshot in (info, info["cluster_snapshots"]["start"], info["cluster_snapshots"]["end"], metadata["cluster_information"]):
+    for snapshot in (
+        info,
+        info["cluster_snapshots"]["start"],
+        info["cluster_snapshots"]["end"],
+        metadata["cluster_information"],
+    ):
         assert snapshot["collection_method"] == method
         assert [h["hostname"] for h in snapshot["hosts"]] == ["node1", "node2", "node3"]
         assert [h["system"]["hostname"] for h in snapshot["hosts"]] == ["node1", "node2", "node3"]
         assert snapshot["num_hosts"] == 3
-        assert snapshot["total_memory_bytes"] == 3 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        assert snapshot["total_memory_bytes"] == 3 * os.sysconf("SC_PHYS_PAGES") * os.sysconf(
+            "SC_PAGE_SIZE"
+        )
         assert snapshot["total_cores"] == sum(h["cpu"]["num_cores"] for h in snapshot["hosts"]) > 0
     start, end = (info["cluster_snapshots"][when]["hosts"][0] for when in ("start", "end"))
     assert start["collection_timestamp"] <= end["collection_timestamp"]
@@ -88,13 +117,21 @@ def check_documents(results: Path, method: str, code: int, command: Sequence[str
     assert metadata["result_dir"] == str(results)
     assert 0 < metadata["runtime"] < 30
     for host in info["hosts"]:  # nothing of the collectors' own launch, and no key of a launcher's
-        assert not {"OMPI_MCA_btl", "FI_PROVIDER", "UCX_TLS", "OMPI_MCA_orte_precondition_transports"} & set(host["environment"])
+        assert not {
+            "OMPI_MCA_btl",
+            "FI_PROVIDER",
+            "UCX_TLS",
+            "OMPI_MCA_orte_precondition_transports",
+        } & set(host["environment"])
     check_reloaded(info, metadata, series)
 
 
 def check_reloaded(info: dict[str, Any], metadata: dict[str, Any], series: dict[str, Any]) -> None:
     """The suite's classes give back what they were given."""
-    cluster, snapshots = ClusterInformation.from_dict(info), ClusterSnapshots.from_dict(info["cluster_snapshots"])
+    cluster, snapshots = (
+        ClusterInformation.from_dict(info),
+        ClusterSnapshots.from_dict(info["cluster_snapshots"]),
+    )
     assert cluster is not None
     assert cluster.as_dict() == info
     assert snapshots is not None
@@ -113,9 +150,22 @@ def check_reloaded(info: dict[str, Any], metadata: dict[str, Any], series: dict[
 def test_snapshots_only(bed: Bed, openmpi: Mpi, verb: str) -> None:
     """--skip-timeseries over MPI and ssh: both snapshots, the same keys, no time series, the job's exit code."""
     results = bed.directory("results")
-    job = bed.run(0, run_words(openmpi.python, verb, results, "sh", "-c", "sleep 1.2; exit 7", extra=("--skip-timeseries",)))
+    job = bed.run(
+        0,
+        run_words(
+            openmpi.python,
+            verb,
+            results,
+            "sh",
+            "-c",
+            "sleep 1.2; exit 7",
+            extra=("--skip-timeseries",),
+        ),
+    )
     assert job.process.returncode == 7, job.err
-    assert sorted(p.name.split("_", 3 if verb == "training" else 4)[-1] for p in results.iterdir()) == ["cluster_info.json", "metadata.json"]
+    assert sorted(
+        p.name.split("_", 3 if verb == "training" else 4)[-1] for p in results.iterdir()
+    ) == ["cluster_info.json", "metadata.json"]
     (path,) = results.glob("*_metadata.json")
     metadata = json.loads(path.read_text())
     assert metadata["timeseries_data"] is None
@@ -127,7 +177,11 @@ def test_snapshots_only(bed: Bed, openmpi: Mpi, verb: str) -> None:
 @pytest.mark.parametrize("verb", ["training", "kvcache"])
 def test_codes_and_signals_are_passed_on(bed: Bed, openmpi: Mpi, verb: str) -> None:
     """0, 7, death by signal; stdin reaches the job; each says which transport and why; the files are complete up to then."""
-    for script, code in (("cat; exit 0", 0), ("cat; exit 7", 7), ("cat; sleep 0.5; kill -9 $$", 137)):
+    for script, code in (
+        ("cat; exit 0", 0),
+        ("cat; exit 7", 7),
+        ("cat; sleep 0.5; kill -9 $$", 137),
+    ):
         results = bed.directory("results")
         began = bed.share / "began"
         command = ("sh", "-c", f"date +%s%N >{began}; {script}")
@@ -144,18 +198,34 @@ def test_codes_and_signals_are_passed_on(bed: Bed, openmpi: Mpi, verb: str) -> N
             assert run.run["verdict"]["verdict"] == "complete"
             assert all(host.tick[0] == 0 and host.tick[-1] == -1 for host in run.values())
             assert all(len(host) >= (6 if code == 137 else 2) for host in run.values())
-            assert all(host.timestamp_ns[0] < int(began.read_text()) for host in run.values())  # confirmed sampling
+            assert all(
+                host.timestamp_ns[0] < int(began.read_text()) for host in run.values()
+            )  # confirmed sampling
         check_documents(results, "mpi" if verb == "training" else "ssh", code, command)
 
 
 def test_the_job_is_killed_in_the_middle(bed: Bed, wheel_mpi: Mpi) -> None:
     """kill -9 of the job's own mpirun: its exit code, and files that are complete up to then."""
     results = bed.directory("results")
-    inner = wheel_mpi.ranks(3, bed.hostfile(wheel_mpi, (1, 2, 3)), "-c", "import time; from mpi4py import MPI; time.sleep(60)")
-    job = bed.start(0, run_words(wheel_mpi.python, "training", results, *inner, extra=("--mpi-bin", wheel_mpi.mpirun)))
+    inner = wheel_mpi.ranks(
+        3,
+        bed.hostfile(wheel_mpi, (1, 2, 3)),
+        "-c",
+        "import time; from mpi4py import MPI; time.sleep(60)",
+    )
+    job = bed.start(
+        0,
+        run_words(
+            wheel_mpi.python, "training", results, *inner, extra=("--mpi-bin", wheel_mpi.mpirun)
+        ),
+    )
     job.recording()
     time.sleep(2)
-    theirs = (p for p in descendants(job.process.pid) if p.name in LAUNCHERS and not any("--bridge" in w for w in p.words))
+    theirs = (
+        p
+        for p in descendants(job.process.pid)
+        if p.name in LAUNCHERS and not any("--bridge" in w for w in p.words)
+    )
     next(theirs).signal(signal.SIGKILL)
     assert job.finish(30) == 128 + signal.SIGKILL, job.err
     with mpi_collector.load(results) as run:
@@ -190,7 +260,9 @@ def test_broken_hosts(bed: Bed, openmpi: Mpi, verb: str) -> None:
         assert marker.exists()
         assert "warning: nodeX is not recorded: " in job.err
         with mpi_collector.load(results) as run:
-            broken = {"nodeX", "node2"} if verb == "training" else {"nodeX"}  # the agent takes any python3
+            broken = (
+                {"nodeX", "node2"} if verb == "training" else {"nodeX"}
+            )  # the agent takes any python3
             assert set(run.run["hosts_partial"]) == broken
             assert set(run) == {"node1", "node2"} - broken
             assert run.run["hosts_requested"] == ["node1", "nodeX", "node2"]
@@ -210,9 +282,15 @@ def test_broken_hosts(bed: Bed, openmpi: Mpi, verb: str) -> None:
 def test_a_launch_that_does_not_come_up(bed: Bed, openmpi: Mpi) -> None:
     """Ranks that cannot use MPI: said with the reason, and the same run over ssh."""
     results = bed.directory("results")
-    job = bed.run(0, run_words(openmpi.python, "training", results, "sh", "-c", "exit 7"), MPI4PY_LIBMPI="/nonexistent.so")
+    job = bed.run(
+        0,
+        run_words(openmpi.python, "training", results, "sh", "-c", "exit 7"),
+        MPI4PY_LIBMPI="/nonexistent.so",
+    )
     assert job.process.returncode == 7, job.err
-    assert "did not come up: the connection closed: RuntimeError: cannot load MPI library" in job.err
+    assert (
+        "did not come up: the connection closed: RuntimeError: cannot load MPI library" in job.err
+    )
     assert "transport: ssh (over MPI nothing came up)" in job.err
     with mpi_collector.load(results) as run:
         assert sorted(run) == ["node1", "node2", "node3"]
@@ -223,10 +301,14 @@ def test_the_collectors_launch_dies(bed: Bed, openmpi: Mpi, code: int, strict: i
     """kill -9 of the collectors' mpirun in the middle: the job goes on, its failure is passed on, --strict makes 3 of its success."""
     results = bed.directory("results")
     script, extra = f"sleep 4; exit {code}", ("--gather-timeout", "4", "--strict")
-    job = bed.start(0, run_words(openmpi.python, "training", results, "sh", "-c", script, extra=extra))
+    job = bed.start(
+        0, run_words(openmpi.python, "training", results, "sh", "-c", script, extra=extra)
+    )
     run = job.recording()
     time.sleep(1)
-    launcher = next(p for p in descendants(job.process.pid) if any("--bridge" in w for w in p.words))
+    launcher = next(
+        p for p in descendants(job.process.pid) if any("--bridge" in w for w in p.words)
+    )
     launcher.signal(signal.SIGKILL)
     assert job.finish(60) == strict
     assert "Traceback" not in job.err
@@ -240,7 +322,11 @@ def test_terminated_in_the_middle(bed: Bed, openmpi: Mpi) -> None:
     job = bed.start(0, run_words(openmpi.python, "training", results, "sleep", "60"))
     job.recording()
     time.sleep(1)
-    ours = next(p for p in descendants(job.process.pid) if "mpi_collector" in p.words and "python" in p.words[0])
+    ours = next(
+        p
+        for p in descendants(job.process.pid)
+        if "mpi_collector" in p.words and "python" in p.words[0]
+    )
     ours.signal(signal.SIGTERM)
     assert job.finish(30) == 128 + signal.SIGTERM
     with mpi_collector.load(results) as run:
@@ -256,14 +342,20 @@ def test_what_if_runs_nothing(bed: Bed, openmpi: Mpi) -> None:
     assert job.process.returncode == 0
     said = job.out.decode().splitlines()
     assert said[0] == "hosts: node1, node2, node3 (from --hosts)"
-    assert [line.split(" -- ")[1].split()[0] for line in said if line.startswith("checks: ssh ")] == ["node1", "node2", "node3"]
-    assert [line for line in said if line.startswith("host file: ")] == [f"host file: node{k} slots=1" for k in (1, 2, 3)]
+    assert [
+        line.split(" -- ")[1].split()[0] for line in said if line.startswith("checks: ssh ")
+    ] == ["node1", "node2", "node3"]
+    assert [line for line in said if line.startswith("host file: ")] == [
+        f"host file: node{k} slots=1" for k in (1, 2, 3)
+    ]
     (launch,) = [line for line in said if line.startswith("collectors: env ")]
     assert "OMPI_MCA_btl=tcp,self" in launch
     assert f" {openmpi.mpirun} --bind-to none " in launch
     assert launch.endswith("-m mpi_collector collect --bridge")
     assert said[-1].startswith("would run: touch ")
-    over_ssh = bed.run(0, ["kvcache" if w == "training" else w for w in [*words[:at], "--what-if", *words[at:]]])
+    over_ssh = bed.run(
+        0, ["kvcache" if w == "training" else w for w in [*words[:at], "--what-if", *words[at:]]]
+    )
     assert sum(line.startswith(b"collectors: ssh ") for line in over_ssh.out.splitlines()) == 3
     assert not os.listdir(results)
     for what in ("datagen", "configview"):
@@ -288,7 +380,18 @@ def test_what_if_runs_nothing(bed: Bed, openmpi: Mpi) -> None:
         ("kvcache", "run", "--sources", "nope", "--", "true"),
         ("training", "run", "--results-dir", "/proc/nope", "--", "true"),
         ("training", "run", "--transport", "local", "--hosts", "node7", "--", "true"),
-        ("training", "run", "--transport", "mpi", "--mpi-bin", "/nonexistent", "--hosts", "node7,node8", "--", "true"),
+        (
+            "training",
+            "run",
+            "--transport",
+            "mpi",
+            "--mpi-bin",
+            "/nonexistent",
+            "--hosts",
+            "node7,node8",
+            "--",
+            "true",
+        ),
         ("training", "fly", "--", "true"),
     ],
 )
@@ -311,8 +414,24 @@ def test_a_launcher_of_another_mpi(openmpi: Mpi, mpich: Mpi, tmp_path: Path) -> 
     import subprocess
 
     for python, launcher in ((openmpi.python, mpich.mpirun), (mpich.python, openmpi.mpirun)):
-        words = ["training", "run", "--hosts", "node7,node8", "--mpi-bin", launcher, "--", "touch", str(tmp_path / "ran")]
-        done = subprocess.run([python, "-m", "mpi_collector", *words], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        words = [
+            "training",
+            "run",
+            "--hosts",
+            "node7,node8",
+            "--mpi-bin",
+            launcher,
+            "--",
+            "touch",
+            str(tmp_path / "ran"),
+        ]
+        done = subprocess.run(
+            [python, "-m", "mpi_collector", *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
+        )
         assert done.returncode == 2, done.stderr
         (said,) = done.stderr.splitlines()
         assert said.startswith("mpi_collector: --mpi-bin: ")
@@ -345,7 +464,11 @@ def test_the_suites_collectors(bed: Bed, openmpi: Mpi, method: str) -> None:
     job = bed.run(0, [openmpi.python, str(program), method.removeprefix("over-")], 120)
     assert job.process.returncode == 0, job.err
     found = json.loads(job.out)
-    assert (found["success"], found["errors"], found["method"]) == (True, [], method.removeprefix("over-"))
+    assert (found["success"], found["errors"], found["method"]) == (
+        True,
+        [],
+        method.removeprefix("over-"),
+    )
     assert found["hosts"] == found["names"] == ["node1", "node2", "node3"]
     assert found["keys"] == 3 * [sorted(collect_local_system_info())]  # over MPI, over ssh, here
     assert all(n >= 6 for n in found["samples"].values())

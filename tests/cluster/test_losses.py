@@ -28,7 +28,9 @@ def all_gone(bed: Bed) -> bool:
     return not bed.all_ranks()
 
 
-def start(bed: Bed, mpi: Mpi, launch_host: int, *words: str, hosts: Sequence[int] = (1, 2, 3)) -> tuple[Job, str]:
+def start(
+    bed: Bed, mpi: Mpi, launch_host: int, *words: str, hosts: Sequence[int] = (1, 2, 3)
+) -> tuple[Job, str]:
     """A recording that has been running for a second, and the name of its run."""
     job = bed.start(launch_host, mpi.collect(len(hosts), bed.hostfile(mpi, hosts), *words))
     run = job.recording()
@@ -36,7 +38,9 @@ def start(bed: Bed, mpi: Mpi, launch_host: int, *words: str, hosts: Sequence[int
     return job, run
 
 
-def test_hosts_stay_aligned_after_missed_ticks(bed: Bed, wheel_mpi: Mpi, figure: Callable[[str], None]) -> None:
+def test_hosts_stay_aligned_after_missed_ticks(
+    bed: Bed, wheel_mpi: Mpi, figure: Callable[[str], None]
+) -> None:
     """A rank stands still for 1.2 s of a decimated run: its host lacks those ticks, all hosts keep the same multiples."""
     directory = bed.directory("missed")
     words = ["--timeseries-interval", "0.05", "--max-timeseries-samples", "16", "--duration", "5"]
@@ -51,7 +55,10 @@ def test_hosts_stay_aligned_after_missed_ticks(bed: Bed, wheel_mpi: Mpi, figure:
         ticks = {key: host.tick.tolist() for key, host in recording.items()}
         facts = recording.run["facts"]
         assert recording.run["verdict"]["verdict"] == "partial"
-    figure(f"{wheel_mpi.name}: of {len(kept)} ticks kept of 100: " + ", ".join(f"{k} has {len(t) - 1}" for k, t in ticks.items()))
+    figure(
+        f"{wheel_mpi.name}: of {len(kept)} ticks kept of 100: "
+        + ", ".join(f"{k} has {len(t) - 1}" for k, t in ticks.items())
+    )
     for key, have in ticks.items():
         assert have[0] == 0
         assert have[-1] == -1
@@ -66,7 +73,9 @@ def test_hosts_stay_aligned_after_missed_ticks(bed: Bed, wheel_mpi: Mpi, figure:
 def test_killed_rank_leaves_spools(bed: Bed, mpi: Mpi, figure: Callable[[str], None]) -> None:
     """kill -9 of a rank: the launcher ends the others, every host keeps its spool, and recover builds files up to the kill."""
     interval_ns = SECOND_NS // 10
-    job, run = start(bed, mpi, 0, "--timeseries-interval", "0.1", "--results-dir", str(bed.directory("killed")))
+    job, run = start(
+        bed, mpi, 0, "--timeseries-interval", "0.1", "--results-dir", str(bed.directory("killed"))
+    )
     (rank,) = bed.ranks(3)
     rank.signal(signal.SIGKILL)
     killed = time.time_ns()
@@ -87,14 +96,18 @@ def test_killed_rank_leaves_spools(bed: Bed, mpi: Mpi, figure: Callable[[str], N
                 assert -1 not in rows.tick
                 assert recording.run["verdict"]["verdict"] == "partial"
                 before = f"{(killed - last) / 1e6:.0f} ms before the kill"
-                figure(f"{mpi.name}: {len(ticks)} ticks of the killed rank recovered, the last {before}")
+                figure(
+                    f"{mpi.name}: {len(ticks)} ticks of the killed rank recovered, the last {before}"
+                )
         assert list(directory.glob("*_timeseries.json"))
 
 
 def test_recover_refuses_a_living_run(bed: Bed, openmpi: Mpi) -> None:
     """As long as the ranks live their spools stay theirs."""
     job, run = start(bed, openmpi, 0, "--results-dir", str(bed.directory("alive")))
-    tried = bed.run(2, [openmpi.python, "-m", "mpi_collector", "recover", run, "--results-dir", str(bed.share)])
+    tried = bed.run(
+        2, [openmpi.python, "-m", "mpi_collector", "recover", run, "--results-dir", str(bed.share)]
+    )
     assert tried.process.returncode == 2
     assert "still alive" in tried.err
     job.launcher().signal(signal.SIGUSR1)
@@ -104,7 +117,9 @@ def test_recover_refuses_a_living_run(bed: Bed, openmpi: Mpi) -> None:
 
 def test_killed_mpirun_leaves_no_orphans(bed: Bed, mpi: Mpi, figure: Callable[[str], None]) -> None:
     """kill -9 of an mpirun that runs on a host of the job: soon no rank is left on any host, and the spools are there."""
-    job, run = start(bed, mpi, 1, "--timeseries-interval", "0.1", "--results-dir", str(bed.directory("orphans")))
+    job, run = start(
+        bed, mpi, 1, "--timeseries-interval", "0.1", "--results-dir", str(bed.directory("orphans"))
+    )
     job.launcher().signal(signal.SIGKILL)
     began = time.monotonic()
     poll("all ranks are gone", 20, lambda: all_gone(bed))

@@ -59,9 +59,18 @@ def test_results_directory_that_cannot_be_written(bed: Bed, mpi: Mpi) -> None:
 
 def run_failing(bed: Bed, mpi: Mpi, directory: Path, host: str, what: str) -> Job:
     """Three hosts, one with a recorder that fails, around a COMMAND that exits 5."""
-    options = ["--timeseries-interval", "0.1", "--results-dir", str(directory), "--gather-timeout", "5"]
+    options = [
+        "--timeseries-interval",
+        "0.1",
+        "--results-dir",
+        str(directory),
+        "--gather-timeout",
+        "5",
+    ]
     command = ["--", "sh", "-c", "sleep 1; echo ran; exit 5"]
-    return bed.run(0, mpi.ranks(3, bed.hostfile(mpi, (1, 2, 3)), str(_FAILING), host, what, *options, *command))
+    return bed.run(
+        0, mpi.ranks(3, bed.hostfile(mpi, (1, 2, 3)), str(_FAILING), host, what, *options, *command)
+    )
 
 
 @pytest.mark.parametrize("method", ["prepare", "start", "stop", "pack"])
@@ -87,7 +96,9 @@ def test_root_that_fails(bed: Bed, wheel_mpi: Mpi, method: str) -> None:
     job = run_failing(bed, wheel_mpi, directory, "node1", method)
     assert job.process.returncode == 5, job.err
     assert job.out == b"ran\n"
-    assert any("warning: the recording failed: RuntimeError: made to fail" in line for line in job.ours), job.err
+    assert any(
+        "warning: the recording failed: RuntimeError: made to fail" in line for line in job.ours
+    ), job.err
     assert list(directory.iterdir()) == []
     assert not bed.all_ranks()
     if method == "pack":
@@ -109,7 +120,14 @@ def test_sampling_that_dies(bed: Bed, mpich: Mpi) -> None:
 def test_strict(bed: Bed, mpich: Mpi) -> None:
     """--strict makes an incomplete recording exit code 3 when COMMAND succeeded, and leaves its own failure alone."""
     for code, expected in ((0, 3), (4, 4)):
-        words = [str(_FAILING), "node2", "prepare", "--strict", "--results-dir", str(bed.directory("strict"))]
+        words = [
+            str(_FAILING),
+            "node2",
+            "prepare",
+            "--strict",
+            "--results-dir",
+            str(bed.directory("strict")),
+        ]
         argv = mpich.ranks(2, bed.hostfile(mpich, (1, 2)), *words, "--", "sh", "-c", f"exit {code}")
         job = bed.run(0, argv)
         assert job.process.returncode == expected, job.err

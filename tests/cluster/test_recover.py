@@ -17,8 +17,23 @@ import mpi_collector
 def test_all_hosts_at_once(bed: Bed, openmpi: Mpi) -> None:
     """A run whose mpirun was killed: listed, kept with --keep, rebuilt once with a host that is not there named, then gone."""
     directory, out = bed.directory("dead"), bed.directory("recovered")
-    job, run = start(bed, openmpi, 0, "--timeseries-interval", "0.1", "--results-dir", str(directory))
-    alive = bed.run(0, [openmpi.python, "-m", "mpi_collector", "recover", "--hosts", "node[1-3]", run, "--results-dir", str(out)])
+    job, run = start(
+        bed, openmpi, 0, "--timeseries-interval", "0.1", "--results-dir", str(directory)
+    )
+    alive = bed.run(
+        0,
+        [
+            openmpi.python,
+            "-m",
+            "mpi_collector",
+            "recover",
+            "--hosts",
+            "node[1-3]",
+            run,
+            "--results-dir",
+            str(out),
+        ],
+    )
     assert alive.process.returncode == 2
     assert "still alive" in alive.err
     job.launcher().signal(signal.SIGKILL)
@@ -41,13 +56,24 @@ def test_all_hosts_at_once(bed: Bed, openmpi: Mpi) -> None:
         ticks = [h.tick[h.on_grid].tolist() for h in recording.values()]
         assert all(t[:8] == list(range(8)) for t in ticks)
         assert all("snapshot" in h.meta for h in recording.values())
-    assert {p.name.split("_", 3)[3] for p in out.iterdir()} == {"timeseries.npz", "timeseries.json", "cluster_info.json", "metadata.json"}
+    assert {p.name.split("_", 3)[3] for p in out.iterdir()} == {
+        "timeseries.npz",
+        "timeseries.json",
+        "cluster_info.json",
+        "metadata.json",
+    }
     assert len(list(out.iterdir())) == 8
     assert not any(bed.spools(k) for k in (1, 2, 3))
     again = bed.run(0, words)
     assert again.process.returncode == 2
     assert len(list(out.iterdir())) == 8
-    poll("no agent is left", 10, lambda: not any("recover-" in " ".join(p.words) for k in (1, 2, 3) for p in bed.processes(k)))
+    poll(
+        "no agent is left",
+        10,
+        lambda: (
+            not any("recover-" in " ".join(p.words) for k in (1, 2, 3) for p in bed.processes(k))
+        ),
+    )
 
 
 def test_the_launcher_side_dies_over_ssh(bed: Bed, openmpi: Mpi) -> None:
@@ -60,12 +86,33 @@ def test_the_launcher_side_dies_over_ssh(bed: Bed, openmpi: Mpi) -> None:
     time.sleep(1.5)
     from bed import descendants
 
-    ours = next(p for p in descendants(job.process.pid) if "mpi_collector" in p.words and "python" in p.words[0])
+    ours = next(
+        p
+        for p in descendants(job.process.pid)
+        if "mpi_collector" in p.words and "python" in p.words[0]
+    )
     ours.signal(signal.SIGKILL)
     job.process.wait(30)
-    poll("the agents have ended", 20, lambda: not bed.all_ranks() and all(bed.spools(k) for k in (1, 2, 3)))
+    poll(
+        "the agents have ended",
+        20,
+        lambda: not bed.all_ranks() and all(bed.spools(k) for k in (1, 2, 3)),
+    )
     time.sleep(4)
-    done = bed.run(0, [openmpi.python, "-m", "mpi_collector", "recover", "--hosts", "node[1-3]", run, "--results-dir", str(out)])
+    done = bed.run(
+        0,
+        [
+            openmpi.python,
+            "-m",
+            "mpi_collector",
+            "recover",
+            "--hosts",
+            "node[1-3]",
+            run,
+            "--results-dir",
+            str(out),
+        ],
+    )
     assert done.process.returncode == 0, done.err
     with mpi_collector.load(out) as recording:
         assert sorted(recording) == ["node1", "node2", "node3"]
@@ -75,7 +122,16 @@ def test_the_launcher_side_dies_over_ssh(bed: Bed, openmpi: Mpi) -> None:
 
 def dead_run(bed: Bed, mpi: Mpi, hosts: tuple[int, ...]) -> str:
     """The name of a run whose spools lie on ``hosts``."""
-    job, run = start(bed, mpi, 0, "--timeseries-interval", "0.1", "--results-dir", str(bed.directory("dead")), hosts=hosts)
+    job, run = start(
+        bed,
+        mpi,
+        0,
+        "--timeseries-interval",
+        "0.1",
+        "--results-dir",
+        str(bed.directory("dead")),
+        hosts=hosts,
+    )
     for process in [p for ranks in bed.all_ranks().values() for p in ranks]:
         with contextlib.suppress(ProcessLookupError):  # its launcher was faster
             process.signal(signal.SIGKILL)
@@ -89,7 +145,12 @@ def rebuilt(bed: Bed, out: Path, hosts: tuple[int, ...]) -> None:
         assert sorted(recording) == [f"node{k}" for k in hosts]
         for rows in recording.values():
             assert rows.tick[rows.on_grid].tolist()[:8] == list(range(8))
-    assert {p.name.split("_", 3)[3] for p in out.iterdir()} == {"timeseries.npz", "timeseries.json", "cluster_info.json", "metadata.json"}
+    assert {p.name.split("_", 3)[3] for p in out.iterdir()} == {
+        "timeseries.npz",
+        "timeseries.json",
+        "cluster_info.json",
+        "metadata.json",
+    }
     assert not any(bed.spools(k) for k in hosts)
 
 
@@ -102,13 +163,17 @@ def test_as_ranks_of_a_launcher(bed: Bed, wheel_mpi: Mpi, count: int, per_node: 
     place = bed.hostfile(wheel_mpi, hosts)
 
     def recover(*words: str) -> Job:
-        argv = wheel_mpi.collect(count, place, "recover", "--results-dir", str(out), *words, per_node=per_node)
+        argv = wheel_mpi.collect(
+            count, place, "recover", "--results-dir", str(out), *words, per_node=per_node
+        )
         return bed.run(hosts[0], argv)
 
     listed = recover()
     assert listed.process.returncode == 0, listed.err
     names = ", ".join(f"node{k}" for k in hosts)
-    assert f"{run}: {len(hosts)} host{'s' if len(hosts) > 1 else ''}: {names}; " in listed.out.decode()
+    assert (
+        f"{run}: {len(hosts)} host{'s' if len(hosts) > 1 else ''}: {names}; " in listed.out.decode()
+    )
     kept = recover(run, "--keep")
     assert kept.process.returncode == 0, kept.err
     assert all(bed.spools(k) for k in hosts)
@@ -127,7 +192,15 @@ def test_as_ranks_of_a_launcher(bed: Bed, wheel_mpi: Mpi, count: int, per_node: 
 
 def test_ranks_leave_a_living_run_alone(bed: Bed, openmpi: Mpi) -> None:
     """Its spools are locked by their writers on every host; it ends as if nothing had been."""
-    job, run = start(bed, openmpi, 0, "--timeseries-interval", "0.1", "--results-dir", str(bed.directory("alive")))
+    job, run = start(
+        bed,
+        openmpi,
+        0,
+        "--timeseries-interval",
+        "0.1",
+        "--results-dir",
+        str(bed.directory("alive")),
+    )
     out = bed.directory("recovered")
     words = ["recover", run, "--results-dir", str(out)]
     tried = bed.run(0, openmpi.collect(3, bed.hostfile(openmpi, (1, 2, 3)), *words))
@@ -158,7 +231,17 @@ def test_the_hosts_of_an_allocation(bed: Bed, openmpi: Mpi, transport: str) -> N
     """Without --hosts those of the scheduler; outside of one, this host."""
     run = dead_run(bed, openmpi, (1, 2))
     out = bed.directory("recovered")
-    words = [openmpi.python, "-m", "mpi_collector", "recover", run, "--results-dir", str(out), "--transport", transport]
+    words = [
+        openmpi.python,
+        "-m",
+        "mpi_collector",
+        "recover",
+        run,
+        "--results-dir",
+        str(out),
+        "--transport",
+        transport,
+    ]
     outside = bed.run(0, words)
     assert outside.process.returncode == 2
     done = bed.run(0, words, SLURM_JOB_NODELIST="node[1-2]")

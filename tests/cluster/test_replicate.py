@@ -15,7 +15,9 @@ EVERY_S = 1.0
 
 
 @pytest.mark.parametrize("transport", ["openmpi", "mpich", "ssh"])
-def test_a_host_loses_power(bed: Bed, request: pytest.FixtureRequest, transport: str, figure: Callable[[str], None]) -> None:
+def test_a_host_loses_power(
+    bed: Bed, request: pytest.FixtureRequest, transport: str, figure: Callable[[str], None]
+) -> None:
     """Its rows up to the last --replicate are in the files, the others' are whole, and the job's exit code is its own."""
     mpi: Mpi = request.getfixturevalue("openmpi" if transport == "ssh" else transport)
     results = bed.directory("power")
@@ -23,7 +25,17 @@ def test_a_host_loses_power(bed: Bed, request: pytest.FixtureRequest, transport:
               "--results-dir", str(results)]  # fmt: skip
     command = ["--", "sh", "-c", "sleep 8; exit 7"]
     if transport == "ssh":
-        words = [mpi.python, "-m", "mpi_collector", "kvcache", "run", "--hosts", "node[1-3]", *common, *command]
+        words = [
+            mpi.python,
+            "-m",
+            "mpi_collector",
+            "kvcache",
+            "run",
+            "--hosts",
+            "node[1-3]",
+            *common,
+            *command,
+        ]
         job = bed.start(0, words)
     else:
         job = bed.start(1, mpi.collect(3, bed.hostfile(mpi, (1, 2, 3)), *common, *command))
@@ -50,7 +62,9 @@ def test_a_host_loses_power(bed: Bed, request: pytest.FixtureRequest, transport:
         for other in ("node1", "node3"):
             assert run[other].tick.tolist()[-2] >= ticks[-1] + 20
             assert run[other].tick.tolist() == [*range(len(run[other].tick) - 1), -1]
-    figure(f"{transport}: power loss with --replicate {EVERY_S:g}: {len(ticks)} ticks kept, the last {lost_s:.1f} s before it")
+    figure(
+        f"{transport}: power loss with --replicate {EVERY_S:g}: {len(ticks)} ticks kept, the last {lost_s:.1f} s before it"
+    )
     poll("nobody left", 15, lambda: not bed.all_ranks())
     launch_side = bed.spools(1) if transport != "ssh" else []
     assert launch_side == []

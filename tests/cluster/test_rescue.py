@@ -26,7 +26,20 @@ def saved(directory: Path) -> list[str]:
 def recovered(bed: Bed, mpi: Mpi, host: int, safe: Path, *words: str) -> Path:
     """Directory of what ``recover`` made; nothing is left in ``safe`` after it."""
     out = bed.directory("recovered")
-    done = bed.run(host, [mpi.python, "-m", "mpi_collector", "recover", *words, "--rescue-dir", str(safe), "--results-dir", str(out)])
+    done = bed.run(
+        host,
+        [
+            mpi.python,
+            "-m",
+            "mpi_collector",
+            "recover",
+            *words,
+            "--rescue-dir",
+            str(safe),
+            "--results-dir",
+            str(out),
+        ],
+    )
     assert done.process.returncode == 0, done.err
     assert saved(safe) == []
     return out
@@ -35,7 +48,14 @@ def recovered(bed: Bed, mpi: Mpi, host: int, safe: Path, *words: str) -> Path:
 def test_killed_mpirun_and_a_wiped_spool(bed: Bed, mpi: Mpi) -> None:
     """kill -9 of an mpirun on a host of the job: its rank, an orphan, sets its rows down; with the spool wiped they are there."""
     safe = bed.directory("safe")
-    words = ("--timeseries-interval", "0.1", "--results-dir", str(bed.directory("dead")), "--rescue-dir", str(safe))
+    words = (
+        "--timeseries-interval",
+        "0.1",
+        "--results-dir",
+        str(bed.directory("dead")),
+        "--rescue-dir",
+        str(safe),
+    )
     job, run = start(bed, mpi, 1, *words)
     job.launcher().signal(signal.SIGKILL)
     poll("all ranks are gone", 20, lambda: not bed.all_ranks())
@@ -59,9 +79,15 @@ def test_orphaned_agents_and_wiped_spools(bed: Bed, openmpi: Mpi) -> None:
     job = bed.start(0, words, MPI_COLLECTOR_ORPHAN_S="2")
     run = job.recording()
     time.sleep(1.5)
-    next(p for p in descendants(job.process.pid) if "python" in p.words[0] and "kvcache" in p.words).signal(signal.SIGKILL)
+    next(
+        p for p in descendants(job.process.pid) if "python" in p.words[0] and "kvcache" in p.words
+    ).signal(signal.SIGKILL)
     job.process.wait(30)
-    poll("the agents have set their rows down", 20, lambda: saved(safe) == ["node1", "node2", "node3"] and not bed.all_ranks())
+    poll(
+        "the agents have set their rows down",
+        20,
+        lambda: saved(safe) == ["node1", "node2", "node3"] and not bed.all_ranks(),
+    )
     time.sleep(0.5)
     for host in (1, 2, 3):
         wipe(bed, host)
@@ -76,7 +102,16 @@ def test_a_run_that_ends_well_leaves_nothing(bed: Bed, openmpi: Mpi) -> None:
     """And one whose directory is not there says so for every host and runs."""
     safe = bed.directory("safe")
     for place, warnings in ((safe, 0), (safe / "none", 3)):
-        words = ("--timeseries-interval", "0.1", "--duration", "0.5", "--results-dir", str(bed.directory("well")), "--rescue-dir", str(place))
+        words = (
+            "--timeseries-interval",
+            "0.1",
+            "--duration",
+            "0.5",
+            "--results-dir",
+            str(bed.directory("well")),
+            "--rescue-dir",
+            str(place),
+        )
         job = bed.run(0, openmpi.collect(3, bed.hostfile(openmpi, (1, 2, 3)), *words))
         assert job.process.returncode == 0, job.err
         assert job.err.count("--rescue-dir: ") == warnings
@@ -93,7 +128,9 @@ def test_a_killed_life_cycle_leaves_no_ranks(bed: Bed, mpi: Mpi) -> None:
     time.sleep(1)
     found = list(descendants(job.process.pid))
     command = next(p for p in found if p.name == "sleep")
-    next(p for p in found if "python" in p.words[0] and "training" in p.words).signal(signal.SIGKILL)
+    next(p for p in found if "python" in p.words[0] and "training" in p.words).signal(
+        signal.SIGKILL
+    )
     poll("no rank is left", 5, lambda: not bed.all_ranks())
     assert command.alive
     command.signal(signal.SIGKILL)

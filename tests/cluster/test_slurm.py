@@ -81,7 +81,10 @@ def slurm() -> Iterator[Slurm]:
     missing = missing_for_bed()
     if missing:
         pytest.skip(missing)
-    if not all(shutil.which(p, path="/usr/sbin:/usr/bin") for p in ("slurmctld", "slurmd", "srun", "salloc")):
+    if not all(
+        shutil.which(p, path="/usr/sbin:/usr/bin")
+        for p in ("slurmctld", "slurmd", "srun", "salloc")
+    ):
         pytest.skip("no Slurm (Debian's slurmctld, slurmd, slurm-client)")
     found = find_mpi("mpich")
     if isinstance(found, str):

@@ -58,7 +58,9 @@ def odd_hosts() -> Iterator[Bed]:
         pytest.skip(missing)
     with hosts(4, pythons=[PYTHON]) as bed:
         odd.clear()
-        if FAKETIME and only_python(bed, 1, f"LD_PRELOAD={FAKETIME} FAKETIME=+1h exec {PYTHON} \"$@\""):
+        if FAKETIME and only_python(
+            bed, 1, f'LD_PRELOAD={FAKETIME} FAKETIME=+1h exec {PYTHON} "$@"'
+        ):
             odd.add("clock")
         old = python36()
         if old and only_python(bed, 2, f'exec {old} "$@"'):
@@ -66,7 +68,10 @@ def odd_hosts() -> Iterator[Bed]:
         config = state_directory(bed) / "ssh_config"
         config.write_text(config.read_text() + "Host node3\n  ProxyJump node1\n")
         sshd = state_directory(bed) / "node4" / "sshd_config"
-        sshd.write_text(sshd.read_text() + "ForceCommand echo 'Welcome to node4. All your base.'; sh -c \"$SSH_ORIGINAL_COMMAND\"\n")
+        sshd.write_text(
+            sshd.read_text()
+            + "ForceCommand echo 'Welcome to node4. All your base.'; sh -c \"$SSH_ORIGINAL_COMMAND\"\n"
+        )
         bed.script("sshd", "4", "stop")
         bed.script("sshd", "4", "start")
         yield bed
@@ -78,14 +83,24 @@ def bed(odd_hosts: Bed) -> Iterator[Bed]:
         yield odd_hosts
     finally:
         for k in range(1, 5):
-            subprocess.run(["bash", str(TESTBED), "link", str(k), "up"], env=odd_hosts._environ(), check=False)
-        for pid in agents(odd_hosts).values():  # those of frozen or cut-off hosts would stay for a minute
+            subprocess.run(
+                ["bash", str(TESTBED), "link", str(k), "up"], env=odd_hosts._environ(), check=False
+            )
+        for pid in agents(
+            odd_hosts
+        ).values():  # those of frozen or cut-off hosts would stay for a minute
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         odd_hosts.clean()
 
 
-def collect(results: Path, *command: str, verb: str = "kvcache", names: str = "node[1-4]", extra: tuple[str, ...] = ()) -> list[str]:
+def collect(
+    results: Path,
+    *command: str,
+    verb: str = "kvcache",
+    names: str = "node[1-4]",
+    extra: tuple[str, ...] = (),
+) -> list[str]:
     return [PYTHON, "-m", "mpi_collector", verb, "run", "--hosts", names, "--timeseries-interval", "0.1",
             "--results-dir", str(results), *extra, "--", *command]  # fmt: skip
 
@@ -112,7 +127,11 @@ def running(job: Job) -> str:
 
 def freeze(bed: Bed, host: int) -> list[Process]:
     """Stop everything of a host that could answer."""
-    frozen = [p for p in bed.processes(host) if p.name.startswith("sshd") or p.words[0].startswith("sshd") or "python" in p.words[0]]
+    frozen = [
+        p
+        for p in bed.processes(host)
+        if p.name.startswith("sshd") or p.words[0].startswith("sshd") or "python" in p.words[0]
+    ]
     for process in frozen:
         process.signal(signal.SIGSTOP)
     return frozen
@@ -128,7 +147,10 @@ def thaw(frozen: list[Process]) -> None:
 def test_four_odd_hosts(bed: Bed, verb: str) -> None:
     """All recorded on one time line, whatever their Python, clocks, shell and route are."""
     results = bed.directory("results")
-    job = bed.run(0, collect(results, PYTHON, str(Path(__file__).parents[1] / "jobs" / f"{verb}.py"), verb=verb))
+    job = bed.run(
+        0,
+        collect(results, PYTHON, str(Path(__file__).parents[1] / "jobs" / f"{verb}.py"), verb=verb),
+    )
     assert job.process.returncode == 0, job.err
     assert "transport: ssh" in job.err
     assert b"done" in job.out
@@ -136,15 +158,24 @@ def test_four_odd_hosts(bed: Bed, verb: str) -> None:
         assert list(run) == ["node1", "node2", "node3", "node4"]
         assert run.run["verdict"]["hosts"] == 4, run.run["verdict"]
         assert not run.run["hosts_partial"]
-        grids = {k: dict(zip(h.tick.tolist(), (h.timestamp_ns - h.array("late_ns")).tolist())) for k, h in run.items()}
+        grids = {
+            k: dict(zip(h.tick.tolist(), (h.timestamp_ns - h.array("late_ns")).tolist()))
+            for k, h in run.items()
+        }
         common = set.intersection(*(set(g) for g in grids.values())) - {-1}
         assert len(common) >= 5
-        spread = max(max(g[t] for g in grids.values()) - min(g[t] for g in grids.values()) for t in common)
+        spread = max(
+            max(g[t] for g in grids.values()) - min(g[t] for g in grids.values()) for t in common
+        )
         assert spread < 5 * MS
         now = time.time_ns()
         for host in run.values():
-            assert abs(int(host.timestamp_ns[-1]) - now) < 60_000 * MS  # UTC is the launcher's, not the odd host's
-            assert {"diskstats", "netdev", "stat", "vmstat", "meminfo", "loadavg"} <= {c.split(".")[0] for c in host.columns}
+            assert (
+                abs(int(host.timestamp_ns[-1]) - now) < 60_000 * MS
+            )  # UTC is the launcher's, not the odd host's
+            assert {"diskstats", "netdev", "stat", "vmstat", "meminfo", "loadavg"} <= {
+                c.split(".")[0] for c in host.columns
+            }
         if "clock" in odd:
             wrong = int(run["node1"].array("begin_wall_ns")[0] - run["node1"].timestamp_ns[0])
             assert abs(wrong - 3_600_000 * MS) < 10_000 * MS
@@ -181,7 +212,12 @@ def test_nothing_asks_and_strict_stays_strict(bed: Bed) -> None:
     ask = directory / "ask"
     ask.write_text(f"#!/bin/sh\ntouch {asked}/asked\necho yes\n")
     ask.chmod(0o755)
-    named = {"asks": ("ask", "new", ""), "strict": ("yes", "none", ""), "jumps": ("yes", "none", "unknown"), "unknown": ("ask", "none", "")}
+    named = {
+        "asks": ("ask", "new", ""),
+        "strict": ("yes", "none", ""),
+        "jumps": ("yes", "none", "unknown"),
+        "unknown": ("ask", "none", ""),
+    }
     text = "".join(
         f"Host {name}\n  HostName {bed.net}.1\n  StrictHostKeyChecking {check}\n  BatchMode no\n  UserKnownHostsFile {directory}/{known}\n"
         + (f"  ProxyJump {jump}\n" if jump else "")
@@ -189,7 +225,18 @@ def test_nothing_asks_and_strict_stays_strict(bed: Bed) -> None:
     )
     try:
         config.write_text(text + before)  # the first value that is said counts
-        argv = [PYTHON, "-m", "mpi_collector", "check", "--ssh-timeout", "8", "--hosts", "asks", "strict", "jumps"]
+        argv = [
+            PYTHON,
+            "-m",
+            "mpi_collector",
+            "check",
+            "--ssh-timeout",
+            "8",
+            "--hosts",
+            "asks",
+            "strict",
+            "jumps",
+        ]
         job = bed.run(0, argv, COLUMNS="160", DISPLAY=":9", SSH_ASKPASS=str(ask))
     finally:
         config.write_text(before)
@@ -205,7 +252,9 @@ def test_nothing_asks_and_strict_stays_strict(bed: Bed) -> None:
 
 def test_this_host_needs_no_ssh(bed: Bed) -> None:
     """Its name, all its addresses of all interfaces, and loopback, of either version; and it has only platform-python."""
-    bed.script("exec", "4", "ip", "addr", "add", "192.0.2.4/32", "dev", "eth0")  # a second one of one interface
+    bed.script(
+        "exec", "4", "ip", "addr", "add", "192.0.2.4/32", "dev", "eth0"
+    )  # a second one of one interface
     bed.script("exec", "4", "ip", "addr", "add", "2001:db8::4/128", "dev", "lo", "nodad")
     nowhere = bed.directory("nowhere")  # a PATH without ssh and python3
     for program in ("sh", "env"):
@@ -213,10 +262,16 @@ def test_this_host_needs_no_ssh(bed: Bed) -> None:
     bed.script("exec", "4", "mount", "-t", "tmpfs", "none", "/usr/libexec")
     (bed.root(4) / "usr/libexec/platform-python").symlink_to(PYTHON)
     names = ["node4", f"{bed.net}.4", "192.0.2.4", "2001:db8::4", "127.0.0.1", "::1", "localhost"]
-    job = bed.run(4, ["env", f"PATH={nowhere}", PYTHON, "-m", "mpi_collector", "check", "--hosts", *names], COLUMNS="160")
+    job = bed.run(
+        4,
+        ["env", f"PATH={nowhere}", PYTHON, "-m", "mpi_collector", "check", "--hosts", *names],
+        COLUMNS="160",
+    )
     assert job.process.returncode == 0, job.out.decode() + job.err
     assert "7 of 7 hosts are fit" in job.out.decode()
-    if "python" in odd:  # python3 is 3.6 on node2 alone: what was found here is what the link leads to
+    if (
+        "python" in odd
+    ):  # python3 is 3.6 on node2 alone: what was found here is what the link leads to
         assert f" {sys.version_info[0]}.{sys.version_info[1]}." in job.out.decode()
 
 
@@ -301,8 +356,20 @@ def test_killed_launcher_leaves_spools(bed: Bed) -> None:
 @pytest.mark.parametrize("name", ["-oProxyCommand=touch${IFS}x", "a;reboot", "$(reboot)", "a b|c"])
 def test_names_are_never_commands(name: str, tmp_path: Path) -> None:
     """Host names that could be options or shell text are refused before anything starts."""
-    argv = [PYTHON, "-m", "mpi_collector", "kvcache", "run", f"--hosts={name}", "--", "touch", str(tmp_path / "ran")]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=environment())
+    argv = [
+        PYTHON,
+        "-m",
+        "mpi_collector",
+        "kvcache",
+        "run",
+        f"--hosts={name}",
+        "--",
+        "touch",
+        str(tmp_path / "ran"),
+    ]
+    done = subprocess.run(
+        argv, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=environment()
+    )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "ran").exists()

@@ -29,7 +29,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         faults: dict[str, list[pytest.Item]] = {}
         for item in ours:
             faults.setdefault(re.sub(r"-?(openmpi|mpich|ssh)", "", item.nodeid), []).append(item)
-        left_out = {i for n, some in enumerate(faults.values()) for k, i in enumerate(some) if k != n % len(some)}
+        left_out = {
+            i
+            for n, some in enumerate(faults.values())
+            for k, i in enumerate(some)
+            if k != n % len(some)
+        }
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [i for i in items if i not in left_out]
     for item in ours:

@@ -27,8 +27,12 @@ class Row:
     transport: str
     came_back: str  #: "by itself", "recover"
     kept: dict[str, int] = field(default_factory=dict)  #: rows on the grid
-    missed: dict[str, int] = field(default_factory=dict)  #: gaps in them: noticed by the sampler, never squeezed in later
-    lost: dict[str, int] = field(default_factory=dict)  #: due before the fault (or the end) and not there
+    missed: dict[str, int] = field(
+        default_factory=dict
+    )  #: gaps in them: noticed by the sampler, never squeezed in later
+    lost: dict[str, int] = field(
+        default_factory=dict
+    )  #: due before the fault (or the end) and not there
     victims: list[str] = field(default_factory=list)
     gone_s: float = math.nan  #: until no process of ours was left on any host
     note: str = ""
@@ -88,7 +92,9 @@ class Flight:
 
         There COMMAND's own are left out, which live as long as they like.
         """
-        found = [(0, " ".join(p.words)) for p in self.bed.started_here() if p.name not in ("sh", "sleep")]
+        found = [
+            (0, " ".join(p.words)) for p in self.bed.started_here() if p.name not in ("sh", "sleep")
+        ]
         for host in ALL:
             found += [(host, " ".join(p.words)) for p in self.bed.processes(host)
                       if p.alive and (p.name.startswith("python") or p.name in (*DAEMONS, "ssh"))]  # fmt: skip
@@ -106,7 +112,18 @@ class Flight:
     def recovered(self, hosts: str = "node[1-3]") -> Path:
         """``recover`` from the launch side into a new directory."""
         out = self.bed.directory("recovered")
-        words = ["-m", "mpi_collector", "recover", "--hosts", hosts, self.run, "--ssh-timeout", "10", "--results-dir", str(out)]
+        words = [
+            "-m",
+            "mpi_collector",
+            "recover",
+            "--hosts",
+            hosts,
+            self.run,
+            "--ssh-timeout",
+            "10",
+            "--results-dir",
+            str(out),
+        ]
         done = self.bed.run(0, [self.python, *words])
         assert done.process.returncode == 0, done.err
         self.nothing_remains()
@@ -134,12 +151,18 @@ class Flight:
     def settle(self, row: Row, event_ns: int, end_ns: int = 0) -> Row:
         """The usual end: nothing of ours is left soon, and what is not in the files is in the spools."""
         row.gone_s = self.all_gone(10 + (ORPHAN_S if self.transport == "ssh" else 0))
-        wrote = bool(list(self.results.glob("*_timeseries.npz"))) if self.results.is_dir() else False
+        wrote = (
+            bool(list(self.results.glob("*_timeseries.npz"))) if self.results.is_dir() else False
+        )
         places = [self.results] if wrote else []
         if any(self.bed.spools(k) for k in ALL):
             places.append(self.recovered())
         self.nothing_remains()
-        row.came_back = {(True, 1): "by itself", (False, 1): "recover", (True, 2): "in part by itself, the rest by recover"}[wrote, len(places)]
+        row.came_back = {
+            (True, 1): "by itself",
+            (False, 1): "recover",
+            (True, 2): "in part by itself, the rest by recover",
+        }[wrote, len(places)]
         self.tally(row, event_ns, *places, end_ns=end_ns)
         assert set(row.kept) == {"node1", "node2", "node3"}
         return row
@@ -153,9 +176,13 @@ class Flight:
     @staticmethod
     def _count(row: Row, run: Recording, key: str, until_ns: int) -> None:
         host = run[key]
-        step = 2 ** run.run["facts"][key].get("level", 0)  # of a full array only every other tick is kept, or every fourth
+        step = 2 ** run.run["facts"][key].get(
+            "level", 0
+        )  # of a full array only every other tick is kept, or every fourth
         ticks = host.tick[host.on_grid].tolist()
-        due_ns = int(host.timestamp_ns[host.on_grid][-1]) - int(host.array("late_ns")[host.on_grid][-1])
+        due_ns = int(host.timestamp_ns[host.on_grid][-1]) - int(
+            host.array("late_ns")[host.on_grid][-1]
+        )
         assert ticks == sorted(set(ticks)), key
         row.kept[key] = len(ticks)
         row.missed[key] = ticks[-1] // step + 1 - len(ticks)
@@ -181,11 +208,17 @@ class Flights:
                  "--", "sh", "-c", script]  # fmt: skip
         env = {"MPI_COLLECTOR_ORPHAN_S": str(ORPHAN_S), **env}
         if self.transport == "ssh" or life_cycle:
-            verb = ["kvcache"] if self.transport == "ssh" else ["training", "run", "--mpi-bin", self.mpi.mpirun]
+            verb = (
+                ["kvcache"]
+                if self.transport == "ssh"
+                else ["training", "run", "--mpi-bin", self.mpi.mpirun]
+            )
             verb += ["run"] if self.transport == "ssh" else []
             argv = [self.mpi.python, "-m", "mpi_collector", *verb, "--hosts", "node[1-3]", *words]
         else:
-            argv = self.mpi.collect(3, self.bed.hostfile(self.mpi, ALL), *words, python=python, env=env)
+            argv = self.mpi.collect(
+                3, self.bed.hostfile(self.mpi, ALL), *words, python=python, env=env
+            )
         job = self.bed.start(launch, argv, **env)
         return Flight(self.bed, job, results, self.transport, self.mpi.python, end, self.rows)
 

@@ -1,6 +1,6 @@
 """A file system (FUSE, without a library) with one Lustre client's statistics whose reading hangs or fails when a file says so.
 
-    hungfs.py MOUNTPOINT CONTROL      CONTROL holds "ok", "hang" or "fail"; prints "ready"
+hungfs.py MOUNTPOINT CONTROL      CONTROL holds "ok", "hang" or "fail"; prints "ready"
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ import sys
 import time
 from pathlib import Path
 
-PATH = ["lustre", "llite", "lfs-0", "stats"]  #: node 1 is the root, node k + 1 what PATH[k - 1] names; the last one is the file
+PATH = [
+    "lustre",
+    "llite",
+    "lfs-0",
+    "stats",
+]  #: node 1 is the root, node k + 1 what PATH[k - 1] names; the last one is the file
 LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR, INTERRUPT, BATCH_FORGET = (
     1, 2, 3, 14, 15, 18, 25, 26, 27, 28, 29, 36, 42)  # fmt: skip
 _HEAD = struct.Struct("<IIQQIIII")  #: length, opcode, unique, node, uid, gid, pid, padding
@@ -58,10 +63,16 @@ class Server:
 
     def _answer(self, opcode: int, node: int, body: bytes) -> bytes | int | None:
         if opcode == INIT:
-            return struct.pack("<IIIIHHIIHHI7I", 7, 23, 4096, 0, 8, 6, 4096, 1, 0, 0, 0, *[0] * 7)[:24]
+            return struct.pack("<IIIIHHIIHHI7I", 7, 23, 4096, 0, 8, 6, 4096, 1, 0, 0, 0, *[0] * 7)[
+                :24
+            ]
         if opcode == LOOKUP:
             known = node <= len(PATH) and body.rstrip(b"\0").decode() == PATH[node - 1]
-            return struct.pack("<QQQQII", node + 1, 0, 60, 60, 0, 0) + attributes(node + 1) if known else errno.ENOENT
+            return (
+                struct.pack("<QQQQII", node + 1, 0, 60, 60, 0, 0) + attributes(node + 1)
+                if known
+                else errno.ENOENT
+            )
         if opcode == GETATTR:
             return struct.pack("<QII", 60, 0, 0) + attributes(node)
         if opcode in (OPEN, OPENDIR):

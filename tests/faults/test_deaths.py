@@ -61,7 +61,9 @@ def test_parts_of_a_launch(flights: Flights, transport: str, what: str) -> None:
         killed = kill(next(p for p in flight.bed.processes(2) if p.name in names))
     row = flights.row(f"kill -9 of {'a ' if what == 'launcher daemon' else ''}{what}", *victims)
     flight.job.finish()
-    flight.settle(row, killed)  # the ranks are told to end, and may or may not have the time for their files
+    flight.settle(
+        row, killed
+    )  # the ranks are told to end, and may or may not have the time for their files
     assert max(row.lost.values()) <= 1
 
 
@@ -80,7 +82,11 @@ def test_life_cycle_process(flights: Flights, transport: str) -> None:
 
 def own(flight: Flight) -> Process:
     """The life-cycle process."""
-    return next(p for p in descendants(flight.job.process.pid) if "mpi_collector" in p.words and "python" in p.words[0])
+    return next(
+        p
+        for p in descendants(flight.job.process.pid)
+        if "mpi_collector" in p.words and "python" in p.words[0]
+    )
 
 
 @over("transport", EVERY)
@@ -88,7 +94,9 @@ def test_sshd_of_a_host(flights: Flights, transport: str) -> None:
     """All sshd of node2, which starts again a second later."""
     flight = flights.start().recording()
     killed = time.time_ns()
-    for process in [p for p in flight.bed.processes(2) if p.words[0].startswith("sshd") or p.name == "sshd"]:
+    for process in [
+        p for p in flight.bed.processes(2) if p.words[0].startswith("sshd") or p.name == "sshd"
+    ]:
         process.signal(signal.SIGKILL)
     time.sleep(1)
     flight.bed.script("sshd", "2", "start")
@@ -106,7 +114,9 @@ def test_sshd_of_a_host(flights: Flights, transport: str) -> None:
 @over("transport", EVERY)
 @over("replicate", [0, 1])
 def test_a_host_loses_power(flights: Flights, transport: str, replicate: int) -> None:
-    flight = flights.start(*(["--replicate", "1"] if replicate else []), launch=beside(transport)).recording()
+    flight = flights.start(
+        *(["--replicate", "1"] if replicate else []), launch=beside(transport)
+    ).recording()
     time.sleep(2)
     try:
         flight.bed.power_off(2)
@@ -122,7 +132,9 @@ def test_a_host_loses_power(flights: Flights, transport: str, replicate: int) ->
     flight.tally(row, off)
     if replicate:
         assert "node2" in row.kept, flight.job.err
-        assert row.lost["node2"] <= 10 * (1 + 1 + 2)  # the interval of the copies, a turn of rank 0, and a busy machine
+        assert row.lost["node2"] <= 10 * (
+            1 + 1 + 2
+        )  # the interval of the copies, a turn of rank 0, and a busy machine
     else:
         assert "node2" not in row.kept
         assert row.lost["node2"] >= 20
@@ -175,14 +187,20 @@ def test_cable_out_with_a_launcher_elsewhere(flights: Flights, transport: str) -
     flight.bed.script("link", "3", "down")
     try:
         flight.end()
-        flight.job.line(r"may wait for the lost one for ever: Ctrl-C ends it. COMMAND's exit code: 7", 30)
+        flight.job.line(
+            r"may wait for the lost one for ever: Ctrl-C ends it. COMMAND's exit code: 7", 30
+        )
         check_others(flight, 3)
         flight.job.launcher().signal(signal.SIGKILL)
         poll("node3 has noticed", 90, lambda: not flight.samplers(3))
     finally:
         flight.bed.script("link", "3", "up")
     flight.job.process.wait(10)
-    row = flights.row("a cable out for good, mpirun on a host of its own", 3, came_back="others by themselves, its host by recover")
+    row = flights.row(
+        "a cable out for good, mpirun on a host of its own",
+        3,
+        came_back="others by themselves, its host by recover",
+    )
     row.note = "mpirun waits for ever, and is named"
     row.gone_s = flight.all_gone(10)
     flight.tally(row, out, flight.results, flight.recovered())
@@ -230,7 +248,9 @@ def test_cable_out_during_the_gather(flights: Flights, transport: str, back: boo
             time.sleep(3)
             flight.bed.script("link", "3", "up")
         flight.job.finish(90)
-        if transport == "ssh" or back:  # a launcher that is ended has an exit code of its own; COMMAND's is in the files
+        if (
+            transport == "ssh" or back
+        ):  # a launcher that is ended has an exit code of its own; COMMAND's is in the files
             assert flight.job.process.returncode == EXIT_CODE, flight.job.err
         row = flights.row(f"a cable out during the gather{', back after 3 s' if back else ''}", 3)
         if not back:

@@ -60,8 +60,15 @@ def test_spool_directory_full(flights: Flights, transport: str, when: str) -> No
         flight.end()
         assert flight.job.finish() == EXIT_CODE, flight.job.err
         if when == "start":
-            assert re.search(r"node2.*not crash-proof|not crash-proof.*node2", flight.job.err), flight.job.err
-        row = flights.row("the spool's tmpfs is full at the start" if when == "start" else "the spool's tmpfs fills up later", 2)
+            assert re.search(r"node2.*not crash-proof|not crash-proof.*node2", flight.job.err), (
+                flight.job.err
+            )
+        row = flights.row(
+            "the spool's tmpfs is full at the start"
+            if when == "start"
+            else "the spool's tmpfs fills up later",
+            2,
+        )
         flight.settle(row, stop_of(flight))
         assert max(row.lost.values()) <= 1
         assert not list(spool.rglob("*.spool"))
@@ -89,7 +96,10 @@ def test_results_file_system(flights: Flights, transport: str, how: str) -> None
         results.unlink()
     results.mkdir(exist_ok=True)
     assert code == EXIT_CODE, flight.job.err
-    assert re.search(rf"recover {flight.run}.*--results-dir|recover .*--results-dir.* {flight.run}", flight.job.err), flight.job.err
+    assert re.search(
+        rf"recover {flight.run}.*--results-dir|recover .*--results-dir.* {flight.run}",
+        flight.job.err,
+    ), flight.job.err
     assert "Traceback" not in flight.job.err
     assert all(bed.spools(k) for k in ALL)
     row = flight.settle(flights.row(f"the results' file system is {how} at the end"), told)
@@ -124,14 +134,22 @@ def test_interface_comes_and_goes(flights: Flights, transport: str) -> None:
     assert flight.job.finish() == EXIT_CODE, flight.job.err
     with mpi_collector.load(flight.results) as run:
         host = run["node2"]
-        old, new = (host.values[:, host.columns.index(f"netdev.{name}.rx_bytes")] for name in ("old0", "new0"))
+        old, new = (
+            host.values[:, host.columns.index(f"netdev.{name}.rx_bytes")]
+            for name in ("old0", "new0")
+        )
         missing = -(2**63)
         assert old[0] >= 0 and new[0] == missing
         assert (old == missing).any(), "it was never seen to be gone"
         assert (new != missing).any(), "it was never seen"
         rate = host.rate("netdev.old0.rx_bytes")
         assert not (rate < 0).any()
-    row = flight.settle(flights.row("an interface goes, comes back with its counters at 0, and another one comes", 2), stop_of(flight))
+    row = flight.settle(
+        flights.row(
+            "an interface goes, comes back with its counters at 0, and another one comes", 2
+        ),
+        stop_of(flight),
+    )
     assert max(row.lost.values()) <= 1
     assert sum(row.missed.values()) <= 2
 
@@ -153,7 +171,18 @@ class Disk:
             os.mknod(self._node, stat.S_IFBLK | 0o600, os.makedev(7, self.number))
         self._file.write_bytes(bytes(8 << 20))
         subprocess.run(["losetup", self._node, self._file], check=True)
-        subprocess.run(["dd", f"if={self._node}", "of=/dev/null", "bs=1k", f"count={read_kib}", "iflag=direct"], check=True, capture_output=True)
+        subprocess.run(
+            [
+                "dd",
+                f"if={self._node}",
+                "of=/dev/null",
+                "bs=1k",
+                f"count={read_kib}",
+                "iflag=direct",
+            ],
+            check=True,
+            capture_output=True,
+        )
 
     def remove(self) -> None:
         subprocess.run(["losetup", "-d", self._node], check=False, capture_output=True)
@@ -198,15 +227,23 @@ def test_disk_comes_and_goes(flights: Flights, transport: str) -> None:
     missing = -(2**63)
     with mpi_collector.load(flight.results) as run:
         for host in run.values():
-            before, after = (host.values[:, host.columns.index(f"diskstats.{disk.name}.sectors_read")] for disk in (old, new))
+            before, after = (
+                host.values[:, host.columns.index(f"diskstats.{disk.name}.sectors_read")]
+                for disk in (old, new)
+            )
             assert before[0] >= 8192 and after[0] == missing
             gone = (before == missing).nonzero()[0]
             assert len(gone) >= 3, "it was never seen to be gone"
             again = before[gone[0] :][before[gone[0] :] != missing]
-            assert 0 <= again[-1] < before[0], "it never came back, or with what it had counted before"
+            assert 0 <= again[-1] < before[0], (
+                "it never came back, or with what it had counted before"
+            )
             assert 128 <= after.max() < 8192
             assert not (host.rate(f"diskstats.{old.name}.sectors_read") < 0).any()
-    row = flight.settle(flights.row("a disk goes, comes back with its counters at 0, and another one comes", *ALL), stop_of(flight))
+    row = flight.settle(
+        flights.row("a disk goes, comes back with its counters at 0, and another one comes", *ALL),
+        stop_of(flight),
+    )
     assert max(row.lost.values()) <= 1
     assert sum(row.missed.values()) <= 2
 
@@ -216,9 +253,15 @@ def lustre(bed: Bed, host: int, python: str) -> Iterator[Path]:
     """Statistics of a Lustre client on a host; the file that says whether they can be read."""
     control = bed.share / f"hungfs{time.monotonic_ns()}"
     control.write_text("ok")
-    server = bed.start(host, [python, str(Path(__file__).parent / "hungfs.py"), "/proc/fs", str(control)])
+    server = bed.start(
+        host, [python, str(Path(__file__).parent / "hungfs.py"), "/proc/fs", str(control)]
+    )
     try:
-        poll("the file system is there", 10, lambda: server.out == b"ready\n" or server.process.poll() is not None)
+        poll(
+            "the file system is there",
+            10,
+            lambda: server.out == b"ready\n" or server.process.poll() is not None,
+        )
         if server.process.poll() is not None:
             pytest.skip(f"no FUSE: {server.err}")
         yield control
@@ -234,8 +277,14 @@ def test_source_hangs(flights: Flights, transport: str, when: str) -> None:
     """A file that hangs, or fails: the other sources keep their ticks, and its own status says so."""
     with lustre(flights.bed, 2, flights.mpi.python) as control:
         control.write_text("hang" if when == "from the start" else "ok")
-        flight = flights.start("--sources", "basic,lustre", launch=0 if transport == "ssh" else 1).recording()
-        for state in {"for a while": ["hang", "ok", "fail", "ok"], "for good": ["hang"], "from the start": []}[when]:
+        flight = flights.start(
+            "--sources", "basic,lustre", launch=0 if transport == "ssh" else 1
+        ).recording()
+        for state in {
+            "for a while": ["hang", "ok", "fail", "ok"],
+            "for good": ["hang"],
+            "from the start": [],
+        }[when]:
             control.write_text(state)
             time.sleep(1)
         flight.end()
@@ -246,7 +295,11 @@ def test_source_hangs(flights: Flights, transport: str, when: str) -> None:
             assert run.run["command_exit_code"] == EXIT_CODE
             statuses = run.run["facts"]["node2"]["statuses"]
             host = run["node2"]
-            read = [host.values[:, i] for i, c in enumerate(host.columns) if c == "lustre.llite/lfs-0.read_bytes_samples"]
+            read = [
+                host.values[:, i]
+                for i, c in enumerate(host.columns)
+                if c == "lustre.llite/lfs-0.read_bytes_samples"
+            ]
             absent = host.meta["absent"]
         if when == "from the start":
             assert not read and absent["lustre"] and "lustre" not in statuses
@@ -255,7 +308,9 @@ def test_source_hangs(flights: Flights, transport: str, when: str) -> None:
             assert (statuses["lustre"].get("error", 0) >= 7) == (when == "for a while")
             assert (read[0][-1] > read[0][0]) == (when == "for a while")
         assert set(statuses) <= {"lustre"}
-        what = f"a source's file hangs {when}" + (", then fails for 1 s" if when == "for a while" else "")
+        what = f"a source's file hangs {when}" + (
+            ", then fails for 1 s" if when == "for a while" else ""
+        )
         row = flight.settle(flights.row(what, 2), stop_of(flight))
     assert max(row.lost.values()) <= 1
     assert sum(row.missed.values()) <= 2

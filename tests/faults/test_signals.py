@@ -17,7 +17,11 @@ def head(flight: Flight) -> Process:
     """What the user's signal goes to: mpirun, or the life-cycle process."""
     if flight.transport != "ssh":
         return flight.job.launcher()
-    return next(p for p in descendants(flight.job.process.pid) if "mpi_collector" in p.words and "python" in p.words[0])
+    return next(
+        p
+        for p in descendants(flight.job.process.pid)
+        if "mpi_collector" in p.words and "python" in p.words[0]
+    )
 
 
 @over("transport", EVERY)
@@ -37,7 +41,11 @@ def test_two_interrupts(flights: Flights, transport: str) -> None:
     """The second while COMMAND, which does not care, lives on."""
     flight = flights.start(command="trap '' INT", life_cycle=True).recording()
     told = time.time_ns()
-    process = next(p for p in descendants(flight.job.process.pid) if "mpi_collector" in p.words and "python" in p.words[0])
+    process = next(
+        p
+        for p in descendants(flight.job.process.pid)
+        if "mpi_collector" in p.words and "python" in p.words[0]
+    )
     process.signal(signal.SIGINT)
     time.sleep(1)
     process.signal(signal.SIGINT)
@@ -59,7 +67,11 @@ def test_scheduler(flights: Flights, transport: str) -> None:
     def everything() -> list[Process]:
         found = [p for p in descendants(flight.job.process.pid) if p.name != "bash"]
         for host in ALL:
-            found += [p for p in flight.bed.processes(host) if p.alive and (p.name.startswith("python") or p.name in DAEMONS)]
+            found += [
+                p
+                for p in flight.bed.processes(host)
+                if p.alive and (p.name.startswith("python") or p.name in DAEMONS)
+            ]
         return found
 
     for process in everything():
@@ -70,7 +82,9 @@ def test_scheduler(flights: Flights, transport: str) -> None:
     for process in everything():
         try_signal(process, signal.SIGKILL)
     flight.job.process.wait(30)
-    row = flight.settle(flights.row("a scheduler's SIGTERM, and SIGKILL after 30 s, to everything"), told)
+    row = flight.settle(
+        flights.row("a scheduler's SIGTERM, and SIGKILL after 30 s, to everything"), told
+    )
     assert max(row.lost.values()) <= 1
 
 

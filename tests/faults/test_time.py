@@ -25,14 +25,17 @@ over = pytest.mark.parametrize
 @contextmanager
 def steppable(bed: Bed, host: int, python: str, transport: str) -> Iterator[tuple[Path, str]]:
     """(file that says how far the wall clock of Python on ``host`` is off, the Python to start)."""
-    clock, wrapper = bed.share / f"clock{time.monotonic_ns()}", bed.share / f"python-with-clock{host}"
+    clock, wrapper = (
+        bed.share / f"clock{time.monotonic_ns()}",
+        bed.share / f"python-with-clock{host}",
+    )
     clock.write_text("+0")
-    wrapper.write_text(f'''#!/bin/sh
+    wrapper.write_text(f"""#!/bin/sh
 if [ "$(hostname)" = node{host} ]; then
     export LD_PRELOAD={FAKETIME} FAKETIME_TIMESTAMP_FILE={clock} FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
 fi
 exec {python} "$@"
-''')
+""")
     wrapper.chmod(0o755)
     if transport != "ssh":
         yield clock, str(wrapper)
@@ -61,11 +64,19 @@ def test_wall_clock_stepped(flights: Flights, transport: str, host: int, step: s
         flight.end()
         assert flight.job.finish() == EXIT_CODE, flight.job.err
     ended = time.time_ns()
-    who = "rank 0's" if host == 1 and transport != "ssh" else "a rank's" if transport != "ssh" else "an agent's"
+    who = (
+        "rank 0's"
+        if host == 1 and transport != "ssh"
+        else "a rank's"
+        if transport != "ssh"
+        else "an agent's"
+    )
     with mpi_collector.load(flight.results) as run:
         rows = run[f"node{host}"]
         jump = np.diff(rows.array("begin_wall_ns") - rows.timestamp_ns)
-        assert abs(abs(int(jump[np.abs(jump).argmax()])) - HOUR_NS) < 1_000_000_000, "the clock was not stepped"
+        assert abs(abs(int(jump[np.abs(jump).argmax()])) - HOUR_NS) < 1_000_000_000, (
+            "the clock was not stepped"
+        )
         for other in run.values():
             assert (np.diff(other.timestamp_ns) > 0).all()
             assert ended - 10_000_000_000 < other.timestamp_ns[-1] < ended
@@ -101,7 +112,17 @@ def test_starved(flights: Flights, transport: str) -> None:
     """Four busy processes for every CPU, all of them preferred to us."""
     flight = flights.start().recording()
     count = 4 * (os.cpu_count() or 1)
-    load = flights.bed.start(2, ["nice", "-n", "-10", "sh", "-c", f"for i in $(seq {count}); do timeout 4 sh -c 'while :; do :; done' & done; wait"])
+    load = flights.bed.start(
+        2,
+        [
+            "nice",
+            "-n",
+            "-10",
+            "sh",
+            "-c",
+            f"for i in $(seq {count}); do timeout 4 sh -c 'while :; do :; done' & done; wait",
+        ],
+    )
     load.finish(60)
     flight.end()
     assert flight.job.finish(90) == EXIT_CODE, flight.job.err

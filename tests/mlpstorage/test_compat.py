@@ -58,18 +58,53 @@ def test_signatures() -> None:
         return {p.name: p.default for p in inspect.signature(thing).parameters.values()}  # type: ignore[arg-type]
 
     none = inspect.Parameter.empty
-    assert of(TimeSeriesCollector) == {"interval_seconds": 10.0, "max_samples": 3600, "logger": None}
+    assert of(TimeSeriesCollector) == {
+        "interval_seconds": 10.0,
+        "max_samples": 3600,
+        "logger": None,
+    }
     assert of(MultiHostTimeSeriesCollector) == {
-        "hosts": none, "interval_seconds": 10.0, "max_samples": 3600, "ssh_username": None, "ssh_timeout": 30, "max_workers": 10,
-        "logger": None}
-    assert of(SSHClusterCollector) == {"hosts": none, "logger": none, "ssh_username": None, "timeout_seconds": 60, "max_workers": 10}
-    assert list(of(CollectionResult)) == ["success", "data", "errors", "collection_method", "timestamp"]
+        "hosts": none,
+        "interval_seconds": 10.0,
+        "max_samples": 3600,
+        "ssh_username": None,
+        "ssh_timeout": 30,
+        "max_workers": 10,
+        "logger": None,
+    }
+    assert of(SSHClusterCollector) == {
+        "hosts": none,
+        "logger": none,
+        "ssh_username": None,
+        "timeout_seconds": 60,
+        "max_workers": 10,
+    }
+    assert list(of(CollectionResult)) == [
+        "success",
+        "data",
+        "errors",
+        "collection_method",
+        "timestamp",
+    ]
     assert of(mlpstorage.validate_ssh_connectivity) == {"hosts": none, "timeout": 5}
-    for collector in (mlpstorage.ClusterCollectorInterface, SSHClusterCollector, MPIClusterCollector):
+    for collector in (
+        mlpstorage.ClusterCollectorInterface,
+        SSHClusterCollector,
+        MPIClusterCollector,
+    ):
         assert list(of(collector.collect)) == ["self", "hosts", "timeout"]
-        assert [list(of(getattr(collector, name))) for name in ("collect_local", "is_available", "get_collection_method")] == 3 * [["self"]]
+        assert [
+            list(of(getattr(collector, name)))
+            for name in ("collect_local", "is_available", "get_collection_method")
+        ] == 3 * [["self"]]
         assert issubclass(collector, mlpstorage.ClusterCollectorInterface)
-    assert list(of(MPIClusterCollector)) == ["hosts", "mpi_bin", "logger", "allow_run_as_root", "timeout_seconds"]
+    assert list(of(MPIClusterCollector)) == [
+        "hosts",
+        "mpi_bin",
+        "logger",
+        "allow_run_as_root",
+        "timeout_seconds",
+    ]
     assert of(MPIClusterCollector)["timeout_seconds"] == 60
     assert of(mlpstorage._is_localhost) == {"hostname": none}
     for series in (TimeSeriesCollector, MultiHostTimeSeriesCollector):
@@ -77,8 +112,13 @@ def test_signatures() -> None:
         assert list(of(series.start)) == list(of(series.stop)) == ["self"]
         assert isinstance(series.is_running, property)
     many = MultiHostTimeSeriesCollector(["a:2", "a", "b"])
-    assert (many.samples_by_host, many.start_time, many.end_time, many.is_running, many.get_hosts_with_data()) == (
-        {"a": [], "b": []}, None, None, False, [])
+    assert (
+        many.samples_by_host,
+        many.start_time,
+        many.end_time,
+        many.is_running,
+        many.get_hosts_with_data(),
+    ) == ({"a": [], "b": []}, None, None, False, [])
     for name in ("from_mpi_collection", "from_ssh_collection"):
         assert next(iter(of(getattr(ClusterInformation, name)))) == "collected_data"
 
@@ -86,7 +126,12 @@ def test_signatures() -> None:
 def test_importing_the_names_loads_neither_numpy_nor_mpi() -> None:
     program = ("import sys; from mpi_collector.mlpstorage import HostInfo, parse_proc_meminfo, collect_local_system_info; "
                "print([m for m in ('numpy', 'mpi4py', 'ClusterShell') if m in sys.modules])")  # fmt: skip
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )
 
 
 # ---- parsers
@@ -100,18 +145,43 @@ def test_types_of_the_parsers() -> None:
     assert "discards_completed" not in disk.to_dict()
     (nic,) = mlpstorage.parse_proc_net_dev("h|h\nh|h\n  eth0: " + " ".join(map(str, range(16))))
     assert (nic.interface_name, nic.rx_bytes, nic.tx_bytes) == ("eth0", 0, 8)
-    assert [m.pass_num for m in mlpstorage.parse_proc_mounts("/dev/sda1 / ext4 rw 0 1\n\n/dev/sdb /x xfs defaults")] == [1, 0]
+    assert [
+        m.pass_num
+        for m in mlpstorage.parse_proc_mounts("/dev/sda1 / ext4 rw 0 1\n\n/dev/sdb /x xfs defaults")
+    ] == [1, 0]
     assert mlpstorage.parse_proc_mounts("") == []
-    first, second = mlpstorage.parse_proc_cgroups("#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t0\t1\t1\npids\t0\t1\t0")
+    first, second = mlpstorage.parse_proc_cgroups(
+        "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t0\t1\t1\npids\t0\t1\t0"
+    )
     assert (first.subsys_name, first.enabled, second.enabled) == ("cpu", True, False)
-    assert mlpstorage.parse_os_release('NAME="Ubuntu"\nVERSION=20.04\n') == {"NAME": "Ubuntu", "VERSION": "20.04"}
-    summary = mlpstorage.summarize_cpuinfo(mlpstorage.parse_proc_cpuinfo("processor : 0\nphysical id : 0\ncore id : 0\n\nprocessor : 1\nphysical id : 0\ncore id : 0\n"))
-    assert (summary["num_physical_cores"], summary["num_logical_cores"], summary["num_sockets"]) == (1, 2, 1)
+    assert mlpstorage.parse_os_release('NAME="Ubuntu"\nVERSION=20.04\n') == {
+        "NAME": "Ubuntu",
+        "VERSION": "20.04",
+    }
+    summary = mlpstorage.summarize_cpuinfo(
+        mlpstorage.parse_proc_cpuinfo(
+            "processor : 0\nphysical id : 0\ncore id : 0\n\nprocessor : 1\nphysical id : 0\ncore id : 0\n"
+        )
+    )
+    assert (
+        summary["num_physical_cores"],
+        summary["num_logical_cores"],
+        summary["num_sockets"],
+    ) == (1, 2, 1)
 
 
 def test_rows_take_no_other_keys() -> None:
-    mount = MountInfo.from_dict({"device": "a", "mount_point": "/", "fs_type": "ext4", "options": "rw", "extra": 1})
-    assert mount.to_dict() == {"device": "a", "mount_point": "/", "fs_type": "ext4", "options": "rw", "dump_freq": 0, "pass_num": 0}
+    mount = MountInfo.from_dict(
+        {"device": "a", "mount_point": "/", "fs_type": "ext4", "options": "rw", "extra": 1}
+    )
+    assert mount.to_dict() == {
+        "device": "a",
+        "mount_point": "/",
+        "fs_type": "ext4",
+        "options": "rw",
+        "dump_freq": 0,
+        "pass_num": 0,
+    }
 
 
 # ---- hosts and clusters
@@ -122,7 +192,10 @@ def test_local_information() -> None:
             "collection_timestamp", "errors"} <= set(found)  # fmt: skip
     host = HostInfo.from_collected_data(found)
     assert host.memory.total == found["meminfo"]["MemTotal"] * 1024
-    assert host.memory.used == 1024 * (found["meminfo"]["MemTotal"] - sum(found["meminfo"][k] for k in ("MemFree", "Buffers", "Cached")))
+    assert host.memory.used == 1024 * (
+        found["meminfo"]["MemTotal"]
+        - sum(found["meminfo"][k] for k in ("MemFree", "Buffers", "Cached"))
+    )
     assert host.cpu is not None
     assert host.cpu.num_logical_cores == len(found["cpuinfo"])
     assert host.system is not None
@@ -131,7 +204,10 @@ def test_local_information() -> None:
 
 
 def test_memory_from_texts() -> None:
-    assert HostMemoryInfo.from_proc_meminfo_dict({"MemTotal": "16384 kB", "MemFree": 384}).total == 16384 * 1024
+    assert (
+        HostMemoryInfo.from_proc_meminfo_dict({"MemTotal": "16384 kB", "MemFree": 384}).total
+        == 16384 * 1024
+    )
     assert HostMemoryInfo.from_proc_meminfo_dict({}).total == 0
 
 
@@ -152,11 +228,17 @@ def test_cluster_round_trip_loses_nothing() -> None:
     document = json.loads(json.dumps(document))
     assert [h["hostname"] for h in document["hosts"]] == ["one", "two", "three"]
     assert document["num_hosts"] == 2
-    assert document["total_memory_bytes"] == sum(h["memory"]["total"] for h in document["hosts"][:2])
+    assert document["total_memory_bytes"] == sum(
+        h["memory"]["total"] for h in document["hosts"][:2]
+    )
     assert document["min_memory_bytes"] < document["max_memory_bytes"]
     assert document["total_cores"] == sum(h["cpu"]["num_cores"] for h in document["hosts"][:2])
     assert [i.split(" differs")[0] for i in document["host_consistency_issues"]] == [
-        "memory", "core count", "operating system version", "kernel release"]
+        "memory",
+        "core count",
+        "operating system version",
+        "kernel release",
+    ]
     assert ClusterInformation.from_dict(document).as_dict() == document
     both = {"start": document, "end": document, "collection_method": "ssh"}
     assert ClusterSnapshots.from_dict(both).as_dict() == both
@@ -172,9 +254,17 @@ def test_hosts_that_are_alike_have_no_issues() -> None:
 @pytest.mark.parametrize("name", ["from_mpi_collection", "from_ssh_collection"])
 def test_from_a_collection(name: str) -> None:
     method = name.split("_")[1]
-    data = {**snapshots(), "three": {"hostname": "three", "error": "gone"}, "_metadata": {"collection_timestamp": "2026-01-05T00:00:00Z"}}
+    data = {
+        **snapshots(),
+        "three": {"hostname": "three", "error": "gone"},
+        "_metadata": {"collection_timestamp": "2026-01-05T00:00:00Z"},
+    }
     found = getattr(ClusterInformation, name)(data, None)
-    assert (found.num_hosts, found.collection_method, found.collection_timestamp) == (2, method, "2026-01-05T00:00:00Z")
+    assert (found.num_hosts, found.collection_method, found.collection_timestamp) == (
+        2,
+        method,
+        "2026-01-05T00:00:00Z",
+    )
     assert len(found.host_info_list) == 3
     assert found.host_consistency_issues
     assert "_metadata" in data
@@ -186,13 +276,26 @@ def test_metadata_has_all_keys() -> None:
     assert set(empty) >= {"benchmark_type", "model", "command", "run_datetime", "num_processes", "accelerator", "result_dir", "parameters",
                           "override_parameters", "system_info", "cluster_information", "cluster_snapshots", "timeseries_data", "runtime",
                           "executed_command", "args"}  # fmt: skip
-    command = ["mpirun", "-np", "8", "dlio_benchmark", "workload=unet3d_h100", "++workload.reader.batch_size=7", "--x=1"]
+    command = [
+        "mpirun",
+        "-np",
+        "8",
+        "dlio_benchmark",
+        "workload=unet3d_h100",
+        "++workload.reader.batch_size=7",
+        "--x=1",
+    ]
     assert parameters_of(command) == {"workload": "unet3d_h100", "workload.reader.batch_size": "7"}
     assert workload_of(command) == ("unet3d", "h100")
     assert workload_of(["python", "bench.py", "--model", "llama3-8b"]) == ("llama3-8b", None)
     assert workload_of(["true"]) == (None, None)
     assert processes_of(command, 3) == 8
-    for launch in ("srun -N2 -n4 ./x", "env A=1 /opt/bin/mpiexec -f h -n 4 ./x", "mpirun --np=4 ./x", "srun --ntasks 4 ./x"):
+    for launch in (
+        "srun -N2 -n4 ./x",
+        "env A=1 /opt/bin/mpiexec -f h -n 4 ./x",
+        "mpirun --np=4 ./x",
+        "srun --ntasks 4 ./x",
+    ):
         assert processes_of(launch.split(), 3) == 4
     for none in ("./run a=b -n 9", "python train.py -n 9", "mpirun ./x", ""):
         assert processes_of(none.split(), 3) == 3
@@ -210,7 +313,9 @@ def test_time_series_round_trip(tmp_path: Path) -> None:
     """The document of a real run through the classes and back."""
     import mpi_collector
 
-    with mpi_collector.collect(interval=0.05, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True):
+    with mpi_collector.collect(
+        interval=0.05, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True
+    ):
         time.sleep(0.3)
     document = json.loads(next(tmp_path.glob("*_timeseries.json")).read_text())
     assert TimeSeriesData.from_dict(document).to_dict() == document
@@ -218,7 +323,10 @@ def test_time_series_round_trip(tmp_path: Path) -> None:
     assert ClusterInformation.from_dict(info).as_dict() == info
     assert set(info["hosts"][0]) == set(host_information(collect_local_system_info()))
     about = json.loads(next(tmp_path.glob("*_metadata.json")).read_text())
-    assert ClusterSnapshots.from_dict(about["cluster_snapshots"]).as_dict() == about["cluster_snapshots"]
+    assert (
+        ClusterSnapshots.from_dict(about["cluster_snapshots"]).as_dict()
+        == about["cluster_snapshots"]
+    )
     assert ClusterInformation.from_dict(about["system_info"]).as_dict() == about["system_info"]
 
 
@@ -231,7 +339,12 @@ def check_samples(samples: list[dict[str, object]], interval_s: float) -> None:
 
 def test_the_local_collector() -> None:
     collector = TimeSeriesCollector(interval_seconds=0.05)
-    assert (collector.samples, collector.start_time, collector.end_time, collector.is_running) == ([], None, None, False)
+    assert (collector.samples, collector.start_time, collector.end_time, collector.is_running) == (
+        [],
+        None,
+        None,
+        False,
+    )
     with pytest.raises(RuntimeError, match="not started"):
         collector.stop()
     collector.start()
@@ -266,7 +379,9 @@ def test_the_end_of_the_run_is_never_what_is_missing(most: int) -> None:
 
 
 def test_the_multi_host_collector_on_this_host() -> None:
-    collector = MultiHostTimeSeriesCollector(["localhost:4", "localhost", "nohost.invalid"], interval_seconds=0.1, ssh_timeout=5)
+    collector = MultiHostTimeSeriesCollector(
+        ["localhost:4", "localhost", "nohost.invalid"], interval_seconds=0.1, ssh_timeout=5
+    )
     assert collector.hosts == ["localhost", "nohost.invalid"]
     with pytest.raises(RuntimeError, match="not started"):
         collector.stop()
@@ -286,7 +401,9 @@ def test_the_multi_host_collector_on_this_host() -> None:
 
 # ---- collectors
 def test_the_ssh_collector_on_this_host() -> None:
-    collector = SSHClusterCollector(["localhost", "localhost:4", " ", "nohost.invalid"], None, timeout_seconds=10)
+    collector = SSHClusterCollector(
+        ["localhost", "localhost:4", " ", "nohost.invalid"], None, timeout_seconds=10
+    )
     assert collector._get_unique_hosts() == ["localhost", "nohost.invalid"]
     assert collector.get_collection_method() == "ssh"
     result = collector.collect([], 10)
@@ -296,7 +413,12 @@ def test_the_ssh_collector_on_this_host() -> None:
     assert (result.success, result.collection_method) == (False, "ssh")
     assert ClusterInformation.from_ssh_collection(result.data).num_hosts == 1
     local = collector.collect_local()
-    assert (local.success, local.collection_method, local.errors, len(local.data)) == (True, "local", [], 1)
+    assert (local.success, local.collection_method, local.errors, len(local.data)) == (
+        True,
+        "local",
+        [],
+        1,
+    )
 
 
 def test_availability(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,7 +430,19 @@ def test_availability(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_which_names_are_this_host() -> None:
     local = mlpstorage._is_localhost
-    assert all(map(local, ("localhost", "LOCALHOST", "127.0.0.1", "::1", socket.gethostname(), socket.gethostname().upper())))
+    assert all(
+        map(
+            local,
+            (
+                "localhost",
+                "LOCALHOST",
+                "127.0.0.1",
+                "::1",
+                socket.gethostname(),
+                socket.gethostname().upper(),
+            ),
+        )
+    )
     assert not any(map(local, ("node1.invalid", "192.0.2.7")))
 
 

@@ -20,7 +20,9 @@ from mpi_collector.node.spool import Spool, SpoolReader, open_run_directory
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 TREES = ("linux-2.6.32", "linux-4.18", "linux-6.18", "big-256cpu")
-SOURCES = tuple(s.name for s in sources.select("basic,stat"))  #: those that have a file in every fixture
+SOURCES = tuple(
+    s.name for s in sources.select("basic,stat")
+)  #: those that have a file in every fixture
 ROOT = Path(__file__).parent.parent.parent
 MS = 1_000_000
 HOUR = 3600 * 1000 * MS
@@ -28,7 +30,9 @@ HEAD = ("begin_mono_ns", "begin_wall_ns", "late_ns", "duration_ns", "flags")
 
 #: property tests: no time limit per example on a noisy machine
 QUICK = settings(
-    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
 
@@ -87,7 +91,9 @@ def memory_spool(probe: Probe, rows: int = 64, stage_slots: int = STAGE_SLOTS) -
     return Spool.create(None, "memory", run_meta(probe), probe.caps, stage_slots, rows)
 
 
-def file_spool(base: Path, probe: Probe, rows: int = 64, run: str = "run", name: str = "host") -> Spool:
+def file_spool(
+    base: Path, probe: Probe, rows: int = 64, run: str = "run", name: str = "host"
+) -> Spool:
     """A spool in ``base``, as a run makes it."""
     directory = open_run_directory(str(base), run)
     try:
@@ -110,7 +116,12 @@ class Run:
     """Probe, spool and sampler in one; closes all of it."""
 
     def __init__(
-        self, spec: str = "basic", root: str = "/", rows: int = 64, spool: Spool | None = None, **how: Any
+        self,
+        spec: str = "basic",
+        root: str = "/",
+        rows: int = 64,
+        spool: Spool | None = None,
+        **how: Any,
     ) -> None:
         self.probe = Probe(sources.select(spec), root)
         self.spool = spool or memory_spool(self.probe, rows)
@@ -165,7 +176,9 @@ def script(code: str, *args: object, **kw: Any) -> subprocess.Popen[str]:
     """Run ``code`` in another process that finds the package and these helpers."""
     env = dict(os.environ, PYTHONPATH=os.pathsep.join((str(ROOT), str(Path(__file__).parent))))
     command = [sys.executable, "-c", code, *map(str, args)]
-    return subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **kw)
+    return subprocess.Popen(
+        command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **kw
+    )
 
 
 def resident_bytes() -> int:

@@ -33,9 +33,13 @@ def line(device: str, value: int) -> bytes:
 class Stage:
     """A stage in memory, filled with given texts, as the sampler would fill it."""
 
-    def __init__(self, layout: Layout, caps: list[int], samples: list[list[Any]], room: int = 0) -> None:
+    def __init__(
+        self, layout: Layout, caps: list[int], samples: list[list[Any]], room: int = 0
+    ) -> None:
         self.shape = Shape(0, layout.width, caps, len(samples), 1)
-        self.shape.text_room = (room or sum(self.shape.caps)) // 8 * 8  # for all texts of a sample together
+        self.shape.text_room = (
+            (room or sum(self.shape.caps)) // 8 * 8
+        )  # for all texts of a sample together
         self.shape.stage_size = self.shape.stage_head + self.shape.text_room
         self.shape.rows_at = self.shape.stage_at + len(samples) * self.shape.stage_size
         self.data = bytearray(self.shape.rows_at)
@@ -45,7 +49,11 @@ class Stage:
             words = [tick + STAMP_SHIFT, 0, 1000 + tick, 5, 990 + tick, 0, 77, MISSING]
             at = base + self.shape.stage_head
             for i, (raw, cap) in enumerate(zip(raws, self.shape.caps)):
-                n = raw if isinstance(raw, int) else min(len(raw), cap, base + self.shape.stage_size - at)
+                n = (
+                    raw
+                    if isinstance(raw, int)
+                    else min(len(raw), cap, base + self.shape.stage_size - at)
+                )
                 if not isinstance(raw, int):
                     self.data[at : at + n] = raw[:n]
                     at += n
@@ -53,7 +61,9 @@ class Stage:
             struct.pack_into(f"<{len(words)}q", self.data, base, *words)
             self.wanted.append((tick, tick, base))
 
-    def both_ways(self, make: Any) -> tuple[list[bytes], list[bytes], list[dict[str, Any]], list[dict[str, Any]]]:
+    def both_ways(
+        self, make: Any
+    ) -> tuple[list[bytes], list[bytes], list[dict[str, Any]], list[dict[str, Any]]]:
         """Rows and events of the token-wise decoder, and of the batch decoder."""
         plain_events: list[dict[str, Any]] = []
         batch_events: list[dict[str, Any]] = []
@@ -62,7 +72,9 @@ class Stage:
         plain = RowDecoder(chosen, layout, plain_events.append)
         rows = [staged_row(view, base, self.shape, plain, tick) for tick, _, base in self.wanted]
         chosen, layout = make()
-        batch = BatchDecoder(chosen, layout, batch_events.append).decode_stage(view, self.shape, self.wanted)
+        batch = BatchDecoder(chosen, layout, batch_events.append).decode_stage(
+            view, self.shape, self.wanted
+        )
         return rows, [row.tobytes() for row in batch], plain_events, batch_events
 
 
@@ -77,21 +89,42 @@ def factory(first: list[bytes]) -> Any:
 @st.composite
 def changed(draw: Any, text: bytes) -> bytes:
     """A text after something happened to it: usually new numbers, sometimes another shape, sometimes junk."""
-    kind = draw(st.sampled_from(["same", "numbers", "numbers", "numbers", "drop", "double", "rename", "byte", "cut", "empty"]))
+    kind = draw(
+        st.sampled_from(
+            [
+                "same",
+                "numbers",
+                "numbers",
+                "numbers",
+                "drop",
+                "double",
+                "rename",
+                "byte",
+                "cut",
+                "empty",
+            ]
+        )
+    )
     lines = text.splitlines(keepends=True)
     at = draw(st.integers(0, max(len(lines) - 1, 0)))
     if kind == "numbers":
         out = []
         for word in text.split(b" "):
             new = word.isdigit() and draw(st.integers(0, 40)) == 0
-            out.append(str(draw(st.sampled_from([0, 7, 2**32, 2**63 + 5, 2**64 - 1, 2**64 + 3]))).encode() if new else word)
+            out.append(
+                str(draw(st.sampled_from([0, 7, 2**32, 2**63 + 5, 2**64 - 1, 2**64 + 3]))).encode()
+                if new
+                else word
+            )
         return b" ".join(out)
     if kind == "drop" and lines:
         return b"".join(lines[:at] + lines[at + 1 :])
     if kind == "double" and lines:
         return b"".join(lines[: at + 1] + lines[at:])
     if kind == "rename":
-        return text.replace(draw(st.sampled_from([b"vda", b"eth0", b"loop1", b"cpu1", b"nr_"])), b"new9", 1)
+        return text.replace(
+            draw(st.sampled_from([b"vda", b"eth0", b"loop1", b"cpu1", b"nr_"])), b"new9", 1
+        )
     if kind == "byte" and text:
         i = draw(st.integers(0, len(text) - 1))
         return text[:i] + draw(st.binary(min_size=0, max_size=2)) + text[i + 1 :]
@@ -109,12 +142,18 @@ def test_batch_equals_token_by_token(data: Any) -> None:
     for _ in range(data.draw(st.integers(1, 5))):
         samples.append([data.draw(changed(t)) if data.draw(st.booleans()) else t for t in first])
     caps = [len(t) + 64 for t in first]
-    room = data.draw(st.sampled_from([0, sum(map(len, first)) + 8, sum(map(len, first)) - 100, sum(map(len, first)) // 2]))
+    room = data.draw(
+        st.sampled_from(
+            [0, sum(map(len, first)) + 8, sum(map(len, first)) - 100, sum(map(len, first)) // 2]
+        )
+    )
     make = factory(first)
     rows, batch, events, batch_events = Stage(make()[1], caps, samples, room).both_ways(make)
     assert batch == rows
     order = NAMES.index
-    assert batch_events == sorted(events, key=lambda e: order(e["source"]))  # source by source, each in the order of time
+    assert batch_events == sorted(
+        events, key=lambda e: order(e["source"])
+    )  # source by source, each in the order of time
 
 
 @pytest.mark.parametrize("tree", ["linux-2.6.32", "linux-4.18", "linux-6.18", "big-256cpu"])
@@ -169,7 +208,10 @@ def values(decoder: RowDecoder, raw: bytes, tick: int) -> dict[str, int]:
 def test_devices_come_and_go() -> None:
     """A new device gets a spare slot and an event with its first tick; a gone one is missing; one that returns is itself."""
     decoder, events = decoder_for(line("sda", 1))
-    assert values(decoder, line("sda", 2) + line("sdb", 100), 5)["diskstats.sdb.reads_completed"] == 100
+    assert (
+        values(decoder, line("sda", 2) + line("sdb", 100), 5)["diskstats.sdb.reads_completed"]
+        == 100
+    )
     assert [(e["type"], e["device"], e["tick"]) for e in events] == [("device", "sdb", 5)]
     assert not any("sda" in name for name in values(decoder, line("sdb", 200), 6))
     got = values(decoder, line("sdb", 300) + line("sda", 9), 7)

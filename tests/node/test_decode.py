@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from nodekit import QUICK, SOURCES, Decoded, present, text_of
 
 from mpi_collector.node import sources
-from mpi_collector.node.decode import ABSENT, ERROR, MALFORMED, OK, TRUNCATED, RowDecoder, make_layout, wrap
+from mpi_collector.node.decode import (
+    ABSENT,
+    ERROR,
+    MALFORMED,
+    OK,
+    TRUNCATED,
+    RowDecoder,
+    make_layout,
+    wrap,
+)
 from mpi_collector.node.layout import MISSING, Column, Field, Layout, Table
 from mpi_collector.node.sampler import staged_row, staged_texts
 from mpi_collector.node.spool import ROW_FIELDS, ROW_SOURCE_FIELDS, Shape
@@ -30,28 +39,44 @@ def joined(tokens: tuple[object, ...]) -> bytes:
 
 def tokens(*counts: int) -> st.SearchStrategy[bytes]:
     """So many values on a line."""
-    return st.sampled_from(counts).flatmap(lambda n: st.lists(TOKENS, min_size=n, max_size=n)).map(b" ".join)
+    return (
+        st.sampled_from(counts)
+        .flatmap(lambda n: st.lists(TOKENS, min_size=n, max_size=n))
+        .map(b" ".join)
+    )
 
 
 def lines(*parts: st.SearchStrategy[bytes], most: int = 7) -> st.SearchStrategy[bytes]:
     """Up to ``most`` lines of these parts, with or without a newline at the end."""
     line = st.tuples(*parts).map(b"".join)
-    return st.tuples(st.lists(line, max_size=most).map(b"\n".join), st.sampled_from([b"\n", b"\n", b""])).map(b"".join)
+    return st.tuples(
+        st.lists(line, max_size=most).map(b"\n".join), st.sampled_from([b"\n", b"\n", b""])
+    ).map(b"".join)
 
 
 NAMES = st.sampled_from([b"sda", b"sdb", b"sda1", b"nvme0n1", b"md.0", b"\xc3\xa9", b"\xff"])
 KEYS = st.sampled_from([b"nr_free", b"pgpgin", b"pgpgout", b"Active(anon)", b"a.b", b"k\xff"])
 HEADERS = text_of("linux-4.18", "netdev").split(b"    lo")[0]
 TEXTS: dict[str, st.SearchStrategy[bytes]] = {
-    "diskstats": lines(st.just(b"   8       0 "), NAMES, st.just(b" "), tokens(4, 11, 11, 15, 17, 17, 20, 7)),
-    "netdev": lines(NAMES, st.sampled_from([b":", b": ", b":   "]), tokens(16, 16, 16, 17, 5)).map(HEADERS.__add__),
+    "diskstats": lines(
+        st.just(b"   8       0 "), NAMES, st.just(b" "), tokens(4, 11, 11, 15, 17, 17, 20, 7)
+    ),
+    "netdev": lines(NAMES, st.sampled_from([b":", b": ", b":   "]), tokens(16, 16, 16, 17, 5)).map(
+        HEADERS.__add__
+    ),
     "vmstat": lines(KEYS, st.just(b" "), tokens(1, 1, 1, 1, 0)),
     "meminfo": lines(
-        KEYS, st.sampled_from([b": ", b":       "]), tokens(1, 1, 1, 1, 0), st.sampled_from([b" kB", b""])
+        KEYS,
+        st.sampled_from([b": ", b":       "]),
+        tokens(1, 1, 1, 1, 0),
+        st.sampled_from([b" kB", b""]),
     ),
     "stat": lines(
         st.one_of(
-            st.tuples(st.sampled_from([b"cpu ", b"cpu0", b"cpu1", b"cpu2", b"cpu9"]), tokens(4, 10, 10, 10, 11)),
+            st.tuples(
+                st.sampled_from([b"cpu ", b"cpu0", b"cpu1", b"cpu2", b"cpu9"]),
+                tokens(4, 10, 10, 10, 11),
+            ),
             st.tuples(st.sampled_from([b"ctxt", b"btime", b"new"]), tokens(1, 1, 1, 2, 0)),
             st.tuples(st.just(b"intr"), tokens(1, 5, 9)),
             st.tuples(st.just(b"softirq"), tokens(11, 11, 3, 14)),
@@ -87,7 +112,9 @@ def test_every_text_as_if_fresh(source: str, data: st.DataObject) -> None:
         expected, broken = reference.parse(source, text)
         lost = [e["name"] for e in one.events if e["type"] == "lost"]
         if not lost:  # what has no column is not looked at any more
-            assert status == (MALFORMED if broken or not (text.split() or source == "diskstats") else OK)
+            assert status == (
+                MALFORMED if broken or not (text.split() or source == "diskstats") else OK
+            )
         assert {n: v for n, v in expected.items() if n in cells and v != MISSING} == present(cells)
         assert len(lost) == len(set(lost))
         for name in expected.keys() - cells.keys():
@@ -101,7 +128,12 @@ def test_what_was_no_number_is_one_again(source: str) -> None:
     at = max(good.rfind(b" 0 "), good.rfind(b" 0\n"), good.rfind(b"/") - 2)
     bad = good[: at + 1] + b"x" + good[at + 2 :]
     one = Decoded(source, good)
-    assert [one.decode(text)[1] for text in (good, bad, good, bad)] == [OK, MALFORMED, OK, MALFORMED]
+    assert [one.decode(text)[1] for text in (good, bad, good, bad)] == [
+        OK,
+        MALFORMED,
+        OK,
+        MALFORMED,
+    ]
     assert one.decode(good) == (reference.parse(source, good)[0], OK)
 
 
@@ -125,7 +157,9 @@ def test_numbers_without_end() -> None:
 
 def disk(*names: str) -> bytes:
     """A diskstats text; all values of a device are its place in the alphabet."""
-    return b"".join(b"8 0 %s %s\n" % (n.encode(), b" ".join([b"%d" % (ord(n[0]) - 96)] * 17)) for n in names)
+    return b"".join(
+        b"8 0 %s %s\n" % (n.encode(), b" ".join([b"%d" % (ord(n[0]) - 96)] * 17)) for n in names
+    )
 
 
 def test_device_appears_and_returns() -> None:
@@ -134,7 +168,14 @@ def test_device_appears_and_returns() -> None:
     one.decode(disk("a", "b"), 0)
     one.decode(disk("a", "b", "c"), 7)
     assert one.events == [
-        {"type": "device", "source": "diskstats", "table": "devices", "device": "c", "slot": 2, "tick": 7}
+        {
+            "type": "device",
+            "source": "diskstats",
+            "table": "devices",
+            "device": "c",
+            "slot": 2,
+            "tick": 7,
+        }
     ]
     cells, _ = one.decode(disk("c"), 8)
     assert {n.split(".")[1] for n in present(cells)} == {"c"}
@@ -155,12 +196,18 @@ def test_spare_slots_used_up() -> None:
     assert room >= 8 and table.devices == list(names[: room + 1])
     assert [e["device"] for e in one.events if e["type"] == "device"] == list(names[1 : room + 1])
     lost = [e for e in one.events if e["type"] == "lost"]
-    assert [e["name"] for e in lost] == list(names[room + 1 :]) and {e["what"] for e in lost} == {"device"}
+    assert [e["name"] for e in lost] == list(names[room + 1 :]) and {e["what"] for e in lost} == {
+        "device"
+    }
     assert cells["diskstats.i.reads_merged"] == 9
 
 
 @QUICK
-@given(steps=st.lists(st.lists(st.sampled_from("abcdefghijklmnop"), unique=True), min_size=1, max_size=8))
+@given(
+    steps=st.lists(
+        st.lists(st.sampled_from("abcdefghijklmnop"), unique=True), min_size=1, max_size=8
+    )
+)
 @example(steps=[[], ["a"], [], ["b", "a"]])
 def test_devices_come_and_go(steps: list[list[str]]) -> None:
     """Whatever the order, a slot belongs to one device for good and every device is there, has an event, or is lost."""
@@ -184,12 +231,17 @@ def test_new_field_of_a_known_table() -> None:
     one = Decoded("vmstat", b"a 1\nb 2\n")
     for tick in (4, 5):
         assert one.decode(b"a 3\nnew 9\nb 4\n", tick) == ({"vmstat.a": 3, "vmstat.b": 4}, OK)
-    assert one.events == [{"type": "lost", "source": "vmstat", "what": "field", "name": "new", "tick": 4}]
+    assert one.events == [
+        {"type": "lost", "source": "vmstat", "what": "field", "name": "new", "tick": 4}
+    ]
 
 
 def test_cpu_goes_offline_and_returns() -> None:
     """An offline CPU is missing, not idle; the columns of the others do not move."""
-    both, alone = b"cpu 9 9 9 9\ncpu0 1 2 3 4\ncpu1 5 6 7 8\nctxt 3\n", b"cpu 9 9 9 9\ncpu1 6 7 8 9\nctxt 4\n"
+    both, alone = (
+        b"cpu 9 9 9 9\ncpu0 1 2 3 4\ncpu1 5 6 7 8\nctxt 3\n",
+        b"cpu 9 9 9 9\ncpu1 6 7 8 9\nctxt 4\n",
+    )
     one = Decoded("stat", both)
     one.decode(both)
     cells, status = one.decode(alone)
@@ -207,7 +259,9 @@ def test_row_bytes(values: list[int]) -> None:
     one = Decoded("loadavg", b"0.01 0.02 0.03 1/2 3\n")
     row = [*values, MISSING][: one.layout.width]
     packed = struct.unpack("<%dq" % one.layout.width, one.rows.to_bytes(row))
-    assert all((a - b) % 2**64 == 0 for a, b in zip(row, packed)) and list(map(wrap, row)) == list(packed)
+    assert all((a - b) % 2**64 == 0 for a, b in zip(row, packed)) and list(map(wrap, row)) == list(
+        packed
+    )
 
 
 def staged(texts: list[bytes | int], shape: Shape) -> bytes:
@@ -235,7 +289,11 @@ def test_staged_row_statuses() -> None:
     assert words[:5] == (10_000, 20_000, 1_000, 200, 0)
     assert words[5:head] == (0, 50, OK, 50, 50, TRUNCATED, 100, 50, ABSENT, 150, 50, ERROR)
     cells = {c.name: v for c, v in zip(layout.columns(), words[head:])}
-    assert cells["stat.ctxt"] == 5 and (cells["vmstat.a"], cells["vmstat.b"], cells["vmstat.c"]) == (11, 22, MISSING)
+    assert cells["stat.ctxt"] == 5 and (
+        cells["vmstat.a"],
+        cells["vmstat.b"],
+        cells["vmstat.c"],
+    ) == (11, 22, MISSING)
     assert cells["meminfo.M"] == cells["loadavg.load_1min"] == MISSING
     assert (cells["collector.cpu_ns"], cells["collector.rss_bytes"]) == (77, 88)
 
@@ -245,13 +303,23 @@ def test_staged_row_statuses() -> None:
 
 def test_layout_round_trip() -> None:
     """A layout that went through its dict has the same columns; spare slots are there and have no device."""
-    layout = make_layout(sources.select("diskstats,loadavg"), [disk("a", "b"), b"0.01 0.02 0.03 1/2 3\n"])
+    layout = make_layout(
+        sources.select("diskstats,loadavg"), [disk("a", "b"), b"0.01 0.02 0.03 1/2 3\n"]
+    )
     again = Layout.from_dict(layout.to_dict())
-    assert again.columns() == layout.columns() and len(layout.columns()) == layout.width == again.width
+    assert (
+        again.columns() == layout.columns() and len(layout.columns()) == layout.width == again.width
+    )
     spare = [c for c in layout.columns() if c.device is None]
     assert len(spare) == 17 * (layout.tables[0].slots - 2)
     assert layout.columns()[0] == Column(
-        "diskstats.a.reads_completed", "reads", "counter", "diskstats", "devices", "a", "reads_completed"
+        "diskstats.a.reads_completed",
+        "reads",
+        "counter",
+        "diskstats",
+        "devices",
+        "a",
+        "reads_completed",
     )
 
 

@@ -19,11 +19,18 @@ HOST = """\
 30 22 0:30 / /a\\040b rw - nfs4 server:/x rw
 31 22 0:31 / /local rw shared:9 - xfs /dev/sdb rw
 """
-JOB = HOST.replace("shared:", "master:").replace("/dev/shm rw,nosuid,nodev master:4", "/dev/shm rw,nosuid,nodev")
+JOB = HOST.replace("shared:", "master:").replace(
+    "/dev/shm rw,nosuid,nodev master:4", "/dev/shm rw,nosuid,nodev"
+)
 
 
 def make(root: Path, files: dict[str, str]) -> Path:
-    for name, text in {"proc/self/mountinfo": HOST, "dev/shm/.": "", "run/systemd/seats/.": "", **files}.items():
+    for name, text in {
+        "proc/self/mountinfo": HOST,
+        "dev/shm/.": "",
+        "run/systemd/seats/.": "",
+        **files,
+    }.items():
         path = root / name
         if name.endswith("/."):
             path.mkdir(parents=True, exist_ok=True)
@@ -33,7 +40,9 @@ def make(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def hazards(root: Path, files: dict[str, str], uid: int = 4242, spool_dir: str = "/dev/shm", **environ: str) -> str:
+def hazards(
+    root: Path, files: dict[str, str], uid: int = 4242, spool_dir: str = "/dev/shm", **environ: str
+) -> str:
     found = check_host(spool_dir, str(make(root, files)), uid, environ)["hazards"]
     return "; ".join(h for h in found if "holds only" not in h and "may grow" not in h)
 
@@ -55,7 +64,10 @@ MAIN, DROP = "etc/systemd/logind.conf", "etc/systemd/logind.conf.d/{}.conf"
         ({MAIN: conf("On")}, "RemoveIPC=yes (/etc/systemd/logind.conf)"),
         ({MAIN: "[Other]\nRemoveIPC=no\n"}, "logind's default"),
         ({MAIN: "[Login]\nRemoveIPC=\nRemoveIPC=perhaps\n"}, "logind's default"),
-        ({MAIN: conf("no"), DROP.format("50"): conf("yes")}, "RemoveIPC=yes (/etc/systemd/logind.conf.d/50.conf)"),
+        (
+            {MAIN: conf("no"), DROP.format("50"): conf("yes")},
+            "RemoveIPC=yes (/etc/systemd/logind.conf.d/50.conf)",
+        ),
         ({MAIN: conf("yes"), DROP.format("50"): conf("no")}, ""),
         ({DROP.format("50"): conf("no"), DROP.format("60"): conf("yes")}, "60.conf"),
         ({"usr/lib/systemd/logind.conf.d/90.conf": conf("no"), DROP.format("10"): conf("yes")}, ""),
@@ -106,22 +118,75 @@ SLURM = "ClusterName=x\nJobContainerType=job_container/tmpfs\n"
         ({"run/slurm/conf/slurm.conf": SLURM}, {}, "job_container/tmpfs"),
         ({"etc/slurm/slurm.conf": "#" + SLURM.replace("\n", "\n#")}, {}, ""),
         ({"etc/slurm/slurm.conf": "JobContainerType=job_container/none\n"}, {}, ""),
-        ({"etc/slurm/slurm.conf": SLURM, "etc/slurm/job_container.conf": "AutoBasePath=true\nDirs=/tmp\n"}, {}, ""),
-        ({"etc/slurm/slurm.conf": SLURM, "etc/slurm/job_container.conf": "Dirs=/tmp,/dev/shm\n"}, {}, "job_container/tmpfs"),
-        ({"usr/bin/scontrol": "#!/bin/sh\necho 'JobContainerType        = job_container/tmpfs'\n"}, {"SLURM_JOB_ID": "7"}, "job_container"),
-        ({"etc/slurm/slurm.conf": "Epilog=/etc/slurm/epilog.d/*\n", "etc/slurm/epilog.d/10-clean": "#!/bin/sh\nrm -rf /dev/shm/*\n"}, {},
-         "/etc/slurm/epilog.d/10-clean, which runs after every job"),
-        ({"etc/slurm/slurm.conf": "Epilog=/etc/slurm/epilog\n", "etc/slurm/epilog": "# not /dev/shm\nrm -rf /scratch/$SLURM_JOB_ID\n"}, {}, ""),
-        ({"etc/slurm/slurm.conf": "#Epilog=/etc/slurm/epilog\n", "etc/slurm/epilog": "rm -rf /dev/shm/*\n"}, {}, ""),
+        (
+            {
+                "etc/slurm/slurm.conf": SLURM,
+                "etc/slurm/job_container.conf": "AutoBasePath=true\nDirs=/tmp\n",
+            },
+            {},
+            "",
+        ),
+        (
+            {"etc/slurm/slurm.conf": SLURM, "etc/slurm/job_container.conf": "Dirs=/tmp,/dev/shm\n"},
+            {},
+            "job_container/tmpfs",
+        ),
+        (
+            {
+                "usr/bin/scontrol": "#!/bin/sh\necho 'JobContainerType        = job_container/tmpfs'\n"
+            },
+            {"SLURM_JOB_ID": "7"},
+            "job_container",
+        ),
+        (
+            {
+                "etc/slurm/slurm.conf": "Epilog=/etc/slurm/epilog.d/*\n",
+                "etc/slurm/epilog.d/10-clean": "#!/bin/sh\nrm -rf /dev/shm/*\n",
+            },
+            {},
+            "/etc/slurm/epilog.d/10-clean, which runs after every job",
+        ),
+        (
+            {
+                "etc/slurm/slurm.conf": "Epilog=/etc/slurm/epilog\n",
+                "etc/slurm/epilog": "# not /dev/shm\nrm -rf /scratch/$SLURM_JOB_ID\n",
+            },
+            {},
+            "",
+        ),
+        (
+            {
+                "etc/slurm/slurm.conf": "#Epilog=/etc/slurm/epilog\n",
+                "etc/slurm/epilog": "rm -rf /dev/shm/*\n",
+            },
+            {},
+            "",
+        ),
         ({"etc/slurm/slurm.conf": "Epilog=/no/such/job\n"}, {}, ""),
-        ({"usr/bin/scontrol": "#!/bin/sh\necho 'Epilog[0]               = /opt/e.sh'\n", "opt/e.sh": "find /dev/shm -user $U -delete\n"},
-         {"SLURM_JOB_ID": "7"}, "/opt/e.sh, which runs after every job"),
-        ({"var/spool/pbs/mom_priv/epilogue": "rm -f /dev/shm/*\n"}, {}, "/var/spool/pbs/mom_priv/epilogue, which runs after every job"),
+        (
+            {
+                "usr/bin/scontrol": "#!/bin/sh\necho 'Epilog[0]               = /opt/e.sh'\n",
+                "opt/e.sh": "find /dev/shm -user $U -delete\n",
+            },
+            {"SLURM_JOB_ID": "7"},
+            "/opt/e.sh, which runs after every job",
+        ),
+        (
+            {"var/spool/pbs/mom_priv/epilogue": "rm -f /dev/shm/*\n"},
+            {},
+            "/var/spool/pbs/mom_priv/epilogue, which runs after every job",
+        ),
         ({"usr/bin/scontrol": "#!/bin/sh\nsleep 60\n"}, {"SLURM_JOB_ID": "7"}, ""),
         ({"usr/bin/scontrol": "#!/bin/sh\nexit 1\n"}, {"SLURM_JOB_ID": "7"}, ""),
     ],
 )
-def test_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], environ: dict[str, str], says: str) -> None:
+def test_slurm(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+    environ: dict[str, str],
+    says: str,
+) -> None:
     monkeypatch.setattr(fitness, "_SCONTROL_S", 0.3)
     make(tmp_path, files)
     scontrol = tmp_path / "usr/bin/scontrol"
@@ -163,14 +228,23 @@ def test_where_it_is(tmp_path: Path) -> None:
     assert doc["free_bytes"] is None and "No such file" in doc["hazards"][0]
 
 
-@given(st.text(max_size=60) | st.text(alphabet="ab1 -:/\\0", max_size=60), st.text(alphabet="[]Login#RemvIPC=yes\n ", max_size=80))
+@given(
+    st.text(max_size=60) | st.text(alphabet="ab1 -:/\\0", max_size=60),
+    st.text(alphabet="[]Login#RemvIPC=yes\n ", max_size=80),
+)
 @settings(max_examples=100, deadline=None)
 def test_any_text(tmp_path_factory: pytest.TempPathFactory, mounts: str, login: str) -> None:
     root = make(tmp_path_factory.getbasetemp() / "any", {})
-    for name, text in (("proc/self/mountinfo", mounts), (MAIN, login), ("etc/slurm/slurm.conf", login)):
+    for name, text in (
+        ("proc/self/mountinfo", mounts),
+        (MAIN, login),
+        ("etc/slurm/slurm.conf", login),
+    ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert isinstance(check_host("/dev/shm", str(root), 4242, {"SLURM_JOB_ID": "1"})["hazards"], list)
+    assert isinstance(
+        check_host("/dev/shm", str(root), 4242, {"SLURM_JOB_ID": "1"})["hazards"], list
+    )
 
 
 def test_this_host() -> None:

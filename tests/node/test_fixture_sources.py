@@ -40,8 +40,14 @@ def recorded(spec: str, root: Path) -> dict[str, int]:
     probe.close()
     assert set(statuses) == {OK}
     columns = probe.layout.columns()
-    assert all(c.unit or c.field in ("link_up",) or c.source == "infiniband" for c in columns), [c.name for c in columns if not c.unit]
-    return {c.name: v for c, v in zip(columns, row) if c.device is not None and v != MISSING and c.source != "collector"}
+    assert all(c.unit or c.field in ("link_up",) or c.source == "infiniband" for c in columns), [
+        c.name for c in columns if not c.unit
+    ]
+    return {
+        c.name: v
+        for c, v in zip(columns, row)
+        if c.device is not None and v != MISSING and c.source != "collector"
+    }
 
 
 def test_slingshot(tmp_path: Path) -> None:
@@ -51,8 +57,13 @@ def test_slingshot(tmp_path: Path) -> None:
         card, name = path.split("/")[3], path.split("/")[-1]
         if "/telemetry/" in path:
             stem = name[:-2] if name[-1].isdigit() and name != "hni_pcs_fecl_errors_0" else name
-            wanted[f"slingshot.{card}.{stem}"] = wanted.get(f"slingshot.{card}.{stem}", 0) + int(value.split("@")[0])
-    del wanted["slingshot.cxi0.hni_pcs_fecl_errors_0"], wanted["slingshot.cxi1.hni_pcs_fecl_errors_0"]
+            wanted[f"slingshot.{card}.{stem}"] = wanted.get(f"slingshot.{card}.{stem}", 0) + int(
+                value.split("@")[0]
+            )
+    del (
+        wanted["slingshot.cxi0.hni_pcs_fecl_errors_0"],
+        wanted["slingshot.cxi1.hni_pcs_fecl_errors_0"],
+    )
     wanted |= {"slingshot.cxi0.link_up": 1, "slingshot.cxi0.link_gbit_per_s": 200}
     wanted |= {"slingshot.cxi1.link_up": 0, "slingshot.cxi1.link_gbit_per_s": 400}
     found = recorded("slingshot", tmp_path)
@@ -70,7 +81,9 @@ def test_infiniband(tmp_path: Path) -> None:
         if folder == "counters_ext":
             name = name.replace("_64", "") if name.endswith("_64") else name.replace("port_", "")
         if name != "lifespan" and value.isdigit():
-            wanted[f"infiniband.{place}.{name}"] = int(value) * (4 if name in ("port_rcv_data", "port_xmit_data") else 1)
+            wanted[f"infiniband.{place}.{name}"] = int(value) * (
+                4 if name in ("port_rcv_data", "port_xmit_data") else 1
+            )
     assert recorded("infiniband", tmp_path) == wanted
     assert {name.rpartition(".")[2] for name in wanted} >= set(_KNOWN)
     assert wanted["infiniband.mlx4_0/2.port_xmit_data"] == 9871542384 * 4
@@ -110,7 +123,11 @@ def nfs_of(text: str, source: object = None, first: str | None = None) -> dict[s
     source = source or BY_NAME["nfs"]()
     layout = make_layout([source], [(first or text).encode()])
     row, _ = RowDecoder([source], layout, lambda event: None).decode([text.encode()], 0)
-    return {c.name[4:]: v for c, v in zip(layout.columns(), row) if c.device is not None and v != MISSING and c.source == "nfs"}
+    return {
+        c.name[4:]: v
+        for c, v in zip(layout.columns(), row)
+        if c.device is not None and v != MISSING and c.source == "nfs"
+    }
 
 
 def test_mountstats_every_number() -> None:
@@ -137,7 +154,14 @@ def test_mountstats_every_number() -> None:
             for (_at, n, _unit, _doc), w in zip(nfs._OP, words[1:]):
                 key = f"{place}.{op}_{n.decode()}"
                 wanted[key] = wanted.get(key, 0) + int(w)
-    assert {k.rpartition(".")[0] for k in found} == {"/mnt/v3", "/mnt/v41", "/mnt/old", "/mnt/rdma", "/mnt/udp", "/mnt/the\\040same"}
+    assert {k.rpartition(".")[0] for k in found} == {
+        "/mnt/v3",
+        "/mnt/v41",
+        "/mnt/old",
+        "/mnt/rdma",
+        "/mnt/udp",
+        "/mnt/the\\040same",
+    }
     assert found == wanted
     assert found["/mnt/v41.xprt_sends"] == 938505 + 938401 + 938300 + 938200
     assert found["/mnt/v41.OPEN_errors"] == 394
@@ -155,16 +179,28 @@ def nfs_below(root: Path, stats: str, mountinfo: str | None) -> dict[str, int]:
 
 def infos(**numbers: str) -> str:
     """Lines of mountinfo: MAJOR:MINOR of every place below /mnt."""
-    return "".join(f"{n} 1 {number} / /mnt/{place.replace('_', chr(92) + '040')} rw - nfs4 s:/ rw\n" for n, (place, number) in enumerate(numbers.items()))
+    return "".join(
+        f"{n} 1 {number} / /mnt/{place.replace('_', chr(92) + '040')} rw - nfs4 s:/ rw\n"
+        for n, (place, number) in enumerate(numbers.items())
+    )
 
 
 def test_a_file_system_in_two_places_counts_once(tmp_path: Path) -> None:
     """Its number tells, not its counters: two others that did the same are two."""
-    numbers = {"v3": "0:41", "v41": "0:42", "old": "0:43", "rdma": "0:44", "udp": "0:45", "the_same": "0:42"}
+    numbers = {
+        "v3": "0:41",
+        "v41": "0:42",
+        "old": "0:43",
+        "rdma": "0:44",
+        "udp": "0:45",
+        "the_same": "0:42",
+    }
     once = nfs_below(tmp_path / "once", mountstats(), infos(**numbers))
     assert once == {k: v for k, v in nfs_of(mountstats()).items() if "same" not in k}
     for mountinfo in (infos(**numbers | {"the_same": "0:46"}), None):
-        assert nfs_below(tmp_path / str(mountinfo is None), mountstats(), mountinfo) == nfs_of(mountstats())
+        assert nfs_below(tmp_path / str(mountinfo is None), mountstats(), mountinfo) == nfs_of(
+            mountstats()
+        )
 
 
 def test_a_mount_over_another_keeps_the_name(tmp_path: Path) -> None:
@@ -173,15 +209,30 @@ def test_a_mount_over_another_keeps_the_name(tmp_path: Path) -> None:
     over = text[at:].replace("/mnt/b\\040place", "/mnt/v42", 1)
     hidden = nfs_below(tmp_path / "a", text[:at], None)["/mnt/v42.READ_ops"]
     shown = over.replace("\t        READ: ", "\t        READ: 9", 1)
-    found = nfs_below(tmp_path / "b", text[:at] + shown, infos(v42="0:50", v41="0:51", v40="0:52", v3="0:53"))
+    found = nfs_below(
+        tmp_path / "b", text[:at] + shown, infos(v42="0:50", v41="0:51", v40="0:52", v3="0:53")
+    )
     assert found["/mnt/v42.READ_ops"] != hidden
-    assert {k.rpartition(".")[0] for k in found} == {"/mnt/v42", "/mnt/v41", "/mnt/v40", "/mnt/v3", "/mnt/again", "/mnt/bound"}
+    assert {k.rpartition(".")[0] for k in found} == {
+        "/mnt/v42",
+        "/mnt/v41",
+        "/mnt/v40",
+        "/mnt/v3",
+        "/mnt/again",
+        "/mnt/bound",
+    }
 
 
 def test_exports_of_a_server_that_did_the_same_are_not_one(tmp_path: Path) -> None:
     """A real kernel's five file systems, on which the same was done; one is in three places."""
     found = nfs_below(tmp_path, mountstats("linux-6.1/after"), mountstats("linux-6.1/mountinfo"))
-    assert {k.rpartition(".")[0] for k in found} == {"/mnt/v3", "/mnt/v40", "/mnt/v41", "/mnt/v42", "/mnt/b\\040place"}
+    assert {k.rpartition(".")[0] for k in found} == {
+        "/mnt/v3",
+        "/mnt/v40",
+        "/mnt/v41",
+        "/mnt/v42",
+        "/mnt/b\\040place",
+    }
     assert len({v for k, v in found.items() if k.endswith("normal_read_bytes")}) == 1
 
 
@@ -206,7 +257,13 @@ def test_sensors_and_queues(tmp_path: Path) -> None:
     }
     assert {k: v for k, v in found.items() if k.startswith("queue.")} == {
         f"queue.{device}.{way}_in_flight": n
-        for device, both in (("nvme0n1", (3, 14)), ("nvme1n1", (0, 0)), ("nvme2c0n1", (5, 6)), ("nvme2n1", (5, 6)), ("sda", (1, 2)))
+        for device, both in (
+            ("nvme0n1", (3, 14)),
+            ("nvme1n1", (0, 0)),
+            ("nvme2c0n1", (5, 6)),
+            ("nvme2n1", (5, 6)),
+            ("sda", (1, 2)),
+        )
         for way, n in zip(("reads", "writes"), both)
     }
 

@@ -39,30 +39,52 @@ class Pair:
         wanted = np.full((len(raws), self.width), MISSING, np.int64)
         found = wanted.copy()
         statuses = np.zeros(len(raws), np.int64)
-        expected = [self.plain.decode_text(t, Cells(row), k) for t, row, k in zip(prepared, wanted, ticks)]
+        expected = [
+            self.plain.decode_text(t, Cells(row), k) for t, row, k in zip(prepared, wanted, ticks)
+        ]
         self.follower.decode(prepared, ticks, found, statuses)
         assert statuses.tolist() == expected
-        differing = [(k, self.columns[c], found[k, c], wanted[k, c]) for k, c in np.argwhere(found != wanted)[:3]]
+        differing = [
+            (k, self.columns[c], found[k, c], wanted[k, c])
+            for k, c in np.argwhere(found != wanted)[:3]
+        ]
         assert not differing
 
 
 def changed(r: random.Random, text: bytes) -> bytes:
     """What may happen to a kernel file: numbers mostly, sometimes its lines, sometimes junk."""
-    kind = r.choice(["numbers"] * 6 + ["aligned", "drop", "double", "rename", "byte", "cut", "empty"])
+    kind = r.choice(
+        ["numbers"] * 6 + ["aligned", "drop", "double", "rename", "byte", "cut", "empty"]
+    )
     lines = text.splitlines(True)
     at = r.randrange(max(1, len(lines)))
     often = r.choice([0.01, 0.1])
     if kind == "numbers":
+
         def number(m: re.Match[bytes]) -> bytes:
             # loads have two more digits behind the point, and 64 bits have twenty
             high = [] if b"." in text else [2**63 + 5, 2**64 - 1, 2**64 + 3]
-            new = r.choice([0, 7, min(int(m[0]) + 1, 10**20 - 1), min(int(m[0]) * 3 + 5, 10**20 - 1), 99999, *high])
+            new = r.choice(
+                [
+                    0,
+                    7,
+                    min(int(m[0]) + 1, 10**20 - 1),
+                    min(int(m[0]) * 3 + 5, 10**20 - 1),
+                    99999,
+                    *high,
+                ]
+            )
             return str(new).encode() if r.random() < often else m[0]
 
         return re.sub(rb"\d+", number, text)
     if kind == "aligned":
+
         def aligned(m: re.Match[bytes]) -> bytes:
-            return b" " + str(r.choice([0, 12, 123456, 1234567, 123456789])).encode().rjust(7) if r.random() < often else m[0]
+            return (
+                b" " + str(r.choice([0, 12, 123456, 1234567, 123456789])).encode().rjust(7)
+                if r.random() < often
+                else m[0]
+            )
 
         return re.sub(rb" +\d+\b", aligned, text)
     if kind == "drop":
@@ -70,12 +92,18 @@ def changed(r: random.Random, text: bytes) -> bytes:
     if kind == "double":
         return b"".join(lines[: at + 1] + lines[at:])
     if kind == "rename":
-        return text.replace(r.choice([b"vda", b"eth0", b"loop1", b"cpu1", b"nr_", b"dma32", b"4k"]), b"new9", 1)
+        return text.replace(
+            r.choice([b"vda", b"eth0", b"loop1", b"cpu1", b"nr_", b"dma32", b"4k"]), b"new9", 1
+        )
     if kind == "byte" and text:
         i = r.randrange(len(text))
-        if text[i : i + 1] == b"\n":  # the same tokens in other lines are judged by the lines they had when they were learnt
+        if (
+            text[i : i + 1] == b"\n"
+        ):  # the same tokens in other lines are judged by the lines they had when they were learnt
             return text
-        return text[:i] + bytes(r.choice(b" 0129-x\t") for _ in range(r.randrange(3))) + text[i + 1 :]
+        return (
+            text[:i] + bytes(r.choice(b" 0129-x\t") for _ in range(r.randrange(3))) + text[i + 1 :]
+        )
     if kind == "cut":
         return text[: r.randrange(len(text) + 1)]
     return b"" if kind == "empty" else text
@@ -99,7 +127,10 @@ def test_the_same_as_token_by_token(name: str) -> None:
 
 def steps(text: bytes, count: int, field: bytes, values: list[int]) -> list[bytes]:
     """``text`` again and again, the number behind ``field`` with these values."""
-    return [re.sub(re.escape(field) + rb" +\d+", field + b" %d" % values[k % len(values)], text) for k in range(count)]
+    return [
+        re.sub(re.escape(field) + rb" +\d+", field + b" %d" % values[k % len(values)], text)
+        for k in range(count)
+    ]
 
 
 def test_digits_that_change_are_not_looked_at_as_tokens() -> None:
@@ -110,7 +141,16 @@ def test_digits_that_change_are_not_looked_at_as_tokens() -> None:
         number = int(re.search(re.escape(field) + rb" +(\d+)", first)[1])  # type: ignore[index]
         width = len(re.search(re.escape(field) + rb"( +\d+)", first)[1])  # type: ignore[index]
         for _batch in range(3):
-            pair.check([re.sub(re.escape(field) + rb" +\d+", field + str(number + k).encode().rjust(width), first) for k in range(8)])
+            pair.check(
+                [
+                    re.sub(
+                        re.escape(field) + rb" +\d+",
+                        field + str(number + k).encode().rjust(width),
+                        first,
+                    )
+                    for k in range(8)
+                ]
+            )
         assert len(pair.whole) == 1
     shorter = [first.replace(str(number).encode(), b"12".rjust(len(str(number)))) for _ in range(8)]
     pair.check(shorter)
@@ -136,8 +176,18 @@ def test_a_right_aligned_number_that_outgrew_its_place() -> None:
     """Whether it is shorter than its place, fills it, or moves what is behind it."""
     first = dict(zip(NAMES, texts()))["netdev"]
     pair = Pair("netdev", first, 1000)
-    for batch in ([12345, 12345678], [12345, 1123456, 7, 12345678, 1123456], [1123456, 1] * 4, [12345, 99999, 10**9, 7] * 3):
-        pair.check([re.sub(rb"(?m)^ *lo: *\d+", b"    lo: " + str(n).encode().rjust(7), first) for n in batch])
+    for batch in (
+        [12345, 12345678],
+        [12345, 1123456, 7, 12345678, 1123456],
+        [1123456, 1] * 4,
+        [12345, 99999, 10**9, 7] * 3,
+    ):
+        pair.check(
+            [
+                re.sub(rb"(?m)^ *lo: *\d+", b"    lo: " + str(n).encode().rjust(7), first)
+                for n in batch
+            ]
+        )
 
 
 def test_what_cannot_be_followed_is_not_followed() -> None:

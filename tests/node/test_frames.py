@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpi_collector.node.frames import BLOB_MAX, JSON_MAX, MAGIC, NOISE_MAX, Decoder, FrameError, encode
+from mpi_collector.node.frames import (
+    BLOB_MAX,
+    JSON_MAX,
+    MAGIC,
+    NOISE_MAX,
+    Decoder,
+    FrameError,
+    encode,
+)
 
 WORDS: Any = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(),
@@ -20,12 +28,18 @@ WORDS: Any = st.recursive(
 )
 MESSAGES = st.dictionaries(st.text(), WORDS, max_size=4)
 FRAMES = st.lists(st.tuples(MESSAGES, st.binary(max_size=200)), min_size=1, max_size=4)
-NOISE = st.binary(max_size=300).filter(lambda b: MAGIC not in b and not any(b.endswith(MAGIC[:n]) for n in (1, 2, 3)))
+NOISE = st.binary(max_size=300).filter(
+    lambda b: MAGIC not in b and not any(b.endswith(MAGIC[:n]) for n in (1, 2, 3))
+)
 
 
 def frame(body: bytes, blob: bytes = b"") -> bytes:
     """A frame whose checksum is right, whatever ``body`` is."""
-    return struct.pack("<4sIII", MAGIC, len(body), len(blob), zlib.crc32(blob, zlib.crc32(body))) + body + blob
+    return (
+        struct.pack("<4sIII", MAGIC, len(body), len(blob), zlib.crc32(blob, zlib.crc32(body)))
+        + body
+        + blob
+    )
 
 
 def feed(data: bytes, cuts: list[int]) -> list[tuple[Any, bytes]]:
@@ -37,8 +51,15 @@ def feed(data: bytes, cuts: list[int]) -> list[tuple[Any, bytes]]:
     return out
 
 
-@given(frames=FRAMES, noise=NOISE, cuts=st.lists(st.integers(0, 10**6), max_size=8), gap=st.sampled_from([b"", b"\n", b"\n\n"]))
-def test_any_cut(frames: list[tuple[Any, bytes]], noise: bytes, cuts: list[int], gap: bytes) -> None:
+@given(
+    frames=FRAMES,
+    noise=NOISE,
+    cuts=st.lists(st.integers(0, 10**6), max_size=8),
+    gap=st.sampled_from([b"", b"\n", b"\n\n"]),
+)
+def test_any_cut(
+    frames: list[tuple[Any, bytes]], noise: bytes, cuts: list[int], gap: bytes
+) -> None:
     assert feed(noise + gap.join(encode(m, b) for m, b in frames), cuts) == frames
 
 
@@ -64,7 +85,10 @@ def test_flipped_bit(frames: list[tuple[Any, bytes]], at: int, bit: int) -> None
     assert all(g in frames for g in got)
 
 
-@pytest.mark.parametrize("body", [b"{" + b'"a":{' * 100_000, b"[" * 100_000, b"[]", b"1", b"null", b"\xff", b"", b'{"a":1'])
+@pytest.mark.parametrize(
+    "body",
+    [b"{" + b'"a":{' * 100_000, b"[" * 100_000, b"[]", b"1", b"null", b"\xff", b"", b'{"a":1'],
+)
 def test_no_message(body: bytes) -> None:
     """A right checksum does not make a message of it; nesting without end is no crash either."""
     limit = sys.getrecursionlimit()
@@ -73,7 +97,9 @@ def test_no_message(body: bytes) -> None:
     assert sys.getrecursionlimit() == limit
 
 
-@pytest.mark.parametrize(("json_size", "blob_size"), [(JSON_MAX + 1, 0), (0, BLOB_MAX + 1), (2**32 - 1, 2**32 - 1)])
+@pytest.mark.parametrize(
+    ("json_size", "blob_size"), [(JSON_MAX + 1, 0), (0, BLOB_MAX + 1), (2**32 - 1, 2**32 - 1)]
+)
 def test_too_large_is_refused_by_its_head(json_size: int, blob_size: int) -> None:
     """Before any of it is waited for."""
     with pytest.raises(FrameError, match="a frame of"):

@@ -73,7 +73,11 @@ class Fake(ModuleType):
         for number, scope in fields:
             assert scope == (0xFFFFFFFF if number in (138, 139) else 0)
             code, kind, value = known[number]
-            out.append(SimpleNamespace(nvmlReturn=code, valueType=kind, value=SimpleNamespace(ullVal=value)))
+            out.append(
+                SimpleNamespace(
+                    nvmlReturn=code, valueType=kind, value=SimpleNamespace(ullVal=value)
+                )
+            )
         return out
 
     def nvmlDeviceGetPcieThroughput(self, *_: Any) -> int:
@@ -154,7 +158,9 @@ def test_no_pynvml(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "mpi-collector[gpu]" in probe.reasons["gpu"]
 
 
-def test_a_driver_that_does_not_begin(fake: Fake, root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_does_not_begin(
+    fake: Fake, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither an error nor a hang of NVML keeps the others from being recorded."""
 
     def broken() -> None:
@@ -173,7 +179,9 @@ def test_a_driver_that_does_not_begin(fake: Fake, root: str, monkeypatch: pytest
     over.set()
 
 
-def test_a_driver_that_hangs_later(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_hangs_later(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The grid keeps its ticks, the source says that it is slow."""
     monkeypatch.setattr(gpu, "_DRIVER", ("proc/loadavg",))
     over = threading.Event()

@@ -111,7 +111,11 @@ def test_samples_and_reads_back(version: str, tmp_path: Path, expected_digest: s
     python = find(version)
     if python is None:
         pytest.skip(f"no python{version} here")
-    shutil.copytree(ROOT / "mpi_collector" / "node", tmp_path / "node", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "mpi_collector" / "node",
+        tmp_path / "node",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     (tmp_path / "main.py").write_text(SCRIPT)
     before = {name: now(name) for name in ("ctxt", "processes")}
     isolated = ["-S", "-E", "-s", "-B", "-W", "error"]
@@ -123,11 +127,20 @@ def test_samples_and_reads_back(version: str, tmp_path: Path, expected_digest: s
 
 def check(got: dict[str, Any], version: str, before: dict[str, int], digest: str) -> None:
     """What that interpreter recorded is what this machine says."""
-    assert got["version"] == version and got["failure"] == "None" and got["meta"] == "here" and got["foreign"] == []
+    assert (
+        got["version"] == version
+        and got["failure"] == "None"
+        and got["meta"] == "here"
+        and got["foreign"] == []
+    )
     assert {"node.sampler", "node.sources.stat", "node.pack"} <= set(got["modules"])
     assert got["timer"] == "TimerFd"
     ticks = got["ticks"]
-    assert ticks[-1] == STOP_TICK and ticks[:-1] == sorted(set(ticks[:-1])) and set(ticks[:-1]) <= set(range(5))
+    assert (
+        ticks[-1] == STOP_TICK
+        and ticks[:-1] == sorted(set(ticks[:-1]))
+        and set(ticks[:-1]) <= set(range(5))
+    )
     assert got["events"][0] == "grid" and got["events"][-1] == "end"
     assert len(got["rows"]) == len(ticks) and all(set(s) == {0} for s in got["statuses"])
     for tick, begin, late in list(zip(ticks, got["begin"], got["late"]))[:-1]:
@@ -137,5 +150,7 @@ def check(got: dict[str, Any], version: str, before: dict[str, int], digest: str
         values = [before[name], *(row[f"stat.{name}"] for row in got["rows"]), after[name]]
         assert values == sorted(values), name
     assert {row["meminfo.MemTotal"] for row in got["rows"]} == {now("MemTotal")}
-    assert all(row["collector.cpu_ns"] > 0 and row["loadavg.total_processes"] > 0 for row in got["rows"])
+    assert all(
+        row["collector.cpu_ns"] > 0 and row["loadavg.total_processes"] > 0 for row in got["rows"]
+    )
     assert (got["fixture"], set(got["fixture_statuses"])) == (digest, {0})

@@ -37,7 +37,11 @@ class Watch:
             n = f.read_into(view, 0) if f.fd < 0 else f.rest(view, 0)
             texts.append(bytes(view[:n]) if n >= 0 else -n)
         row, _ = self.decoder.decode(texts, 0)
-        return {c.name: v for c, v in zip(self.probe.layout.columns(), row) if c.device is not None and v != MISSING}
+        return {
+            c.name: v
+            for c, v in zip(self.probe.layout.columns(), row)
+            if c.device is not None and v != MISSING
+        }
 
 
 def send_over_loopback() -> None:
@@ -74,7 +78,10 @@ def test_what_is_done_is_seen() -> None:
     send_over_loopback()
     touched = bytearray(HELD)
     touched[:: os.sysconf("SC_PAGE_SIZE")] = b"1" * len(touched[:: os.sysconf("SC_PAGE_SIZE")])
-    crowd = [multiprocessing.get_context("fork").Process(target=burn, args=(BURN_S,)) for _ in range(1 + (os.cpu_count() or 1))]
+    crowd = [
+        multiprocessing.get_context("fork").Process(target=burn, args=(BURN_S,))
+        for _ in range(1 + (os.cpu_count() or 1))
+    ]
     for p in crowd:
         p.start()
     for p in crowd:
@@ -86,7 +93,9 @@ def test_what_is_done_is_seen() -> None:
     assert grew["tcp.IpExt.OutOctets"] >= SENT
     assert grew["tcp.Tcp.InSegs"] >= SENT // 65536  # the largest there is
     assert grew["softnet.processed"] >= SENT // 65536
-    pressure = [grew[k] for k in grew if k == "pressure.cpu.some_us"]  # a kernel may be built without
+    pressure = [
+        grew[k] for k in grew if k == "pressure.cpu.some_us"
+    ]  # a kernel may be built without
     assert all(us > 1000 for us in pressure)
     pages = sum(v for k, v in grew.items() if k.endswith(".numa_hit"))
     assert not pages or pages > 16  # with transparent huge pages one of them is many

@@ -138,9 +138,17 @@ def cells_of(name: str, text: bytes, later: bytes | None = None) -> tuple[dict[s
     """{column without the source: value} of ``later`` under the layout of ``text``, and the status."""
     source = BY_NAME[name]()
     layout = make_layout([source], [text])
-    row, (status,) = RowDecoder([source], layout, lambda e: None).decode([text if later is None else later], 0)
-    out = {c.name.partition(".")[2]: v for c, v in zip(layout.columns(), row) if c.device is not None and v != MISSING}
-    return {k: v for k, v in out.items() if not k.startswith(("cpu_ns", "rss_bytes")) or "." in k}, status
+    row, (status,) = RowDecoder([source], layout, lambda e: None).decode(
+        [text if later is None else later], 0
+    )
+    out = {
+        c.name.partition(".")[2]: v
+        for c, v in zip(layout.columns(), row)
+        if c.device is not None and v != MISSING
+    }
+    return {
+        k: v for k, v in out.items() if not k.startswith(("cpu_ns", "rss_bytes")) or "." in k
+    }, status
 
 
 @pytest.mark.parametrize("name", NEW)
@@ -163,7 +171,9 @@ def test_every_column_is_declared(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NEW)
-@pytest.mark.parametrize("text", [b"", b"\n\n", b"\xff\xfe\x00", b"@\n", b"@x\n", b"x" * 100_000, b"@a 1 2 3\n9" * 1000])
+@pytest.mark.parametrize(
+    "text", [b"", b"\n\n", b"\xff\xfe\x00", b"@\n", b"@x\n", b"x" * 100_000, b"@a 1 2 3\n9" * 1000]
+)
 def test_strange_texts(name: str, text: bytes) -> None:
     """At the start and later: no error, nothing invented."""
     cells_of(name, text)
@@ -205,7 +215,14 @@ def test_live(name: str, tmp_path: Path) -> None:
     probe.close()
     if name in probe.absent:
         pytest.skip(f"{name}: not on this kernel, or not for this user")
-    with mpi_collector.collect(interval=0.05, sources=name, results_dir=tmp_path, spool_dir=str(tmp_path), quiet=True, sampler="thread"):
+    with mpi_collector.collect(
+        interval=0.05,
+        sources=name,
+        results_dir=tmp_path,
+        spool_dir=str(tmp_path),
+        quiet=True,
+        sampler="thread",
+    ):
         time.sleep(1)
     with mpi_collector.load(tmp_path) as run:
         (host,) = run.values()
@@ -250,7 +267,9 @@ def test_processes_of_a_launcher(tmp_path: Path) -> None:
         (tmp_path / "proc" / str(pid)).mkdir(parents=True, exist_ok=True)
         rest = f"S 1 1 1 0 -1 0 5 0 3 0 {user_ticks} 2 0 0 20 0 1 0 4242 1000000 10"
         (tmp_path / "proc" / str(pid) / "stat").write_text(f"{pid} ({name}) {rest}")
-        (tmp_path / "proc" / str(pid) / "io").write_text("" if read is None else f"rchar: {read}\nsyscr: 7\n")
+        (tmp_path / "proc" / str(pid) / "io").write_text(
+            "" if read is None else f"rchar: {read}\nsyscr: 7\n"
+        )
 
     process(10, "mpirun", 100, 5000)
     reader = BY_NAME["processes"]().reader(str(tmp_path))
@@ -284,13 +303,22 @@ def test_absent_is_a_status(tmp_path: Path) -> None:
 
 def test_groups() -> None:
     assert set(GROUPS["basic"]) < set(GROUPS["default"]) < set(GROUPS["all"])
-    assert {"pressure", "nfs", "lustre", "infiniband", "tcp", "cgroup", "stat"} <= set(GROUPS["default"])
+    assert {"pressure", "nfs", "lustre", "infiniband", "tcp", "cgroup", "stat"} <= set(
+        GROUPS["default"]
+    )
     assert "power" not in GROUPS["default"]
     assert select("none") == []
     assert open_source(BY_NAME["loadavg"](), "/") is None
 
 
-@pytest.mark.parametrize("python", sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions").glob("3.*/bin/python")))
+@pytest.mark.parametrize(
+    "python",
+    sorted(
+        Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions").glob(
+            "3.*/bin/python"
+        )
+    ),
+)
 def test_old_pythons(python: Path) -> None:
     """Every source opens, reads and decodes under every interpreter that an agent may meet."""
     import subprocess
@@ -313,7 +341,13 @@ probe.close()
 print(sorted(set(statuses)), len(probe.sources))
 """
     package = Path(mpi_collector.__file__).parent
-    done = subprocess.run([str(python), "-c", program, str(package)], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [str(python), "-c", program, str(package)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     statuses, count = done.stdout.strip().splitlines()[-1].rsplit("]", 1)
     assert set(statuses.strip("[").split(", ")) <= {"0", "7"}, done.stdout

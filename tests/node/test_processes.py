@@ -84,7 +84,9 @@ def test_a_tree(parent: subprocess.Popen[str]) -> None:
 
 def test_the_collector_does_not_match_itself() -> None:
     is_collector = proc_files._is_collector
-    assert is_collector(b"mpirun -np 2 python -m mpi_collector --sources processes:dlio -- dlio_benchmark".split())
+    assert is_collector(
+        b"mpirun -np 2 python -m mpi_collector --sources processes:dlio -- dlio_benchmark".split()
+    )
     assert is_collector(b"/usr/bin/python3 /home/x/.local/bin/mpi-collector collect".split())
     assert not is_collector(b"python /home/x/mpi_collector/train.py".split())
 
@@ -110,7 +112,11 @@ def test_children_count_once(parent: subprocess.Popen[str], apart_s: float) -> N
         time.sleep(0.05)
     time.sleep(0.3)
     first = by_name(reader.read())
-    before, before_ms, kernel_ms = total(first, "read_call_bytes"), cpu_ms(first), family_ms(parent.pid)
+    before, before_ms, kernel_ms = (
+        total(first, "read_call_bytes"),
+        cpu_ms(first),
+        family_ms(parent.pid),
+    )
     amounts = [1 << 29, 65536, 1 << 28, 3 << 28, *[1 << 26] * 8]
     for amount in amounts:
         parent.stdin.write(f"{amount}\n")
@@ -127,7 +133,9 @@ def test_children_count_once(parent: subprocess.Popen[str], apart_s: float) -> N
     assert raw > sum(amounts)  # the kernel's own addition
     # interpreters read their own files too, little beside this
     assert total(last, "read_call_bytes") - before == pytest.approx(sum(amounts), rel=0.02)
-    assert cpu_ms(last) - before_ms == pytest.approx(family_ms(parent.pid) - kernel_ms, abs=30 * len(amounts), rel=0.03)
+    assert cpu_ms(last) - before_ms == pytest.approx(
+        family_ms(parent.pid) - kernel_ms, abs=30 * len(amounts), rel=0.03
+    )
 
 
 def readable(process: subprocess.Popen[str]) -> bool:
@@ -163,7 +171,16 @@ class Tree:
         self.proc = root / "proc"
         self.proc.mkdir()
 
-    def put(self, pid: int, name: str = "x", ticks: int = 0, read: int = 0, start: int = 7, parent: int = 1, flags: int = 0) -> None:
+    def put(
+        self,
+        pid: int,
+        name: str = "x",
+        ticks: int = 0,
+        read: int = 0,
+        start: int = 7,
+        parent: int = 1,
+        flags: int = 0,
+    ) -> None:
         (self.proc / str(pid)).mkdir(exist_ok=True)
         rest = f"S {parent} 1 1 0 -1 {flags} 5 0 3 0 {ticks} 2 0 0 20 0 1 0 {start} 1000000 10 0"
         (self.proc / str(pid) / "stat").write_text(f"{pid} ({name}) {rest}")
@@ -197,7 +214,9 @@ def test_a_file_that_is_not_to_be_had_for_a_moment(tmp_path: Path) -> None:
     reader = processes._Reader(str(tmp_path))
     reader.read()
     (tmp_path / "proc/10/stat").write_text("")
-    assert by_name(reader.read())["x"] | {"processes": 0} == by_name(reader.read())["x"] | {"processes": 0}
+    assert by_name(reader.read())["x"] | {"processes": 0} == by_name(reader.read())["x"] | {
+        "processes": 0
+    }
     tree.put(10, read=600)
     for _ in range(3):
         last = by_name(reader.read())["x"]["read_call_bytes"]
@@ -279,7 +298,9 @@ def test_recorded(parent: subprocess.Popen[str], tmp_path: Path) -> None:
             time.sleep(0.5)
         with mpi_collector.load(results) as run:
             (host,) = run.values()
-            names = [c for c in host.columns if c.startswith("processes.") and c.endswith(".processes")]
+            names = [
+                c for c in host.columns if c.startswith("processes.") and c.endswith(".processes")
+            ]
             assert len(names) == count
             assert set(host.array("source_status")[:, 1].tolist()) <= {OK, SKIPPED, SLOW}
             for name in names:

@@ -26,7 +26,9 @@ LAYOUT = Layout(["a"], [Table("a", "", [Field("f", "", "gauge", "")], [""], 1)])
 def spool(place: Path, run: str, days: float, last_row_days: float | None = None) -> Spool:
     """One that was made so many days ago and written until then; its writer lives until it is closed."""
     directory = open_run_directory(str(place), run)
-    made = Spool.create(directory, "a", {"layout": LAYOUT.to_dict(), "raw_bytes": [64]}, [64], 2, 16)
+    made = Spool.create(
+        directory, "a", {"layout": LAYOUT.to_dict(), "raw_bytes": [64]}, [64], 2, 16
+    )
     os.close(directory)
     payload = bytearray(made.shape.row_size - 16)
     wall_ns = int((NOW - (days if last_row_days is None else last_row_days) * DAY) * 1e9)
@@ -47,7 +49,9 @@ def left(place: Path) -> list[str]:
     return [s["run"] for s in find(str(place))]
 
 
-def bounded(place: Path, runs: int = 0, days: float = 0, most: Any = None, up_days: float = 1000) -> tuple[list[str], int]:
+def bounded(
+    place: Path, runs: int = 0, days: float = 0, most: Any = None, up_days: float = 1000
+) -> tuple[list[str], int]:
     said, held = prune(str(place), "new", runs, days, most, NOW, up_days * DAY)
     return said, held
 
@@ -57,7 +61,9 @@ def test_by_number(tmp_path: Path) -> None:
     said, held = bounded(tmp_path, runs=4)
     assert left(tmp_path) == ["run0", "run1", "run2", "run3"]
     assert held == 4 * size
-    assert "removed run run4" in said[0] and "6 days old" in said[0] and "--keep-spools 4" in said[0]
+    assert (
+        "removed run run4" in said[0] and "6 days old" in said[0] and "--keep-spools 4" in said[0]
+    )
     assert "run5" in said[1]
     assert "4 runs that nobody recovered" in said[2] and len(said) == 3
 
@@ -134,7 +140,13 @@ def test_at_the_start_of_a_run(tmp_path: Path, recorders: list[Recorder]) -> Non
     dead(tmp_path, ("young", 0.1))
     size = find(str(tmp_path))[0]["bytes"]
     for run in range(2):
-        options = SamplingOptions(interval_s=1, max_samples=10**6, sources="loadavg", spool_dir=str(tmp_path), max_spool_mb=8)
+        options = SamplingOptions(
+            interval_s=1,
+            max_samples=10**6,
+            sources="loadavg",
+            spool_dir=str(tmp_path),
+            max_spool_mb=8,
+        )
         recorder = Recorder(options, f"run_{run}", "a", {})
         recorders.append(recorder)
         recorder.prepare()

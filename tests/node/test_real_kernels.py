@@ -25,15 +25,24 @@ def test_every_tcp_counter(tree: str) -> None:
         lines = (FIXTURES / tree / "proc/net" / name).read_text().splitlines()
         for names, values in zip(lines[::2], lines[1::2]):
             protocol, words = names.split()[0], names.split()[1:]
-            there.update({f"tcp.{protocol[:-1]}.{n}": int(v) for n, v in zip(words, values.split()[1:])})
+            there.update(
+                {f"tcp.{protocol[:-1]}.{n}": int(v) for n, v in zip(words, values.split()[1:])}
+            )
     found = recorded("tcp", FIXTURES / tree)
     assert found == {k: there[k] for k in found}
-    missing = {f"{p}.{f}" for p, f in (("TcpExt", "TCPRcvQDrop"), ("TcpExt", "TCPZeroWindowDrop"))} if tree == "linux-4.18" else set()
+    missing = (
+        {f"{p}.{f}" for p, f in (("TcpExt", "TCPRcvQDrop"), ("TcpExt", "TCPZeroWindowDrop"))}
+        if tree == "linux-4.18"
+        else set()
+    )
     assert len(found) == len(BY_NAME["tcp"].fields) - len(missing)
 
 
 def test_softnet() -> None:
-    assert nonzero("softnet", "linux-4.18") == {"processed": 0x29BA9 + 0x2749D, "squeezed": 0x5B + 0x46}
+    assert nonzero("softnet", "linux-4.18") == {
+        "processed": 0x29BA9 + 0x2749D,
+        "squeezed": 0x5B + 0x46,
+    }
     assert nonzero("softnet", "linux-6.18") == {"processed": 0x49941 + 0x54EF9}
 
 
@@ -50,8 +59,15 @@ def test_pressure_without_interrupts() -> None:
 def test_numa() -> None:
     found = nonzero("numa", "linux-6.18")
     lines = (FIXTURES / "linux-6.18/sys/devices/system/node/node0/meminfo").read_text().split("\n")
-    assert found["node0.MemTotal_kB"] == next(int(line.split()[3]) for line in lines if "MemTotal" in line)
-    assert {"node0.numa_hit", "node0.local_node", "node0.interleave_hit", "node0.FilePages_kB"} <= set(found)
+    assert found["node0.MemTotal_kB"] == next(
+        int(line.split()[3]) for line in lines if "MemTotal" in line
+    )
+    assert {
+        "node0.numa_hit",
+        "node0.local_node",
+        "node0.interleave_hit",
+        "node0.FilePages_kB",
+    } <= set(found)
 
 
 def test_interrupts() -> None:
@@ -85,7 +101,11 @@ def test_the_cgroup_of_a_slurm_job() -> None:
     assert found["pressure.cpu_full_us"] == 347476074
     assert found["pressure.irq_full_us"] == 3707378
     every = recorded("cgroup", FIXTURES / "slurm-v2")
-    assert {"cgroup.cpu.core_sched_force_idle_us", "cgroup.cpu.throttled_us", "cgroup.memory.events_oom_kill"} <= set(every)
+    assert {
+        "cgroup.cpu.core_sched_force_idle_us",
+        "cgroup.cpu.throttled_us",
+        "cgroup.memory.events_oom_kill",
+    } <= set(every)
 
 
 def test_version_1_counts_what_is_below() -> None:
@@ -100,7 +120,9 @@ def test_a_hybrid_host() -> None:
     found = nonzero("cgroup", "linux-6.18")
     at = FIXTURES / "linux-6.18/sys/fs/cgroup"
     assert found["cpu.usage_ns"] == int((at / "cpuacct/cpuacct.usage").read_text())
-    assert found["memory.memory_bytes"] == int((at / "memory/job/memory.usage_in_bytes").read_text())
+    assert found["memory.memory_bytes"] == int(
+        (at / "memory/job/memory.usage_in_bytes").read_text()
+    )
     assert found["memory.cache"] == 171020288
     assert "cpu.usage_us" not in found
 
@@ -110,7 +132,9 @@ def test_a_process() -> None:
     import os
 
     words = (FIXTURES / "linux-6.18/proc/4242/stat").read_text().split()
-    io = dict(line.split(": ") for line in (FIXTURES / "linux-6.18/proc/4242/io").read_text().splitlines())
+    io = dict(
+        line.split(": ") for line in (FIXTURES / "linux-6.18/proc/4242/io").read_text().splitlines()
+    )
     found = recorded("processes", FIXTURES / "linux-6.18")
     tick_ms = 1000 // os.sysconf("SC_CLK_TCK")
     assert found == {f"processes.python3.{k}": v for k, v in {
@@ -147,7 +171,9 @@ def test_lnet(tmp_path: Path) -> None:
     """A table of its own: a target has no columns of LNet's."""
     plant(tmp_path, "lnet")
     (tmp_path / "proc/fs/lustre/osc/lfs-OST0000").mkdir(parents=True)
-    (tmp_path / "proc/fs/lustre/osc/lfs-OST0000/stats").write_text((FIXTURES / "lustre/osc-2.12").read_text())
+    (tmp_path / "proc/fs/lustre/osc/lfs-OST0000/stats").write_text(
+        (FIXTURES / "lustre/osc-2.12").read_text()
+    )
     found = recorded("lustre", tmp_path)
     lnet = {k.rpartition(".")[2]: v for k, v in found.items() if k.startswith("lustre.lnet")}
     names = ("msgs_alloc msgs_max errors send_count recv_count route_count drop_count send_length recv_length route_length "
@@ -171,7 +197,11 @@ def test_pressure_that_was_switched_off(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_every_source_has_a_fixture() -> None:
     """From a real kernel, or from documentation where the hardware is not to be had; the list says which, and is true."""
-    lines = [line.split("|") for line in (FIXTURES / "README.md").read_text().splitlines() if line.startswith("| `")]
+    lines = [
+        line.split("|")
+        for line in (FIXTURES / "README.md").read_text().splitlines()
+        if line.startswith("| `")
+    ]
     listed = {row[1].strip(" `"): row for row in lines if row[1].strip(" `") in BY_NAME}
     assert set(listed) == set(BY_NAME)
     for name, row in listed.items():

@@ -20,7 +20,9 @@ from mpi_collector.node.spool import SpoolError, SpoolReader
 
 @pytest.fixture
 def recorder(tmp_path: Path):
-    options = SamplingOptions(interval_s=0.01, max_samples=64, sources="basic", spool_dir=str(tmp_path))
+    options = SamplingOptions(
+        interval_s=0.01, max_samples=64, sources="basic", spool_dir=str(tmp_path)
+    )
     recorder = Recorder(options, "run", "node1", {"benchmark": "host"})
     recorder.prepare()
     recorder.own_clock()
@@ -106,7 +108,9 @@ def test_nothing_new_costs_next_to_nothing(recorder: Recorder, directory: int) -
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**20), st.binary(max_size=200), st.integers(-5, 2**41))
-def test_what_is_no_change_set_is_refused(tmp_path_factory, number: int, blob: bytes, size: int) -> None:
+def test_what_is_no_change_set_is_refused(
+    tmp_path_factory, number: int, blob: bytes, size: int
+) -> None:
     """Wherever it would write: nothing outside of the file, no other error than SpoolError."""
     import zlib
 
@@ -115,10 +119,15 @@ def test_what_is_no_change_set_is_refused(tmp_path_factory, number: int, blob: b
         copy = Replica(directory, "x", 8192)
         for body in (blob, zlib.compress(blob)):
             with pytest.raises(SpoolError):
-                copy.apply({"number": number, "size": size, "plain": len(blob) + 1, "more": False}, body)
+                copy.apply(
+                    {"number": number, "size": size, "plain": len(blob) + 1, "more": False}, body
+                )
         piece = size.to_bytes(8, "little", signed=True) + len(blob).to_bytes(8, "little") + blob
         try:
-            copy.apply({"number": 1, "size": 8192, "plain": len(piece), "more": False}, zlib.compress(piece))
+            copy.apply(
+                {"number": 1, "size": 8192, "plain": len(piece), "more": False},
+                zlib.compress(piece),
+            )
         except SpoolError:
             assert not 0 <= size <= 8192 - len(blob)
         assert os.stat(copy.path).st_size == 8192

@@ -53,7 +53,12 @@ def test_an_orphan_sets_it_down_and_keeps_its_spool(places: tuple[Path, Path]) -
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     (spool,) = find(str(places[0]))
     (found,) = find(str(places[1]))
-    assert (found["run"], found["key"], found["alive"], found["dir"]) == ("run_1", "a", False, str(places[1]))
+    assert (found["run"], found["key"], found["alive"], found["dir"]) == (
+        "run_1",
+        "a",
+        False,
+        str(places[1]),
+    )
     assert found["bytes"] < spool["bytes"] / 4
     one, other = (Salvaged(str(p), "run_1", "a") for p in places)
     assert one.about() == other.about()
@@ -172,7 +177,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_damaged_files(file: Path, data: st.DataObject) -> None:
     """Any bit, any length: an error that names the file, or what was in it."""
     good = file.read_bytes()
-    body = bytearray(good[: data.draw(st.integers(0, len(good)))] if data.draw(st.booleans()) else good)
+    body = bytearray(
+        good[: data.draw(st.integers(0, len(good)))] if data.draw(st.booleans()) else good
+    )
     if body and data.draw(st.booleans()):
         body[data.draw(st.integers(0, len(body) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     changed = file.parent / "changed"
@@ -194,7 +201,9 @@ def test_sizes_that_cannot_be(file: Path, size: int, plain: int, more: bool) -> 
     from mpi_collector.node.frames import encode
 
     changed = file.parent / "claims"
-    changed.write_bytes(encode({"number": 1, "size": size, "plain": plain, "more": more}, zlib.compress(bytes(8))))
+    changed.write_bytes(
+        encode({"number": 1, "size": size, "plain": plain, "more": more}, zlib.compress(bytes(8)))
+    )
     with pytest.raises(SpoolError, match="claims"):
         rescue.open_any(str(changed))
 

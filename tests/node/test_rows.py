@@ -11,8 +11,12 @@ from mpi_collector.node.rows import POLICIES, Placement, level_of
 
 CAPACITIES = st.integers(2, 40)
 #: rising ticks with any pattern of gaps, the first not always 0
-TICKS = st.lists(st.one_of(*[st.just(1)] * 3, st.integers(1, 300)), min_size=1, max_size=200).flatmap(
-    lambda gaps: st.integers(-1, 50).map(lambda first: [first + sum(gaps[: i + 1]) for i in range(len(gaps))])
+TICKS = st.lists(
+    st.one_of(*[st.just(1)] * 3, st.integers(1, 300)), min_size=1, max_size=200
+).flatmap(
+    lambda gaps: st.integers(-1, 50).map(
+        lambda first: [first + sum(gaps[: i + 1]) for i in range(len(gaps))]
+    )
 )
 
 
@@ -61,11 +65,20 @@ def test_level_is_the_smallest_that_fits(tick: int, capacity: int) -> None:
 @given(capacity=CAPACITIES, ticks=TICKS)
 def test_decimate_keeps_the_first(capacity: int, ticks: list[int]) -> None:
     """Tick 0 is never given up."""
-    assert 0 in array_after(Placement("decimate", capacity), [0, *ticks[1:]] if ticks[0] < 1 else [0, *ticks]).values()
+    assert (
+        0
+        in array_after(
+            Placement("decimate", capacity), [0, *ticks[1:]] if ticks[0] < 1 else [0, *ticks]
+        ).values()
+    )
 
 
 @QUICK
-@given(capacity=CAPACITIES, length=st.integers(1, 400), missed=st.lists(st.integers(0, 2**400), min_size=2, max_size=2))
+@given(
+    capacity=CAPACITIES,
+    length=st.integers(1, 400),
+    missed=st.lists(st.integers(0, 2**400), min_size=2, max_size=2),
+)
 def test_two_hosts_line_up(capacity: int, length: int, missed: list[int]) -> None:
     """Hosts that missed different ticks are at the same level at the same tick and keep the same of what both have."""
     hosts = [[t for t in range(length) if not bits >> t & 1] for bits in missed]
@@ -83,7 +96,11 @@ def test_two_hosts_line_up(capacity: int, length: int, missed: list[int]) -> Non
         kept.append(({t for t in array.values() if t % divisor == 0}, levels))
     (a, levels_a), (b, levels_b) = kept
     assert all(levels_a[t] == levels_b[t] for t in both)
-    assert a & set(both) == b & set(both) == {t for t in both if t % 2 ** level_of(length - 1, capacity) == 0}
+    assert (
+        a & set(both)
+        == b & set(both)
+        == {t for t in both if t % 2 ** level_of(length - 1, capacity) == 0}
+    )
 
 
 @QUICK
@@ -99,8 +116,13 @@ def test_pace_skips_only_what_is_not_kept(capacity: int, last: int) -> None:
         sparse.append(tick)
         tick += 1
     divisor = 2 ** level_of(sparse[-1], capacity)
-    arrays = [array_after(Placement("decimate", capacity), ticks) for ticks in (sparse, list(range(sparse[-1] + 1)))]
-    assert {t for t in arrays[0].values() if t % divisor == 0} == {t for t in arrays[1].values() if t % divisor == 0}
+    arrays = [
+        array_after(Placement("decimate", capacity), ticks)
+        for ticks in (sparse, list(range(sparse[-1] + 1)))
+    ]
+    assert {t for t in arrays[0].values() if t % divisor == 0} == {
+        t for t in arrays[1].values() if t % divisor == 0
+    }
     # a tick that is due at one level may be the first of the next
     assert sum(placement.place(t) < 0 for t in sparse) <= placement.level
 

@@ -16,7 +16,12 @@ from mpi_collector.node.spool import SpoolError, user_directory
 
 
 def record(place: Path, run: str = "run_1", key: str = "a") -> Recorder:
-    recorder = Recorder(SamplingOptions(interval_s=0.01, max_samples=64, sources="basic", spool_dir=str(place)), run, key, {"benchmark": "host", "stem": "s"})
+    recorder = Recorder(
+        SamplingOptions(interval_s=0.01, max_samples=64, sources="basic", spool_dir=str(place)),
+        run,
+        key,
+        {"benchmark": "host", "stem": "s"},
+    )
     recorder.prepare()
     recorder.own_clock()
     recorder.start(time.monotonic_ns() + 5_000_000, time.time_ns(), 64)
@@ -72,7 +77,10 @@ def test_marks_of_a_dead_run(tmp_path: Path) -> None:
     spool.discard()
 
 
-@pytest.mark.parametrize(("run", "key"), [("..", "x"), ("a/b", "x"), ("", "x"), ("run", ".."), ("run", "../../etc/passwd")])
+@pytest.mark.parametrize(
+    ("run", "key"),
+    [("..", "x"), ("a/b", "x"), ("", "x"), ("run", ".."), ("run", "../../etc/passwd")],
+)
 def test_names_stay_inside(tmp_path: Path, run: str, key: str) -> None:
     with pytest.raises(SpoolError, match="no name of a spool"):
         Salvaged(str(tmp_path), run, key)

@@ -85,7 +85,9 @@ def test_stop_twice_is_the_same() -> None:
         taken = run.sampler.stop()
         before = bytes(run.spool.mm)
         answers = []
-        threads = [threading.Thread(target=lambda: answers.append(run.sampler.stop())) for _ in range(4)]
+        threads = [
+            threading.Thread(target=lambda: answers.append(run.sampler.stop())) for _ in range(4)
+        ]
         for t in threads:
             t.start()
         for t in threads:
@@ -102,7 +104,9 @@ def test_stop_before_the_first_tick() -> None:
         assert tick == STOP_TICK and head["flags"] == FLAG_STOP and set(statuses) == {OK}
         assert cells["diskstats.sda.sectors_read"] == 856916
         assert run.sampler.last_tick == STOP_TICK
-        assert run.spool.reader().events() == [{"type": "end", "last_tick": STOP_TICK, "samples": 1}]
+        assert run.spool.reader().events() == [
+            {"type": "end", "last_tick": STOP_TICK, "samples": 1}
+        ]
 
 
 def test_run_shorter_than_an_interval() -> None:
@@ -157,11 +161,17 @@ def test_real_grid() -> None:
         assert cells["stat.ctxt"] > 0 and cells["collector.cpu_ns"] > 0
         assert abs(head["begin_wall_ns"] - time.time_ns()) < HOUR
         if tick != STOP_TICK:
-            assert head["begin_mono_ns"] - (grid.t0_ns + tick * grid.interval_ns) == head["late_ns"] >= -100_000
+            assert (
+                head["begin_mono_ns"] - (grid.t0_ns + tick * grid.interval_ns)
+                == head["late_ns"]
+                >= -100_000
+            )
     for name in ("stat.ctxt", "collector.cpu_ns", "vmstat.pgfault"):
         values = [cells[name] for cells, _s, _h in rows.values()]
         # the kernel adds per-CPU counters up without a lock: one may be behind the sample before by a few
-        assert values[0] <= values[-1] + 64 and (name != "collector.cpu_ns" or values == sorted(values))
+        assert values[0] <= values[-1] + 64 and (
+            name != "collector.cpu_ns" or values == sorted(values)
+        )
 
 
 @pytest.mark.parametrize("ticks", [1, 2, 31, 32, 33, 40])
@@ -174,7 +184,9 @@ def test_exact_end(monkeypatch: pytest.MonkeyPatch, ticks: int) -> None:
         finish(run.sampler)
         rows = run.rows()
     assert list(rows) == [*range(ticks), STOP_TICK]
-    assert [h["begin_mono_ns"] - grid.t0_ns for _c, _s, h in rows.values()] == [10 * MS * k for k in range(ticks + 1)]
+    assert [h["begin_mono_ns"] - grid.t0_ns for _c, _s, h in rows.values()] == [
+        10 * MS * k for k in range(ticks + 1)
+    ]
     assert run.sampler.last_tick == ticks - 1
 
 
@@ -184,7 +196,9 @@ def test_missed_ticks_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     with Run("loadavg", SMALL) as run:
         clock = FakeTime(run, monkeypatch)
         grid = clock.grid(10 * MS, 20)
-        clock.late = lambda deadline: int(late.get((deadline - grid.t0_ns) // (10 * MS), 0) * 10 * MS)
+        clock.late = lambda deadline: int(
+            late.get((deadline - grid.t0_ns) // (10 * MS), 0) * 10 * MS
+        )
         run.sampler.start(grid)
         finish(run.sampler)
         rows = run.rows()
@@ -321,7 +335,10 @@ def test_a_hundred_thousand_ticks_in_a_thousand_rows(monkeypatch: pytest.MonkeyP
             memory: list[tuple[int, int]] = []
 
             def late(
-                deadline: int, grid: Grid = grid, memory: list[tuple[int, int]] = memory, chance: random.Random = chance
+                deadline: int,
+                grid: Grid = grid,
+                memory: list[tuple[int, int]] = memory,
+                chance: random.Random = chance,
             ) -> int:
                 tick = (deadline - grid.t0_ns) // grid.interval_ns
                 if tick % 1024 == 0:
@@ -342,7 +359,9 @@ def test_a_hundred_thousand_ticks_in_a_thousand_rows(monkeypatch: pytest.MonkeyP
         assert begins == sorted(begins) and begins[-1] == grid.end_ns
         kept.append(set(rows))
         seen.append(run.sampler.taken)
-    assert len(kept[0] & kept[1]) > 700 and len(kept[0] ^ kept[1]) < 60  # what differs was missed, at 2 %
+    assert (
+        len(kept[0] & kept[1]) > 700 and len(kept[0] ^ kept[1]) < 60
+    )  # what differs was missed, at 2 %
     assert all(4000 < taken < 6000 for taken in seen)  # ticks that no level keeps are not even read
 
 
@@ -429,14 +448,18 @@ def test_file_grows_within_its_buffer(tmp_path: Path) -> None:
     first = text_of("linux-4.18", "diskstats")
     root = make_root(tmp_path, {"diskstats": first})
     with Run("diskstats", root) as run:
-        grown = first + b"".join(b" 259 %d nvme%dn1 " % (n, n) + b" ".join([b"7"] * 15) + b"\n" for n in range(8))
+        grown = first + b"".join(
+            b" 259 %d nvme%dn1 " % (n, n) + b" ".join([b"7"] * 15) + b"\n" for n in range(8)
+        )
         (tmp_path / "proc/diskstats").write_bytes(grown)
         run.sampler.start(Grid(1 << 62, HOUR))
         run.sampler.stop()
         ((cells, statuses, _head),) = run.rows().values()
         assert statuses == [OK] and cells["diskstats.nvme7n1.sectors_written"] == 7
         devices = [e for e in run.spool.reader().events() if e["type"] == "device"]
-        assert [(e["device"], e["tick"]) for e in devices] == [(f"nvme{n}n1", STOP_TICK) for n in range(8)]
+        assert [(e["device"], e["tick"]) for e in devices] == [
+            (f"nvme{n}n1", STOP_TICK) for n in range(8)
+        ]
 
 
 def test_large_text_in_small_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -555,7 +578,9 @@ def killed(tmp_path: Path, rows: int, batch: int, after_s: float) -> tuple[Spool
     return open_reader(path), [int(line) for line in lines[:-1]]
 
 
-@pytest.mark.parametrize(("batch", "after_s"), [(32, 1.0), (32, 0.35), (32, 0.21), (7, 0.4), (1, 0.3)])
+@pytest.mark.parametrize(
+    ("batch", "after_s"), [(32, 1.0), (32, 0.35), (32, 0.21), (7, 0.4), (1, 0.3)]
+)
 def test_killed_in_a_fast_run(tmp_path: Path, batch: int, after_s: float) -> None:
     """kill -9 at 1 kHz: every sample that was taken is there, once, and at most the one in flight besides."""
     reader, taken = killed(tmp_path, 4000, batch, after_s)
@@ -567,7 +592,9 @@ def test_killed_in_a_fast_run(tmp_path: Path, batch: int, after_s: float) -> Non
     table = Table(reader)  # the reader that the program itself uses finds the same
     assert table.ticks == sorted(rows)
     assert all(set(s) == {OK} for s in table.statuses())
-    assert set(table.column(table.layout.by_key[("meminfo", "")].column("", "MemTotal"))) == {mem_total()}
+    assert set(table.column(table.layout.by_key[("meminfo", "")].column("", "MemTotal"))) == {
+        mem_total()
+    }
     assert not any(e["type"] == "end" for e in reader.events())
 
 
@@ -577,7 +604,9 @@ def test_killed_in_a_decimated_run(tmp_path: Path) -> None:
     rows = recovered(reader)
     divisor = 2 ** level_of(max(rows), 64)
     due = {t for t in taken if t % divisor == 0}
-    assert divisor > 1 and due <= set(rows) and len({t for t in rows if t % divisor == 0} - due) <= 1
+    assert (
+        divisor > 1 and due <= set(rows) and len({t for t in rows if t % divisor == 0} - due) <= 1
+    )
     assert set(Table(reader).ticks) == {t for t in rows if t % divisor == 0}
 
 
@@ -594,7 +623,9 @@ def test_memory_is_flat() -> None:
     """Thousands of samples of the live machine leave the process as large as the first thousand did."""
     with Run("basic", rows=100, policy="ring") as run:
         sizes: list[int] = []
-        by_hand = ByHand(run.sampler, lambda: run.sampler.taken % 500 == 499 and sizes.append(resident_bytes()))
+        by_hand = ByHand(
+            run.sampler, lambda: run.sampler.taken % 500 == 499 and sizes.append(resident_bytes())
+        )
         by_hand.run(6000)
         run.sampler._flush()
         assert sizes[-1] - sizes[1] < 1 << 20, sizes
@@ -604,7 +635,9 @@ def test_memory_is_flat() -> None:
 def test_spool_is_the_only_growth() -> None:
     """A sampler allocates nothing per sample that stays: its stage slots and rows are in the spool already."""
     probe = Probe(sources.select("loadavg"), SMALL)
-    spool = Spool.create(None, "m", {"layout": probe.layout.to_dict(), "raw_bytes": probe.caps}, probe.caps, 4, 20)
+    spool = Spool.create(
+        None, "m", {"layout": probe.layout.to_dict(), "raw_bytes": probe.caps}, probe.caps, 4, 20
+    )
     with Run("loadavg", SMALL, spool=spool, policy="ring") as run:
         assert len(spool.mm) == spool.shape.size
         run.sampler.start(soon(MS, ticks=60))

@@ -26,7 +26,9 @@ from mpi_collector.node.sources.base import Source, scan_cells
 def test_files_that_come_and_go(tmp_path: Path) -> None:
     for n in ("a", "b"):
         (tmp_path / n).write_text(f"{n}\n")
-    files = Files(str(tmp_path), lambda: [(n, n) for n in sorted(os.listdir(tmp_path))], relist_every=1)
+    files = Files(
+        str(tmp_path), lambda: [(n, n) for n in sorted(os.listdir(tmp_path))], relist_every=1
+    )
     assert files.first() == b"@a\na\n@b\nb\n"
     view = memoryview(bytearray(files.capacity))
     (tmp_path / "c").write_text("no newline")
@@ -116,7 +118,14 @@ def reads(source: Paced, ticks: range) -> list[int]:
 def test_every_nth_tick_and_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     source, _ = paced(Counting(monkeypatch), 4, 0)
     view = memoryview(bytearray(10))
-    assert [source.read_into(view, t) for t in range(6)] == [1, -SKIPPED, -SKIPPED, -SKIPPED, 1, -SKIPPED]
+    assert [source.read_into(view, t) for t in range(6)] == [
+        1,
+        -SKIPPED,
+        -SKIPPED,
+        -SKIPPED,
+        1,
+        -SKIPPED,
+    ]
     assert source.read_into(view, -1) == 1
 
 
@@ -144,7 +153,9 @@ def test_one_dear_reading_slows_nothing_down(monkeypatch: pytest.MonkeyPatch) ->
     assert events == []
 
 
-def test_what_has_become_cheap_again_is_read_as_often_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_become_cheap_again_is_read_as_often_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     counting = Counting(monkeypatch, 1000)
     source, events = paced(counting, 4, 100)
     reads(source, range(2048))
@@ -324,7 +335,9 @@ def test_a_source_is_one_module(tmp_path: Path) -> None:
     import mpi_collector
 
     package = tmp_path / "mpi_collector"
-    shutil.copytree(Path(mpi_collector.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        Path(mpi_collector.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
+    )
     (package / "node/sources/entropy.py").write_text('''
 """/proc/sys/kernel/random/entropy_avail: entropy that is left."""
 
@@ -361,7 +374,14 @@ sys.meta_path.insert(0, _Memory(json.loads(zlib.decompress(_package()).decode())
 from mpi_collector_node.sources import ALL as shipped
 assert "entropy" in [s.name for s in shipped]
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     done = subprocess.run([sys.executable, "-m", "mpi_collector", "sources", "entropy"], cwd=tmp_path, capture_output=True, text=True,
                           timeout=60, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)})  # fmt: skip

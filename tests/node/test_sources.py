@@ -12,7 +12,19 @@ import pytest
 import reference
 from hypothesis import example, given
 from hypothesis import strategies as st
-from nodekit import FIXTURES, QUICK, SOURCES, TREES, Decoded, Run, cells_of, edge, make_root, present, text_of
+from nodekit import (
+    FIXTURES,
+    QUICK,
+    SOURCES,
+    TREES,
+    Decoded,
+    Run,
+    cells_of,
+    edge,
+    make_root,
+    present,
+    text_of,
+)
 
 from mpi_collector.node import sources
 from mpi_collector.node.decode import ABSENT, DENIED, ERROR, MALFORMED, OK, RowDecoder, declare
@@ -24,7 +36,9 @@ from mpi_collector.node.sources.base import IGNORE, LABEL, Cell
 HOUR_NS = 3600 * 10**9
 
 
-def stored(layout: Layout, decoder: RowDecoder, texts: list[bytes]) -> tuple[dict[str, int], list[int]]:
+def stored(
+    layout: Layout, decoder: RowDecoder, texts: list[bytes]
+) -> tuple[dict[str, int], list[int]]:
     """Cells as they come out of the spool, and the statuses."""
     row, statuses = decoder.decode(texts, 0)
     return cells_of(layout, memoryview(decoder.to_bytes(row)).cast("q").tolist()), statuses
@@ -44,7 +58,9 @@ def test_tree_equals_reference(tree: str) -> None:
     probe = Probe(sources.select("basic,stat"), str(FIXTURES / tree))
     assert probe.absent == {}
     texts = [text_of(tree, s) for s in probe.layout.sources]
-    cells, statuses = stored(probe.layout, RowDecoder(probe.sources, probe.layout, pytest.fail), texts)
+    cells, statuses = stored(
+        probe.layout, RowDecoder(probe.sources, probe.layout, pytest.fail), texts
+    )
     probe.close()
     expected: dict[str, int] = {}
     for source, text in zip(probe.layout.sources, texts):
@@ -76,7 +92,11 @@ def test_tree_through_the_sampler(tree: str) -> None:
 def test_no_number_is_left_out(tree: str, source: str) -> None:
     """As many cells as the text has numbers: the reference itself forgets none."""
     text = text_of(tree, source)
-    lines = [line.partition(b":")[2] if source == "netdev" else line for line in text.splitlines() if b"|" not in line]
+    lines = [
+        line.partition(b":")[2] if source == "netdev" else line
+        for line in text.splitlines()
+        if b"|" not in line
+    ]
     skip = {"diskstats": 3, "vmstat": 1, "meminfo": 1}.get(source, 0)
     numbers = [t for line in lines for t in line.replace(b"/", b" ").split()[skip:] if t != b"kB"]
     assert len(numbers) == len(reference.parse(source, text)[0])
@@ -90,7 +110,11 @@ def test_column_names_and_units(tree: str) -> None:
     used = [c for c in probe.layout.columns() if c.device is not None]
     assert len({c.name for c in used}) == len(used)
     for c in used:
-        assert c.name.split(".")[0] == c.source and c.name.endswith("." + c.field) and c.kind in ("counter", "gauge")
+        assert (
+            c.name.split(".")[0] == c.source
+            and c.name.endswith("." + c.field)
+            and c.kind in ("counter", "gauge")
+        )
         assert c.name == ".".join(part for part in (c.source, c.device, c.field) if part)
         assert c.unit, c.name
     assert all(f.doc for t in probe.layout.tables for f in t.fields)
@@ -115,7 +139,11 @@ def test_old_kernel_lacks_what_came_later() -> None:
     probe = Probe(sources.select("basic,stat"), str(FIXTURES / "linux-2.6.32"))
     probe.close()
     names = {c.field for c in probe.layout.columns()}
-    assert "discards_completed" not in names and "guest_nice" not in names and "MemAvailable" not in names
+    assert (
+        "discards_completed" not in names
+        and "guest_nice" not in names
+        and "MemAvailable" not in names
+    )
     assert "guest" in names and "sectors_read" in names
 
 
@@ -141,7 +169,9 @@ def test_edge_file_in_a_running_recording(name: str) -> None:
     before, _ = one.decode(text_of("linux-4.18", source))
     cells, _status = one.decode(text, 1)
     expected, _broken = reference.parse(source, text)
-    assert {n: v for n, v in cells.items() if v != MISSING} == {n: v for n, v in wide(expected).items() if n in cells}
+    assert {n: v for n, v in cells.items() if v != MISSING} == {
+        n: v for n, v in wide(expected).items() if n in cells
+    }
     lost = {e["name"] for e in one.events if e["type"] == "lost"}
     assert all(n in cells or set(n.split(".")) & lost for n in expected)
     assert one.decode(text_of("linux-4.18", source), 2)[0].items() >= before.items()
@@ -154,7 +184,10 @@ def test_short_line_loses_only_itself() -> None:
     cells, status = one.decode(text)
     assert status == MALFORMED
     assert {v for n, v in cells.items() if n.startswith("diskstats.sda1.")} == {MISSING}
-    assert cells["diskstats.sda.sectors_read"] == 856916 and cells["diskstats.sda3.time_reading_ms"] == 2850
+    assert (
+        cells["diskstats.sda.sectors_read"] == 856916
+        and cells["diskstats.sda3.time_reading_ms"] == 2850
+    )
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -168,7 +201,9 @@ def test_empty_then_whole(source: str) -> None:
     assert one.decode(text) == (reference.parse(source, text)[0], OK)
 
 
-@pytest.mark.parametrize(("source", "text"), [("diskstats", b""), ("netdev", edge("netdev-headers-only"))])
+@pytest.mark.parametrize(
+    ("source", "text"), [("diskstats", b""), ("netdev", edge("netdev-headers-only"))]
+)
 def test_first_device_after_the_start(source: str, text: bytes) -> None:
     """Where no device is at the start there is room for those that come."""
     one = Decoded(source, text)
@@ -194,7 +229,11 @@ def test_future_fields_are_kept() -> None:
         ("meminfo", b"BrandNew:   5 kB\n", "meminfo.BrandNew"),
         ("stat", b"cpu  1 2 3 4 5 6 7 8 9 10 5\nnovelty 7\n", "stat.cpu.field_11"),
         ("stat", b"cpu  1 2 3 4\nnovelty 5\n", "stat.novelty"),
-        ("netdev", b"a|\nb|\neth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 5\n", "netdev.eth0.field_17"),
+        (
+            "netdev",
+            b"a|\nb|\neth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 5\n",
+            "netdev.eth0.field_17",
+        ),
     ],
 )
 def test_unknown_fields_are_kept(source: str, text: bytes, name: str) -> None:
@@ -229,13 +268,18 @@ def test_interface_name_with_a_bar() -> None:
 
 def test_value_glued_to_the_colon() -> None:
     """Old kernels leave no blank between the name and a long number."""
-    cells, _ = Decoded("netdev", text_of("linux-2.6.32", "netdev")).decode(text_of("linux-2.6.32", "netdev"))
+    cells, _ = Decoded("netdev", text_of("linux-2.6.32", "netdev")).decode(
+        text_of("linux-2.6.32", "netdev")
+    )
     assert cells["netdev.eth0.rx_bytes"] == 4046496815
 
 
 def test_absent_and_unreadable_files(tmp_path: Path) -> None:
     """A file that is not there or is no file leaves its source out, with the reason; the others are sampled."""
-    root = make_root(tmp_path, {"meminfo": text_of("linux-4.18", "meminfo"), "loadavg": b"0.01 0.02 0.03 1/2 3\n"})
+    root = make_root(
+        tmp_path,
+        {"meminfo": text_of("linux-4.18", "meminfo"), "loadavg": b"0.01 0.02 0.03 1/2 3\n"},
+    )
     (tmp_path / "proc" / "stat").mkdir()
     probe = Probe(sources.select("basic,stat"), root)
     probe.close()
@@ -245,7 +289,13 @@ def test_absent_and_unreadable_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "status"),
-    [(errno.ENOENT, ABSENT), (errno.ENODEV, ABSENT), (errno.EACCES, DENIED), (errno.EPERM, DENIED), (errno.EIO, ERROR)],
+    [
+        (errno.ENOENT, ABSENT),
+        (errno.ENODEV, ABSENT),
+        (errno.EACCES, DENIED),
+        (errno.EPERM, DENIED),
+        (errno.EIO, ERROR),
+    ],
 )
 def test_status_of_an_error(number: int, status: int) -> None:
     """Not there, not allowed, and broken are three things."""
@@ -278,7 +328,9 @@ def test_scan_of_any_bytes(source: str, raw: bytes) -> None:
     tokens = text.split()
     assert len(roles) == len(tokens) and all(isinstance(p, str) for p in problems)
     for role, token in zip(roles, tokens):
-        assert role in (LABEL, IGNORE) or (isinstance(role, Cell) and re.fullmatch(rb"-?[0-9]+", token))
+        assert role in (LABEL, IGNORE) or (
+            isinstance(role, Cell) and re.fullmatch(rb"-?[0-9]+", token)
+        )
     assert all(len(t.devices) <= t.slots for t in declare(one, raw))
 
 
@@ -292,7 +344,9 @@ def test_damaged_text_never_crashes(source: str, data: st.DataObject) -> None:
     for tick in range(3):
         at = data.draw(st.integers(0, len(whole)))
         end = data.draw(st.integers(at, min(len(whole), at + 60)))
-        cells, status = one.decode(whole[:at] + data.draw(st.binary(max_size=30)) + whole[end:], tick)
+        cells, status = one.decode(
+            whole[:at] + data.draw(st.binary(max_size=30)) + whole[end:], tick
+        )
         assert status in (OK, MALFORMED) and all(-(2**63) <= v < 2**63 for v in cells.values())
     cells, status = one.decode(whole, 9)
     assert status == OK and cells.items() >= reference.parse(source, whole)[0].items()
@@ -319,20 +373,38 @@ def oracle(psutil: Any) -> dict[str, int]:
     """What psutil says, in our names and units."""
     found = {}
     for nic, c in psutil.net_io_counters(pernic=True, nowrap=False).items():
-        found.update({f"netdev.{nic}.{ours}": getattr(c, theirs) for ours, theirs in PSUTIL_NET.items()})
+        found.update(
+            {f"netdev.{nic}.{ours}": getattr(c, theirs) for ours, theirs in PSUTIL_NET.items()}
+        )
     for disk, d in psutil.disk_io_counters(perdisk=True, nowrap=False).items():
-        found.update({f"diskstats.{disk}.{o}": getattr(d, theirs) // by for o, (theirs, by) in PSUTIL_DISK.items()})
+        found.update(
+            {
+                f"diskstats.{disk}.{o}": getattr(d, theirs) // by
+                for o, (theirs, by) in PSUTIL_DISK.items()
+            }
+        )
     online = re.findall(r"^(cpu[0-9]+) ", Path("/proc/stat").read_text(), re.MULTILINE)
     hz = os.sysconf("SC_CLK_TCK")
     for cpu, t in zip(online, psutil.cpu_times(percpu=True)):
         found.update({f"stat.{cpu}.{mode}": round(getattr(t, mode) * hz) for mode in PSUTIL_CPU})
     s, swap = psutil.cpu_stats(), psutil.swap_memory()
     found.update(
-        {"stat.ctxt": s.ctx_switches, "stat.intr_total": s.interrupts, "stat.softirq_total": s.soft_interrupts}
+        {
+            "stat.ctxt": s.ctx_switches,
+            "stat.intr_total": s.interrupts,
+            "stat.softirq_total": s.soft_interrupts,
+        }
     )
     found.update({"vmstat.pswpin": swap.sin // 4096, "vmstat.pswpout": swap.sout // 4096})
-    found.update({"meminfo.MemTotal": psutil.virtual_memory().total // 1024, "meminfo.SwapTotal": swap.total // 1024})
-    found.update({f"loadavg.load_{n}min": round(100 * v) for n, v in zip((1, 5, 15), psutil.getloadavg())})
+    found.update(
+        {
+            "meminfo.MemTotal": psutil.virtual_memory().total // 1024,
+            "meminfo.SwapTotal": swap.total // 1024,
+        }
+    )
+    found.update(
+        {f"loadavg.load_{n}min": round(100 * v) for n, v in zip((1, 5, 15), psutil.getloadavg())}
+    )
     return found
 
 
@@ -344,19 +416,32 @@ def _rounded(name: str, three: tuple[int, int, int]) -> bool:
 def test_psutil_as_oracle() -> None:
     """Every counter that psutil knows lies between its readings before and after ours."""
     psutil = pytest.importorskip("psutil")
-    for _attempt in range(8):  # loads are no counters, and an interface may be replaced by one of the same name
+    for _attempt in range(
+        8
+    ):  # loads are no counters, and an interface may be replaced by one of the same name
         probe = Probe(sources.select("basic,stat"))
         decoder = RowDecoder(probe.sources, probe.layout, lambda event: None)
         before = oracle(psutil)
         cells, statuses = stored(probe.layout, decoder, [f.first() for f in probe.files])
         after = oracle(psutil)
         probe.close()
-        bounds = {n: (before[n], cells.get(n, MISSING), after[n]) for n in before.keys() & after.keys()}
-        wrong = {n: three for n, three in bounds.items() if list(three) != sorted(three) and not _rounded(n, three)}
+        bounds = {
+            n: (before[n], cells.get(n, MISSING), after[n]) for n in before.keys() & after.keys()
+        }
+        wrong = {
+            n: three
+            for n, three in bounds.items()
+            if list(three) != sorted(three) and not _rounded(n, three)
+        }
         if not wrong:
             break
     assert statuses == [OK] * len(probe.sources) and wrong == {}
-    assert {"stat.ctxt", "meminfo.MemTotal", "netdev.lo.rx_bytes", "stat.cpu0.user"} <= bounds.keys()
+    assert {
+        "stat.ctxt",
+        "meminfo.MemTotal",
+        "netdev.lo.rx_bytes",
+        "stat.cpu0.user",
+    } <= bounds.keys()
 
 
 # ---- which sources
@@ -366,8 +451,14 @@ def test_select() -> None:
     """Groups, names, aliases and mixtures of them, in reading order and without repetition."""
     names = [s.name for s in sources.select("basic")]
     assert sorted(names) == ["diskstats", "loadavg", "meminfo", "netdev", "vmstat"]
-    assert [s.name for s in sources.select("loadavg,net/dev,diskstats")] == ["diskstats", "netdev", "loadavg"]
-    assert [s.name for s in sources.select("basic stat loadavg")] == [s.name for s in sources.select("basic,stat")]
+    assert [s.name for s in sources.select("loadavg,net/dev,diskstats")] == [
+        "diskstats",
+        "netdev",
+        "loadavg",
+    ]
+    assert [s.name for s in sources.select("basic stat loadavg")] == [
+        s.name for s in sources.select("basic,stat")
+    ]
 
 
 @pytest.mark.parametrize("spec", ["", ",", "nothing", "basic,nothing"])

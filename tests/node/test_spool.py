@@ -43,7 +43,11 @@ from mpi_collector.node.spool import (
 
 CAPS = [100, 64]
 ROWS = 20
-EVENTS = [{"type": "grid", "t0_ns": 5}, {"type": "device", "device": "é\udcff", "slot": 1}, {"type": "end"}]
+EVENTS = [
+    {"type": "grid", "t0_ns": 5},
+    {"type": "device", "device": "é\udcff", "slot": 1},
+    {"type": "end"},
+]
 
 
 def make_meta(width: int = 3) -> dict[str, Any]:
@@ -83,7 +87,10 @@ def fill(spool: Spool) -> None:
 
 def found(reader: SpoolReader) -> dict[int, bytes]:
     """{tick: row behind stamp and checksum}; no tick twice."""
-    rows = [(tick, bytes(reader.data[at + 16 : at + reader.shape.row_size])) for tick, at in reader.rows()]
+    rows = [
+        (tick, bytes(reader.data[at + 16 : at + reader.shape.row_size]))
+        for tick, at in reader.rows()
+    ]
     assert len(dict(rows)) == len(rows)
     return dict(rows)
 
@@ -115,7 +122,11 @@ def reader_of(data: bytes | bytearray) -> SpoolReader:
 @pytest.mark.parametrize("where", ["file", "memory"])
 def test_round_trip(tmp_path: Path, where: str) -> None:
     """Meta data, events, rows and staged samples come back, from a file and from plain memory."""
-    spool = make_spool(tmp_path) if where == "file" else Spool.create(None, "host", make_meta(), CAPS, 4, ROWS)
+    spool = (
+        make_spool(tmp_path)
+        if where == "file"
+        else Spool.create(None, "host", make_meta(), CAPS, 4, ROWS)
+    )
     fill(spool)
     if where == "file":
         spool.close()
@@ -139,7 +150,9 @@ def test_parts_do_not_overlap() -> None:
     spool = Spool.create(None, "host", make_meta(5), CAPS, 7, ROWS)
     shape = spool.shape
     parts = [HEADER_BYTES, shape.events_at, shape.stage_at, shape.rows_at, shape.size]
-    assert parts == sorted(parts) and all(p % 8 == 0 for p in [*parts, shape.row_size, shape.stage_size])
+    assert parts == sorted(parts) and all(
+        p % 8 == 0 for p in [*parts, shape.row_size, shape.stage_size]
+    )
     assert shape.stage_at - shape.events_at == EVENTS_BYTES and shape.meta_at == HEADER_BYTES
     assert shape.rows_at - shape.stage_at == 7 * shape.stage_size
     assert all(cap >= given for cap, given in zip(shape.caps, CAPS))
@@ -152,7 +165,9 @@ def test_event_log_full() -> None:
     big = {"type": "mark", "text": "x" * 60_000}
     kept = [spool.event(big) for _ in range(10)]
     assert kept == [True] * 4 + [False] * 6 and spool.events_lost == 6
-    assert spool.event({"type": "small"}) and spool.reader().events() == [big] * 4 + [{"type": "small"}]
+    assert spool.event({"type": "small"}) and spool.reader().events() == [big] * 4 + [
+        {"type": "small"}
+    ]
     spool.close()
 
 
@@ -204,7 +219,9 @@ def test_close_while_somebody_looks() -> None:
 @pytest.mark.parametrize("part", ["stamp", "payload", "crc"])
 @QUICK
 @given(slot=st.integers(0, ROWS - 2), data=st.data())
-def test_damaged_row_is_dropped_alone(image: bytes, part: str, slot: int, data: st.DataObject) -> None:
+def test_damaged_row_is_dropped_alone(
+    image: bytes, part: str, slot: int, data: st.DataObject
+) -> None:
     """A row with one wrong bit, wherever it is, is dropped; its neighbours are as they were."""
     good = found(reader_of(image))
     shape = reader_of(image).shape
@@ -236,7 +253,12 @@ def test_damaged_stage_head_is_dropped_alone(image: bytes, at: int, bit: int) ->
 
 def flips(first: int, last: int) -> st.SearchStrategy[list[tuple[int, int]]]:
     """Places and bits to flip."""
-    return st.lists(st.tuples(st.integers(first, last - 1), st.integers(0, 7)), min_size=1, max_size=4, unique=True)
+    return st.lists(
+        st.tuples(st.integers(first, last - 1), st.integers(0, 7)),
+        min_size=1,
+        max_size=4,
+        unique=True,
+    )
 
 
 def flipped(image: bytes, places: list[tuple[int, int]]) -> bytearray:
@@ -311,7 +333,9 @@ def test_damaged_events(image: bytes, data: st.DataObject) -> None:
         assert events[-1]["type"] == "damaged" and start <= at <= max(p for p, _bit in places)
 
 
-@pytest.mark.parametrize("body", [b"[" * 100_000, b"[]", b"1", b"{}", b'{"type": 1}', b"\xff", b"{"])
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b"[]", b"1", b"{}", b'{"type": 1}', b"\xff", b"{"]
+)
 def test_event_that_is_none(body: bytes) -> None:
     """A right checksum does not make an event of it; it is named like damage."""
     spool = Spool.create(None, "host", make_meta(), CAPS, 4, ROWS)
@@ -319,16 +343,28 @@ def test_event_that_is_none(body: bytes) -> None:
     at = spool.shape.events_at + spool.events_used
     struct.pack_into("<II", spool.mm, at, len(body), zlib.crc32(body))
     spool.mm[at + 8 : at + 8 + len(body)] = body
-    struct.pack_into("<q", spool.mm, spool.used_at, spool.events_used + (8 + len(body) + 7) // 8 * 8)
+    struct.pack_into(
+        "<q", spool.mm, spool.used_at, spool.events_used + (8 + len(body) + 7) // 8 * 8
+    )
     first, damage = spool.reader().events()
     assert first == EVENTS[0] and damage["type"] == "damaged" and "byte %d" % at in damage["text"]
 
 
-@pytest.mark.parametrize("doc", [b"[" * 100_000, b"[]", b'{"layout": 1, "raw_bytes": []}', b'{"layout": {"sources": [], "tables": {"a": 1}}}'])
+@pytest.mark.parametrize(
+    "doc",
+    [
+        b"[" * 100_000,
+        b"[]",
+        b'{"layout": 1, "raw_bytes": []}',
+        b'{"layout": {"sources": [], "tables": {"a": 1}}}',
+    ],
+)
 def test_meta_that_is_none(doc: bytes) -> None:
     """The same for the meta data."""
     words = (spool_module.VERSION, len(doc), 0, 0, 0, 0, 0, 0, 0, zlib.crc32(doc))
-    image = struct.pack("<8s16q", spool_module.MAGIC, *words, *[0] * 6).ljust(HEADER_BYTES, b"\0") + doc
+    image = (
+        struct.pack("<8s16q", spool_module.MAGIC, *words, *[0] * 6).ljust(HEADER_BYTES, b"\0") + doc
+    )
     with pytest.raises(SpoolError, match="byte %d: meta data" % HEADER_BYTES):
         SpoolReader(image, "image")
 
@@ -554,7 +590,9 @@ def test_removal(tmp_path: Path) -> None:
     remove_spool(str(other))
 
 
-def test_a_run_begins_while_another_one_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_begins_while_another_one_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The user's directory goes just when somebody has it open: made again, no spool in plain memory."""
     real = os.mkdir
 
@@ -589,7 +627,9 @@ def test_too_little_room_gives_fewer_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["posix_fallocate", "mmap"])
-def test_no_space_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+def test_no_space_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
     """When the space or the map is refused: SpoolError with the reason, no file and no descriptor left."""
 
     def refuse(*_args: object) -> None:
@@ -629,11 +669,18 @@ def test_small_tmpfs(tmp_path: Path) -> None:
         pytest.skip("no user namespaces here")
     env = dict(os.environ, PYTHONPATH=f"{ROOT}:{Path(__file__).parent}")
     done = subprocess.run(
-        [*command, str(tmp_path), sys.executable, IN_A_TMPFS], env=env, capture_output=True, text=True, timeout=120
+        [*command, str(tmp_path), sys.executable, IN_A_TMPFS],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     if "mount:" in done.stderr:
         pytest.skip("no tmpfs in a user namespace")
-    assert "cannot allocate" in done.stdout and done.stdout.endswith("[]\n"), (done.stdout, done.stderr)
+    assert "cannot allocate" in done.stdout and done.stdout.endswith("[]\n"), (
+        done.stdout,
+        done.stderr,
+    )
 
 
 def test_file_size_limit(tmp_path: Path) -> None:

@@ -142,7 +142,9 @@ def test_wake_twice(timer: Any) -> None:
 @pytest.mark.parametrize("delay", [0.0, 0.0005, 0.03])
 def test_wake_from_another_thread(timer: Any, delay: float) -> None:
     """A thread that sleeps for an hour returns when it is woken, whether it sleeps yet or not."""
-    thread = threading.Thread(target=timer.wait, args=(time.monotonic_ns() + HOUR, HOUR), daemon=True)
+    thread = threading.Thread(
+        target=timer.wait, args=(time.monotonic_ns() + HOUR, HOUR), daemon=True
+    )
     thread.start()
     time.sleep(delay)
     timer.wake()
@@ -161,7 +163,9 @@ def test_wake_races_with_a_fast_schedule() -> None:
             rounds = []
             stop = threading.Event()
 
-            def loop(timer: Any = timer, stop: threading.Event = stop, rounds: list[int] = rounds) -> None:
+            def loop(
+                timer: Any = timer, stop: threading.Event = stop, rounds: list[int] = rounds
+            ) -> None:
                 at = time.monotonic_ns()
                 while not stop.is_set():
                     at += 50_000 if len(rounds) < 20 else HOUR
@@ -218,7 +222,9 @@ def test_preempted_while_arming() -> None:
     period = 50_000_000
     deadline = time.monotonic_ns() + period
     schedule = Schedule(timer)
-    late = [schedule.wait(deadline + k * period, period) - (deadline + k * period) for k in range(5)]
+    late = [
+        schedule.wait(deadline + k * period, period) - (deadline + k * period) for k in range(5)
+    ]
     timer.close()
     assert not delays
     assert min(late) < 5_000_000

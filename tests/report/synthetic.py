@@ -35,7 +35,9 @@ class SynthHost:
     columns: dict[str, Int64]
     meta: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
-    sources: dict[str, Int64] = field(default_factory=dict)  #: {source: (rows,) statuses}; none: no such members
+    sources: dict[str, Int64] = field(
+        default_factory=dict
+    )  #: {source: (rows,) statuses}; none: no such members
 
 
 def unit_kind(column: str) -> tuple[str, str]:
@@ -61,7 +63,13 @@ def facts_of(host: SynthHost) -> dict[str, Any]:
 def members(key: str, host: SynthHost) -> Iterable[Any]:
     rows, names = len(host.tick), list(host.columns)
     units = [unit_kind(n) for n in names]
-    meta = {"host": key, "identity": {"hostname": key}, "events": [], "facts": facts_of(host), **host.meta}
+    meta = {
+        "host": key,
+        "identity": {"hostname": key},
+        "events": [],
+        "facts": facts_of(host),
+        **host.meta,
+    }
     yield json_member(f"{key}/meta", meta)
     yield text_member(f"{key}/columns", names)
     yield text_member(f"{key}/units", [u for u, _ in units])
@@ -74,7 +82,9 @@ def members(key: str, host: SynthHost) -> Iterable[Any]:
         yield int_member(f"{key}/source_status", host.sources.values(), rows)
 
 
-def write(path: Path, hosts: Iterable[tuple[str, SynthHost]], interval_s: float = 1.0, **run: Any) -> Path:
+def write(
+    path: Path, hosts: Iterable[tuple[str, SynthHost]], interval_s: float = 1.0, **run: Any
+) -> Path:
     """A recording of ``hosts``, which are taken one after the other. ``run`` overrides keys of the run document."""
     facts: dict[str, Any] = {}
     end = START_NS
@@ -97,7 +107,9 @@ def write(path: Path, hosts: Iterable[tuple[str, SynthHost]], interval_s: float 
     return path
 
 
-def grid(rows: int, interval_s: float = 1.0, stop_s: float | None = 0.02, jitter_ns: int = 0) -> tuple[Int64, Int64]:
+def grid(
+    rows: int, interval_s: float = 1.0, stop_s: float | None = 0.02, jitter_ns: int = 0
+) -> tuple[Int64, Int64]:
     """(tick, times) of ``rows`` ticks and, ``stop_s`` seconds later, the stop row (None: no stop row)."""
     tick = np.arange(rows, dtype=np.int64)
     times = START_NS + np.round(tick * interval_s * S).astype(np.int64) + jitter_ns
@@ -129,10 +141,15 @@ def disk(
 
 
 def nic(name: str, times: Int64, rx: Float64 | float, tx: Float64 | float) -> dict[str, Int64]:
-    return {f"netdev.{name}.rx_bytes": counter(rx, times), f"netdev.{name}.tx_bytes": counter(tx, times)}
+    return {
+        f"netdev.{name}.rx_bytes": counter(rx, times),
+        f"netdev.{name}.tx_bytes": counter(tx, times),
+    }
 
 
-def cpu(times: Int64, busy: Float64 | float, iowait: Float64 | float, cpus: int = CPUS) -> dict[str, Int64]:
+def cpu(
+    times: Int64, busy: Float64 | float, iowait: Float64 | float, cpus: int = CPUS
+) -> dict[str, Int64]:
     """stat columns for ``busy`` and ``iowait``, shares of 1."""
     busy, iowait = np.asarray(busy, dtype=np.float64), np.asarray(iowait, dtype=np.float64)
     hz = cpus * USER_HZ
@@ -144,16 +161,24 @@ def cpu(times: Int64, busy: Float64 | float, iowait: Float64 | float, cpus: int 
 
 
 def memory(
-    used: Float64 | float, cache: Float64 | float, dirty: Float64 | float, rows: int, total: float = 256e9
+    used: Float64 | float,
+    cache: Float64 | float,
+    dirty: Float64 | float,
+    rows: int,
+    total: float = 256e9,
 ) -> dict[str, Int64]:
     """meminfo columns, from bytes; ``used`` and the others: (rows,) or one number."""
-    used, cache, dirty = (np.broadcast_to(np.asarray(x, dtype=np.float64), (rows,)) for x in (used, cache, dirty))
+    used, cache, dirty = (
+        np.broadcast_to(np.asarray(x, dtype=np.float64), (rows,)) for x in (used, cache, dirty)
+    )
     kb = {"MemTotal": np.full(rows, total), "MemFree": total - used - cache, "Buffers": np.full(rows, 1e8),
           "Cached": cache - 1e8, "Dirty": dirty}  # fmt: skip
     return {f"meminfo.{k}": np.round(v / 1024).astype(np.int64) for k, v in kb.items()}
 
 
-def workload(n: int, rows: int = 600, interval_s: float = 1.0, speed: float = 1.0, seed: int = 0) -> SynthHost:
+def workload(
+    n: int, rows: int = 600, interval_s: float = 1.0, speed: float = 1.0, seed: int = 0
+) -> SynthHost:
     """Host ``n`` of a training-like run: reading, with a checkpoint written every so often. ``speed``: of its devices."""
     rng = np.random.default_rng((seed, n))
     tick, times = grid(rows, interval_s, jitter_ns=int(rng.integers(0, 300_000)))
@@ -171,7 +196,13 @@ def workload(n: int, rows: int = 600, interval_s: float = 1.0, speed: float = 1.
     columns.update(disk("dm-0", times, read, written))
     columns.update(nic("lo", times, 1e5, 1e5) | nic("eth0", times, 4e5 * noise, 3e5 * noise))
     columns.update(nic("ib0", times, read * 0.4 + 1e5, written * 0.3 + 1e5))
-    columns.update(cpu(times, np.where(phase < 0.75, 0.45, 0.15) * noise.clip(0, 2), np.where(phase > 0.75, 0.2, 0.03)))
+    columns.update(
+        cpu(
+            times,
+            np.where(phase < 0.75, 0.45, 0.15) * noise.clip(0, 2),
+            np.where(phase > 0.75, 0.2, 0.03),
+        )
+    )
     columns.update(memory(30e9, np.append(cache[0], cache), np.append(0, written * 2), len(tick)))
     columns["collector.cpu_ns"] = counter(4e5, times)
     columns["collector.rss_bytes"] = np.full(len(tick), 31_000_000, dtype=np.int64)
@@ -180,7 +211,10 @@ def workload(n: int, rows: int = 600, interval_s: float = 1.0, speed: float = 1.
 
 def pair(text: str, begin: int, end: int, host: str | None = "node001") -> list[dict[str, Any]]:
     """The two marks of a phase."""
-    return [{"text": text, "edge": edge, "utc_ns": at, "host": host} for edge, at in (("begin", begin), ("end", end))]
+    return [
+        {"text": text, "edge": edge, "utc_ns": at, "host": host}
+        for edge, at in (("begin", begin), ("end", end))
+    ]
 
 
 def phases(rows: int, interval_s: float = 1.0) -> list[dict[str, Any]]:
@@ -223,4 +257,6 @@ def cluster(path: Path, hosts: int, rows: int = 600, interval_s: float = 1.0, ma
             host = workload(n, rows, interval_s, (odd or {}).get(n, 1.0))
             yield key, host
 
-    return write(path, every(), interval_s, **{"marks": phases(rows, interval_s) if marks else [], **run})
+    return write(
+        path, every(), interval_s, **{"marks": phases(rows, interval_s) if marks else [], **run}
+    )

@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpi_collector.node.layout import MISSING, STOP_TICK
-from mpi_collector.store.derived import FIGURES, OPTIONAL, Derived, block_rule, choose, derive, net_rule
+from mpi_collector.store.derived import (
+    FIGURES,
+    OPTIONAL,
+    Derived,
+    block_rule,
+    choose,
+    derive,
+    net_rule,
+)
 from mpi_collector.store.recording import load
 
 
@@ -23,7 +31,9 @@ def derived(tmp_path: Path, host: sy.SynthHost, interval_s: float = 1.0) -> Deri
         return derive(recording["node1"])
 
 
-def host(columns: dict[str, list[int]], times_s: list[float], tick: list[int] | None = None) -> sy.SynthHost:
+def host(
+    columns: dict[str, list[int]], times_s: list[float], tick: list[int] | None = None
+) -> sy.SynthHost:
     """A host from plain lists."""
     times = sy.START_NS + np.round(np.array(times_s) * sy.S).astype(np.int64)
     ticks = np.array(tick if tick is not None else range(len(times_s)), dtype=np.int64)
@@ -36,7 +46,10 @@ def disk(name: str = "sda", **fields: list[int]) -> dict[str, list[int]]:
 
 def test_bytes_and_requests_per_second(tmp_path: Path) -> None:
     """Sectors are 512 bytes, and the time is what really passed, not the nominal interval."""
-    d = derived(tmp_path, host(disk(sectors_read=[0, 2000, 2000], reads_completed=[5, 25, 25]), [0, 2.0, 3.0]))
+    d = derived(
+        tmp_path,
+        host(disk(sectors_read=[0, 2000, 2000], reads_completed=[5, 25, 25]), [0, 2.0, 3.0]),
+    )
     assert d.series["read_bytes_per_s"].values.tolist() == [512_000, 0]
     assert d.series["read_bytes_per_s"].mean == pytest.approx(2000 * 512 / 3)
     assert d.series["read_iops"].values.tolist() == [10, 0]
@@ -46,7 +59,9 @@ def test_bytes_and_requests_per_second(tmp_path: Path) -> None:
 
 def test_latency_is_weighted_by_requests(tmp_path: Path) -> None:
     """The mean is of requests, not of intervals; where there was no request there is no latency, rather than 0."""
-    columns = disk(sectors_read=[0] * 4, reads_completed=[0, 1, 100, 100], time_reading_ms=[0, 50, 248, 248])
+    columns = disk(
+        sectors_read=[0] * 4, reads_completed=[0, 1, 100, 100], time_reading_ms=[0, 50, 248, 248]
+    )
     series = derived(tmp_path, host(columns, [0, 1, 2, 3])).series["read_latency_ms"]
     assert series.values[:2].tolist() == [50, 2]
     assert np.isnan(series.values[2])
@@ -56,8 +71,15 @@ def test_latency_is_weighted_by_requests(tmp_path: Path) -> None:
 
 def test_utilisation_and_queue(tmp_path: Path) -> None:
     """Two devices: the mean and the busiest; queues add up. More than 100 % stays what it is."""
-    columns = disk("sda", sectors_read=[0, 0], time_doing_ios_ms=[0, 500], weighted_time_doing_ios_ms=[0, 3000])
-    columns |= disk("sdb", sectors_read=[0, 0], time_doing_ios_ms=[0, 1004], weighted_time_doing_ios_ms=[0, 1500])
+    columns = disk(
+        "sda", sectors_read=[0, 0], time_doing_ios_ms=[0, 500], weighted_time_doing_ios_ms=[0, 3000]
+    )
+    columns |= disk(
+        "sdb",
+        sectors_read=[0, 0],
+        time_doing_ios_ms=[0, 1004],
+        weighted_time_doing_ios_ms=[0, 1500],
+    )
     d = derived(tmp_path, host(columns, [0, 1]))
     assert d.series["utilisation_percent"].mean == pytest.approx(75.2)
     assert d.series["utilisation_max_percent"].peak == pytest.approx(100.4)
@@ -85,7 +107,13 @@ def test_cpu_counts_guests_once(tmp_path: Path) -> None:
 
 def test_falling_iowait_is_not_a_reset_of_everything(tmp_path: Path) -> None:
     """iowait may decrease (proc(5)): it is unknown there and noted, the busy share is not."""
-    columns = {"user": [0, 50, 100], "nice": [0] * 3, "system": [0] * 3, "idle": [0, 50, 102], "iowait": [9, 9, 7]}
+    columns = {
+        "user": [0, 50, 100],
+        "nice": [0] * 3,
+        "system": [0] * 3,
+        "idle": [0, 50, 102],
+        "iowait": [9, 9, 7],
+    }
     d = derived(tmp_path, host({f"stat.cpu.{k}": v for k, v in columns.items()}, [0, 1, 2]))
     assert d.series["cpu_busy_percent"].values.tolist() == [50, 50]
     assert d.series["cpu_iowait_percent"].values[0] == 0
@@ -102,7 +130,13 @@ def test_old_kernel_without_iowait(tmp_path: Path) -> None:
 
 
 def test_memory_is_bytes_at_the_end_of_the_interval(tmp_path: Path) -> None:
-    kb = {"MemTotal": [1000, 1000], "MemFree": [900, 500], "Buffers": [10, 20], "Cached": [50, 80], "Dirty": [1, 2]}
+    kb = {
+        "MemTotal": [1000, 1000],
+        "MemFree": [900, 500],
+        "Buffers": [10, 20],
+        "Cached": [50, 80],
+        "Dirty": [1, 2],
+    }
     d = derived(tmp_path, host({f"meminfo.{k}": v for k, v in kb.items()}, [0, 1]))
     assert d.series["memory_used_bytes"].values.tolist() == [400 * 1024]
     assert d.series["page_cache_bytes"].values.tolist() == [100 * 1024]
@@ -131,7 +165,9 @@ def test_missing_is_not_zero(tmp_path: Path) -> None:
 
 def test_device_that_appears_counts_from_its_second_row(tmp_path: Path) -> None:
     """What a new device had done before is not part of the run; the old one goes on counting."""
-    columns = disk("sda", sectors_read=[0, 10, 20, 30]) | disk("sdb", sectors_read=[MISSING, MISSING, 10**9, 10**9 + 5])
+    columns = disk("sda", sectors_read=[0, 10, 20, 30]) | disk(
+        "sdb", sectors_read=[MISSING, MISSING, 10**9, 10**9 + 5]
+    )
     series = derived(tmp_path, host(columns, [0, 1, 2, 3])).series["read_bytes_per_s"]
     assert (series.values / 512).tolist() == [10, 10, 15]
 
@@ -140,7 +176,9 @@ def test_counter_reset_is_unknown_and_noted(tmp_path: Path) -> None:
     d = derived(tmp_path, host(disk(sectors_read=[500, 600, 50, 150]), [0, 1, 2, 3]))
     assert np.isnan(d.series["read_bytes_per_s"].values).tolist() == [False, True, False]
     assert d.series["read_bytes_per_s"].mean == 100 * 512
-    assert d.notes == ["diskstats.sda.sectors_read: fell in 1 interval(s), which are left out of it"]
+    assert d.notes == [
+        "diskstats.sda.sectors_read: fell in 1 interval(s), which are left out of it"
+    ]
 
 
 def test_32_bit_counter_wraps(tmp_path: Path) -> None:
@@ -153,7 +191,10 @@ def test_32_bit_counter_wraps(tmp_path: Path) -> None:
 
 def test_short_last_interval_is_no_peak(tmp_path: Path) -> None:
     """A millisecond before the stop is in the mean, but it is not shown as a peak."""
-    d = derived(tmp_path, host(disk(sectors_read=[0, 100, 200, 250]), [0, 1, 2, 2.001], [0, 1, 2, STOP_TICK]))
+    d = derived(
+        tmp_path,
+        host(disk(sectors_read=[0, 100, 200, 250]), [0, 1, 2, 2.001], [0, 1, 2, STOP_TICK]),
+    )
     series = d.series["read_bytes_per_s"]
     assert (series.values / 512).tolist() == [100, 100]
     assert series.peak == 100 * 512
@@ -180,8 +221,14 @@ def test_decimated_rows(tmp_path: Path) -> None:
     rate = np.where(np.arange(801) % 8 == 3, 8e9, 1e9)
     whole = sy.SynthHost(tick, times, sy.disk("nvme0n1", times, rate, 0.0))
     few = sy.lose(whole, np.flatnonzero((tick % 8 != 0) & (tick >= 0)))  # type: ignore[arg-type]
-    a, b = (derived(tmp_path / n, h) for n, h in (("a", whole), ("b", few)) if not (tmp_path / n).mkdir())
-    assert b.series["read_bytes_per_s"].mean == pytest.approx(a.series["read_bytes_per_s"].mean, rel=1e-9)
+    a, b = (
+        derived(tmp_path / n, h)
+        for n, h in (("a", whole), ("b", few))
+        if not (tmp_path / n).mkdir()
+    )
+    assert b.series["read_bytes_per_s"].mean == pytest.approx(
+        a.series["read_bytes_per_s"].mean, rel=1e-9
+    )
     assert b.tick[:3].tolist() == [8, 16, 24]
     assert b.series["read_bytes_per_s"].peak < a.series["read_bytes_per_s"].peak
 
@@ -189,8 +236,14 @@ def test_decimated_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "counts"),
     [
-        *((n, True) for n in "nvme0n1 nvme10n2 sda sdaa hda vdb xvda mmcblk0 dasda pmem0 pmem1s pmem0.1 rbd0".split()),
-        *((n, False) for n in "nvme0n1p1 nvme0c0n1 sda1 vda2 mmcblk0p1 mmcblk0boot0 dm-0 md127 loop0 ram0".split()),
+        *(
+            (n, True)
+            for n in "nvme0n1 nvme10n2 sda sdaa hda vdb xvda mmcblk0 dasda pmem0 pmem1s pmem0.1 rbd0".split()
+        ),
+        *(
+            (n, False)
+            for n in "nvme0n1p1 nvme0c0n1 sda1 vda2 mmcblk0p1 mmcblk0boot0 dm-0 md127 loop0 ram0".split()
+        ),
         *((n, False) for n in "zram0 sr0 fd0 nbd0 drbd0 bcache0 sd dasda1 <script>".split()),
     ],
 )
@@ -209,9 +262,18 @@ def test_partition_without_its_disk_counts() -> None:
 @pytest.mark.parametrize(
     ("name", "counts"),
     [
-        *((n, True) for n in "eth0 eno1 enp3s0f1np1 ib0 ibp1s0 hsn0 em1 p1p1 wlan0 storage0 net1 broadcom0".split()),
-        *((n, False) for n in "lo bond0 team0 br0 br-2f3a docker0 virbr0 veth12ab vlan100 eth0.100 ib0.8001".split()),
-        *((n, False) for n in "tun0 tap0 ifb1 dummy0 wg0 vxlan1 cali1234 lxc00a eth0:1 vnet3 ovs-system".split()),
+        *(
+            (n, True)
+            for n in "eth0 eno1 enp3s0f1np1 ib0 ibp1s0 hsn0 em1 p1p1 wlan0 storage0 net1 broadcom0".split()
+        ),
+        *(
+            (n, False)
+            for n in "lo bond0 team0 br0 br-2f3a docker0 virbr0 veth12ab vlan100 eth0.100 ib0.8001".split()
+        ),
+        *(
+            (n, False)
+            for n in "tun0 tap0 ifb1 dummy0 wg0 vxlan1 cali1234 lxc00a eth0:1 vnet3 ovs-system".split()
+        ),
     ],
 )
 def test_net_names(name: str, counts: bool) -> None:
@@ -220,7 +282,11 @@ def test_net_names(name: str, counts: bool) -> None:
 
 def test_topology_rules_over_names() -> None:
     """What the host itself said counts more than its names; what it did not say falls back to them."""
-    topology = {"sda": {"kind": "multipath path", "leaf": False}, "weird": {"kind": "disk", "leaf": True}, "sdb": "?"}
+    topology = {
+        "sda": {"kind": "multipath path", "leaf": False},
+        "weird": {"kind": "disk", "leaf": True},
+        "sdb": "?",
+    }
     got = choose(["sda", "weird", "sdb", "dm-3"], topology, block_rule)
     assert got.devices == ["weird", "sdb"]
     assert got.left_out == {"sda": "multipath path", "dm-3": "no physical disk by its name"}
@@ -229,7 +295,9 @@ def test_topology_rules_over_names() -> None:
 
 def test_topology_is_read_from_the_recording(tmp_path: Path) -> None:
     h = host(disk("dm-0", sectors_read=[0, 100]) | disk("sda", sectors_read=[0, 100]), [0, 1])
-    h.meta["topology"] = {"block": {"sda": {"kind": "path", "leaf": False}, "dm-0": {"kind": "mpath", "leaf": True}}}
+    h.meta["topology"] = {
+        "block": {"sda": {"kind": "path", "leaf": False}, "dm-0": {"kind": "mpath", "leaf": True}}
+    }
     d = derived(tmp_path, h)
     assert d.block.devices == ["dm-0"] and d.block.by_topology and not d.net.by_topology
 
@@ -238,20 +306,34 @@ def test_every_figure_says_what_it_is(tmp_path: Path) -> None:
     """A whole recording yields all figures, and each has a unit in its name."""
     d = derived(tmp_path, sy.workload(0, 20))
     assert set(d.series) == {f.name for f in FIGURES} - OPTIONAL
-    endings = {"bytes/s": "_bytes_per_s", "1/s": "_iops", "ms": "_ms", "%": "_percent", "bytes": "_bytes"}
+    endings = {
+        "bytes/s": "_bytes_per_s",
+        "1/s": "_iops",
+        "ms": "_ms",
+        "%": "_percent",
+        "bytes": "_bytes",
+    }
     for f in FIGURES:
         assert f.doc and f.across in ("sum", "mean")
         assert f.name.endswith(endings.get(f.unit, "queue_depth"))
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.sampled_from([0, 1, 7, 2**31, 2**32 - 1, 2**63 - 1, -1, MISSING]), min_size=2, max_size=12))
+@given(
+    st.lists(
+        st.sampled_from([0, 1, 7, 2**31, 2**32 - 1, 2**63 - 1, -1, MISSING]),
+        min_size=2,
+        max_size=12,
+    )
+)
 def test_any_counter(values: list[int]) -> None:
     """Whatever a counter holds: no error, never less than nothing, and nothing known where a side is missing."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as directory:
-        d = derived(Path(directory), host(disk(sectors_read=values), [float(n) for n in range(len(values))]))
+        d = derived(
+            Path(directory), host(disk(sectors_read=values), [float(n) for n in range(len(values))])
+        )
     got = d.series["read_bytes_per_s"].values
     assert (got[np.isfinite(got)] >= 0).all()
     for n, (a, b) in enumerate(pairwise(values)):

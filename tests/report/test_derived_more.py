@@ -32,7 +32,11 @@ def figures(tmp_path: Path) -> dict[str, float]:
     host.columns.update({name: sy.counter(float(rate), host.times) for name, rate in RATES.items()})
     path = sy.write(tmp_path / "host_20260105_120000_timeseries.npz", [("a", host)])
     with mpi_collector.load(path) as run:
-        return {name: series.mean for name, series in derive(run["a"]).series.items() if name in OPTIONAL}
+        return {
+            name: series.mean
+            for name, series in derive(run["a"]).series.items()
+            if name in OPTIONAL
+        }
 
 
 def test_by_hand(figures: dict[str, float]) -> None:
@@ -45,7 +49,9 @@ def test_by_hand(figures: dict[str, float]) -> None:
     assert "nfs_getattr_rtt_ms" not in figures  # there was none
     assert figures["nfs_retransmit_percent"] == pytest.approx(100 * 2 / 48, rel=0.05)
     assert np.isnan(figures["nfs_write_rtt_ms"])
-    assert figures["lustre_read_bytes_per_s"] == pytest.approx(777, rel=0.01)  # once, not for the target again
+    assert figures["lustre_read_bytes_per_s"] == pytest.approx(
+        777, rel=0.01
+    )  # once, not for the target again
     assert figures["fabric_rx_bytes_per_s"] == pytest.approx(7000, rel=0.01)
     assert figures["tcp_retransmit_percent"] == pytest.approx(5, rel=0.05)
     assert figures["pressure_io_percent"] == pytest.approx(25, rel=0.01)
@@ -87,11 +93,18 @@ def test_an_interval_in_which_nothing_was_read(tmp_path: Path) -> None:
     assert series["nfs_iops"].mean == pytest.approx(48, rel=0.02)
 
 
-def recorded(tmp_path: Path, status: list[int], values: list[int], events: list[dict[str, object]]) -> Derived:
+def recorded(
+    tmp_path: Path, status: list[int], values: list[int], events: list[dict[str, object]]
+) -> Derived:
     """One mount, rows a second apart, with the statuses of its source."""
     names = ("nfs./mnt/a.server_read_bytes", "nfs./mnt/a.READ_ops")
     columns = {name: np.array(values) for name in names}
-    host = sy.SynthHost(*sy.grid(len(status), stop_s=None), columns, {"events": events}, sources={"nfs": np.array(status)})
+    host = sy.SynthHost(
+        *sy.grid(len(status), stop_s=None),
+        columns,
+        {"events": events},
+        sources={"nfs": np.array(status)},
+    )
     path = sy.write(tmp_path / "host_20260105_120000_timeseries.npz", [("a", host)])
     with mpi_collector.load(path) as run:
         return derive(run["a"])
@@ -107,6 +120,16 @@ def test_a_source_that_is_not_read_at_every_tick(tmp_path: Path) -> None:
 
 
 def test_a_source_that_was_slowed_is_reported(tmp_path: Path) -> None:
-    events: list[dict[str, object]] = [{"type": "slowed", "source": "nfs", "every": n, "tick": 8 * n, "cost_us": 31000} for n in (2, 4, 2)]
-    notes = recorded(tmp_path, [OK] * 4, [1, 2, 3, 4], [*events, {"type": "slowed"}, {"type": "slowed", "source": 7}]).notes
-    assert [n for n in notes if "budget" in n] == ["nfs: dearer than its time budget (a reading took 31 ms), read at every 4th tick at worst"]
+    events: list[dict[str, object]] = [
+        {"type": "slowed", "source": "nfs", "every": n, "tick": 8 * n, "cost_us": 31000}
+        for n in (2, 4, 2)
+    ]
+    notes = recorded(
+        tmp_path,
+        [OK] * 4,
+        [1, 2, 3, 4],
+        [*events, {"type": "slowed"}, {"type": "slowed", "source": 7}],
+    ).notes
+    assert [n for n in notes if "budget" in n] == [
+        "nfs: dearer than its time budget (a reading took 31 ms), read at every 4th tick at worst"
+    ]

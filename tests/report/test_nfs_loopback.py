@@ -22,7 +22,12 @@ OURS_S = 4  #: what ``ours`` takes for the time between the two texts
 PLACES = ("/mnt/v3", "/mnt/v40", "/mnt/v41", "/mnt/v42", "/mnt/b\\040place")
 TWICE = {"/mnt/again", "/mnt/bound"}  #: the file system of v42 once more
 BIG, SMALL = 3 * 4 * 2**20, 40 * 5000
-IDLE = ("OTHER", "xprt", "GETATTR", "ACCESS")  #: what mounts do by themselves and at the end: leases, attributes
+IDLE = (
+    "OTHER",
+    "xprt",
+    "GETATTR",
+    "ACCESS",
+)  #: what mounts do by themselves and at the end: leases, attributes
 
 
 def texts() -> tuple[str, str]:
@@ -32,8 +37,15 @@ def texts() -> tuple[str, str]:
 def test_bytes_are_those_of_the_work(tmp_path: Path) -> None:
     host, _ = ours(texts(), tmp_path)
     for place in PLACES:
-        grew = {c: float(host.delta(f"nfs.{place}.{c}")[0]) for c in ("normal_read_bytes", "server_read_bytes", "normal_write_bytes")}
-        assert grew == {"normal_read_bytes": BIG, "server_read_bytes": BIG, "normal_write_bytes": BIG + SMALL}
+        grew = {
+            c: float(host.delta(f"nfs.{place}.{c}")[0])
+            for c in ("normal_read_bytes", "server_read_bytes", "normal_write_bytes")
+        }
+        assert grew == {
+            "normal_read_bytes": BIG,
+            "server_read_bytes": BIG,
+            "normal_write_bytes": BIG + SMALL,
+        }
         assert host.delta(f"nfs.{place}.server_write_bytes")[0] == BIG + SMALL
         assert host.delta(f"nfs.{place}.READ_received_bytes")[0] > BIG
         assert host.delta(f"nfs.{place}.REMOVE_ops")[0] == 40
@@ -52,6 +64,8 @@ def test_reads_and_writes_against_nfsiostat(tmp_path: Path) -> None:
             mine = [ops / WATCHED_S, kb / WATCHED_S, kb / ops, grew["transmissions"] - ops, 0, grew["rtt_ms"] / ops,
                     grew["execute_ms"] / ops, grew["queue_ms"] / ops, grew["errors"], 0]  # fmt: skip
             assert mine == pytest.approx(theirs[place][op], rel=1e-3, abs=0.002), (place, op)
+
+
 def test_figures_of_all_mounts(tmp_path: Path) -> None:
     """The same, read as a sampler reads it: what is mounted three times counts once."""
     theirs = reports((RUN / "nfsiostat").read_text())
@@ -64,14 +78,18 @@ def test_figures_of_all_mounts(tmp_path: Path) -> None:
         assert bytes_s == len(PLACES) * (BIG + (SMALL if op == "write" else 0))
 
 
-@pytest.mark.skipif(RUN == FIXTURE, reason="needs a run of scripts/nfs_loopback: MPI_COLLECTOR_TEST_NFS=DIR")
+@pytest.mark.skipif(
+    RUN == FIXTURE, reason="needs a run of scripts/nfs_loopback: MPI_COLLECTOR_TEST_NFS=DIR"
+)
 def test_the_recording_has_what_the_mounts_did(tmp_path: Path) -> None:
     """From its first row to its last every counter grew by what two readings around it grew."""
     around, _ = ours(texts(), tmp_path)
     with mpi_collector.load(RUN / "results") as run:
         (host,) = run.values()
         assert not [c for c in host.columns if any(place in c for place in TWICE)]
-        columns = [c for c in host.columns if c.startswith("nfs.") and not any(word in c for word in IDLE)]
+        columns = [
+            c for c in host.columns if c.startswith("nfs.") and not any(word in c for word in IDLE)
+        ]
         columns = [c for c in columns if not np.isnan(around.delta(c)[0])]  # NFS 3 has no OPEN
         assert len(columns) > 300
         for column in columns:

@@ -49,7 +49,9 @@ def later(text: str) -> str:
             new = [int(w) + a * mount for w, a in zip(words[1:], add)]
             line = f"\t{words[0]} " + " ".join(map(str, new))
         elif words and words[0] == "bytes:":
-            line = "\tbytes:\t" + " ".join(str(int(w) + 4096 * mount * (i + 1)) for i, w in enumerate(words[1:]))
+            line = "\tbytes:\t" + " ".join(
+                str(int(w) + 4096 * mount * (i + 1)) for i, w in enumerate(words[1:])
+            )
         elif words and words[0] == "age:":
             line = f"\tage:\t{int(words[1]) + SECONDS}"
         out.append(line)
@@ -59,7 +61,14 @@ def later(text: str) -> str:
 def theirs(texts: tuple[str, str]) -> dict[str, dict[str, list[float]]]:
     """{mount: {"read": [ops/s, kB/s, kB/op, retransmissions, percent, rtt, execution, queue, errors, percent]}}."""
     job = json.dumps([NFSIOSTAT, SECONDS, [*texts, texts[1]]])
-    done = subprocess.run([sys.executable, "-c", RUN], input=job, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN],
+        input=job,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     return reports(done.stdout)
 
 
@@ -72,21 +81,36 @@ def reports(text: str) -> dict[str, dict[str, list[float]]]:
         place = lines[0].rstrip(":")
         for head, values in pairwise(lines):
             if op := re.match(r"(\w+): +ops/s", head):
-                out.setdefault(place, {})[op[1]] = [float(w) for w in re.findall(r"-?\d+\.?\d*", values)]
+                out.setdefault(place, {})[op[1]] = [
+                    float(w) for w in re.findall(r"-?\d+\.?\d*", values)
+                ]
     return out
 
 
-def ours(texts: tuple[str, str], tmp_path: Path, mountinfo: str | None = None) -> tuple[Host, Derived]:
+def ours(
+    texts: tuple[str, str], tmp_path: Path, mountinfo: str | None = None
+) -> tuple[Host, Derived]:
     """Columns and figures of two texts; with ``mountinfo`` only those of mounts that do not repeat another."""
     source = BY_NAME["nfs"]()
     if mountinfo is not None:
-        texts = (read(texts[0], mountinfo, tmp_path / "0"), read(texts[1], mountinfo, tmp_path / "1"))
+        texts = (
+            read(texts[0], mountinfo, tmp_path / "0"),
+            read(texts[1], mountinfo, tmp_path / "1"),
+        )
     layout = make_layout([source], [texts[0].encode()])
     decoder = RowDecoder([source], layout, lambda event: None)
-    rows = np.array([np.frombuffer(decoder.to_bytes(decoder.decode([t.encode()], n)[0]), np.int64) for n, t in enumerate(texts)])
+    rows = np.array(
+        [
+            np.frombuffer(decoder.to_bytes(decoder.decode([t.encode()], n)[0]), np.int64)
+            for n, t in enumerate(texts)
+        ]
+    )
     columns = {c.name: rows[:, n] for n, c in enumerate(layout.columns()) if c.device is not None}
     times = sy.START_NS + np.array([0, SECONDS * sy.S])
-    path = sy.write(tmp_path / "host_20260105_120000_timeseries.npz", [("h", sy.SynthHost(np.arange(2), times, columns))])
+    path = sy.write(
+        tmp_path / "host_20260105_120000_timeseries.npz",
+        [("h", sy.SynthHost(np.arange(2), times, columns))],
+    )
     with load(path) as recording:
         host = recording["h"]
         derived = derive(host)
@@ -110,7 +134,9 @@ def test_every_figure_of_every_mount(tmp_path: Path) -> None:
     found = theirs(texts)
     assert found.pop("/mnt/the\\040same")  # the same file system once more
     assert set(found) == {"/mnt/v3", "/mnt/v41", "/mnt/old", "/mnt/rdma", "/mnt/udp"}
-    mountinfo = "1 1 0:7 / /mnt/v41 rw - nfs4 s:/ rw\n2 1 0:7 / /mnt/the\\040same rw - nfs4 s:/ rw\n"
+    mountinfo = (
+        "1 1 0:7 / /mnt/v41 rw - nfs4 s:/ rw\n2 1 0:7 / /mnt/the\\040same rw - nfs4 s:/ rw\n"
+    )
     host, derived = ours(texts, tmp_path, mountinfo)
     compared, ops_sum, rtt_sum = 0, 0.0, 0.0
     for place, operations in found.items():

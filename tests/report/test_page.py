@@ -63,7 +63,9 @@ def story(path: Path) -> Story:
 
 def document(text: str, name: str) -> Any:
     """A JSON document of the page."""
-    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', text, re.DOTALL)
+    found = re.search(
+        rf'<script type="application/json" id="{name}">(.*?)</script>', text, re.DOTALL
+    )
     assert found
     return json.loads(found[1])
 
@@ -87,8 +89,15 @@ def test_sections_and_verdict(four: str) -> None:
 def test_nothing_is_fetched(four: str) -> None:
     """No address in any attribute that loads something, and a policy that forbids it."""
     e = Elements(four)
-    policy = next(a["content"] for a in e.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
-    assert policy and policy.startswith("default-src 'none'") and "http" not in policy and "unsafe-eval" not in policy
+    policy = next(
+        a["content"] for a in e.all("meta") if a.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert (
+        policy
+        and policy.startswith("default-src 'none'")
+        and "http" not in policy
+        and "unsafe-eval" not in policy
+    )
     for tag, attributes in e.tags:
         for name in ("src", "href", "srcset", "data", "action", "poster"):
             value = attributes.get(name)
@@ -105,7 +114,9 @@ def test_every_chart_has_a_place_and_a_model(four: str) -> None:
     ids = {a.get("id") for a in Elements(four).all("div")}
     assert set(places) <= ids
     (doc,) = document(four, "models").values()
-    assert [r["attributes"]["name"] for r in doc["roots"]] == [f"plot {c['name']}" for c in about["charts"]]
+    assert [r["attributes"]["name"] for r in doc["roots"]] == [
+        f"plot {c['name']}" for c in about["charts"]
+    ]
     assert about["start"] < about["end"]
 
 
@@ -129,7 +140,9 @@ def test_names_are_data(tmp_path: Path) -> None:
     body = text[: text.index('<script type="application/json"')]
     assert not set(body) & set("\x1b\u202e")
     models = document(text, "models")
-    assert "$$" not in json.dumps([r["attributes"].get("title") for d in models.values() for r in d["roots"]])
+    assert "$$" not in json.dumps(
+        [r["attributes"].get("title") for d in models.values() for r in d["roots"]]
+    )
 
 
 def test_json_cannot_end_its_script() -> None:
@@ -142,12 +155,15 @@ def test_damaged_marks_are_passed_over(tmp_path: Path) -> None:
     h = sy.workload(0, 20)
     good = {"text": "x", "edge": "point", "utc_ns": sy.START_NS, "host": "a"}
     found = [{"text": "y"}, {"text": "y", "edge": "point", "utc_ns": "soon"}, "mark", good]
-    marks = story(sy.write(tmp_path / NAME, [("a", h), ("b", sy.workload(1, 20))], marks=found)).marks
+    marks = story(
+        sy.write(tmp_path / NAME, [("a", h), ("b", sy.workload(1, 20))], marks=found)
+    ).marks
     assert [(m.text, m.host, m.end_ms - m.begin_ms) for m in marks] == [("x", "a", 0)]
 
 
 @pytest.mark.parametrize(
-    ("text", "want"), [("epoch 12", "epoch #"), ("epoch 3 block1", "epoch # block#"), ("7", "#"), ("", "")]
+    ("text", "want"),
+    [("epoch 12", "epoch #"), ("epoch 3 block1", "epoch # block#"), ("7", "#"), ("", "")],
 )
 def test_phases_of_a_kind(text: str, want: str) -> None:
     assert kind(text) == want
@@ -179,7 +195,9 @@ def test_nothing_but_zero_has_no_chart(tmp_path: Path) -> None:
     text = build(sy.write(tmp_path / NAME, [("a", once(30, 9))]))
     names = [c["name"] for c in document(text, "about")["charts"]]
     assert "read_iops" in names and "write_iops" not in names
-    assert re.search(r"No chart, since there was nothing but zero: write, write IOPS", Elements(text).text)
+    assert re.search(
+        r"No chart, since there was nothing but zero: write, write IOPS", Elements(text).text
+    )
 
 
 def once(rows: int, at: int) -> sy.SynthHost:
@@ -199,7 +217,9 @@ def spike(rows: int, at: int, n: int = 0) -> sy.SynthHost:
 
 
 @pytest.mark.parametrize("hosts", [1, 3, 16])
-def test_lines_keep_their_peaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hosts: int) -> None:
+def test_lines_keep_their_peaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hosts: int
+) -> None:
     """However few points are left, the one interval with the burst is among them, and the calm too."""
     monkeypatch.setattr("mpi_collector.report.page.series._POINTS", 64 * hosts)
     path = sy.write(tmp_path / NAME, [(f"n{n}", spike(1001, 100 + 37 * n)) for n in range(hosts)])
@@ -233,7 +253,9 @@ def test_reducer_keeps_the_order_of_a_bin(tmp_path: Path, monkeypatch: pytest.Mo
     with load(sy.write(tmp_path / NAME, [("a", spike(13, 1))])) as recording:
         reducer = Reducer(Grid(recording), 1)
     nan = float("nan")
-    values = np.array([1, 5, 3, nan, 9, 2, 7, nan, nan, nan, nan, nan, nan])[: reducer.bins * reducer.size]
+    values = np.array([1, 5, 3, nan, 9, 2, 7, nan, nan, nan, nan, nan, nan])[
+        : reducer.bins * reducer.size
+    ]
     assert reducer.size == 5
     got = reducer.line(values)
     assert got[:4].tolist() == [1, 9, 2, 7] and np.isnan(got[4:]).all()
@@ -274,7 +296,9 @@ def test_what_was_not_recorded_has_no_chart(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [0, 1])
 def test_recording_without_intervals(tmp_path: Path, rows: int) -> None:
     """A page that says so, and no traceback."""
-    empty = sy.SynthHost(*sy.grid(rows, stop_s=None), {"diskstats.sda.sectors_read": np.zeros(rows, np.int64)})
+    empty = sy.SynthHost(
+        *sy.grid(rows, stop_s=None), {"diskstats.sda.sectors_read": np.zeros(rows, np.int64)}
+    )
     assert "Too few rows" in build(sy.write(tmp_path / NAME, [("a", empty)]))
 
 
@@ -291,7 +315,9 @@ def test_256_hosts_below_15_mb(tmp_path: Path) -> None:
     assert len(about["heat"]) >= 8 and len(about["hosts"]) == 256
 
 
-def test_command_writes_beside_the_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_writes_beside_the_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """``report DIR`` makes ``..._report.html`` once; never over something; -o elsewhere."""
     path = sy.cluster(tmp_path / NAME, 1, 10)
     assert page_path(path).name == "host_20260105_120000_report.html"

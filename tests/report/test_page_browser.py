@@ -29,7 +29,9 @@ from mpi_collector.store.recording import load
 NAME = "host_20260105_120000_timeseries.npz"
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no executable chromium and chromedriver on the PATH"),
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="no executable chromium and chromedriver on the PATH"
+    ),
     pytest.mark.timeout(300),
 ]
 WINDOW = """
@@ -44,7 +46,9 @@ class Page:
     def __init__(self, driver: Any, file: Path) -> None:
         self.driver = driver
         driver.get(file.as_uri())
-        WebDriverWait(driver, 120).until(lambda d: d.execute_script("return document.documentElement.dataset.ready"))
+        WebDriverWait(driver, 120).until(
+            lambda d: d.execute_script("return document.documentElement.dataset.ready")
+        )
 
     def window(self, name: str = "read_bytes_per_s") -> tuple[float, float]:
         """What a chart shows, ms."""
@@ -93,9 +97,15 @@ def opened(request: pytest.FixtureRequest, driver: Any, tmp_path: Path) -> Page:
 def test_silent_and_alone(opened: Page) -> None:
     """No request but for the file itself, no console error or warning."""
     requests = [json.loads(e["message"])["message"] for e in opened.driver.get_log("performance")]
-    urls = {m["params"]["request"]["url"] for m in requests if m["method"] == "Network.requestWillBeSent"}
+    urls = {
+        m["params"]["request"]["url"]
+        for m in requests
+        if m["method"] == "Network.requestWillBeSent"
+    }
     assert {u for u in urls if not u.startswith(("file:", "data:", "blob:"))} == set()
-    assert [e for e in opened.driver.get_log("browser") if e["level"] in ("SEVERE", "WARNING")] == []
+    assert [
+        e for e in opened.driver.get_log("browser") if e["level"] in ("SEVERE", "WARNING")
+    ] == []
 
 
 def test_buttons_and_keys_move_all_charts(opened: Page) -> None:
@@ -119,7 +129,12 @@ def test_keys_work_from_anywhere(driver: Any, tmp_path: Path) -> None:
     plot = opened.find(".grid .plot")
     plot.send_keys(".")
     first = tip(opened)
-    assert first[0].startswith("UTC") and [line.split("\n")[0] for line in first[1:]] == ["node001", "node002", "node003", "node004"]
+    assert first[0].startswith("UTC") and [line.split("\n")[0] for line in first[1:]] == [
+        "node001",
+        "node002",
+        "node003",
+        "node004",
+    ]
     assert all("GB/s" in line for line in first[1:])
     plot.send_keys(".")
     assert tip(opened)[0] != first[0]
@@ -136,13 +151,18 @@ def test_pointing_shows_the_moment_on_every_chart(opened: Page) -> None:
     """The values of the chart that is pointed at, as they were recorded, and a line at the same moment on the others."""
     plot = opened.find(".grid .plot")
     opened.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
-    ActionChains(opened.driver).move_to_element_with_offset(plot, -100, 0).move_by_offset(3, 0).perform()
+    ActionChains(opened.driver).move_to_element_with_offset(plot, -100, 0).move_by_offset(
+        3, 0
+    ).perform()
     lines = tip(opened)
     cursors = opened.driver.execute_script(
-        "return [...document.querySelectorAll('.grid .cursor')].filter((c) => !c.hidden).map((c) => c.style.left)")
+        "return [...document.querySelectorAll('.grid .cursor')].filter((c) => !c.hidden).map((c) => c.style.left)"
+    )
     assert len(cursors) >= 2 and len(set(cursors)) == 1
     if len(lines) == 2:  # a single host
-        drawn = opened.driver.execute_script("return [...Bokeh.documents.at(-1).get_model_by_name('data read_bytes_per_s').data.h0]")
+        drawn = opened.driver.execute_script(
+            "return [...Bokeh.documents.at(-1).get_model_by_name('data read_bytes_per_s').data.h0]"
+        )
         shown = float(lines[1].split("\n")[1].split()[0])
         assert any(shown == pytest.approx(v, rel=0.006) for v in drawn)
 
@@ -155,7 +175,9 @@ def test_phases_have_names_above_the_charts(opened: Page) -> None:
     opened.click("#strip i:nth-child(3)")
     zoomed = opened.changed(whole)
     assert whole[0] < zoomed[0] < zoomed[1] < whole[1]
-    WebDriverWait(opened.driver, 20).until(lambda d: not opened.find("#strip i:nth-child(1)").is_displayed())
+    WebDriverWait(opened.driver, 20).until(
+        lambda d: not opened.find("#strip i:nth-child(1)").is_displayed()
+    )
     assert opened.find("#strip i:nth-child(3)").is_displayed()
 
 
@@ -164,9 +186,9 @@ def test_dragging_zooms_every_chart(opened: Page) -> None:
     whole = opened.window()
     plot = opened.find(".grid .plot")
     opened.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
-    ActionChains(opened.driver).move_to_element_with_offset(plot, -100, 0).click_and_hold().move_by_offset(
-        150, 0
-    ).release().perform()
+    ActionChains(opened.driver).move_to_element_with_offset(
+        plot, -100, 0
+    ).click_and_hold().move_by_offset(150, 0).release().perform()
     zoomed = opened.changed(whole)
     assert zoomed[1] - zoomed[0] < 0.6 * (whole[1] - whole[0])
     last = opened.driver.find_elements(By.CSS_SELECTOR, ".grid .plot")[-1]
@@ -194,7 +216,9 @@ def test_hosts_can_be_hidden(driver: Any, tmp_path: Path) -> None:
 
 def test_heat_map_names_host_and_value(driver: Any, tmp_path: Path) -> None:
     opened = open_page(driver, tmp_path, 64)
-    place = driver.execute_script("return JSON.parse(document.getElementById('about').textContent).charts")
+    place = driver.execute_script(
+        "return JSON.parse(document.getElementById('about').textContent).charts"
+    )
     css = "#" + next(c["place"] for c in place if c["name"] == "heat")
     opened.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", opened.find(css))
     ActionChains(driver).move_to_element(opened.find(css)).perform()
@@ -217,7 +241,9 @@ def test_paper_is_light_and_as_wide_as_it_is(opened: Page) -> None:
     was = opened.driver.execute_script(wide)
     opened.driver.execute_script("dispatchEvent(new Event('beforeprint'))")
     assert opened.find("html").get_attribute("data-theme") == "light"
-    assert [float(z) * w for z, w in zip(opened.driver.execute_script(zooms), was)] == pytest.approx([690] * len(was), abs=1)
+    assert [
+        float(z) * w for z, w in zip(opened.driver.execute_script(zooms), was)
+    ] == pytest.approx([690] * len(was), abs=1)
     opened.driver.execute_script("dispatchEvent(new Event('afterprint'))")
     assert opened.find("html").get_attribute("data-theme") == before
     assert opened.driver.execute_script(wide) == was
@@ -263,6 +289,7 @@ def test_two_recordings_on_one_page(driver: Any, tmp_path: Path) -> None:
     half = opened.changed(whole)
     assert half[1] - half[0] == pytest.approx((whole[1] - whole[0]) / 2)
     names = driver.execute_script(
-        "return Bokeh.documents.at(-1).get_model_by_name('plot read_bytes_per_s').renderers.map((r) => r.name)")
+        "return Bokeh.documents.at(-1).get_model_by_name('plot read_bytes_per_s').renderers.map((r) => r.name)"
+    )
     assert {"h0", "h1"} <= set(names)
     assert "0.5" in opened.find("#figures").text

@@ -46,7 +46,9 @@ def test_cpu_memory_and_io(tmp_path: Path) -> None:
         command = ["pidstat", "-u", "-r", "-d", "-v", "-h", "-p", str(child.pid), str(SECONDS), "1"]
         began = time.monotonic()
         before = cells(reader.read())
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environ)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=60, env=environ
+        )
         after = cells(reader.read())
         seconds = time.monotonic() - began
     finally:

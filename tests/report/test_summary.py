@@ -107,7 +107,8 @@ def test_odd_host_is_named(tmp_path: Path) -> None:
 
 def rows(values: list[float], figure: str = "read_bytes_per_s") -> list[HostFigures]:
     return [
-        HostFigures(f"n{i}", {figure: (v, v, v)}, Counted(), Counted(), None, 0.0, [], {}) for i, v in enumerate(values)
+        HostFigures(f"n{i}", {figure: (v, v, v)}, Counted(), Counted(), None, 0.0, [], {})
+        for i, v in enumerate(values)
     ]
 
 
@@ -132,14 +133,18 @@ def test_who_stands_out(figure: str, values: list[float], odd: list[str]) -> Non
 def test_not_recorded_is_said(tmp_path: Path) -> None:
     """No figure without columns, and a note instead; one host without a source is named."""
     only_disk = constant(1e8)
-    more = sy.SynthHost(only_disk.tick, only_disk.times, {**only_disk.columns, **sy.cpu(only_disk.times, 0.5, 0.1)})
+    more = sy.SynthHost(
+        only_disk.tick, only_disk.times, {**only_disk.columns, **sy.cpu(only_disk.times, 0.5, 0.1)}
+    )
     path = sy.write(tmp_path / NAME, [("a", only_disk), ("b", more)])
     d = doc(path)
     assert "net_rx_bytes_per_s" not in d["cluster"]
     assert any(n.startswith("not recorded: memory used") for n in d["notes"])
     assert "CPU busy: not recorded on a" in d["notes"]
     assert "cpu_busy_percent" not in d["hosts"]["a"]["figures"]
-    line = next(x for x in text(path).splitlines() if x.startswith("a ") and x.rstrip().endswith("-"))
+    line = next(
+        x for x in text(path).splitlines() if x.startswith("a ") and x.rstrip().endswith("-")
+    )
     assert " 0 " not in line
 
 
@@ -164,8 +169,18 @@ def test_numbers_are_never_broken(tmp_path: Path, width: int) -> None:
     """On a narrow terminal tables come in parts; every number is whole."""
     path = sy.cluster(tmp_path / NAME, 3, 60, odd={2: 0.41})
     wide, narrow = text(path, 250), text(path, width)
-    numbers = {w for line in wide.splitlines() if line.startswith("node") and ":" not in line for w in line.split()}
-    shown = {w for line in narrow.splitlines() if line.startswith("node") and ":" not in line for w in line.split()}
+    numbers = {
+        w
+        for line in wide.splitlines()
+        if line.startswith("node") and ":" not in line
+        for w in line.split()
+    }
+    shown = {
+        w
+        for line in narrow.splitlines()
+        if line.startswith("node") and ":" not in line
+        for w in line.split()
+    }
     assert numbers == shown
 
 
@@ -190,7 +205,10 @@ def test_ascii_terminal(tmp_path: Path) -> None:
     path = sy.cluster(tmp_path / NAME, 2, 10, names=["nöde", "b"])
     env = dict(os.environ, PYTHONIOENCODING="ascii:strict")
     done = subprocess.run(
-        [sys.executable, "-m", "mpi_collector", "summary", str(path)], env=env, capture_output=True, check=True
+        [sys.executable, "-m", "mpi_collector", "summary", str(path)],
+        env=env,
+        capture_output=True,
+        check=True,
     )
     assert rb"n\xf6de" in done.stdout and b"us" in done.stdout
 
@@ -222,9 +240,22 @@ def test_json_is_for_scripts(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     path = sy.cluster(tmp_path / NAME, 4, 30, odd={3: 0.3})
     assert main([str(path), "--json"]) == 0
     d = json.loads(capsys.readouterr().out, parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
-    assert {"verdict", "facts", "figures", "cluster", "hosts", "spread", "outliers", "limits", "notes"} <= set(d)
+    assert {
+        "verdict",
+        "facts",
+        "figures",
+        "cluster",
+        "hosts",
+        "spread",
+        "outliers",
+        "limits",
+        "notes",
+    } <= set(d)
     assert d["hosts"]["node004"]["figures"]["read_bytes_per_s"]["peak"] > 0
-    assert d["hosts"]["node001"]["counted"] == {"block": ["nvme0n1", "nvme1n1", "sda"], "net": ["eth0", "ib0"]}
+    assert d["hosts"]["node001"]["counted"] == {
+        "block": ["nvme0n1", "nvme1n1", "sda"],
+        "net": ["eth0", "ib0"],
+    }
     assert d["spread"]["read_bytes_per_s"]["minimum_host"] == "node004"
 
 
@@ -260,7 +291,9 @@ def test_reader_that_leaves(tmp_path: Path) -> None:
     """``summary | head -1`` ends without a word."""
     path = sy.cluster(tmp_path / NAME, 20, 10)
     command = f"{sys.executable} -m mpi_collector summary {path} | head -1"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, check=False)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, check=False
+    )
     assert done.stderr == b"" and done.stdout.startswith(b"verdict")
 
 
@@ -279,7 +312,10 @@ def test_reader_that_leaves(tmp_path: Path) -> None:
         (number(12345.6), "12346"),
         (duration(59.96), "60.0 s"),
         (duration(3725), "1 h 02 min 05 s"),
-        (ranges(["loop0", "loop1", "loop2", "sda", "nvme0n1", "nvme1n1"]), "loop0-2, sda, nvme0n1, nvme1n1"),
+        (
+            ranges(["loop0", "loop1", "loop2", "sda", "nvme0n1", "nvme1n1"]),
+            "loop0-2, sda, nvme0n1, nvme1n1",
+        ),
         (ranges(["eth0", "eth1", "eth10", "eth007"]), "eth0, eth1, eth10, eth007"),
         (ranges([f"node{n:03d}" for n in range(1, 65)]), "node001-064"),
         (ranges(["n08", "n09", "n10", "n1", "n11"]), "n08-11, n1"),
@@ -294,7 +330,11 @@ def test_words(got: str, want: str) -> None:
 def test_no_traffic_is_not_unknown_time(tmp_path: Path) -> None:
     """A share of nothing sent is unknown, and no reason to say that the recording lacks time."""
     tick, times = sy.grid(20)
-    columns = {**sy.cpu(times, 0.5, 0.0), "tcp.Tcp.RetransSegs": sy.counter(0, times), "tcp.Tcp.OutSegs": sy.counter(0, times)}
+    columns = {
+        **sy.cpu(times, 0.5, 0.0),
+        "tcp.Tcp.RetransSegs": sy.counter(0, times),
+        "tcp.Tcp.OutSegs": sy.counter(0, times),
+    }
     path = sy.write(tmp_path / NAME, [("node001", sy.SynthHost(tick, times, columns))])
     found = doc(path)
     assert found["cluster"]["tcp_retransmit_percent"]["mean"] is None

@@ -56,15 +56,19 @@ sys.stdout.buffer.write(tool.communicate(timeout=30)[0])
 
 def can_mount() -> bool:
     return (
-        shutil.which("unshare") is not None and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0
+        shutil.which("unshare") is not None
+        and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0
     )
 
 
 pytestmark = [
     pytest.mark.skipif(
-        not (shutil.which("iostat") and shutil.which("sar")), reason="iostat and sar (sysstat) are not here"
+        not (shutil.which("iostat") and shutil.which("sar")),
+        reason="iostat and sar (sysstat) are not here",
     ),
-    pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs root and a mount namespace"),
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not can_mount(), reason="needs root and a mount namespace"
+    ),
 ]
 
 
@@ -97,7 +101,9 @@ def files(source: str) -> list[tuple[str, Path]]:
     """(label, path below /proc) of a source's files; one file has no label."""
     about = sources.BY_NAME[source]()
     pairs = about.files("/") if about.several else [("", about.path)]
-    return [(label, Path(path).relative_to("proc")) for label, path in pairs if Path("/", path).exists()]
+    return [
+        (label, Path(path).relative_to("proc")) for label, path in pairs if Path("/", path).exists()
+    ]
 
 
 def parts(source: str, text: str) -> list[tuple[Path, str]]:
@@ -130,7 +136,9 @@ def tool(command: list[str], texts: dict[str, tuple[str, str]], tmp_path: Path) 
     job = json.dumps({"real": str(real), "fake": str(fake), "after": after, "sys": in_sys, "command": command,
                       "seconds": SECONDS})  # fmt: skip
     unshare = ["unshare", "-m", sys.executable, "-c", SCRIPT]
-    done = subprocess.run(unshare, input=job.encode(), stdout=subprocess.PIPE, timeout=60, check=True)
+    done = subprocess.run(
+        unshare, input=job.encode(), stdout=subprocess.PIPE, timeout=60, check=True
+    )
     return dict(json.loads(done.stdout)["sysstat"]["hosts"][0])
 
 
@@ -141,12 +149,16 @@ def ours(texts: dict[str, tuple[str, str]], tmp_path: Path) -> Derived:
     layout = make_layout(chosen, before)
     decoder = RowDecoder(chosen, layout, lambda event: None)
     rows = np.array(
-        [np.frombuffer(decoder.to_bytes(decoder.decode(t, n)[0]), np.int64) for n, t in enumerate((before, after))]
+        [
+            np.frombuffer(decoder.to_bytes(decoder.decode(t, n)[0]), np.int64)
+            for n, t in enumerate((before, after))
+        ]
     )
     columns = {c.name: rows[:, n] for n, c in enumerate(layout.columns()) if c.device is not None}
     times = sy.START_NS + np.array([0, round(SECONDS * sy.S)])
     path = sy.write(
-        tmp_path / "host_20260105_120000_timeseries.npz", [("h", sy.SynthHost(np.arange(2), times, columns))]
+        tmp_path / "host_20260105_120000_timeseries.npz",
+        [("h", sy.SynthHost(np.arange(2), times, columns))],
     )
     with load(path) as recording:
         return derive(recording["h"])
@@ -155,7 +167,10 @@ def ours(texts: dict[str, tuple[str, str]], tmp_path: Path) -> Derived:
 def texts_of(*names: str) -> dict[str, tuple[str, str]]:
     now = {}
     for name in names:
-        texts = [(f"@{label}\n" if label else "") + Path("/proc", path).read_text() for label, path in files(name)]
+        texts = [
+            (f"@{label}\n" if label else "") + Path("/proc", path).read_text()
+            for label, path in files(name)
+        ]
         now[name] = "".join(texts)
     return {n: (t, later(n, t)) for n, t in now.items()}
 
@@ -209,7 +224,9 @@ def test_memory_against_sar(tmp_path: Path) -> None:
     mean = {n: s.mean / 1024 for n, s in ours(texts, tmp_path).series.items()}
     assert mean["page_cache_bytes"] == row["cached"] + row["buffers"]
     assert mean["dirty_bytes"] == row["dirty"]
-    assert mean["memory_used_bytes"] == row["memused"] + row["slab"]  # sar takes the slab out of what is used
+    assert (
+        mean["memory_used_bytes"] == row["memused"] + row["slab"]
+    )  # sar takes the slab out of what is used
 
 
 def test_network_against_sar(tmp_path: Path) -> None:
@@ -230,7 +247,9 @@ def test_retransmits_against_sar(tmp_path: Path) -> None:
     network = sar(["-n", "TCP", "-n", "ETCP"], texts, tmp_path)["network"]
     sent, again = network["net-tcp"]["oseg"], network["net-etcp"]["retrans"]
     assert again > 5
-    assert ours(texts, tmp_path).series["tcp_retransmit_percent"].mean == pytest.approx(100 * again / sent, rel=0.01)
+    assert ours(texts, tmp_path).series["tcp_retransmit_percent"].mean == pytest.approx(
+        100 * again / sent, rel=0.01
+    )
 
 
 def test_pressure_against_sar(tmp_path: Path) -> None:
@@ -251,7 +270,11 @@ def test_a_run_against_sar(tmp_path: Path) -> None:
     """The summary of a run that wrote and read, against what sar saw second by second meanwhile."""
     root = Path(__file__).parents[2]
     data = tmp_path / "sa"
-    watcher = subprocess.Popen(["sar", "-d", "-u", "-r", "-o", str(data), "1", "60"], stdout=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"})
+    watcher = subprocess.Popen(
+        ["sar", "-d", "-u", "-r", "-o", str(data), "1", "60"],
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "LC_ALL": "C"},
+    )
     try:
         time.sleep(1.2)
         argv = [sys.executable, "-m", "mpi_collector", "--timeseries-interval", "0.5", "--results-dir", str(tmp_path / "results"),
@@ -267,7 +290,9 @@ def test_a_run_against_sar(tmp_path: Path) -> None:
     begin, end = run["start_ns"] / 1e9, run["start_ns"] / 1e9 + ours["span_s"]
     known = sadf(data)
     seconds = [s for s in known if begin < stamp(s) <= end]
-    around = [s for s in known if begin - 1 < stamp(s) <= end + 2]  # a stamp is its second's end without the fraction
+    around = [
+        s for s in known if begin - 1 < stamp(s) <= end + 2
+    ]  # a stamp is its second's end without the fraction
     disks = [d for s in around for d in s["disk"] if d["disk-device"] in host["counted"]["block"]]
     if not disks:
         pytest.skip("no disk that both know")
@@ -278,7 +303,9 @@ def test_a_run_against_sar(tmp_path: Path) -> None:
         assert total > 40e6
         assert figures[name]["mean"] * ours["span_s"] == pytest.approx(total, rel=0.1), name
     iops = sum(d["tps"] for d in disks) / ours["span_s"]
-    assert figures["read_iops"]["mean"] + figures["write_iops"]["mean"] == pytest.approx(iops, rel=0.25)
+    assert figures["read_iops"]["mean"] + figures["write_iops"]["mean"] == pytest.approx(
+        iops, rel=0.25
+    )
     idle = [s["cpu-load"][0]["idle"] + s["cpu-load"][0]["iowait"] for s in seconds]
     assert figures["cpu_busy_percent"]["mean"] == pytest.approx(100 - sum(idle) / len(idle), abs=10)
     cached = [(s["memory"]["cached"] + s["memory"]["buffers"]) * 1024 for s in seconds]
@@ -286,7 +313,12 @@ def test_a_run_against_sar(tmp_path: Path) -> None:
 
 
 def sadf(data: Path) -> list[dict[str, Any]]:
-    done = subprocess.run(["sadf", "-j", str(data), "--", "-d", "-u", "-r"], capture_output=True, check=True, env={**os.environ, "LC_ALL": "C"})
+    done = subprocess.run(
+        ["sadf", "-j", str(data), "--", "-d", "-u", "-r"],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "LC_ALL": "C"},
+    )
     return list(json.loads(done.stdout)["sysstat"]["hosts"][0]["statistics"])
 
 

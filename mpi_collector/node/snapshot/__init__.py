@@ -25,8 +25,7 @@ _NO_REAL_FILES = frozenset(
 )
 
 
-def take(directories=(), root="/", full=False):
-    # type: (Sequence[str], str, bool) -> dict
+def take(directories: "Sequence[str]" = (), root: str = "/", full: bool = False) -> dict:
     """The snapshot of this host as JSON-able data. Never raises; the keys are always the same.
 
     ``directories``: whose mounts and free space are told (a file system that hangs costs two seconds). ``full``: one
@@ -35,13 +34,13 @@ def take(directories=(), root="/", full=False):
     files = Files(root)
     now = wall_ns()
     cpus = proc.cpuinfo(files.text("proc/cpuinfo", note=True))
-    out = {
+    out: dict = {
         "hostname": socket.gethostname(),
         "collection_timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now // 10**9)),
         "timestamp_ns": now,
         "cpuinfo": cpus if full else [],
         "mounts": _mounts(files),
-    }  # type: dict
+    }
     for name, (path, parse) in _TEXTS.items():
         out[name] = parse(files.text(path, note=True))
     parts = dict(_PARTS, cpu=lambda _files: system.cpu(files, cpus))
@@ -53,7 +52,7 @@ def take(directories=(), root="/", full=False):
 
 
 #: name: where it is and what reads it
-_TEXTS = {
+_TEXTS: dict = {
     "meminfo": ("proc/meminfo", proc.meminfo),
     "diskstats": ("proc/diskstats", proc.diskstats),
     "netdev": ("proc/net/dev", proc.netdev),
@@ -61,13 +60,20 @@ _TEXTS = {
     "loadavg": ("proc/loadavg", proc.loadavg),
     "uptime_seconds": ("proc/uptime", proc.uptime),
     "vmstat": ("proc/vmstat", proc.vmstat),
-}  # type: dict
-_PARTS = {
+}
+_PARTS: dict = {
     "cgroups": lambda files: proc.cgroups(files.text("proc/cgroups")),
-    "os_release": lambda files: proc.os_release(files.text("etc/os-release") or files.text("usr/lib/os-release", note=True)),
-    "transparent_hugepage": lambda files: devices.chosen(files.word("sys/kernel/mm/transparent_hugepage/enabled")),
+    "os_release": lambda files: proc.os_release(
+        files.text("etc/os-release") or files.text("usr/lib/os-release", note=True)
+    ),
+    "transparent_hugepage": lambda files: devices.chosen(
+        files.word("sys/kernel/mm/transparent_hugepage/enabled")
+    ),
     "environment": lambda files: system.environment(os.environ),
-    "python": lambda files: {"version": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable or None},
+    "python": lambda files: {
+        "version": "%d.%d.%d" % sys.version_info[:3],
+        "executable": sys.executable or None,
+    },
     "numa": system.numa,
     "nics": devices.nics,
     "infiniband": devices.infiniband,
@@ -79,17 +85,15 @@ _PARTS = {
     "kernel_cmdline": system.kernel_cmdline,
     "cgroup_limits": system.cgroup_limits,
     "limits": lambda files: system.limits(),
-}  # type: dict
+}
 
 
-def topology(snapshot):
-    # type: (dict) -> dict
+def topology(snapshot: dict) -> dict:
     """{"block": ..., "net": ...} of a snapshot: which devices count in totals."""
     return {"block": snapshot["block_topology"] or {}, "net": snapshot["net_topology"] or {}}
 
 
-def _part(files, name, part):
-    # type: (Files, str, Any) -> Any
+def _part(files: "Files", name: str, part: "Any") -> "Any":
     try:
         return part(files)
     except Exception as e:  # noqa: BLE001 - one strange host must not lose the other parts
@@ -97,8 +101,7 @@ def _part(files, name, part):
         return None
 
 
-def _mounts(files):
-    # type: (Files) -> list
+def _mounts(files: "Files") -> list:
     """Mounts that hold files, then the others, bounded in number; no secret of their options."""
     rows = proc.mounts(files.text("proc/mounts", note=True))
     rows.sort(key=lambda m: m["fs_type"] in _NO_REAL_FILES)
@@ -110,19 +113,33 @@ def _mounts(files):
     return rows[:_MOUNTS_MAX]
 
 
-def _directory(path, mounts):
-    # type: (str, list) -> dict
+def _directory(path: str, mounts: list) -> dict:
     """Where a directory lies and what is free there; the numbers are None when its file system does not answer."""
-    out = {"path": path, "mount_point": None, "fs_type": None, "options": None, "device": None, "size_bytes": None,
-           "free_bytes": None, "inodes": None, "inodes_free": None, "error": None}  # type: dict
-    best = [m for m in mounts if path == m["mount_point"] or path.startswith(m["mount_point"].rstrip("/") + "/")]
+    out: dict = {
+        "path": path,
+        "mount_point": None,
+        "fs_type": None,
+        "options": None,
+        "device": None,
+        "size_bytes": None,
+        "free_bytes": None,
+        "inodes": None,
+        "inodes_free": None,
+        "error": None,
+    }
+    best = [
+        m
+        for m in mounts
+        if path == m["mount_point"] or path.startswith(m["mount_point"].rstrip("/") + "/")
+    ]
     if best:
         longest = max(len(m["mount_point"]) for m in best)
-        mount = [m for m in best if len(m["mount_point"]) == longest][-1]  # the last one hides the others
+        mount = [m for m in best if len(m["mount_point"]) == longest][
+            -1
+        ]  # the last one hides the others
         out.update({k: mount[k] for k in ("mount_point", "fs_type", "options", "device")})
 
-    def ask():
-        # type: () -> None
+    def ask() -> None:
         try:
             room = os.statvfs(path)
             out.update(size_bytes=room.f_blocks * room.f_frsize, free_bytes=room.f_bavail * room.f_frsize,

@@ -18,8 +18,7 @@ _ARPHRD = {1: "ethernet", 32: "infiniband", 772: "loopback", 65534: "none", 768:
 
 
 # ---- block devices
-def block_topology(files):
-    # type: (Files) -> dict
+def block_topology(files: "Files") -> dict:
     """{device: {"kind", "leaf", "parents"}}: ``leaf`` where its traffic is not some other device's too.
 
     kind: disk, partition, dm, md, multipath, loop, ram, zram, optical, floppy. ``parents``: what it lies on.
@@ -29,33 +28,40 @@ def block_topology(files):
         base = "sys/block/" + name
         kind = _block_kind(files, name, base)
         slaves = files.names(base + "/slaves")
-        out[name] = {"kind": kind, "leaf": kind == "disk" and not slaves and not _is_path(files, name, base), "parents": slaves}
+        out[name] = {
+            "kind": kind,
+            "leaf": kind == "disk" and not slaves and not _is_path(files, name, base),
+            "parents": slaves,
+        }
         for part in files.names(base):
             if files.exists(base + "/" + part + "/partition"):
                 out[part] = {"kind": "partition", "leaf": False, "parents": [name]}
     return out
 
 
-def _block_kind(files, name, base):
-    # type: (Files, str, str) -> str
+def _block_kind(files: "Files", name: str, base: str) -> str:
     if files.is_dir(base + "/dm"):
         return "multipath" if (files.word(base + "/dm/uuid") or "").startswith("mpath-") else "dm"
     if files.is_dir(base + "/md"):
         return "md"
-    for kind, pattern in (("loop", r"loop\d"), ("ram", r"ram\d"), ("zram", r"zram\d"), ("optical", r"sr\d"), ("floppy", r"fd\d")):
+    for kind, pattern in (
+        ("loop", r"loop\d"),
+        ("ram", r"ram\d"),
+        ("zram", r"zram\d"),
+        ("optical", r"sr\d"),
+        ("floppy", r"fd\d"),
+    ):
         if re.match(pattern, name):
             return kind
     return "disk"
 
 
-def _is_path(files, name, base):
-    # type: (Files, str, str) -> bool
+def _is_path(files: "Files", name: str, base: str) -> bool:
     """A path of NVMe's own multipathing (nvme0c1n1): its traffic is counted at the head as well."""
     return bool(re.match(r"nvme\d+c\d+n\d+\Z", name)) or files.word(base + "/hidden") == "1"
 
 
-def drives(files):
-    # type: (Files) -> list
+def drives(files: "Files") -> list:
     """One dict per physical block device: model, size, bus, and the settings of its queue."""
     out = []
     for name in files.names("sys/block")[:MANY]:
@@ -82,8 +88,7 @@ def drives(files):
     return out
 
 
-def _bus(files, name, base):
-    # type: (Files, str, str) -> str
+def _bus(files: "Files", name: str, base: str) -> str:
     """nvme, virtio, usb, ata, sas, iscsi, fc, scsi, mmc, rbd, ... from where the device hangs."""
     place = files.real(base + "/device")
     if name.startswith("nvme"):
@@ -96,30 +101,33 @@ def _bus(files, name, base):
     return files.target(base + "/device/subsystem") or "unknown"
 
 
-def chosen(text):
-    # type: (Any) -> Any
+def chosen(text: "Any") -> "Any":
     """``none [mq-deadline] kyber``: the one in brackets."""
     match = re.search(r"\[([^\]]*)\]", text or "")
     return match.group(1) if match else text
 
 
-def _flag(word):
-    # type: (Any) -> Any
+def _flag(word: "Any") -> "Any":
     return None if word is None else word == "1"
 
 
 # ---- network
-def net_topology(files):
-    # type: (Files) -> dict
+def net_topology(files: "Files") -> dict:
     """{interface: {"kind", "leaf", "parents"}}: ``leaf`` where its traffic is not some other interface's too."""
-    return {n["name"]: {"kind": n["kind"], "leaf": n["physical"], "parents": n["lower"]} for n in nics(files)}
+    return {
+        n["name"]: {"kind": n["kind"], "leaf": n["physical"], "parents": n["lower"]}
+        for n in nics(files)
+    }
 
 
-def nics(files):
-    # type: (Files) -> list
+def nics(files: "Files") -> list:
     """One dict per interface, ``lo`` included: kind, speed, state, and what it lies on."""
     out = []
-    vlans = {line.split("|")[0].strip() for line in files.text("proc/net/vlan/config").split("\n") if "|" in line}
+    vlans = {
+        line.split("|")[0].strip()
+        for line in files.text("proc/net/vlan/config").split("\n")
+        if "|" in line
+    }
     for name in files.names("sys/class/net")[:MANY]:
         base = "sys/class/net/" + name
         if not files.is_dir(base):
@@ -145,14 +153,15 @@ def nics(files):
         link = files.number(base + "/iflink")
         if kind == "virtual" and link is not None and link != files.number(base + "/ifindex"):
             out[-1]["kind"] = "veth"
-    if not any(n["physical"] for n in out):  # a container's eth0 is one end of a pair, and all the network it has
+    if not any(
+        n["physical"] for n in out
+    ):  # a container's eth0 is one end of a pair, and all the network it has
         for nic in out:
             nic["physical"] = nic["kind"] == "veth" and nic["master"] is None
     return out
 
 
-def _net_kind(files, name, base, vlans):
-    # type: (Files, str, str, set) -> str
+def _net_kind(files: "Files", name: str, base: str, vlans: set) -> str:
     if files.is_dir(base + "/bonding"):
         return "bond"
     if files.is_dir(base + "/bridge"):
@@ -162,7 +171,15 @@ def _net_kind(files, name, base, vlans):
     if files.is_dir(base + "/wireless") or files.exists(base + "/phy80211"):
         return "wireless"
     devtype = re.search(r"(?m)^DEVTYPE=(\S+)$", files.text(base + "/uevent"))
-    if devtype and devtype.group(1) in ("vxlan", "macvlan", "gre", "wireguard", "team", "geneve", "ipvlan"):
+    if devtype and devtype.group(1) in (
+        "vxlan",
+        "macvlan",
+        "gre",
+        "wireguard",
+        "team",
+        "geneve",
+        "ipvlan",
+    ):
         return devtype.group(1)
     if files.exists(base + "/tun_flags"):
         return "tap"
@@ -170,8 +187,7 @@ def _net_kind(files, name, base, vlans):
     return "virtual" if kind == "ethernet" and not files.exists(base + "/device") else kind
 
 
-def infiniband(files):
-    # type: (Files) -> list
+def infiniband(files: "Files") -> list:
     """One dict per port of every RDMA device (InfiniBand, RoCE, Omni-Path)."""
     out = []
     for device in files.names("sys/class/infiniband")[:MANY]:
@@ -192,7 +208,6 @@ def infiniband(files):
     return out
 
 
-def _after_colon(text):
-    # type: (Any) -> Any
+def _after_colon(text: "Any") -> "Any":
     """``4: ACTIVE`` is ACTIVE."""
     return text.partition(":")[2].strip() or text if text else None

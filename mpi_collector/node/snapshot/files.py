@@ -12,17 +12,14 @@ LARGE = 4 << 20  #: of a file that is parsed; what is longer is cut there
 class Files:
     """Reads under ``root``; what could not be read is noted in ``errors`` {path: reason} where somebody asked for it."""
 
-    def __init__(self, root):
-        # type: (str) -> None
+    def __init__(self, root: str) -> None:
         self.root = root
-        self.errors = {}  # type: dict
+        self.errors: dict = {}
 
-    def path(self, *parts):
-        # type: (*str) -> str
+    def path(self, *parts: str) -> str:
         return os.path.join(self.root, *parts)
 
-    def text(self, path, note=False):
-        # type: (str, bool) -> str
+    def text(self, path: str, note: bool = False) -> str:
         """The text of a file, "" when there is none; ``note``: and say so."""
         try:
             fd = os.open(self.path(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -42,43 +39,36 @@ class Files:
             return ""
         return b"".join(chunks).decode("utf-8", "backslashreplace")
 
-    def word(self, path):
-        # type: (str) -> Any
+    def word(self, path: str) -> "Any":
         """The text without blanks around it, None when it is empty or not there."""
         return self.text(path).strip() or None
 
-    def number(self, path):
-        # type: (str) -> Any
+    def number(self, path: str) -> "Any":
         """An integer, None when it is none."""
         try:
             return int(self.text(path).strip())
         except ValueError:
             return None
 
-    def names(self, path):
-        # type: (str) -> list
+    def names(self, path: str) -> list:
         """What a directory holds, sorted; [] when there is none."""
         try:
             return sorted(os.listdir(self.path(path)))
         except OSError:
             return []
 
-    def is_dir(self, path):
-        # type: (str) -> bool
+    def is_dir(self, path: str) -> bool:
         return os.path.isdir(self.path(path))
 
-    def exists(self, path):
-        # type: (str) -> bool
+    def exists(self, path: str) -> bool:
         return os.path.lexists(self.path(path))
 
-    def target(self, path):
-        # type: (str) -> Any
+    def target(self, path: str) -> "Any":
         """Last part of what a symlink points to, None when it is none."""
         try:
             return os.path.basename(os.readlink(self.path(path))) or None
         except OSError:
             return None
 
-    def real(self, path):
-        # type: (str) -> str
+    def real(self, path: str) -> str:
         return os.path.realpath(self.path(path))

@@ -23,20 +23,17 @@ _INT = re.compile(r"-?[0-9]{1,20}\Z")
 _FLOAT = re.compile(r"-?[0-9]{1,300}\.[0-9]{1,20}\Z")
 
 
-def text_of(raw):
-    # type: (Any) -> str
+def text_of(raw: "Any") -> str:
     """Whatever the kernel printed, as text."""
     return raw.decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw
 
 
-def _ints(words):
-    # type: (list) -> Any
+def _ints(words: list) -> "Any":
     """All of ``words`` as numbers, or None when one is none."""
     return [int(w) for w in words] if all(_INT.match(w) for w in words) else None
 
 
-def _keyed(text, colon):
-    # type: (Any, bool) -> dict
+def _keyed(text: "Any", colon: bool) -> dict:
     out = {}
     for line in text_of(text).split("\n"):
         words = line.split()
@@ -45,20 +42,17 @@ def _keyed(text, colon):
     return out
 
 
-def meminfo(text):
-    # type: (Any) -> dict
+def meminfo(text: "Any") -> dict:
     """{name: number as printed}: kB, except the counts of huge pages."""
     return _keyed(text, True)
 
 
-def vmstat(text):
-    # type: (Any) -> dict
+def vmstat(text: "Any") -> dict:
     """{name: number} in the kernel's units."""
     return _keyed(text, False)
 
 
-def cpuinfo(text):
-    # type: (Any) -> list
+def cpuinfo(text: "Any") -> list:
     """One dict per logical CPU, keys as printed, numbers as numbers."""
     out = []
     for block in re.split(r"\n\s*\n", text_of(text)):
@@ -72,22 +66,30 @@ def cpuinfo(text):
     return out
 
 
-def _number(text):
-    # type: (str) -> Any
+def _number(text: str) -> "Any":
     if _INT.match(text):
         return int(text)
     return float(text) if _FLOAT.match(text) else text
 
 
-def summarize_cpuinfo(cpus):
-    # type: (list) -> dict
+def summarize_cpuinfo(cpus: list) -> dict:
     """num_sockets, num_cores (physical), num_logical_cores, model, of what ``cpuinfo`` gives.
 
     A machine that prints no topology (arm64, some guests) has as many cores as logical CPUs, in one socket.
     """
     sockets = {c["physical id"] for c in cpus if "physical id" in c}
-    cores = {(c["physical id"], c["core id"]) for c in cpus if "physical id" in c and "core id" in c}
-    model = next((str(c[k]) for c in cpus for k in ("model name", "Processor", "cpu model", "cpu") if c.get(k)), "")
+    cores = {
+        (c["physical id"], c["core id"]) for c in cpus if "physical id" in c and "core id" in c
+    }
+    model = next(
+        (
+            str(c[k])
+            for c in cpus
+            for k in ("model name", "Processor", "cpu model", "cpu")
+            if c.get(k)
+        ),
+        "",
+    )
     return {
         "num_sockets": len(sockets) or (1 if cpus else 0),
         "num_cores": len(cores) or len(cpus),
@@ -96,8 +98,7 @@ def summarize_cpuinfo(cpus):
     }
 
 
-def diskstats(text):
-    # type: (Any) -> list
+def diskstats(text: "Any") -> list:
     """One dict per device; what this kernel does not print is not there."""
     out = []
     for line in text_of(text).split("\n"):
@@ -115,8 +116,7 @@ def diskstats(text):
     return out
 
 
-def netdev(text):
-    # type: (Any) -> list
+def netdev(text: "Any") -> list:
     """One dict per interface, ``lo`` included."""
     out = []
     for line in text_of(text).split("\n"):
@@ -128,35 +128,33 @@ def netdev(text):
     return out
 
 
-def version(text):
-    # type: (Any) -> str
+def version(text: "Any") -> str:
     """The whole line."""
     return text_of(text).strip()
 
 
-def loadavg(text):
-    # type: (Any) -> dict
+def loadavg(text: "Any") -> dict:
     """load_1min, load_5min, load_15min, running_processes, total_processes; {} when it is cut."""
     words = text_of(text).split()
     running, _slash, total = words[3].partition("/") if len(words) > 3 else ("", "", "")
     try:
-        loads = [float(w) for w in words[:3]]  # type: list
+        loads: list = [float(w) for w in words[:3]]
         counts = [int(running), int(total)]
     except ValueError:
         return {}
     loads += counts
-    return dict(zip(("load_1min", "load_5min", "load_15min", "running_processes", "total_processes"), loads))
+    return dict(
+        zip(("load_1min", "load_5min", "load_15min", "running_processes", "total_processes"), loads)
+    )
 
 
-def uptime(text):
-    # type: (Any) -> Any
+def uptime(text: "Any") -> "Any":
     """Seconds since boot; None when it is not there."""
     words = text_of(text).split()
     return float(words[0]) if words and (_FLOAT.match(words[0]) or _INT.match(words[0])) else None
 
 
-def mounts(text):
-    # type: (Any) -> list
+def mounts(text: "Any") -> list:
     """One dict per line of /proc/mounts; blanks in names are real blanks."""
     out = []
     for line in text_of(text).split("\n"):
@@ -168,8 +166,7 @@ def mounts(text):
     return out
 
 
-def cgroups(text):
-    # type: (Any) -> list
+def cgroups(text: "Any") -> list:
     """One dict per controller of /proc/cgroups."""
     out = []
     for line in text_of(text).split("\n"):
@@ -181,8 +178,7 @@ def cgroups(text):
     return out
 
 
-def os_release(text):
-    # type: (Any) -> dict
+def os_release(text: "Any") -> dict:
     """{NAME: value}, quotes and backslashes resolved."""
     out = {}
     for line in text_of(text).split("\n"):

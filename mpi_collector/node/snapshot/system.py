@@ -58,8 +58,7 @@ _OURS = "MPI_COLLECTOR_OWN"  #: names of what a launch of ours added for itself,
 _SECRET = re.compile(r"(?i)passw|secret|token|cookie|credential|auth|key|cert|sign")
 
 
-def environment(variables):
-    # type: (Any) -> dict
+def environment(variables: "Any") -> dict:
     """Those of ``variables`` that say how a job was placed and tuned; never one that might hold a secret."""
     out = {}
     ours = variables.get(_OURS, "").split(",")
@@ -76,22 +75,28 @@ _OPTION = re.compile(
 )
 
 
-def masked(text):
-    # type: (str) -> str
+def masked(text: str) -> str:
     """``text`` without what may be a secret: user and password of a URL, and options that hold one."""
     return _OPTION.sub(lambda m: m.group(1) + "=***", _USERINFO.sub(r"\1***@", text))
 
 
-def cpu(files, cpus):
-    # type: (Files, list) -> dict
+def cpu(files: "Files", cpus: list) -> dict:
     """Sockets, cores, threads, model, governor, SMT; ``cpus`` of ``proc.cpuinfo``."""
     base = "sys/devices/system/cpu/"
     out = summarize_cpuinfo(cpus)
     first = cpus[0] if cpus else {}
-    governors = {files.word(base + n + "/cpufreq/scaling_governor") for n in files.names(base) if re.match(r"cpu\d+\Z", n)}
+    governors = {
+        files.word(base + n + "/cpufreq/scaling_governor")
+        for n in files.names(base)
+        if re.match(r"cpu\d+\Z", n)
+    }
     khz = files.number(base + "cpu0/cpufreq/cpuinfo_max_freq")
     flaws = base + "vulnerabilities"
-    weak = [n for n in files.names(flaws) if (files.word(flaws + "/" + n) or "").startswith("Vulnerable")]
+    weak = [
+        n
+        for n in files.names(flaws)
+        if (files.word(flaws + "/" + n) or "").startswith("Vulnerable")
+    ]
     out.update({
         "architecture": platform.machine(),
         "vendor": first.get("vendor_id") or first.get("CPU implementer"),
@@ -107,8 +112,7 @@ def cpu(files, cpus):
     return out
 
 
-def numa(files):
-    # type: (Files) -> list
+def numa(files: "Files") -> list:
     """One dict per memory node: its CPUs and its memory."""
     out = []
     for name in files.names("sys/devices/system/node"):
@@ -120,21 +124,28 @@ def numa(files):
     return sorted(out, key=lambda n: n["node"])
 
 
-def chassis(files):
-    # type: (Files) -> dict
+def chassis(files: "Files") -> dict:
     """Vendor and model; no serial numbers."""
     base = "sys/class/dmi/id/"
-    names = {"vendor": "sys_vendor", "product": "product_name", "board": "board_name", "bios": "bios_version"}
+    names = {
+        "vendor": "sys_vendor",
+        "product": "product_name",
+        "board": "board_name",
+        "bios": "bios_version",
+    }
     return {key: files.word(base + name) for key, name in names.items()}
 
 
-def sysctls(files):
-    # type: (Files) -> dict
+def sysctls(files: "Files") -> dict:
     """{name with dots: value} of the settings that matter to storage and network and can be read."""
     out = {}
     for pattern in SYSCTLS:
         folder, _, name = pattern.rpartition("/")
-        names = [n for n in files.names("proc/sys/" + folder) if n.startswith(name[:-1])] if name.endswith("*") else [name]
+        names = (
+            [n for n in files.names("proc/sys/" + folder) if n.startswith(name[:-1])]
+            if name.endswith("*")
+            else [name]
+        )
         for n in names:
             value = files.word("proc/sys/" + folder + "/" + n)
             if value is not None and not files.is_dir("proc/sys/" + folder + "/" + n):
@@ -142,13 +153,11 @@ def sysctls(files):
     return out
 
 
-def kernel_cmdline(files):
-    # type: (Files) -> list
+def kernel_cmdline(files: "Files") -> list:
     return [w for w in files.text("proc/cmdline").split() if _CMDLINE.match(w)]
 
 
-def limits():
-    # type: () -> dict
+def limits() -> dict:
     """Soft resource limits of this process; None is unlimited."""
     names = {"open_files": "NOFILE", "processes": "NPROC", "locked_memory_bytes": "MEMLOCK", "stack_bytes": "STACK",
              "address_space_bytes": "AS", "core_bytes": "CORE"}  # fmt: skip
@@ -159,10 +168,10 @@ def limits():
     return out
 
 
-def cgroup_limits(files):
-    # type: (Files) -> dict
+def cgroup_limits(files: "Files") -> dict:
     """The tightest limits on this process from its cgroup up to the root, v2 where there is one, else v1."""
-    v2, v1 = None, {}  # type: Any, dict
+    v2: "Any" = None
+    v1: dict = {}
     for line in files.text("proc/self/cgroup").split("\n"):
         _number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -171,8 +180,16 @@ def cgroup_limits(files):
         for controller in controllers.split(","):
             if path and controller:
                 v1[controller] = path
-    out = {"version": None, "path": None, "memory_max_bytes": None, "memory_high_bytes": None, "cpus_max": None,
-           "cpuset": None, "pids_max": None, "io_max": []}  # type: dict
+    out: dict = {
+        "version": None,
+        "path": None,
+        "memory_max_bytes": None,
+        "memory_high_bytes": None,
+        "cpus_max": None,
+        "cpuset": None,
+        "pids_max": None,
+        "io_max": [],
+    }
     base = "sys/fs/cgroup"
     if v2 is not None and files.exists(base + "/cgroup.controllers"):
         out.update(version=2, path=v2)
@@ -187,9 +204,14 @@ def cgroup_limits(files):
         out.update(version=1, path=v1.get("memory") or next(iter(v1.values())))
         for at in _upwards(base + "/memory", v1.get("memory", "/")):
             limit = files.number(at + "/memory.limit_in_bytes")
-            _tighten(out, "memory_max_bytes", limit if limit is not None and limit < 1 << 60 else None)
+            _tighten(
+                out, "memory_max_bytes", limit if limit is not None and limit < 1 << 60 else None
+            )
         for at in _upwards(base + "/cpu", v1.get("cpu", "/")):
-            quota = [files.word(at + "/cpu.cfs_quota_us") or "", files.word(at + "/cpu.cfs_period_us") or ""]
+            quota = [
+                files.word(at + "/cpu.cfs_quota_us") or "",
+                files.word(at + "/cpu.cfs_period_us") or "",
+            ]
             _tighten(out, "cpus_max", _cpus(quota))
         for at in _upwards(base + "/pids", v1.get("pids", "/")):
             _tighten(out, "pids_max", files.number(at + "/pids.max"))
@@ -198,15 +220,13 @@ def cgroup_limits(files):
     return out
 
 
-def _upwards(base, path):
-    # type: (str, str) -> list
+def _upwards(base: str, path: str) -> list:
     """Directories from the cgroup to the root of what is visible."""
     parts = [p for p in path.split("/") if p and p != ".."]
     return [os.path.join(base, *parts[:n]) for n in range(len(parts), -1, -1)]
 
 
-def _cpus(words):
-    # type: (list) -> Any
+def _cpus(words: list) -> "Any":
     """Quota and period as a number of CPUs, None when there is no limit."""
     try:
         quota, period = int(words[0]), int(words[1])
@@ -215,7 +235,6 @@ def _cpus(words):
     return quota / period if quota > 0 and period > 0 else None
 
 
-def _tighten(out, key, value):
-    # type: (dict, str, Any) -> None
+def _tighten(out: dict, key: str, value: "Any") -> None:
     if value is not None and (out[key] is None or value < out[key]):
         out[key] = value

@@ -6,20 +6,24 @@ import pkgutil
 from .base import Source
 
 
-def _modules():
-    # type: () -> list
+def _modules() -> list:
     in_memory = getattr(__spec__.loader, "sources", None)  # an agent's, which has no folder
     if in_memory is None:
         return sorted(m.name for m in pkgutil.iter_modules(__path__))
-    return sorted(name[len(__name__) + 1 :] for name in in_memory if name.startswith(__name__ + "."))
+    return sorted(
+        name[len(__name__) + 1 :] for name in in_memory if name.startswith(__name__ + ".")
+    )
 
 
-def _sources():
-    # type: () -> list
-    found = []  # type: list
+def _sources() -> list:
+    found: list = []
     for name in _modules():
         module = importlib.import_module("." + name, __name__)
-        things = [t for t in vars(module).values() if isinstance(t, type) and t.__module__ == module.__name__]
+        things = [
+            t
+            for t in vars(module).values()
+            if isinstance(t, type) and t.__module__ == module.__name__
+        ]
         found += [t for t in things if issubclass(t, Source) and t.name]
     return sorted(found, key=lambda s: (s.may_block, s.order, s.name))
 
@@ -36,13 +40,13 @@ GROUPS = {
 ALIASES = {"net/dev": "netdev", "net_dev": "netdev"}
 
 
-def select(spec):
-    # type: (str) -> list
+def select(spec: str) -> list:
     """Source objects for ``basic``, ``default``, ``all``, or names separated by commas (groups may be among them).
 
     A name may be followed by ``:OPTION`` where a source has options. ValueError names what is not known and what there is.
     """
-    wanted, options = set(), {}  # type: set, dict
+    wanted: set = set()
+    options: dict = {}
     if spec == "none":
         return []
     for word in spec.replace(",", " ").split():
@@ -50,7 +54,8 @@ def select(spec):
         name = ALIASES.get(name, name)
         if name not in GROUPS and name not in BY_NAME:
             raise ValueError(
-                "unknown source %r; there are %s, and the groups basic, default, all" % (word, ", ".join(sorted(BY_NAME)))
+                "unknown source %r; there are %s, and the groups basic, default, all"
+                % (word, ", ".join(sorted(BY_NAME)))
             )
         wanted.update(GROUPS.get(name, (name,)))
         if colon:
@@ -68,11 +73,13 @@ def select(spec):
     return out
 
 
-def _check_option(name, option, options):
-    # type: (str, str, dict) -> None
+def _check_option(name: str, option: str, options: dict) -> None:
     with_options = [s.name for s in ALL if s.option_doc]
     if name not in with_options:
-        raise ValueError("%s:%s: %s takes nothing after a colon; only %s does" % (name, option, name, ", ".join(with_options)))
+        raise ValueError(
+            "%s:%s: %s takes nothing after a colon; only %s does"
+            % (name, option, name, ", ".join(with_options))
+        )
     if not option:
         raise ValueError("%s: nothing after the colon" % name)
     if options.get(name, option) != option:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
 Cell = namedtuple("Cell", "table device field")
-Cell.__doc__ = """A token that is a value: table ("" or a name), device ("" in a table of scalars), field."""
+Cell.__doc__ = (
+    """A token that is a value: table ("" or a name), device ("" in a table of scalars), field."""
+)
 
 LABEL = "label"  #: a token that stays the same while the shape of the file does
 IGNORE = "ignore"  #: a token that may change and is not kept
@@ -29,17 +31,23 @@ class Source:
     record_max = 0
     """Longest record in bytes of a file that the kernel hands out record by record (seq_file): a read that ends closer
     than this to a page's end may have more behind it. 0: the kernel formats the file in one piece (single_open)."""
-    fields = ()  # type: tuple  #: Field tuples known by name
+    fields: tuple = ()  #: Field tuples known by name
     fixed_width = True  #: the same number of tokens in every sample of one shape
     lists_devices = False  #: has its table of devices even when none is there at the start
     may_be_empty = False  #: a text without tokens says that there are no devices
-    several = False  #: ``files`` says which; their text is one, with a line ``@LABEL`` before each file's
+    several = (
+        False  #: ``files`` says which; their text is one, with a line ``@LABEL`` before each file's
+    )
     makes_its_text = False  #: ``reader`` gives what makes it
     relist_every = 0  #: reads after which ``files`` is asked again
     every = 1  #: read at every so many ticks; a power of two
-    budget_us = 0  #: what a read may take on average before it is done half as often; 0: whatever it takes
+    budget_us = (
+        0  #: what a read may take on average before it is done half as often; 0: whatever it takes
+    )
     may_block = False  #: opened and read in a thread of its own
-    start_s = 3.0  #: what may block is opened and read for the first time within this, or is not there
+    start_s = (
+        3.0  #: what may block is opened and read for the first time within this, or is not there
+    )
     order = 50  #: sources are read in this order: what changes fastest and matters most first; what may block comes last of all
     default = True  #: is in the group default
     privileged = False  #: needs rights that users rarely have
@@ -47,47 +55,39 @@ class Source:
     option_doc = ""  #: lines ``name:OPTION  meaning`` for people, where ``choose`` takes one
     kernel_file = ""  #: for the documentation, where ``path`` does not say it
 
-    def prepare(self, raw):
-        # type: (bytes) -> bytes
+    def prepare(self, raw: bytes) -> bytes:
         """The text to split; a hook for files whose tokens are glued together."""
         return raw
 
-    def choose(self, text):
-        # type: (str) -> None
+    def choose(self, text: str) -> None:
         """What ``name:text`` means. ValueError, with the name in it, when it means nothing."""
         raise NotImplementedError
 
-    def files(self, root):
-        # type: (str) -> list
+    def files(self, root: str) -> list:
         """(label without blanks, path below root) of every file there is now."""
         raise NotImplementedError
 
-    def reader(self, root):
-        # type: (str) -> Any
+    def reader(self, root: str) -> "Any":
         """An object with ``read() -> bytes`` and ``close()``. OSError when there is nothing to read."""
         raise NotImplementedError
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
+    def scan(self, text: bytes) -> tuple:
         """(roles, problems): for every token of ``text.split()`` LABEL, IGNORE or a Cell; what was wrong, for people."""
         raise NotImplementedError
 
-    def field(self, table, name):
-        # type: (str, str) -> Field
+    def field(self, table: str, name: str) -> "Field":
         """The declaration of a field, also of one that this version does not know yet."""
         for f in self.fields:
             if f.name == name:
                 return f  # type: ignore[no-any-return]
         return Field(name, "", "gauge", "not known to this version")
 
-    def spare_slots(self, table, devices):
-        # type: (str, int) -> int
+    def spare_slots(self, table: str, devices: int) -> int:
         """How many devices may appear later."""
         return max(4, devices // 4)
 
 
-def is_number(token):
-    # type: (bytes) -> bool
+def is_number(token: bytes) -> bool:
     """True for what int() takes and the kernel prints: digits, perhaps after a minus. isdigit() alone is ASCII on bytes.
 
     64 bits have 20 digits at most; int() refuses thousands of them.
@@ -95,14 +95,12 @@ def is_number(token):
     return len(token) <= 20 and (token.isdigit() or (token[:1] == b"-" and token[1:].isdigit()))
 
 
-def name_of(token):
-    # type: (bytes) -> str
+def name_of(token: bytes) -> str:
     """A device or key as text, whatever bytes the kernel printed."""
     return token.decode("utf-8", "backslashreplace")
 
 
-def unique(name, seen):
-    # type: (str, set) -> str
+def unique(name: str, seen: set) -> str:
     """``name``, or ``name#2`` where the file itself repeats it."""
     out, n = name, 1
     while out in seen:
@@ -112,15 +110,21 @@ def unique(name, seen):
     return out
 
 
-def scan_table(lines, first_value, device_at, names_for, roles, problems):
-    # type: (list, int, int, Callable, list, list) -> None
+def scan_table(
+    lines: list,
+    first_value: int,
+    device_at: int,
+    names_for: "Callable",
+    roles: list,
+    problems: list,
+) -> None:
     """Lines of ``labels... value value ...``, one device each, appended to ``roles``.
 
     ``names_for(n)`` names the values of a line that has n of them, in order; None: such a line is cut or malformed. A
     kernel that prints more than there are names for gets ``field_N``. A value that is no number is reported, the rest of
     its line is kept.
     """
-    seen = set()  # type: set
+    seen: set = set()
     for line in lines:
         tokens = line.split()
         if not tokens:
@@ -142,10 +146,9 @@ def scan_table(lines, first_value, device_at, names_for, roles, problems):
                 roles.append(IGNORE)
 
 
-def scan_cells(lines, roles, problems, table=""):
-    # type: (list, list, list, str) -> None
+def scan_cells(lines: list, roles: list, problems: list, table: str = "") -> None:
     """Lines of ``device field value``, as a source's ``prepare`` makes them."""
-    seen = set()  # type: set
+    seen: set = set()
     for line in lines:
         tokens = line.split()
         if len(tokens) == 3 and is_number(tokens[2]) and (tokens[0], tokens[1]) not in seen:
@@ -156,10 +159,9 @@ def scan_cells(lines, roles, problems, table=""):
             roles.extend([IGNORE] * len(tokens))
 
 
-def labelled(text):
-    # type: (bytes) -> list
+def labelled(text: bytes) -> list:
     """[(label, [lines])] of the text of several files."""
-    out = []  # type: list
+    out: list = []
     for line in text.split(b"\n"):
         if line[:1] == b"@":
             out.append((line[1:], []))
@@ -168,10 +170,9 @@ def labelled(text):
     return out
 
 
-def scan_keyed(lines, roles, problems):
-    # type: (list, list, list) -> None
+def scan_keyed(lines: list, roles: list, problems: list) -> None:
     """Lines of ``key value [unit]``: the key (a trailing colon removed) names the field of a scalar."""
-    seen = set()  # type: set
+    seen: set = set()
     for line in lines:
         tokens = line.split()
         if not tokens:

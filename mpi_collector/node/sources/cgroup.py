@@ -35,10 +35,10 @@ class Cgroup(Source):
     budget_us = 20000  # with many CPUs and cgroups the kernel takes long to sum memory.stat
     since = "4.5"
 
-    def files(self, root):
-        # type: (str) -> list
+    def files(self, root: str) -> list:
         text = _read(root, "proc/self/cgroup")
-        v2, v1 = "", {}  # type: str, dict
+        v2: str = ""
+        v1: dict = {}
         for line in text.split("\n"):
             _number, _, rest = line.partition(":")
             controllers, _, path = rest.partition(":")
@@ -50,34 +50,49 @@ class Cgroup(Source):
                     v1[controller] = (controllers, path)
         out = []
         for base in ("sys/fs/cgroup", "sys/fs/cgroup/unified"):
-            at = _visible(root, base, v2) if v2 and os.path.exists(os.path.join(root, base, "cgroup.controllers")) else ""
-            out += [(name, at + "/" + name) for name in _V2 if at and os.path.exists(os.path.join(root, at, name))]
+            at = (
+                _visible(root, base, v2)
+                if v2 and os.path.exists(os.path.join(root, base, "cgroup.controllers"))
+                else ""
+            )
+            out += [
+                (name, at + "/" + name)
+                for name in _V2
+                if at and os.path.exists(os.path.join(root, at, name))
+            ]
         if not any(name == "memory.current" for name, _ in out):
             for controller, name in _V1:
-                together, path = v1.get(controller, (controller, ""))  # "cpu,cpuacct" has links of either name, mostly
-                at = _visible(root, "sys/fs/cgroup/" + controller, path) or _visible(root, "sys/fs/cgroup/" + together, path)
+                together, path = v1.get(
+                    controller, (controller, "")
+                )  # "cpu,cpuacct" has links of either name, mostly
+                at = _visible(root, "sys/fs/cgroup/" + controller, path) or _visible(
+                    root, "sys/fs/cgroup/" + together, path
+                )
                 if at and os.path.exists(os.path.join(root, at, name)):
                     out.append((name, at + "/" + name))
         return list(dict(out).items())
 
-    def field(self, table, name):
-        # type: (str, str) -> Field
+    def field(self, table: str, name: str) -> "Field":
         unit = "us" if name.endswith("_us") else "ns" if name.endswith(("_ns", "_time")) else ""
         if name.endswith("_bytes") or name.encode() in _LEVELS:
             unit = "bytes"
         gauge = (unit == "bytes" and name not in ("read_bytes", "written_bytes")) or name == "pids"
-        return Field(name, unit or "events", "gauge" if gauge else "counter", "cgroup: %s" % name.replace("_", " "))
+        return Field(
+            name,
+            unit or "events",
+            "gauge" if gauge else "counter",
+            "cgroup: %s" % name.replace("_", " "),
+        )
 
-    def prepare(self, raw):
-        # type: (bytes) -> bytes
-        out = []  # type: list
+    def prepare(self, raw: bytes) -> bytes:
+        out: list = []
         for label, lines in labelled(raw):
             out += _cells(label.decode("utf-8", "backslashreplace"), lines)
         return b"\n".join(out)
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
         for line in text.split(b"\n"):
             device = line.split(b" ")[0]
             table = "io" if b":" in device else device.decode("utf-8", "backslashreplace")
@@ -85,8 +100,7 @@ class Cgroup(Source):
         return roles, problems
 
 
-def _cells(name, lines):
-    # type: (str, list) -> list
+def _cells(name: str, lines: list) -> list:
     """``part field value`` lines of a file."""
     part = name.partition(".")[0].replace("cpuacct", "cpu").encode()
     if name in _SINGLE:
@@ -102,23 +116,37 @@ def _cells(name, lines):
                 key, _, value = word.partition(b"=")
                 if key in _IO and is_number(value):
                     out.append(b"%s %s %s" % (words[0], _IO[key], value))
-        elif name.endswith(".pressure") and words and words[-1].startswith(b"total=") and is_number(words[-1][6:]):
+        elif (
+            name.endswith(".pressure")
+            and words
+            and words[-1].startswith(b"total=")
+            and is_number(words[-1][6:])
+        ):
             out.append(b"pressure %s_%s_us %s" % (part, words[0], words[-1][6:]))
-        elif len(words) == 2 and is_number(words[1]) and (name != "memory.stat" or words[0] in _MEMORY):
-            key = words[0].replace(b"_usec", b"_us").replace(b".", b"_") if name == "cpu.stat" else words[0]
-            out.append(b"%s %s%s %s" % (part, b"events_" if name == "memory.events" else b"", key, words[1]))
+        elif (
+            len(words) == 2
+            and is_number(words[1])
+            and (name != "memory.stat" or words[0] in _MEMORY)
+        ):
+            key = (
+                words[0].replace(b"_usec", b"_us").replace(b".", b"_")
+                if name == "cpu.stat"
+                else words[0]
+            )
+            out.append(
+                b"%s %s%s %s"
+                % (part, b"events_" if name == "memory.events" else b"", key, words[1])
+            )
     return out
 
 
-def _with_children(lines):
-    # type: (list) -> list
+def _with_children(lines: list) -> list:
     """Version 1 says twice what there is: of the cgroup alone, and as ``total_`` of those below it, too."""
     totals = [line[6:] for line in lines if line.startswith(b"total_")]
     return totals or lines
 
 
-def _visible(root, base, path):
-    # type: (str, str, str) -> str
+def _visible(root: str, base: str, path: str) -> str:
     """The deepest directory of ``path`` that is there: in a container only a part of it, or nothing, can be seen."""
     parts = [p for p in re.split("/+", path) if p and p != ".."]
     for n in range(len(parts), -1, -1):
@@ -128,8 +156,7 @@ def _visible(root, base, path):
     return ""
 
 
-def _read(root, path):
-    # type: (str, str) -> str
+def _read(root: str, path: str) -> str:
     try:
         with open(os.path.join(root, path), "rb") as f:
             return f.read(1 << 16).decode("utf-8", "backslashreplace")

@@ -22,7 +22,10 @@ _ALL_LINKS = 0xFFFFFFFF
 #: NVML_FI_DEV_PCIE_COUNT_{TX,RX}_BYTES, NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_{TX,RX} (KiB), by number (nvml.h)
 _VALUES = ((197, 0, "pcie_tx_bytes", 1), (198, 0, "pcie_rx_bytes", 1), (138, _ALL_LINKS, "nvlink_tx_bytes", 1024),
            (139, _ALL_LINKS, "nvlink_rx_bytes", 1024))  # fmt: skip
-_WIDE = (2, 3)  #: NVML_VALUE_TYPE_UNSIGNED_LONG(_LONG): 32 bits of bytes wrap several times a second
+_WIDE = (
+    2,
+    3,
+)  #: NVML_VALUE_TYPE_UNSIGNED_LONG(_LONG): 32 bits of bytes wrap several times a second
 #: file below device/ -> field, divisor; the first that is there counts
 _AMD = (("gpu_busy_percent", "busy_percent", 1), ("mem_busy_percent", "memory_busy_percent", 1),
         ("mem_info_vram_used", "memory_used_bytes", 1), ("mem_info_vram_total", "memory_total_bytes", 1),
@@ -43,7 +46,12 @@ class Gpu(Source):
     budget_us = 20000
     default = False  # calls into a driver, some milliseconds with many GPUs
     fields = (
-        Field("busy_percent", "%", "gauge", "time in which a kernel ran, in the driver's last period (up to 1 s)"),
+        Field(
+            "busy_percent",
+            "%",
+            "gauge",
+            "time in which a kernel ran, in the driver's last period (up to 1 s)",
+        ),
         Field("memory_busy_percent", "%", "gauge", "time in which memory was read or written"),
         Field("memory_used_bytes", "bytes", "gauge", "memory that is allocated"),
         Field("memory_total_bytes", "bytes", "gauge", "memory there is"),
@@ -57,31 +65,29 @@ class Gpu(Source):
         Field("nvlink_rx_bytes", "bytes", "counter", "data received over NVLink, all links"),
     )
 
-    def reader(self, root):
-        # type: (str) -> Any
+    def reader(self, root: str) -> "Any":
         return _Reader(root)
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
         scan_cells(text.split(b"\n"), roles, problems)
         return roles, problems
 
-    def spare_slots(self, table, devices):
-        # type: (str, int) -> int
+    def spare_slots(self, table: str, devices: int) -> int:
         return 0
 
 
 class _Reader:
-    def __init__(self, root):
-        # type: (str) -> None
+    def __init__(self, root: str) -> None:
         self._nvidia, why = _nvidia(root)
         self._amd = _amd(root)
         if not self._nvidia and not self._amd:
-            raise FileNotFoundError(2, "NVIDIA: %s; AMD: no /sys/class/drm/card*/device/gpu_busy_percent" % why)
+            raise FileNotFoundError(
+                2, "NVIDIA: %s; AMD: no /sys/class/drm/card*/device/gpu_busy_percent" % why
+            )
 
-    def read(self):
-        # type: () -> bytes
+    def read(self) -> bytes:
         out = []
         for gpu in self._nvidia:
             out += [b"%s %s %d" % (gpu.name, field, value) for field, value in gpu.values()]
@@ -91,15 +97,13 @@ class _Reader:
                 out.append(b"%s %s %d" % (name, field, int(word) // divisor))
         return b"\n".join(out)
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         if self._nvidia:
             self._nvidia[0].nvml.nvmlShutdown()
         self._nvidia = []
 
 
-def _amd(root):
-    # type: (str) -> list
+def _amd(root: str) -> list:
     """[(device, path, field, divisor)] of the files there are."""
     base = os.path.join(root, "sys/class/drm")
     out = []
@@ -109,7 +113,7 @@ def _amd(root):
             continue
         hwmon = os.path.join(device, "hwmon")
         chips = sorted(os.listdir(hwmon)) if os.path.isdir(hwmon) else []
-        found = set()  # type: set
+        found: set = set()
         for path, field, divisor in _AMD:
             at = os.path.join(device, path.replace("hwmon", "hwmon/" + chips[0]) if chips else path)
             if field not in found and os.path.exists(at):
@@ -118,8 +122,7 @@ def _amd(root):
     return out
 
 
-def _nvidia(root):
-    # type: (str) -> tuple
+def _nvidia(root: str) -> tuple:
     """([GPUs], why there are none)."""
     if not any(os.path.exists(os.path.join(root, path)) for path in _DRIVER):
         return [], "no driver"
@@ -127,10 +130,9 @@ def _nvidia(root):
         nvml = importlib.import_module("pynvml")
     except ImportError:
         return [], "no pynvml for this Python (pip install 'mpi-collector[gpu]', or nvidia-ml-py)"
-    done = []  # type: list
+    done: list = []
 
-    def begin():
-        # type: () -> None
+    def begin() -> None:
         try:
             nvml.nvmlInit()
             done.append([_Nvidia(nvml, i) for i in range(nvml.nvmlDeviceGetCount())])
@@ -150,14 +152,21 @@ def _nvidia(root):
 class _Nvidia:
     """One GPU. Calls that it does not know are not made again."""
 
-    def __init__(self, nvml, index):
-        # type: (Any, int) -> None
+    def __init__(self, nvml: "Any", index: int) -> None:
         self.nvml = nvml
         self.name = b"nvidia%d" % index
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         calls = (
-            lambda: _pairs(nvml.nvmlDeviceGetUtilizationRates(handle), gpu="busy_percent", memory="memory_busy_percent"),
-            lambda: _pairs(nvml.nvmlDeviceGetMemoryInfo(handle), used="memory_used_bytes", total="memory_total_bytes"),
+            lambda: _pairs(
+                nvml.nvmlDeviceGetUtilizationRates(handle),
+                gpu="busy_percent",
+                memory="memory_busy_percent",
+            ),
+            lambda: _pairs(
+                nvml.nvmlDeviceGetMemoryInfo(handle),
+                used="memory_used_bytes",
+                total="memory_total_bytes",
+            ),
             lambda: [(b"power_mw", nvml.nvmlDeviceGetPowerUsage(handle))],
             lambda: [(b"energy_mj", nvml.nvmlDeviceGetTotalEnergyConsumption(handle))],
             lambda: [(b"temperature_mc", 1000 * nvml.nvmlDeviceGetTemperature(handle, 0))],
@@ -166,25 +175,24 @@ class _Nvidia:
         )
         self._calls = [call for call in calls if self._ask(call, True) is not None]
 
-    def values(self):
-        # type: () -> list
+    def values(self) -> list:
         """[(field, value)] of what it tells now."""
-        out = []  # type: list
+        out: list = []
         for call in self._calls:
             out += self._ask(call, False) or []
         return out
 
-    def _ask(self, call, first):
-        # type: (Any, bool) -> Any
+    def _ask(self, call: "Any", first: bool) -> "Any":
         """None where it does not know the call, or does not answer now."""
         try:
             return call()
         except (self.nvml.NVMLError, AttributeError):  # an older pynvml lacks some of the calls
             return None
 
-    def _fields(self, handle):
-        # type: (Any) -> Any
-        answers = self.nvml.nvmlDeviceGetFieldValues(handle, [(number, scope) for number, scope, _name, _factor in _VALUES])
+    def _fields(self, handle: "Any") -> "Any":
+        answers = self.nvml.nvmlDeviceGetFieldValues(
+            handle, [(number, scope) for number, scope, _name, _factor in _VALUES]
+        )
         out = []
         for (_number, _scope, name, factor), answer in zip(_VALUES, answers):
             if answer.nvmlReturn == 0 and answer.valueType in _WIDE:
@@ -192,6 +200,5 @@ class _Nvidia:
         return out or None
 
 
-def _pairs(answer, **names):
-    # type: (Any, str) -> list
+def _pairs(answer: "Any", **names: str) -> list:
     return [(field.encode(), getattr(answer, name)) for name, field in sorted(names.items())]

@@ -56,27 +56,31 @@ class Infiniband(Source):
     budget_us = 20000
     fields = tuple(Field(n, u, "counter", d) for n, (u, d) in _KNOWN.items())
 
-    def files(self, root):
-        # type: (str) -> list
-        out = {}  # type: dict
+    def files(self, root: str) -> list:
+        out: dict = {}
         base = "sys/class/infiniband"
         for device in _names(root, base):
             at = base + "/" + device
-            places = [(device, at)] + [("%s/%s" % (device, p), "%s/ports/%s" % (at, p)) for p in _names(root, at + "/ports")]
+            places = [(device, at)] + [
+                ("%s/%s" % (device, p), "%s/ports/%s" % (at, p))
+                for p in _names(root, at + "/ports")
+            ]
             for place, at in places:
                 for folder in ("counters", "counters_ext", "hw_counters"):
                     for name in _names(root, at + "/" + folder):
                         if name not in _UNUSED:
-                            out["%s:%s" % (place, _EXT.get(name, name))] = "%s/%s/%s" % (at, folder, name)
+                            out["%s:%s" % (place, _EXT.get(name, name))] = "%s/%s/%s" % (
+                                at,
+                                folder,
+                                name,
+                            )
         return list(out.items())
 
-    def field(self, table, name):
-        # type: (str, str) -> Field
+    def field(self, table: str, name: str) -> "Field":
         unit, doc = _KNOWN.get(name, ("", "a counter of the driver's"))
         return Field(name, unit, "counter", doc)
 
-    def prepare(self, raw):
-        # type: (bytes) -> bytes
+    def prepare(self, raw: bytes) -> bytes:
         out = []
         for label, lines in labelled(raw):
             port, _, name = label.partition(b":")
@@ -86,16 +90,17 @@ class Infiniband(Source):
                 out.append(b"%s %s %d" % (port, name, int(value) * words))
         return b"\n".join(out)
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
         scan_cells(text.split(b"\n"), roles, problems)
         return roles, problems
 
 
-def _names(root, path):
-    # type: (str, str) -> list
+def _names(root: str, path: str) -> list:
     try:
-        return sorted(n for n in os.listdir(os.path.join(root, path)) if " " not in n and ":" not in n)
+        return sorted(
+            n for n in os.listdir(os.path.join(root, path)) if " " not in n and ":" not in n
+        )
     except OSError:
         return []

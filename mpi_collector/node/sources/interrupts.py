@@ -25,21 +25,19 @@ class Interrupts(Source):
     lists_devices = True
     fields = (Field("count", "interrupts", "counter", "interrupts delivered"),)
 
-    def reader(self, root):
-        # type: (str) -> Any
+    def reader(self, root: str) -> "Any":
         return Condensed(root, "proc/interrupts", condense)
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
         scan_cells(text.split(b"\n"), roles, problems)
         return roles, problems
 
 
-def condense(raw):
-    # type: (bytes) -> bytes
+def condense(raw: bytes) -> bytes:
     """``DEVICE count SUM`` lines."""
-    sums = {}  # type: dict
+    sums: dict = {}
     for line in raw.split(b"\n"):
         name, colon, rest = line.partition(b":")
         words = rest.split()
@@ -56,8 +54,7 @@ def condense(raw):
     return b"\n".join(lines)
 
 
-def _device(words):
-    # type: (list) -> bytes
+def _device(words: list) -> bytes:
     """From ``PCI-MSI 524288-edge nvme0q1``: nvme0q. The card behind an @ stays."""
     last, at, card = words[-1].partition(b"@") if words else (b"unknown", b"", b"")
     return (last.rstrip(b"0123456789").rstrip(b"-.") or last or b"unknown") + at + card

@@ -20,13 +20,11 @@ class Loadavg(Source):
         Field("last_pid", "pid", "gauge", "the newest process id"),
     )
 
-    def prepare(self, raw):
-        # type: (bytes) -> bytes
+    def prepare(self, raw: bytes) -> bytes:
         # "0.08" -> "008" is exact only because the kernel always prints two decimals; scan() checks the count of tokens
         return raw.replace(b".", b"").replace(b"/", b" ")
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
+    def scan(self, text: bytes) -> tuple:
         tokens = text.split()
         if len(tokens) != len(self.fields) or not all(map(is_number, tokens)):
             return [IGNORE] * len(tokens), ["not a load average: %r" % text[:80]]

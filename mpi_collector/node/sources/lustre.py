@@ -22,7 +22,13 @@ _LNET = (("msgs_alloc", "messages", "gauge", "messages in being"), ("msgs_max", 
          ("recv_length", "bytes", "counter", "bytes received"), ("route_length", "bytes", "counter", "bytes passed on"),
          ("drop_length", "bytes", "counter", "bytes dropped"))  # fmt: skip
 #: units of sums that are neither bytes nor microseconds
-_UNITS = {"req_active": "requests", "req_qdepth": "requests", "req_timeout": "s", "opencount": "files", "ldlm_cancel": "locks"}
+_UNITS = {
+    "req_active": "requests",
+    "req_qdepth": "requests",
+    "req_timeout": "s",
+    "opencount": "files",
+    "ldlm_cancel": "locks",
+}
 
 
 class Lustre(Source):
@@ -37,10 +43,11 @@ class Lustre(Source):
     may_block = True
     budget_us = 20000
 
-    def files(self, root):
-        # type: (str) -> list
-        out = {}  # type: dict
-        out.update([("lnet", path) for path in _LNET_AT if os.path.exists(os.path.join(root, path))][:1])
+    def files(self, root: str) -> list:
+        out: dict = {}
+        out.update(
+            [("lnet", path) for path in _LNET_AT if os.path.exists(os.path.join(root, path))][:1]
+        )
         denied = False
         for base in _ROOTS:
             for kind in _KINDS:
@@ -52,14 +59,19 @@ class Lustre(Source):
                     continue
                 for name in sorted(names):
                     label = "%s/%s" % (kind, name)
-                    if " " not in name and label not in out and os.path.exists(os.path.join(root, folder, name, "stats")):
+                    if (
+                        " " not in name
+                        and label not in out
+                        and os.path.exists(os.path.join(root, folder, name, "stats"))
+                    ):
                         out[label] = "%s/%s/stats" % (folder, name)
         if not out and denied and os.path.isdir(os.path.join(root, "sys/fs/lustre")):
-            raise PermissionError(13, "its statistics are for root alone (/sys/kernel/debug/lustre)")
+            raise PermissionError(
+                13, "its statistics are for root alone (/sys/kernel/debug/lustre)"
+            )
         return sorted(out.items())
 
-    def field(self, table, name):
-        # type: (str, str) -> Field
+    def field(self, table: str, name: str) -> "Field":
         if table == "lnet":
             return next(Field(*f) for f in _LNET if f[0] == name)
         call, _, what = name.rpartition("_")
@@ -68,13 +80,14 @@ class Lustre(Source):
         unit = "bytes" if call.endswith("bytes") else _UNITS.get(call, "us")
         return Field(name, unit, "counter", "%s: in sum" % call)
 
-    def prepare(self, raw):
-        # type: (bytes) -> bytes
+    def prepare(self, raw: bytes) -> bytes:
         out = []
         for device, lines in labelled(raw):
             if device == b"lnet":
                 words = lines[0].split() if lines else []
-                out += [b"lnet %s %s" % (f[0].encode(), w) for f, w in zip(_LNET, words) if is_number(w)]
+                out += [
+                    b"lnet %s %s" % (f[0].encode(), w) for f, w in zip(_LNET, words) if is_number(w)
+                ]
                 continue
             for line in lines:
                 words = line.split()
@@ -85,9 +98,13 @@ class Lustre(Source):
                     out.append(b"%s %s_sum %s" % (device, words[0], words[6]))
         return b"\n".join(out)
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
-        for kind, lines in groupby(text.split(b"\n"), lambda line: line.split(b" ")[0].partition(b"/")[0]):
-            scan_cells(list(lines), roles, problems, kind.decode("ascii", "replace"))  # a table each: their calls differ
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
+        for kind, lines in groupby(
+            text.split(b"\n"), lambda line: line.split(b" ")[0].partition(b"/")[0]
+        ):
+            scan_cells(
+                list(lines), roles, problems, kind.decode("ascii", "replace")
+            )  # a table each: their calls differ
         return roles, problems

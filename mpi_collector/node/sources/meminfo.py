@@ -12,13 +12,12 @@ class Meminfo(Source):
     path = "proc/meminfo"
     doc = "memory by use, page cache, dirty pages, huge pages"
 
-    def field(self, table, name):
-        # type: (str, str) -> Field
+    def field(self, table: str, name: str) -> "Field":
         unit = "pages" if name.startswith("HugePages_") else "kB"
         return Field(name, unit, "gauge", "/proc/meminfo")
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
         scan_keyed(text.split(b"\n"), roles, problems)
         return roles, problems

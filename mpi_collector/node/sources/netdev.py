@@ -4,8 +4,7 @@ from ..layout import Field
 from .base import LABEL, Source, scan_table
 
 
-def _f(name, unit, doc):
-    # type: (str, str, str) -> Field
+def _f(name: str, unit: str, doc: str) -> "Field":
     return Field(name, unit, "counter", doc)
 
 
@@ -37,25 +36,22 @@ class Netdev(Source):
         _f("tx_compressed", "packets", "compressed packets sent"),
     )
 
-    def prepare(self, raw):
-        # type: (bytes) -> bytes
+    def prepare(self, raw: bytes) -> bytes:
         # old kernels glue the first number to the colon; a name cannot hold a colon itself
         return raw.replace(b":", b" ")
 
-    def _names(self, values):
-        # type: (int) -> object
+    def _names(self, values: int) -> object:
         return tuple(f.name for f in self.fields) if values >= 16 else None
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
+    def scan(self, text: bytes) -> tuple:
         lines = text.split(b"\n")
-        roles, problems = [], []  # type: list, list
+        roles: list = []
+        problems: list = []
         for _ in range(2):  # not further down: a name may hold a bar
             if lines and b"|" in lines[0]:
                 roles.extend([LABEL] * len(lines.pop(0).split()))
         scan_table(lines, 1, 0, self._names, roles, problems)
         return roles, problems
 
-    def spare_slots(self, table, devices):
-        # type: (str, int) -> int
+    def spare_slots(self, table: str, devices: int) -> int:
         return max(8, devices // 4)

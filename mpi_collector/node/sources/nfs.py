@@ -22,30 +22,45 @@ _OP = ((0, b"ops", "operations", "operations done"), (1, b"transmissions", "requ
        (8, b"errors", "operations", "operations that failed (Linux 5.3)"))  # fmt: skip
 _BYTES = (b"normal_read_bytes", b"normal_write_bytes", b"direct_read_bytes", b"direct_write_bytes", b"server_read_bytes",
           b"server_write_bytes", b"read_pages", b"write_pages")  # fmt: skip
-_BYTES_DOC = ("read by read()", "written by write()", "read with O_DIRECT", "written with O_DIRECT", "read from the server",
-              "written to the server", "read by readpage(s)", "written by writepage(s)")
-_XPRT = {b"tcp": (7, 8, 9), b"rdma": (7, 8, 9), b"udp": (4, 5, 6)}  #: where sends, receives and bad transaction ids are
+_BYTES_DOC = (
+    "read by read()",
+    "written by write()",
+    "read with O_DIRECT",
+    "written with O_DIRECT",
+    "read from the server",
+    "written to the server",
+    "read by readpage(s)",
+    "written by writepage(s)",
+)
+_XPRT = {
+    b"tcp": (7, 8, 9),
+    b"rdma": (7, 8, 9),
+    b"udp": (4, 5, 6),
+}  #: where sends, receives and bad transaction ids are
 _XPRT_NAMES = (b"xprt_sends", b"xprt_receives", b"xprt_bad_xids")
 _CHUNK = 1 << 18
 _ESCAPED = re.compile(rb"[\s@]")
 
 
-def _escape(name):
-    # type: (bytes) -> bytes
+def _escape(name: bytes) -> bytes:
     """A mount point without blanks; mountinfo's octal escapes stay."""
     return _ESCAPED.sub(lambda m: b"\\%03o" % ord(m.group()), name)
 
 
-def _fields():
-    # type: () -> tuple
+def _fields() -> tuple:
     out = []
     for name, doc in zip(_BYTES, _BYTES_DOC):
         unit = "pages" if name.endswith(b"pages") else "bytes"
         out.append(Field(name.decode(), unit, "counter", "%s %s" % (unit, doc)))
     for op in (o.decode() for o in _OPS):
-        out += [Field("%s_%s" % (op, name.decode()), unit, "counter", "%s: %s" % (op, doc)) for _at, name, unit, doc in _OP]
+        out += [
+            Field("%s_%s" % (op, name.decode()), unit, "counter", "%s: %s" % (op, doc))
+            for _at, name, unit, doc in _OP
+        ]
     for name in _XPRT_NAMES:
-        doc = "%s of its connections, which mounts of one server may share" % name.decode()[5:].replace("_", " ")
+        doc = "%s of its connections, which mounts of one server may share" % name.decode()[
+            5:
+        ].replace("_", " ")
         out.append(Field(name.decode(), "requests", "counter", doc))
     return tuple(out)
 
@@ -63,41 +78,41 @@ class Nfs(Source):
     budget_us = 20000
     fields = _fields()
 
-    def reader(self, root):
-        # type: (str) -> Any
+    def reader(self, root: str) -> "Any":
         return _Reader(root)
 
-    def prepare(self, raw):
-        # type: (bytes) -> bytes
+    def prepare(self, raw: bytes) -> bytes:
         """What is known of every NFS mount, a line per value."""
-        out = []  # type: list
+        out: list = []
         for block in _blocks(raw):
             if _is_nfs(block):
                 place = _escape(_place(block))
-                out += [b"%s %s %d" % (place, name, value) for name, value in sorted(_mount(block.split(b"\n")[1:]).items())]
+                out += [
+                    b"%s %s %d" % (place, name, value)
+                    for name, value in sorted(_mount(block.split(b"\n")[1:]).items())
+                ]
         return b"\n".join(out)
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
         scan_cells(text.split(b"\n"), roles, problems)
         return roles, problems
 
 
-def _blocks(raw):
-    # type: (bytes) -> list
+def _blocks(raw: bytes) -> list:
     """What is behind ``device `` of every mount."""
     return (b"\n" + raw).split(b"\ndevice ")[1:]
 
 
-def _is_nfs(block):
-    # type: (bytes) -> bool
-    words = block.partition(b"\n")[0].split(b" ")  # SERVER:/PATH mounted on PLACE with fstype nfs4 statvers=1.1
+def _is_nfs(block: bytes) -> bool:
+    words = block.partition(b"\n")[0].split(
+        b" "
+    )  # SERVER:/PATH mounted on PLACE with fstype nfs4 statvers=1.1
     return len(words) > 6 and words[6] in (b"nfs", b"nfs4")
 
 
-def _place(block):
-    # type: (bytes) -> bytes
+def _place(block: bytes) -> bytes:
     return block.split(b" ", 4)[3]
 
 
@@ -108,16 +123,14 @@ class _Reader:
     file system tells (major:minor in mountinfo), which is read when the mounts have changed.
     """
 
-    def __init__(self, root):
-        # type: (str) -> None
+    def __init__(self, root: str) -> None:
         self._fd = os.open(os.path.join(root, "proc/self/mountstats"), os.O_RDONLY | os.O_CLOEXEC)
         self._mountinfo = os.path.join(root, "proc/self/mountinfo")
-        self._heads = []  # type: list
-        self._repeated = set()  # type: set
+        self._heads: list = []
+        self._repeated: set = set()
 
-    def read(self):
-        # type: () -> bytes
-        chunks = []  # type: list
+    def read(self) -> bytes:
+        chunks: list = []
         at = 0
         while not chunks or chunks[-1]:
             chunks.append(os.pread(self._fd, _CHUNK, at))
@@ -130,12 +143,13 @@ class _Reader:
         heads = [block.partition(b"\n")[0] for block in blocks]
         if heads != self._heads:
             self._heads, self._repeated = heads, self._look([_place(block) for block in blocks])
-        return b"".join([b"device %s\n" % block for n, block in enumerate(blocks) if n not in self._repeated])
+        return b"".join(
+            [b"device %s\n" % block for n, block in enumerate(blocks) if n not in self._repeated]
+        )
 
-    def _look(self, places):
-        # type: (list) -> set
+    def _look(self, places: list) -> set:
         """Which of the mounts repeat one before them."""
-        numbers = {}  # type: dict
+        numbers: dict = {}
         try:
             with open(self._mountinfo, "rb") as f:
                 for line in f.read().split(b"\n"):
@@ -144,7 +158,8 @@ class _Reader:
                         numbers[words[4]] = words[2]
         except OSError:  # then all of them count
             pass
-        seen, out = set(), set()  # type: set, set
+        seen: set = set()
+        out: set = set()
         for n, place in enumerate(places):
             number = numbers.get(place)
             if number in seen:
@@ -153,14 +168,12 @@ class _Reader:
                 seen.add(number)
         return out
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         os.close(self._fd)
 
 
-def _mount(lines):
-    # type: (list) -> dict
-    out = {}  # type: dict
+def _mount(lines: list) -> dict:
+    out: dict = {}
     in_ops = False
     for line in lines:
         words = line.split()

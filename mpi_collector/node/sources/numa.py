@@ -6,10 +6,24 @@ import re
 from ..layout import Field
 from .base import Source, is_number, labelled, scan_cells
 
-_STAT = (("numa_hit", "allocated here as wanted"), ("numa_miss", "allocated here though wanted elsewhere"),
-         ("numa_foreign", "wanted here, allocated elsewhere"), ("local_node", "allocated by a process of this node"),
-         ("other_node", "allocated by a process of another node"), ("interleave_hit", "interleaved here as wanted"))
-_MEMORY = (b"MemTotal", b"MemFree", b"FilePages", b"AnonPages", b"Dirty", b"Writeback", b"Shmem", b"Slab")
+_STAT = (
+    ("numa_hit", "allocated here as wanted"),
+    ("numa_miss", "allocated here though wanted elsewhere"),
+    ("numa_foreign", "wanted here, allocated elsewhere"),
+    ("local_node", "allocated by a process of this node"),
+    ("other_node", "allocated by a process of another node"),
+    ("interleave_hit", "interleaved here as wanted"),
+)
+_MEMORY = (
+    b"MemTotal",
+    b"MemFree",
+    b"FilePages",
+    b"AnonPages",
+    b"Dirty",
+    b"Writeback",
+    b"Shmem",
+    b"Slab",
+)
 
 
 class Numa(Source):
@@ -23,18 +37,22 @@ class Numa(Source):
         Field(n.decode() + "_kB", "kB", "gauge", n.decode() + " of the node") for n in _MEMORY
     )
 
-    def files(self, root):
-        # type: (str) -> list
+    def files(self, root: str) -> list:
         base = "sys/devices/system/node"
         try:
-            nodes = [n for n in os.listdir(os.path.join(root, base)) if re.match(r"node[0-9]+\Z", n)]
+            nodes = [
+                n for n in os.listdir(os.path.join(root, base)) if re.match(r"node[0-9]+\Z", n)
+            ]
         except OSError:
             return []
         nodes.sort(key=lambda n: int(n[4:]))
-        return [("%s:%s" % (n, f), "%s/%s/%s" % (base, n, f)) for n in nodes for f in ("numastat", "meminfo")]
+        return [
+            ("%s:%s" % (n, f), "%s/%s/%s" % (base, n, f))
+            for n in nodes
+            for f in ("numastat", "meminfo")
+        ]
 
-    def prepare(self, raw):
-        # type: (bytes) -> bytes
+    def prepare(self, raw: bytes) -> bytes:
         out = []
         for label, lines in labelled(raw):
             node, _, file = label.partition(b":")
@@ -42,16 +60,20 @@ class Numa(Source):
                 words = line.split()
                 if file == b"numastat" and len(words) == 2 and is_number(words[1]):
                     out.append(b"%s %s %s" % (node, words[0], words[1]))
-                elif file == b"meminfo" and len(words) >= 4 and words[2].rstrip(b":") in _MEMORY and is_number(words[3]):
+                elif (
+                    file == b"meminfo"
+                    and len(words) >= 4
+                    and words[2].rstrip(b":") in _MEMORY
+                    and is_number(words[3])
+                ):
                     out.append(b"%s %s_kB %s" % (node, words[2].rstrip(b":"), words[3]))
         return b"\n".join(out)
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
         scan_cells(text.split(b"\n"), roles, problems)
         return roles, problems
 
-    def spare_slots(self, table, devices):
-        # type: (str, int) -> int
+    def spare_slots(self, table: str, devices: int) -> int:
         return 0

@@ -27,8 +27,7 @@ class Power(Source):
     default = False
     privileged = True
 
-    def files(self, root):
-        # type: (str) -> list
+    def files(self, root: str) -> list:
         out = []
         for zone in _names(root, "sys/class/powercap"):
             at = "sys/class/powercap/" + zone
@@ -40,19 +39,21 @@ class Power(Source):
             # a drive by its own name, with its composite temperature (temp1)
             target = os.path.basename(os.path.realpath(os.path.join(root, at, "device")))
             name = target if _DRIVE.match(target) else _word(root, at + "/name") or "sensor"
-            out += [("%s:%s:%s" % (name, chip, f), at + "/" + f) for f in _names(root, at) if _HWMON.match(f)]
+            out += [
+                ("%s:%s:%s" % (name, chip, f), at + "/" + f)
+                for f in _names(root, at)
+                if _HWMON.match(f)
+            ]
         return [(label, path) for label, path in out if " " not in label]
 
-    def field(self, table, name):
-        # type: (str, str) -> Field
+    def field(self, table: str, name: str) -> "Field":
         if name.startswith("energy"):
             return Field(name, "uJ", "counter", "energy used")
         if name.startswith("power"):
             return Field(name, "uW", "gauge", "power drawn")
         return Field(name, "mC", "gauge", "temperature in thousandths of a degree Celsius")
 
-    def prepare(self, raw):
-        # type: (bytes) -> bytes
+    def prepare(self, raw: bytes) -> bytes:
         out = []
         for label, lines in labelled(raw):
             device, _, name = label.rpartition(b":")
@@ -61,26 +62,28 @@ class Power(Source):
                 out.append(b"%s %s %s" % (device, name, value))
         return b"\n".join(out)
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
         for line in text.split(b"\n"):
             words = line.split(b" ")
-            kind = words[1].split(b"_")[0].rstrip(b"0123456789").decode("ascii", "replace") if len(words) == 3 else ""
+            kind = (
+                words[1].split(b"_")[0].rstrip(b"0123456789").decode("ascii", "replace")
+                if len(words) == 3
+                else ""
+            )
             scan_cells([line], roles, problems, kind)
         return roles, problems
 
 
-def _names(root, path):
-    # type: (str, str) -> list
+def _names(root: str, path: str) -> list:
     try:
         return sorted(os.listdir(os.path.join(root, path)))
     except OSError:
         return []
 
 
-def _word(root, path):
-    # type: (str, str) -> str
+def _word(root: str, path: str) -> str:
     try:
         with open(os.path.join(root, path)) as f:
             return f.read(256).strip()

@@ -16,30 +16,28 @@ class Pressure(Source):
     several = True
     budget_us = 10000
     since = "4.20"
-    fields = tuple(Field(k + "_us", "us", "counter", v) for k, v in sorted(_DOC.items(), reverse=True))
+    fields = tuple(
+        Field(k + "_us", "us", "counter", v) for k, v in sorted(_DOC.items(), reverse=True)
+    )
 
-    def files(self, root):
-        # type: (str) -> list
+    def files(self, root: str) -> list:
         return [(r, "proc/pressure/" + r) for r in _RESOURCES]
 
-    def prepare(self, raw):
-        # type: (bytes) -> bytes
+    def prepare(self, raw: bytes) -> bytes:
         return raw.replace(b"=", b" ")
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
+    def scan(self, text: bytes) -> tuple:
         return scan_pressure(text)
 
-    def spare_slots(self, table, devices):
-        # type: (str, int) -> int
+    def spare_slots(self, table: str, devices: int) -> int:
         return 0
 
 
-def scan_pressure(text):
-    # type: (bytes) -> tuple
+def scan_pressure(text: bytes) -> tuple:
     """Roles of ``some avg10 0.00 ... total N`` lines below ``@RESOURCE`` lines; the averages can be made from the totals."""
-    roles, problems = [], []  # type: list, list
-    seen = set()  # type: set
+    roles: list = []
+    problems: list = []
+    seen: set = set()
     resource = b""
     for line in text.split(b"\n"):
         tokens = line.split()
@@ -48,7 +46,13 @@ def scan_pressure(text):
             roles.extend([LABEL] * len(tokens))
             continue
         cell = (resource, tokens[0] if tokens else b"")
-        if len(tokens) >= 3 and tokens[-2] == b"total" and is_number(tokens[-1]) and resource and cell not in seen:
+        if (
+            len(tokens) >= 3
+            and tokens[-2] == b"total"
+            and is_number(tokens[-1])
+            and resource
+            and cell not in seen
+        ):
             seen.add(cell)
             roles.extend([LABEL] + [IGNORE] * (len(tokens) - 2))
             roles.append(Cell("", name_of(resource), name_of(tokens[0]) + "_us"))

@@ -46,7 +46,9 @@ processes:tree:PATTERN  those and all that they start, whatever its name
         Field("system_ms", "ms", "counter", "CPU time in the kernel"),
         Field("rss_bytes", "bytes", "gauge", "resident memory"),
         Field("major_faults", "faults", "counter", "page faults that needed I/O"),
-        Field("read_call_bytes", "bytes", "counter", "bytes by read calls, from the page cache too"),
+        Field(
+            "read_call_bytes", "bytes", "counter", "bytes by read calls, from the page cache too"
+        ),
         Field("write_call_bytes", "bytes", "counter", "bytes by write calls"),
         Field("read_calls", "calls", "counter", "read calls"),
         Field("write_calls", "calls", "counter", "write calls"),
@@ -54,13 +56,11 @@ processes:tree:PATTERN  those and all that they start, whatever its name
         Field("write_bytes", "bytes", "counter", "bytes sent to storage"),
     )
 
-    def __init__(self):
-        # type: () -> None
-        self._pattern = None  # type: Any
+    def __init__(self) -> None:
+        self._pattern: "Any" = None
         self._tree = False
 
-    def choose(self, text):
-        # type: (str) -> None
+    def choose(self, text: str) -> None:
         """``PATTERN`` or ``tree:PATTERN``. ValueError when it is no regular expression or chooses everything."""
         word, colon, rest = text.partition(":")
         self._tree = bool(colon) and word == "tree"
@@ -70,20 +70,21 @@ processes:tree:PATTERN  those and all that they start, whatever its name
         except re.error as e:
             raise ValueError("processes:%s: no regular expression: %s" % (text, e)) from None
         if self._pattern.search(b""):
-            raise ValueError("processes:%s: the pattern is in every command line; plain 'processes' takes all" % text)
+            raise ValueError(
+                "processes:%s: the pattern is in every command line; plain 'processes' takes all"
+                % text
+            )
 
-    def reader(self, root):
-        # type: (str) -> Any
+    def reader(self, root: str) -> "Any":
         return _Reader(root, self._pattern, self._tree)
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
         scan_cells(text.split(b"\n"), roles, problems)
         return roles, problems
 
-    def spare_slots(self, table, devices):
-        # type: (str, int) -> int
+    def spare_slots(self, table: str, devices: int) -> int:
         return max(0, _NAMES + 2 - devices)
 
 
@@ -95,39 +96,34 @@ _COUNTERS = (b"user_ms", b"system_ms", b"major_faults", b"read_call_bytes", b"wr
 class _Name:
     """What all processes of a name did, those that ended too; and what those that are there now hold."""
 
-    def __init__(self, name):
-        # type: (bytes) -> None
+    def __init__(self, name: bytes) -> None:
         lines = [b"%s %s %%d" % (name.replace(b"%", b"%%"), f) for f in _GAUGES + _COUNTERS]
         self._format = b"\n".join(lines)
         self.sums = [0] * len(_COUNTERS)
         self.now = [0] * len(_GAUGES)
 
-    def text(self):
-        # type: () -> bytes
+    def text(self) -> bytes:
         return self._format % tuple(self.now + self.sums)
 
 
 class _Reader:
-    def __init__(self, root, pattern=None, tree=False):
-        # type: (str, Any, bool) -> None
+    def __init__(self, root: str, pattern: "Any" = None, tree: bool = False) -> None:
         self._proc = os.path.join(root, "proc")
         self._pids = Pids(self._proc, pattern, tree)
         self._family = tree or pattern is None  # who starts them is among them
-        self._names = {}  # type: dict  # name as it is printed -> _Name, in the order of their coming
-        self._name_of = {}  # type: dict  # comm -> _Name
-        self._chosen = {}  # type: dict  # pid -> Process
+        self._names: dict = {}  # name as it is printed -> _Name, in the order of their coming
+        self._name_of: dict = {}  # comm -> _Name
+        self._chosen: dict = {}  # pid -> Process
         self._new = False
-        self._ended = {}  # type: dict  # the latest of those that were
+        self._ended: dict = {}  # the latest of those that were
         os.listdir(self._proc)
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         for process in self._chosen.values():
             process.close()
         self._chosen = {}
 
-    def read(self):
-        # type: () -> bytes
+    def read(self) -> bytes:
         left_out = self._follow()
         # Parents come first: one that is read before its child has not inherited of it yet, or the child is seen gone.
         self._end([pid for pid, process in self._chosen.items() if not process.look()])
@@ -145,8 +141,7 @@ class _Reader:
             out.append(b"%s processes %d" % (_LEFT_OUT, left_out))
         return b"\n".join(out)
 
-    def _follow(self):
-        # type: () -> int
+    def _follow(self) -> int:
         """Processes that are chosen from now on, and those that are no more. Returns how many find no room."""
         pids = self._pids.look()
         self._end([pid for pid in self._chosen if pid not in pids])
@@ -155,20 +150,22 @@ class _Reader:
             if len(self._chosen) < _PIDS:
                 self._new = True
                 before = self._ended.pop(pid, None)
-                self._chosen[pid] = Process(self._proc, pid, len(self._chosen), self._family, before)
+                self._chosen[pid] = Process(
+                    self._proc, pid, len(self._chosen), self._family, before
+                )
             else:
                 left_out += 1
         return left_out
 
-    def _order(self):
-        # type: () -> None
+    def _order(self) -> None:
         """Parents first, by the time of their start: numbers begin anew at some point."""
         if self._new:
             self._new = False
-            self._chosen = dict(sorted(self._chosen.items(), key=lambda item: int(item[1].start or 0)))
+            self._chosen = dict(
+                sorted(self._chosen.items(), key=lambda item: int(item[1].start or 0))
+            )
 
-    def _end(self, pids):
-        # type: (list) -> None
+    def _end(self, pids: list) -> None:
         """Children before their parents, which may end in the same moment: who waited for those inherits of both."""
         for pid in reversed(pids):
             process = self._ended[pid] = self._chosen.pop(pid)
@@ -179,8 +176,7 @@ class _Reader:
             if len(self._ended) > _PIDS:
                 del self._ended[next(iter(self._ended))]
 
-    def _name(self, comm):
-        # type: (bytes) -> _Name
+    def _name(self, comm: bytes) -> "_Name":
         about = self._name_of.get(comm)
         if about is None:
             name = b"_".join(comm.split()) or b"?"
@@ -189,6 +185,8 @@ class _Reader:
             about = self._names.get(name)
             if about is None:
                 about = self._names[name] = _Name(name)
-            if len(self._name_of) < _PIDS:  # a program that renames itself without end shall not fill memory
+            if (
+                len(self._name_of) < _PIDS
+            ):  # a program that renames itself without end shall not fill memory
                 self._name_of[comm] = about
         return about

@@ -26,19 +26,17 @@ class Schedstat(Source):
         Field("timeslices", "events", "counter", "times a task was put on a CPU"),
     )
 
-    def reader(self, root):
-        # type: (str) -> Any
+    def reader(self, root: str) -> "Any":
         return Condensed(root, "proc/schedstat", condense)
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
         scan_keyed(text.split(b"\n"), roles, problems)
         return roles, problems
 
 
-def condense(raw):
-    # type: (bytes) -> bytes
+def condense(raw: bytes) -> bytes:
     """The sums of the three numbers that end a CPU's line."""
     sums = [0, 0, 0]
     seen = False

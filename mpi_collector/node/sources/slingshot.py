@@ -24,7 +24,10 @@ _ONE = {
     "hni_llr_rx_replay_event": ("events", "link level replays at the receiver"),
     "hni_llr_tx_replay_event": ("events", "link level replays at the sender"),
     "hni_rx_paused_std": ("cycles", "could not send, by standard pause frames"),
-    "parbs_tarb_pi_posted_blocked_cnt": ("cycles", "writes to the host were blocked: PCIe or memory do not keep up"),
+    "parbs_tarb_pi_posted_blocked_cnt": (
+        "cycles",
+        "writes to the host were blocked: PCIe or memory do not keep up",
+    ),
     "parbs_tarb_pi_non_posted_blocked_cnt": ("cycles", "reads from the host were blocked"),
     "pct_no_trs_nacks": ("nacks", "refused by the target for want of resources"),
     "pct_retry_srb_requests": ("requests", "sent again"),
@@ -39,7 +42,10 @@ _SUMMED = {
     "hni_discard_cntr": ("packets", "discarded, all traffic classes"),
 }
 #: the first card has one port, its successor a folder for each
-_LINK = {"link_up": ("port/link", "port/0/link/state"), "link_gbit_per_s": ("port/speed", "port/0/link/speed")}
+_LINK = {
+    "link_up": ("port/link", "port/0/link/state"),
+    "link_gbit_per_s": ("port/speed", "port/0/link/speed"),
+}
 _COUNTERS = dict(_ONE)
 _COUNTERS.update(_SUMMED)
 
@@ -61,9 +67,8 @@ class Slingshot(Source):
         Field("link_gbit_per_s", "Gbit/s", "gauge", "speed of the link"),
     )
 
-    def files(self, root):
-        # type: (str) -> list
-        out = []  # type: list
+    def files(self, root: str) -> list:
+        out: list = []
         try:
             cards = sorted(os.listdir(os.path.join(root, _BASE)))
         except OSError:
@@ -73,16 +78,19 @@ class Slingshot(Source):
             names = list(_ONE) + ["%s_%d" % (n, i) for n in _SUMMED for i in range(_CLASSES)]
             wanted = [(n, "telemetry/" + n) for n in names]
             wanted += [(name, path) for name, paths in _LINK.items() for path in paths]
-            out += [("%s:%s" % (card, n), at + p) for n, p in wanted if os.path.isfile(os.path.join(root, at, p))]
+            out += [
+                ("%s:%s" % (card, n), at + p)
+                for n, p in wanted
+                if os.path.isfile(os.path.join(root, at, p))
+            ]
         return out
 
-    def prepare(self, raw):
-        # type: (bytes) -> bytes
-        values = {}  # type: dict
+    def prepare(self, raw: bytes) -> bytes:
+        values: dict = {}
         for label, lines in labelled(raw):
             card, _, name = label.partition(b":")
             word = lines[0].partition(b"@")[0].strip() if lines else b""
-            value = None  # type: object
+            value: object = None
             if name == b"link_up":
                 value = int(word == b"up") if word else None
             elif name == b"link_gbit_per_s":
@@ -92,17 +100,18 @@ class Slingshot(Source):
                 name = name if name.decode("ascii", "replace") in _ONE else name.rpartition(b"_")[0]
             if value is not None:
                 values[card, name] = values.get((card, name), 0) + value  # type: ignore[operator]
-        return b"\n".join([b"%s %s %d" % (card, name, value) for (card, name), value in values.items()])
+        return b"\n".join(
+            [b"%s %s %d" % (card, name, value) for (card, name), value in values.items()]
+        )
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
         scan_cells(text.split(b"\n"), roles, problems)
         return roles, problems
 
 
-def _gbit(word):
-    # type: (bytes) -> object
+def _gbit(word: bytes) -> object:
     """200 of ``BS_200G``, ``bs200G``; nothing of a link that has no speed."""
     found = re.search(rb"(\d{1,4})G", word)
     return int(found.group(1)) if found else None

@@ -17,8 +17,7 @@ class Vmstat(Source):
     doc = "page cache, reclaim, swap, NUMA and huge page counters"
     record_max = 128
 
-    def field(self, table, name):
-        # type: (str, str) -> Field
+    def field(self, table: str, name: str) -> "Field":
         gauge = (name.startswith("nr_") and not name.startswith(_COUNTERS)) or name in _GAUGES
         if name in ("pgpgin", "pgpgout"):
             unit = "kB"  # the kernel shifts these two from sectors
@@ -30,8 +29,8 @@ class Vmstat(Source):
             unit = "events"
         return Field(name, unit, "gauge" if gauge else "counter", "/proc/vmstat, mm/vmstat.c")
 
-    def scan(self, text):
-        # type: (bytes) -> tuple
-        roles, problems = [], []  # type: list, list
+    def scan(self, text: bytes) -> tuple:
+        roles: list = []
+        problems: list = []
         scan_keyed(text.split(b"\n"), roles, problems)
         return roles, problems

@@ -34,12 +34,24 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8
 MIDDLE, BAND = COLOURS[0], COLOURS[5]
 #: charts beside each other, in the order of the page
 ORDER = (
-    *("read_bytes_per_s", "write_bytes_per_s", "read_iops", "write_iops", "read_latency_ms", "write_latency_ms"),
+    *(
+        "read_bytes_per_s",
+        "write_bytes_per_s",
+        "read_iops",
+        "write_iops",
+        "read_latency_ms",
+        "write_latency_ms",
+    ),
     *("utilisation_max_percent", "queue_depth", "cpu_busy_percent", "cpu_iowait_percent"),
     *("memory_used_bytes", "page_cache_bytes", "net_rx_bytes_per_s", "net_tx_bytes_per_s"),
     *("nfs_read_bytes_per_s", "nfs_write_bytes_per_s", "nfs_iops", "nfs_retransmit_percent"),
     *("nfs_read_rtt_ms", "nfs_write_rtt_ms", "lustre_read_bytes_per_s", "lustre_write_bytes_per_s"),
-    *("fabric_rx_bytes_per_s", "fabric_tx_bytes_per_s", "pressure_io_percent", "pressure_cpu_percent"),
+    *(
+        "fabric_rx_bytes_per_s",
+        "fabric_tx_bytes_per_s",
+        "pressure_io_percent",
+        "pressure_cpu_percent",
+    ),
     *("pressure_memory_percent", "tcp_retransmit_percent"),
     *("dirty_bytes", "cpu_steal_percent"),
 )
@@ -81,7 +93,13 @@ def time_axis(relative: bool) -> DatetimeTickFormatter:
     )
 
 
-def frame(story: Story, name: str, x_range: tuple[float, float], y_range: tuple[float, float], height: int = _HEIGHT) -> figure:
+def frame(
+    story: Story,
+    name: str,
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+    height: int = _HEIGHT,
+) -> figure:
     """An empty chart. Dragging zooms in time; the rest is the page's script, so that the wheel scrolls the page."""
     box = BoxZoomTool(dimensions="width")
     plot = figure(
@@ -200,7 +218,11 @@ def _phases(plot: figure, phases: list[Stretch]) -> None:
     """Shade what lasted, one tone per kind, and draw a line at what did not last."""
     lasting = [p for p in phases if p.end_ms > p.begin_ms]
     if lasting:
-        data = {"x0": [p.begin_ms for p in lasting], "x1": [p.end_ms for p in lasting], "tone": [p.tone for p in lasting]}
+        data = {
+            "x0": [p.begin_ms for p in lasting],
+            "x1": [p.end_ms for p in lasting],
+            "tone": [p.tone for p in lasting],
+        }
         strip = VStrip(x0="x0", x1="x1", fill_color="tone", fill_alpha=0.16, line_color=None)
         plot.add_glyph(ColumnDataSource(data), strip, level="underlay", name="phases")
     moments = [p.begin_ms for p in phases if p.end_ms <= p.begin_ms]

@@ -29,7 +29,9 @@ def shade(values: Float32) -> tuple[npt.NDArray[np.uint8], float]:
     top = float(values[known].max()) if known.any() else 0.0
     top = top if top > 0 else 1.0
     codes = np.full(values.shape, UNKNOWN, dtype=np.uint8)
-    codes[known] = np.clip(np.ceil(values[known] / top * _HIGHEST), 0, _HIGHEST)  # up: what is little is not nothing
+    codes[known] = np.clip(
+        np.ceil(values[known] / top * _HIGHEST), 0, _HIGHEST
+    )  # up: what is little is not nothing
     return codes, top
 
 
@@ -44,7 +46,13 @@ def heat_map(story: Story) -> tuple[figure, list[dict[str, Any]]] | None:
     hosts = len(story.hosts)
     step = float(story.x_ms[1] - story.x_ms[0]) if len(story.x_ms) > 1 else 1.0
     first, last = float(story.x_ms[0]) - step / 2, float(story.x_ms[-1]) + step / 2
-    plot = frame(story, "heat", (first, last), (0.0, float(hosts)), min(max(hosts * 3, _HEIGHT[0]), _HEIGHT[1]))
+    plot = frame(
+        story,
+        "heat",
+        (first, last),
+        (0.0, float(hosts)),
+        min(max(hosts * 3, _HEIGHT[0]), _HEIGHT[1]),
+    )
     _name_rows(plot, story.hosts)
     plot.ygrid.grid_line_color = None
     mapper = LinearColorMapper(palette=[*Cividis256[:UNKNOWN], "#00000000"], low=0, high=UNKNOWN)
@@ -53,7 +61,9 @@ def heat_map(story: Story) -> tuple[figure, list[dict[str, Any]]] | None:
         heat = story.charts[name].heat
         assert heat is not None
         codes, top = shade(heat[::-1])  # the first row of an image lies at the bottom
-        source = ColumnDataSource({"image": [codes], "x": [first], "y": [0], "dw": [last - first], "dh": [hosts]})
+        source = ColumnDataSource(
+            {"image": [codes], "x": [first], "y": [0], "dw": [last - first], "dh": [hosts]}
+        )
         plot.image("image", x="x", y="y", dw="dw", dh="dh", source=source, color_mapper=mapper, name=f"heat {name}",
                    visible=not n)  # fmt: skip
         unit, by = axis_scale(BY_NAME[name].unit, top)
@@ -68,8 +78,12 @@ def _name_rows(plot: figure, hosts: list[str]) -> None:
     at = [len(hosts) - n - 0.5 for n in rows]
     plot.yaxis[0].ticker = FixedTicker(ticks=at)
     names = [clean(hosts[n]) for n in rows]
-    short = [name if len(name) <= _NAME_LENGTH else "…" + name[1 - _NAME_LENGTH :] for name in names]
-    plot.yaxis[0].major_label_overrides = {y: PlainText(text=name) for y, name in zip(at, short)}  # no formula
+    short = [
+        name if len(name) <= _NAME_LENGTH else "…" + name[1 - _NAME_LENGTH :] for name in names
+    ]
+    plot.yaxis[0].major_label_overrides = {
+        y: PlainText(text=name) for y, name in zip(at, short)
+    }  # no formula
 
 
 def gradient() -> str:

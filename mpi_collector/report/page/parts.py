@@ -30,9 +30,14 @@ def clock(ms: float) -> str:
     return datetime.fromtimestamp(ms / 1e3, timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]], caption: str, text: bool = False) -> str:
+def table(
+    head: Iterable[str], rows: Iterable[Iterable[str]], caption: str, text: bool = False
+) -> str:
     """Cells are HTML already. Wide tables scroll, with the keyboard too."""
-    lines = [f"<tr><th scope='row'>{r[0]}</th>{''.join(f'<td>{c}</td>' for c in r[1:])}</tr>" for r in map(list, rows)]
+    lines = [
+        f"<tr><th scope='row'>{r[0]}</th>{''.join(f'<td>{c}</td>' for c in r[1:])}</tr>"
+        for r in map(list, rows)
+    ]
     top = "".join(f"<th scope='col'>{h}</th>" for h in head)
     kind = " class='text'" if text else ""
     return (f"<div class='scroll' tabindex='0' role='region' aria-label='{caption}'><table{kind}><thead><tr>{top}</tr>"
@@ -63,16 +68,26 @@ def facts(story: Story) -> str:
         ("ended by", run.get("ended_by")),
         ("exit code", run.get("command_exit_code") if command else None),
     ]
-    return _pairs(short, "") + _pairs([("hosts", ranges(story.hosts)), ("command", command)], " class='long'")
+    return _pairs(short, "") + _pairs(
+        [("hosts", ranges(story.hosts)), ("command", command)], " class='long'"
+    )
 
 
 def _pairs(pairs: list[tuple[str, Any]], kind: str) -> str:
-    return "".join(f"<div{kind}><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in pairs if v is not None and v != "")
+    return "".join(
+        f"<div{kind}><dt>{k}</dt><dd>{esc(v)}</dd></div>"
+        for k, v in pairs
+        if v is not None and v != ""
+    )
 
 
 def figures(story: Story) -> str:
     """The cluster, figure by figure, with the spread over its hosts: storage and the rest beside each other."""
-    names = [n for n in story.summary["cluster"] if n != "cpu_steal_percent" or story.summary["cluster"][n]["peak"]]
+    names = [
+        n
+        for n in story.summary["cluster"]
+        if n != "cpu_steal_percent" or story.summary["cluster"][n]["peak"]
+    ]
     if not names:
         return "<p>Too few rows for any figure.</p>"
     several = len(story.hosts) > 1
@@ -92,7 +107,10 @@ def _figure_row(story: Story, name: str) -> list[str]:
     row += [esc(quantity(total["mean"], unit)), esc(quantity(total["peak"], unit))]
     if several and spread:
         alike = spread["minimum"] == spread["maximum"]
-        named = {w: "" if alike else f" <span class='quiet'>{esc(spread[w + '_host'])}</span>" for w in ("minimum", "maximum")}
+        named = {
+            w: "" if alike else f" <span class='quiet'>{esc(spread[w + '_host'])}</span>"
+            for w in ("minimum", "maximum")
+        }
         row += [esc(quantity(spread["minimum"], unit)) + named["minimum"], esc(quantity(spread["median"], unit)),
                 esc(quantity(spread["maximum"], unit)) + named["maximum"]]  # fmt: skip
     elif several:
@@ -107,12 +125,17 @@ def findings(story: Story) -> str:
     for x in doc["limits"]:
         where = f" on {x['hosts']} of {len(story.hosts)} hosts" if len(story.hosts) > 1 else ""
         label = doc["figures"][x["figure"]]["label"]
-        out.append(f"{esc(label)} at {x['at_least']:g} % or more during {100 * x['share']:.0f} % of the time{where}")
+        out.append(
+            f"{esc(label)} at {x['at_least']:g} % or more during {100 * x['share']:.0f} % of the time{where}"
+        )
     by_host: dict[str, list[str]] = {}
     for o in doc["outliers"]:
         texts = by_host.setdefault(o["host"], [])
         texts.append(outlier_text(o, doc["figures"][o["figure"]], not texts))
-    out += [f"<b>{esc(host)}</b>: {esc(', '.join(texts))}" for host, texts in list(by_host.items())[:_REASONS]]
+    out += [
+        f"<b>{esc(host)}</b>: {esc(', '.join(texts))}"
+        for host, texts in list(by_host.items())[:_REASONS]
+    ]
     if len(by_host) > _REASONS:
         out.append(f"and {len(by_host) - _REASONS} more hosts that stand out")
     return f"<ul>{''.join(f'<li>{line}</li>' for line in out)}</ul>" if out else ""
@@ -128,7 +151,9 @@ def hosts(story: Story) -> str:
         cells = [esc(key)]
         for n in names:
             f, unit = host["figures"].get(n, {}), doc["figures"][n]["unit"]
-            cells.append(f"{esc(quantity(f.get('mean'), unit))} / {esc(quantity(f.get('peak'), unit))}")
+            cells.append(
+                f"{esc(quantity(f.get('mean'), unit))} / {esc(quantity(f.get('peak'), unit))}"
+            )
         rows.append(cells)
     return table(head, rows, "figures of every host")
 
@@ -137,10 +162,23 @@ def counted(story: Story) -> str:
     """What the totals are made of, hosts with the same devices together."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for key, h in story.summary["hosts"].items():
-        made_of = [ranges(h[side][t]) or "none" for t in ("block", "net") for side in ("counted", "left_out")]
-        groups.setdefault((*made_of, f"{h['counted_by']['block']} / {h['counted_by']['net']}"), []).append(key)
+        made_of = [
+            ranges(h[side][t]) or "none"
+            for t in ("block", "net")
+            for side in ("counted", "left_out")
+        ]
+        groups.setdefault(
+            (*made_of, f"{h['counted_by']['block']} / {h['counted_by']['net']}"), []
+        ).append(key)
     rows = [[esc(ranges(keys)), *map(esc, what)] for what, keys in list(groups.items())[:_ROWS]]
-    head = ["hosts", "disks counted", "not counted", "interfaces counted", "not counted", "known by"]
+    head = [
+        "hosts",
+        "disks counted",
+        "not counted",
+        "interfaces counted",
+        "not counted",
+        "known by",
+    ]
     return table(head, rows, "what the totals are made of", text=True)
 
 
@@ -156,25 +194,36 @@ def marks(story: Story) -> str:
 
 
 def lasted(mark: Mark) -> str:
-    return duration((mark.end_ms - mark.begin_ms) / 1e3) if mark.end_ms > mark.begin_ms else "a moment"
+    return (
+        duration((mark.end_ms - mark.begin_ms) / 1e3) if mark.end_ms > mark.begin_ms else "a moment"
+    )
 
 
 def missed(story: Story) -> str:
     """Per host that missed something: ticks, sources, devices that found no room; and the hosts not recorded."""
     rows = [
-        [esc(k), "-", "-", esc(why)] for k, why in story.run["hosts_partial"].items() if k not in story.run["facts"]
+        [esc(k), "-", "-", esc(why)]
+        for k, why in story.run["hosts_partial"].items()
+        if k not in story.run["facts"]
     ]
     for key, f in story.run["facts"].items():
-        failed = [f"{s}: {', '.join(f'{n} x {w}' for w, n in counts.items())}" for s, counts in f["statuses"].items()]
+        failed = [
+            f"{s}: {', '.join(f'{n} x {w}' for w, n in counts.items())}"
+            for s, counts in f["statuses"].items()
+        ]
         failed += [f"no room for {e['what']} {e['name']} of {e['source']}" for e in f["lost"]]
         failed += [story.run["hosts_partial"][key]] if key in story.run["hosts_partial"] else []
         failed += [] if f["complete"] else [f"breaks off at tick {f['last_tick']}"]
         failed += story.summary["hosts"].get(key, {}).get("notes", [])
         if f["missed"] or failed:
-            rows.append([esc(key), str(f["ticks"]), str(f["missed"]), "<br>".join(map(esc, failed)) or "-"])
+            rows.append(
+                [esc(key), str(f["ticks"]), str(f["missed"]), "<br>".join(map(esc, failed)) or "-"]
+            )
     if not rows:
         return "<p>Nothing: every host, every tick.</p>"
-    return table(["host", "ticks", "missed", "what else"], rows[:_ROWS], "what was missed", text=True)
+    return table(
+        ["host", "ticks", "missed", "what else"], rows[:_ROWS], "what was missed", text=True
+    )
 
 
 def changed(story: Story) -> str:
@@ -184,5 +233,8 @@ def changed(story: Story) -> str:
     alike: dict[tuple[str, ...], list[str]] = {}
     for host, what in story.changes.items():
         alike.setdefault(tuple(what), []).append(host)
-    rows = [[esc(ranges(hosts)), "<br>".join(esc(w) for w in what[:_REASONS])] for what, hosts in alike.items()]
+    rows = [
+        [esc(ranges(hosts)), "<br>".join(esc(w) for w in what[:_REASONS])]
+        for what, hosts in alike.items()
+    ]
     return table(["hosts", "what changed"], rows[:_ROWS], "changes", text=True)

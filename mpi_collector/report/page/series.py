@@ -66,7 +66,9 @@ class Story:
     marks: list[Mark]
     missing: Float32  #: (points,) hosts without a sample
     changes: dict[str, list[str]]  #: {host: what was not the same at the end}
-    named: list[str]  #: hosts that have a line somewhere; the number of a host here is that of its colour
+    named: list[
+        str
+    ]  #: hosts that have a line somewhere; the number of a host here is that of its colour
     relative: bool = False  #: x_ms counts from a start, not from the epoch
 
     @property
@@ -81,7 +83,9 @@ class Reducer:
         self.grid, self.few = grid, hosts <= FEW
         if self.few:
             most = max(_POINTS // max(hosts, 1), 2)
-            self.size = 1 if grid.slots <= most else -(-2 * grid.slots // most)  # two points per bin
+            self.size = (
+                1 if grid.slots <= most else -(-2 * grid.slots // most)
+            )  # two points per bin
         else:
             bins = min(max(_CELLS // hosts, _FEWEST_BINS), _BINS)
             self.size = max(-(-grid.slots // bins), 1)
@@ -90,7 +94,9 @@ class Reducer:
         last = np.append(last, grid.end_ns[-1:])[: self.bins]
         begin, end = first / 1e6, last / 1e6
         if self.few and self.size > 1:
-            self.x_ms = np.stack((begin + (end - begin) / 4, end - (end - begin) / 4), axis=1).ravel()
+            self.x_ms = np.stack(
+                (begin + (end - begin) / 4, end - (end - begin) / 4), axis=1
+            ).ravel()
         else:
             self.x_ms = end if self.few else (begin + end) / 2
         self.bin_s = self.size * _interval_s(grid) if self.size > 1 else 0.0
@@ -109,7 +115,9 @@ class Reducer:
         least, most = np.fmin.reduce(b, axis=1), np.fmax.reduce(b, axis=1)
         filled = np.where(np.isnan(b), np.inf, b).argmin(axis=1)
         rising = filled <= np.where(np.isnan(b), -np.inf, b).argmax(axis=1)
-        pairs = np.where(rising[:, None], np.stack((least, most), axis=1), np.stack((most, least), axis=1))
+        pairs = np.where(
+            rising[:, None], np.stack((least, most), axis=1), np.stack((most, least), axis=1)
+        )
         return np.asarray(pairs.ravel(), dtype=np.float32)
 
     def bounds(self, values: Float64) -> tuple[Float32, Float32, Float32]:
@@ -179,7 +187,11 @@ def tell(recording: Recording) -> Story:
     cluster = fold(recording, collector)
     summary = document(recording, cluster)
     reducer = collector.reducer
-    charts = _few(collector, cluster) if reducer is None or reducer.few else _many(collector, cluster, summary)
+    charts = (
+        _few(collector, cluster)
+        if reducer is None or reducer.few
+        else _many(collector, cluster, summary)
+    )
     x_ms = np.zeros(0) if reducer is None else reducer.x_ms
     return Story(
         recording.run,
@@ -188,7 +200,10 @@ def tell(recording: Recording) -> Story:
         x_ms,
         reducer.bin_s if reducer else 0.0,
         charts,
-        [Mark(p.name, p.host or "", p.begin_ns / 1e6, p.end_ns / 1e6) for p in set_once(recording.marks)],
+        [
+            Mark(p.name, p.host or "", p.begin_ns / 1e6, p.end_ns / 1e6)
+            for p in set_once(recording.marks)
+        ],
         np.zeros(0, np.float32) if reducer is None else _worst(reducer, collector.missing),
         collector.changes,
         collector.hosts
@@ -226,5 +241,8 @@ def median(rows: Float32) -> Float32:
     count = np.isfinite(rows).sum(axis=0)
     ordered = np.sort(rows, axis=0)  # NaN last
     at = np.arange(rows.shape[1])
-    low, high = ordered[np.maximum((count - 1) // 2, 0), at], ordered[np.minimum(count // 2, len(rows) - 1), at]
+    low, high = (
+        ordered[np.maximum((count - 1) // 2, 0), at],
+        ordered[np.minimum(count // 2, len(rows) - 1), at],
+    )
     return np.asarray(np.where(count > 0, (low + high) / 2, np.nan), dtype=np.float32)

@@ -14,7 +14,18 @@ from bokeh.resources import Resources
 
 from mpi_collector import __version__
 from mpi_collector.report.page import parts
-from mpi_collector.report.page.charts import BAND, BORDER, MIDDLE, Drawn, colour, ends, flat, line_chart, missing_chart, shown
+from mpi_collector.report.page.charts import (
+    BAND,
+    BORDER,
+    MIDDLE,
+    Drawn,
+    colour,
+    ends,
+    flat,
+    line_chart,
+    missing_chart,
+    shown,
+)
 from mpi_collector.report.page.heat import gradient, heat_map
 from mpi_collector.report.page.phases import stretches
 from mpi_collector.report.page.series import Story
@@ -23,9 +34,7 @@ from mpi_collector.report.verdict import line
 from mpi_collector.store.derived import BY_NAME
 
 #: nothing may be fetched from anywhere, whatever a name in the recording says
-_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
-)
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 _HELP = (
     "Drag across a chart to zoom in, double-click to see all; Ctrl and the wheel zoom. "
     "Keys: + and - zoom, arrows move, 0 shows all, comma and full stop step through a chart."
@@ -85,13 +94,21 @@ class Builder:
         out = []
         for name in shown(self.story):
             drawn = line_chart(self.story, name, self.phases)
-            out.append(self.place(drawn, name, self.caption(self.story, name, drawn.unit), BY_NAME[name].label))
+            out.append(
+                self.place(
+                    drawn, name, self.caption(self.story, name, drawn.unit), BY_NAME[name].label
+                )
+            )
         missing = missing_chart(self.story)
         if missing is not None:
             caption = "<figcaption><b>hosts without a sample</b></figcaption>"
             out.append(self.place(missing, "missing", caption, "hosts without a sample"))
         without = ", ".join(BY_NAME[n].label for n in flat(self.story))
-        rest = f"<p class='quiet'>No chart, since there was nothing but zero: {parts.esc(without)}.</p>" if without else ""
+        rest = (
+            f"<p class='quiet'>No chart, since there was nothing but zero: {parts.esc(without)}.</p>"
+            if without
+            else ""
+        )
         return f"<div class='grid'>{''.join(out)}</div>{rest}"
 
     def heat(self) -> tuple[str, list[dict[str, Any]] | None]:
@@ -116,14 +133,21 @@ class Builder:
             docs, (item,) = standalone_docs_json_and_render_items(self.plots)
         roots = {str(plot.id): f"chart-{n}" for n, plot in enumerate(self.plots)}
         item_json = {"docid": item.docid, "roots": roots, "root_ids": list(roots)}
-        return data_script("models", serialize_json(docs)) + data_script("items", [item_json]) + _script()
+        return (
+            data_script("models", serialize_json(docs))
+            + data_script("items", [item_json])
+            + _script()
+        )
 
 
 def legend(story: Story) -> str:
     """A button per line that has a host's name."""
     out = ""
     if not story.few:
-        median, band = (f"<i class='swatch{k}' style='background:{c}'></i>" for k, c in (("", MIDDLE), (" band", BAND)))
+        median, band = (
+            f"<i class='swatch{k}' style='background:{c}'></i>"
+            for k, c in (("", MIDDLE), (" band", BAND))
+        )
         out = f"<span>{median}median host</span> <span>{band}lowest to highest of {len(story.hosts)} hosts</span> "
     elif len(story.named) < 2:
         return out
@@ -137,9 +161,12 @@ def legend_bar(story: Story) -> str:
     acts = (("in", "+", "zoom in"), ("out", "−", "zoom out"), ("left", "◀", "earlier"), ("right", "▶", "later"),
             ("all", "all", "whole run"))  # fmt: skip
     buttons = "".join(
-        f"<button type='button' data-act='{a}' aria-label='{label}'>{sign}</button>" for a, sign, label in acts
+        f"<button type='button' data-act='{a}' aria-label='{label}'>{sign}</button>"
+        for a, sign, label in acts
     )
-    strip = "<div id='strip' aria-hidden='true'></div>" if story.marks else ""  # the table of phases has the same buttons
+    strip = (
+        "<div id='strip' aria-hidden='true'></div>" if story.marks else ""
+    )  # the table of phases has the same buttons
     return (f"<div class='top'><div class='bar'>{buttons}<output id='window' class='quiet'></output>"
             f"<button type='button' id='theme'>light / dark</button></div>{strip}</div>"
             f"<div class='bar legend'>{legend(story)}</div>")  # fmt: skip
@@ -154,12 +181,16 @@ def _reduced(story: Story) -> str:
 
 def _script() -> str:
     own = files("mpi_collector.report.page")
-    library = "\n".join(Resources(mode="inline", components=["bokeh"], minified=True, log_level="error").js_raw)
+    library = "\n".join(
+        Resources(mode="inline", components=["bokeh"], minified=True, log_level="error").js_raw
+    )
     safe = library.replace("</script", "<\\/script").replace("<!--", "<\\!--")
     return f"<script>{safe}</script>\n<script>{own.joinpath('page.js').read_text('utf-8')}</script>"
 
 
-def script_about(story: Story, builder: Builder, heat: list[dict[str, Any]] | None) -> dict[str, Any]:
+def script_about(
+    story: Story, builder: Builder, heat: list[dict[str, Any]] | None
+) -> dict[str, Any]:
     """What the script needs to know."""
     first, last = ends(story)
     return {
@@ -203,10 +234,19 @@ def render(story: Story) -> str:
 <section id="changed"><h2>What changed</h2>{parts.changed(story)}</section>
 {_hosts(story)}"""
     program = parts.esc(story.run.get("program", ""))
-    return document_html(title, head, body, script_about(story, builder, heat_about), builder.models(), f"{program}; ")
+    return document_html(
+        title,
+        head,
+        body,
+        script_about(story, builder, heat_about),
+        builder.models(),
+        f"{program}; ",
+    )
 
 
-def document_html(title: str, head: str, body: str, about: dict[str, Any], models: str, program: str = "") -> str:
+def document_html(
+    title: str, head: str, body: str, about: dict[str, Any], models: str, program: str = ""
+) -> str:
     """One file that asks nobody for anything. All arguments but ``about`` are HTML already."""
     style = files("mpi_collector.report.page").joinpath("page.css").read_text("utf-8")
     return f"""<!DOCTYPE html>

@@ -44,9 +44,17 @@ def _head(found: dict[str, Any], names: list[str]) -> str:
     rows = []
     for n, (key, run) in enumerate(zip("ab", names)):
         label = f"<i class='swatch' style='background:{COLOURS[n]}'></i>{key.upper()}"
-        facts = [run, found["verdicts"][n], found["hosts"][n], duration(found["span_s"][n]), found[key]]
+        facts = [
+            run,
+            found["verdicts"][n],
+            found["hosts"][n],
+            duration(found["span_s"][n]),
+            found[key],
+        ]
         rows.append([label, *map(parts.esc, facts)])
-    return parts.table(["", "run", "verdict", "hosts", "compared", "file"], rows, "what is compared", text=True)
+    return parts.table(
+        ["", "run", "verdict", "hosts", "compared", "file"], rows, "what is compared", text=True
+    )
 
 
 def versus_story(a: Recording, b: Recording) -> Story:
@@ -58,12 +66,28 @@ def versus_story(a: Recording, b: Recording) -> Story:
     x_ms = np.arange(1, steps + 1, dtype=np.float64) * np.float64(span_ms / steps)
     charts = {}
     for name in BY_NAME:
-        lines = {label: _on(c, zero, name, x_ms) for label, (c, zero) in zip("AB", sides) if name in c.totals}
+        lines = {
+            label: _on(c, zero, name, x_ms)
+            for label, (c, zero) in zip("AB", sides)
+            if name in c.totals
+        }
         if lines:
             charts[name] = Chart(lines)
     run = {**a.run, "start_ns": 0, "end_ns": int(span_ms * 1e6)}
     empty = np.zeros(0, np.float32)
-    return Story(run, document(a, first), ["A", "B"], x_ms, 0.0, charts, [], empty, {}, ["A", "B"], relative=True)
+    return Story(
+        run,
+        document(a, first),
+        ["A", "B"],
+        x_ms,
+        0.0,
+        charts,
+        [],
+        empty,
+        {},
+        ["A", "B"],
+        relative=True,
+    )
 
 
 def _zero_ns(recording: Recording, cluster: Cluster) -> int:
@@ -98,15 +122,24 @@ def _figures(found: dict[str, Any]) -> str:
     tables = []
     for storage, what in ((True, "storage"), (False, "the hosts")):
         half = {n: f for n, f in found["figures"].items() if (n in parts.STORAGE) == storage}
-        rows = [_row(n, f) for n, f in half.items() if n != "cpu_steal_percent" or f["a_peak"] or f["b_peak"]]
+        rows = [
+            _row(n, f)
+            for n, f in half.items()
+            if n != "cpu_steal_percent" or f["a_peak"] or f["b_peak"]
+        ]
         if rows:
-            tables.append(parts.table(["", "A", "B", "B / A", "A peak", "B peak"], rows, f"figures of {what}"))
+            tables.append(
+                parts.table(["", "A", "B", "B / A", "A peak", "B peak"], rows, f"figures of {what}")
+            )
     return f"<div class='tables'>{''.join(tables)}</div>"
 
 
 def _row(name: str, f: dict[str, Any]) -> list[str]:
     about = BY_NAME[name]
-    cells = [parts.esc(quantity(f[k], about.unit) if f[k] is not None else "–") for k in ("a", "b", "a_peak", "b_peak")]
+    cells = [
+        parts.esc(quantity(f[k], about.unit) if f[k] is not None else "–")
+        for k in ("a", "b", "a_peak", "b_peak")
+    ]
     ratio = "–" if f["ratio"] is None else f"{f['ratio']:.3f}"
     if f["ratio"] is not None and abs(f["ratio"] - 1) > _ALIKE:
         ratio = f"<span class='changed'>{ratio}</span>"

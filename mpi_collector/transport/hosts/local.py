@@ -41,7 +41,10 @@ def resolve_all(
                 continue
             found[name] = {plain(str(info[4][0])) for info in infos}
 
-    threads = [threading.Thread(target=work, name="resolve", daemon=True) for _ in range(min(_THREADS, len(names)))]
+    threads = [
+        threading.Thread(target=work, name="resolve", daemon=True)
+        for _ in range(min(_THREADS, len(names)))
+    ]
     deadline = mono_ns() + int(timeout_s * 1e9)
     for thread in threads:
         thread.start()
@@ -58,7 +61,9 @@ def plain(address: str) -> str:
     return str(mapped or ip)
 
 
-def local_names(names: Iterable[str], timeout_s: float = RESOLVE_S, lookup: Lookup = socket.getaddrinfo) -> set[str]:
+def local_names(
+    names: Iterable[str], timeout_s: float = RESOLVE_S, lookup: Lookup = socket.getaddrinfo
+) -> set[str]:
     """Those of ``names`` that are this host: its own names and addresses, and names that resolve only to those."""
     own = {plain(a) for a in addresses()}
     here = socket.gethostname().lower().rstrip(".")

@@ -11,7 +11,9 @@ _PROBLEMS_SHOWN = 20
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\.?\Z)(?:{_LABEL}\.)*{_LABEL}\.?")
 _NUMBERS = re.compile(r"(?:[0-9]+\.)*[0-9]+\.?")  #: what the resolver would read as an IPv4 address
-_ZONE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")  #: an interface's name, behind % in an IPv6 address
+_ZONE = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}"
+)  #: an interface's name, behind % in an IPv6 address
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,254}\$?")
 
 
@@ -20,7 +22,11 @@ class HostsError(Exception):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = [problems] if isinstance(problems, str) else list(problems)
-        more = [f"and {len(self.problems) - _PROBLEMS_SHOWN} more"] if len(self.problems) > _PROBLEMS_SHOWN else []
+        more = (
+            [f"and {len(self.problems) - _PROBLEMS_SHOWN} more"]
+            if len(self.problems) > _PROBLEMS_SHOWN
+            else []
+        )
         super().__init__("\n".join([*self.problems[:_PROBLEMS_SHOWN], *more]))
 
 

@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mpi_collector.transport.hosts.names import HostsError, HostSpec, checked, is_ipv6, same_name, shown
+from mpi_collector.transport.hosts.names import (
+    HostsError,
+    HostSpec,
+    checked,
+    is_ipv6,
+    same_name,
+    shown,
+)
 
 MAX_HOSTS = 65536
 MAX_FILE_BYTES = 4 << 20
@@ -52,20 +59,26 @@ def _split(word: str) -> tuple[str, int | None]:
 
 def _slots(text: str, word: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 0 < int(text) <= _MAX_SLOTS:
-        raise HostsError(f"{shown(word)}: slots are a number from 1 to {_MAX_SLOTS:,}, not {shown(text)}")
+        raise HostsError(
+            f"{shown(word)}: slots are a number from 1 to {_MAX_SLOTS:,}, not {shown(text)}"
+        )
     return int(text)
 
 
 def _node_set(text: str) -> list[str]:
     if not _NODE_SET.fullmatch(text):
-        raise HostsError(f"{shown(text)} is no node set; they are written node[01-16] or node[1,4-9]")
+        raise HostsError(
+            f"{shown(text)} is no node set; they are written node[01-16] or node[1,4-9]"
+        )
     count = _count(text)
     if count > MAX_HOSTS:  # before anything that large is made in memory
         raise HostsError(f"{shown(text)} names {count:,} hosts; {MAX_HOSTS:,} is the limit")
     try:
         from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
     except ImportError as e:
-        raise HostsError(f"{shown(text)} is a node set, which needs ClusterShell (pip install ClusterShell)") from e
+        raise HostsError(
+            f"{shown(text)} is a node set, which needs ClusterShell (pip install ClusterShell)"
+        ) from e
     try:
         return [str(node) for node in NodeSet(text, resolver=RESOLVER_NOGROUP)]
     except NodeSetException as e:
@@ -118,11 +131,17 @@ class _Gathering:
         for host in hosts:
             if slots is not None:
                 if host.slots is not None:
-                    raise HostsError(f"{shown(host.name)} has its slots twice, behind a colon and as an option")
+                    raise HostsError(
+                        f"{shown(host.name)} has its slots twice, behind a colon and as an option"
+                    )
                 host = replace(host, slots=slots)
             key = same_name(host.name)
             known = self._hosts.get(key)
-            self._hosts[key] = host if known is None else replace(known, slots=(known.slots or 1) + (host.slots or 1))
+            self._hosts[key] = (
+                host
+                if known is None
+                else replace(known, slots=(known.slots or 1) + (host.slots or 1))
+            )
             self._mentions += 1
         if len(self._hosts) > MAX_HOSTS or self._mentions > _MAX_MENTIONS:
             raise _TooMany([*self._problems, f"{self._source}: more than {MAX_HOSTS:,} hosts"])
@@ -195,9 +214,13 @@ def _line(text: str) -> tuple[str, int | None]:
         elif key in _SLOTS:
             slots = _slots(value, text)
         elif key in _USERS:
-            raise HostsError(f"{shown(word)}: a user name goes into --ssh-username or ssh's own configuration")
+            raise HostsError(
+                f"{shown(word)}: a user name goes into --ssh-username or ssh's own configuration"
+            )
         elif key not in _IGNORED:
-            raise HostsError(f"unknown option {shown(word)}; host files have slots=, max_slots=, binding=, ifname=")
+            raise HostsError(
+                f"unknown option {shown(word)}; host files have slots=, max_slots=, binding=, ifname="
+            )
     return " ".join(hosts), slots
 
 
@@ -207,7 +230,9 @@ def _pairs(text: str, variable: str) -> list[HostSpec]:
     words = text.split()
     if len(words) % 2:
         raise HostsError(f"{variable}: hosts and counts do not pair up in {shown(text)}")
-    return parse_hosts([f"{host}:{count}" for host, count in zip(words[::2], words[1::2])], variable)
+    return parse_hosts(
+        [f"{host}:{count}" for host, count in zip(words[::2], words[1::2])], variable
+    )
 
 
 def _list(text: str, variable: str) -> list[HostSpec]:

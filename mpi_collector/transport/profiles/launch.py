@@ -14,7 +14,9 @@ from mpi_collector.transport.profiles.find import FoundLauncher
 from mpi_collector.transport.profiles.table import LauncherError
 
 #: what makes the remote side the same program, for launchers that do not hand on the whole environment
-_EXPORTED = re.compile(r"PYTHON(PATH|HOME|USERBASE|NOUSERSITE)|LD_LIBRARY_PATH|(MPI4PY|MPI_COLLECTOR)_\w+")
+_EXPORTED = re.compile(
+    r"PYTHON(PATH|HOME|USERBASE|NOUSERSITE)|LD_LIBRARY_PATH|(MPI4PY|MPI_COLLECTOR)_\w+"
+)
 _OWN = "MPI_COLLECTOR_OWN"  #: what is the collectors' alone, so that no snapshot takes it for the job's
 #: spellings of one option
 _SAME = {
@@ -56,10 +58,16 @@ def launch_command(
         added[profile.ssh_variable] = " ".join([*([before] if before else []), *ssh_args])
     added[_OWN] = ",".join(sorted(added))
     given = {_option(word) for word in mpi_params if word.startswith("-")}
-    options = [option for option in (*profile.options, found.words) if option and _option(option[0]) not in given]
+    options = [
+        option
+        for option in (*profile.options, found.words)
+        if option and _option(option[0]) not in given
+    ]
     fill = {"n": str(len(hosts)), "hostfile": str(hostfile_path.absolute())}
     words = [word.format(**fill) for option in options for word in option]
-    handed_on = sorted(name for name in {**environ, **added} if profile.export and _EXPORTED.fullmatch(name))
+    handed_on = sorted(
+        name for name in {**environ, **added} if profile.export and _EXPORTED.fullmatch(name)
+    )
     words += [word.format(variable=name) for name in handed_on for word in profile.export]
     return LaunchPlan([found.path, *words, *mpi_params, *argv], added)
 

@@ -26,11 +26,15 @@ class Library:
 
 ANY = Library("")
 _OMPI = Library(r"Open MPI|OpenRTE", {"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "tcp,self"}, "pmix")
-_INTEL = Library(r"Intel\(R\) MPI", {"I_MPI_FABRICS": "shm:ofi", "I_MPI_OFI_PROVIDER": "tcp"}, "pmi2")
+_INTEL = Library(
+    r"Intel\(R\) MPI", {"I_MPI_FABRICS": "shm:ofi", "I_MPI_OFI_PROVIDER": "tcp"}, "pmi2"
+)
 _CRAY = Library(r"CRAY MPICH")
 _TCP = {"FI_PROVIDER": "tcp", "UCX_TLS": "tcp,self,sm"}
 # UCX may abort in Init where the launch node has several networks; a build that has libfabric too need not use it
-_MPICH_OFI = Library(r"(?:MPICH|HYDRA)[\s\S]*ch4:(?:\w+,)*ofi", {**_TCP, "MPIR_CVAR_CH4_NETMOD": "ofi"}, "pmi2")
+_MPICH_OFI = Library(
+    r"(?:MPICH|HYDRA)[\s\S]*ch4:(?:\w+,)*ofi", {**_TCP, "MPIR_CVAR_CH4_NETMOD": "ofi"}, "pmi2"
+)
 _MPICH = Library(r"MPICH|HYDRA|MVAPICH", _TCP, "pmi2")
 LIBRARIES = (_CRAY, _INTEL, _OMPI, _MPICH_OFI, _MPICH, ANY)
 
@@ -51,12 +55,16 @@ class Profile:
     line: str = "{name}"  #: of the host file; {name}, {slots}
     environ: Mapping[str, str] = field(default_factory=dict)
     as_root: Mapping[str, str] = field(default_factory=dict)
-    export: tuple[str, ...] = ()  #: words that hand on {variable}; (): the whole environment is handed on
+    export: tuple[
+        str, ...
+    ] = ()  #: words that hand on {variable}; (): the whole environment is handed on
     ssh_variable: str = ""  #: further arguments of its ssh; "": it uses none
     serves: str = ""  #: pattern in MPI_Get_library_version of the libraries it can start; "": any
     prefers: str = ""  #: a program beside it that does the same and needs nothing on PATH
     ipv6: bool = True  #: takes IPv6 addresses for hosts
-    pmi: str = ""  #: option that names the {plugin} which wires the ranks up; "": it knows by itself
+    pmi: str = (
+        ""  #: option that names the {plugin} which wires the ranks up; "": it knows by itself
+    )
 
 
 # daemons that a launcher starts with srun must not wait for cores and memory that the job has (Slurm 20.11 and newer)

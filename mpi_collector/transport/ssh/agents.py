@@ -57,7 +57,9 @@ class Agents:
             raise RuntimeError("the sessions have ended")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _all(self, what: str, remotes: list[Remote], work: Callable[[Remote], Coroutine[Any, Any, None]]) -> None:
+    async def _all(
+        self, what: str, remotes: list[Remote], work: Callable[[Remote], Coroutine[Any, Any, None]]
+    ) -> None:
         """``work`` on every host at once; one that fails is marked and stops nobody."""
         done = 0
         self.progress(what, done, len(remotes))
@@ -67,7 +69,11 @@ class Agents:
             try:
                 await work(remote)
             except _FAILURES as e:
-                said = f"no sense in its answer: {e!r}" if isinstance(e, (LookupError, TypeError)) else str(e)
+                said = (
+                    f"no sense in its answer: {e!r}"
+                    if isinstance(e, (LookupError, TypeError))
+                    else str(e)
+                )
                 remote.state.error = f"{what}: {printable(said)}"
             done += 1
             self.progress(what, done, len(remotes))

@@ -56,7 +56,9 @@ class Turns:
 
     def __init__(self, fanout: int) -> None:
         self.start = asyncio.Semaphore(fanout)
-        self.clock = asyncio.Semaphore(16)  # more at a time measure this host's queue instead of clocks
+        self.clock = asyncio.Semaphore(
+            16
+        )  # more at a time measure this host's queue instead of clocks
         self.gather = asyncio.Lock()  # hosts come one after the other into the files
 
     async def begin(self, session: Session, timeout_s: float) -> None:
@@ -154,12 +156,16 @@ class Remote:
         here, offset, bound = best_echo(echoes)
         # measured from this side: the agent's clock minus ours is the negative
         self.state.clock_bound_ns = bound
-        await self.session.request("clock", 10, mono_ns=here - offset, offset_ns=-offset, bound_ns=bound)
+        await self.session.request(
+            "clock", 10, mono_ns=here - offset, offset_ns=-offset, bound_ns=bound
+        )
 
     async def start(self, t0_ns: int, epoch_ns: int, capacity: int) -> None:
         """Returns when its first sample has been taken."""
         limit = self.way.options.start_timeout_s
-        await self.session.request("start", limit, t0_ns=t0_ns, epoch_ns=epoch_ns, capacity=capacity)
+        await self.session.request(
+            "start", limit, t0_ns=t0_ns, epoch_ns=epoch_ns, capacity=capacity
+        )
         await asyncio.sleep(max(0.0, (t0_ns - mono_ns()) * 1e-9))
         deadline = mono_ns() + int(limit * 1e9)
         pause = 0.02
@@ -171,7 +177,9 @@ class Remote:
                 self.state.sampling = True
                 return
             await asyncio.sleep(pause)
-            pause = min(2 * pause, 0.5)  # hundreds that ask all the time would keep each other from sampling
+            pause = min(
+                2 * pause, 0.5
+            )  # hundreds that ask all the time would keep each other from sampling
         raise SessionLost(f"no first sample within {limit:g} s")
 
     # ---- during it
@@ -179,7 +187,9 @@ class Remote:
         """As long as this process lives, whatever it is busy with: an agent that hears nothing goes home."""
         while True:
             await asyncio.sleep(heartbeat_s())
-            if mono_ns() - self.session.spoke_ns > heartbeat_s() * 1e9:  # whoever keeps it has said nothing
+            if (
+                mono_ns() - self.session.spoke_ns > heartbeat_s() * 1e9
+            ):  # whoever keeps it has said nothing
                 self.session.send({"do": "beat"})
 
     async def keep(self, turns: Turns, share: float) -> None:
@@ -240,7 +250,9 @@ class Remote:
                 offset = 0
                 while offset < head["packed"]:
                     limit = self.way.options.gather_timeout_s
-                    _, blob = await self.session.request("fetch", limit, member=number, offset=offset)
+                    _, blob = await self.session.request(
+                        "fetch", limit, member=number, offset=offset
+                    )
                     if not blob:
                         raise SessionLost("its table ended too early")
                     sink.write(blob)

@@ -16,7 +16,10 @@ from mpi_collector.transport.session import SessionLost
 from mpi_collector.transport.ssh.agents import Agents
 from mpi_collector.transport.ssh.remote import Remote, heartbeat_s
 
-_LEAD_NS, _LEAD_PER_HOST_NS = 300_000_000, 2_000_000  #: tick 0 lies so far ahead, so that the word reaches everybody before
+_LEAD_NS, _LEAD_PER_HOST_NS = (
+    300_000_000,
+    2_000_000,
+)  #: tick 0 lies so far ahead, so that the word reaches everybody before
 
 
 class SshRoot(Agents):
@@ -24,10 +27,19 @@ class SshRoot(Agents):
 
     method = "ssh"
 
-    def __init__(self, options: SamplingOptions, run: str, hosts: Sequence[tuple[str, bool]], *more: Any, **named: Any) -> None:
+    def __init__(
+        self,
+        options: SamplingOptions,
+        run: str,
+        hosts: Sequence[tuple[str, bool]],
+        *more: Any,
+        **named: Any,
+    ) -> None:
         super().__init__(options, run, hosts, *more, **named)
         self.missing_ranks: list[int] = []
-        self.aliases: dict[str, str] = {}  #: further names of hosts: {name: the one that it is recorded by}
+        self.aliases: dict[
+            str, str
+        ] = {}  #: further names of hosts: {name: the one that it is recorded by}
         self.capacity = options.max_samples
         self.t0_ns = self.epoch_ns = 0
         self._replicas = Replicas(options, run)
@@ -37,7 +49,9 @@ class SshRoot(Agents):
     def open(self, facts: dict[str, Any]) -> None:
         """Sessions to all hosts, an agent made ready on each, clocks measured."""
         self._do(self._open(facts))
-        self.capacity = min([r.state.ready["rows"] for r in self._good()], default=self.options.max_samples)
+        self.capacity = min(
+            [r.state.ready["rows"] for r in self._good()], default=self.options.max_samples
+        )
 
     async def _open(self, facts: dict[str, Any]) -> None:
         await self._all("connecting", self._remotes, self._connect)
@@ -58,7 +72,9 @@ class SshRoot(Agents):
         self._do(self._start())
 
     async def _start(self) -> None:
-        await self._all("starting", self._good(), lambda r: r.start(self.t0_ns, self.epoch_ns, self.capacity))
+        await self._all(
+            "starting", self._good(), lambda r: r.start(self.t0_ns, self.epoch_ns, self.capacity)
+        )
         good = self._good()
         for n, remote in enumerate(good):
             self._keepers.append(asyncio.create_task(remote.keep(self._turns, n / len(good))))
@@ -97,7 +113,9 @@ class SshRoot(Agents):
         await asyncio.sleep(min(1.2 * self.options.interval_s, 1.0))
         more = True
         while more:
-            doc, blob = await remote.session.request("replicate", 2 * heartbeat_s(), got=self._replicas.got(key))
+            doc, blob = await remote.session.request(
+                "replicate", 2 * heartbeat_s(), got=self._replicas.got(key)
+            )
             self._replicas.apply(key, doc, blob)
             more = doc["more"] and key not in self._replicas.failures
 
