@@ -10,18 +10,18 @@ from mpi4py import MPI
 
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.transport import mpi
 from mpi_collector.transport.base import nap
+from mpi_collector.transport.ranks import world as world_module
 
 pytestmark = pytest.mark.mpi
 _LIMIT_S = 30.0
 
 
 @pytest.fixture
-def world() -> mpi.World:
+def world() -> world_module.World:
     """Over a communicator of its own, so that nothing of one test reaches the next; all ranks enter and leave together."""
     MPI.COMM_WORLD.Barrier()
-    world = mpi.World(comm=MPI.COMM_WORLD)
+    world = world_module.World(comm=MPI.COMM_WORLD)
     yield world
     assert world.flush(_LIMIT_S)
     MPI.COMM_WORLD.Barrier()
@@ -39,12 +39,12 @@ def within(seconds: float, look: Callable[[], object]) -> object:
     raise AssertionError(f"nothing within {seconds:g} s")
 
 
-def sender_says(world: mpi.World, sender: int, **message: object) -> None:
+def sender_says(world: world_module.World, sender: int, **message: object) -> None:
     """The next message from ``sender`` is ``message``."""
     assert within(_LIMIT_S, lambda: world.receive(sender)) == (sender, message)
 
 
-def test_every_rank_talks_with_rank_0(world: mpi.World) -> None:
+def test_every_rank_talks_with_rank_0(world: world_module.World) -> None:
     """A message and its answer between rank 0 and every rank, itself included, at the same time."""
     said = {
         "type": "hello",
@@ -64,7 +64,7 @@ def test_every_rank_talks_with_rank_0(world: mpi.World) -> None:
     assert world.receive() is None
 
 
-def test_messages_keep_their_order(world: mpi.World) -> None:
+def test_messages_keep_their_order(world: world_module.World) -> None:
     """Small and large ones from one sender arrive as they were sent."""
     sizes = [0, 1, 100_000, 10, 3_000_000, 2]
     for size in sizes:
@@ -73,7 +73,7 @@ def test_messages_keep_their_order(world: mpi.World) -> None:
         sender_says(world, (world.rank - 1) % world.size, size=size, text="x" * size)
 
 
-def test_flush_tells_whether_all_is_out(world: mpi.World) -> None:
+def test_flush_tells_whether_all_is_out(world: world_module.World) -> None:
     """A message too large to go before somebody takes it holds flush up, but not for longer than it may."""
     if world.size == 1:
         pytest.skip("a rank cannot be late for itself")
@@ -89,10 +89,10 @@ def test_flush_tells_whether_all_is_out(world: mpi.World) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 999, 1000, 1001, 123_457])
 def test_streams_of_many_chunks(
-    world: mpi.World, monkeypatch: pytest.MonkeyPatch, size: int
+    world: world_module.World, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     """Rank 0 takes the stream of every other rank whole and in order, one chunk of 1,000 bytes in memory at a time."""
-    monkeypatch.setattr(mpi, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(world_module, "CHUNK_BYTES", 1000)
     data = {rank: random.Random(rank).randbytes(size) for rank in range(world.size)}
     if world.rank:
         cuts = sorted(random.Random(world.rank).choices(range(size + 1), k=7))
@@ -112,7 +112,7 @@ def test_streams_of_many_chunks(
         assert max(longest, default=0) <= 1000
 
 
-def test_large_stream(world: mpi.World) -> None:
+def test_large_stream(world: world_module.World) -> None:
     """20 MB in chunks of the usual size."""
     size, digest = 20_000_000, 0
     if world.rank == world.size - 1 and world.rank:
@@ -124,15 +124,15 @@ def test_large_stream(world: mpi.World) -> None:
         )
         digest = sum(sums)
         assert digest > 0
-        assert len(sums) == -(-size // mpi.CHUNK_BYTES)
+        assert len(sums) == -(-size // world.CHUNK_BYTES)
 
 
-def test_a_silent_peer_is_lost(world: mpi.World) -> None:
+def test_a_silent_peer_is_lost(world: world_module.World) -> None:
     """Receiving from a rank that sends nothing ends after its time, and what arrives later harms nobody."""
     if world.size == 1:
         pytest.skip("needs a peer")
     if world.rank == 0:
-        with pytest.raises(mpi.Lost, match="rank 1 did not answer"):
+        with pytest.raises(world.Lost, match="rank 1 did not answer"):
             world.receive_stream(1, 10, lambda piece: None, 0.2)
         world.send(1, go=True)
         sender_says(world, 1, done=True)
@@ -142,7 +142,7 @@ def test_a_silent_peer_is_lost(world: mpi.World) -> None:
         world.send(0, done=True)
 
 
-def test_echoes_of_one_clock(world: mpi.World) -> None:
+def test_echoes_of_one_clock(world: world_module.World) -> None:
     """Ranks of one machine share a clock: every echo says an offset of 0 within its bound, all ranks asking at once."""
     if world.rank == 0:
         world.serve_echoes(range(1, world.size), 25, _LIMIT_S)
@@ -154,7 +154,7 @@ def test_echoes_of_one_clock(world: mpi.World) -> None:
         assert abs(offset) <= bound
 
 
-def test_late_answers_are_no_echoes(world: mpi.World) -> None:
+def test_late_answers_are_no_echoes(world: world_module.World) -> None:
     """An answer to an echo that was given up is not taken for one to a later echo, which would fake a very short way."""
     if world.size == 1:
         pytest.skip("needs a peer")
@@ -173,7 +173,7 @@ def test_late_answers_are_no_echoes(world: mpi.World) -> None:
             assert sent <= root <= received
 
 
-def test_silence_ends_the_serving(world: mpi.World) -> None:
+def test_silence_ends_the_serving(world: world_module.World) -> None:
     """Rank 0 does not wait for echoes of ranks that ask nothing."""
     if world.rank == 0:
         began = mono_ns()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mpi_collector.benchmark.account import discreet
+from mpi_collector.benchmark.run_document import discreet
 from mpi_collector.cli.sampling import directories_of
 
 

@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).parent / "report"))
 import synthetic as sy
 
 import mpi_collector
-from mpi_collector.node.layout import MISSING
+from mpi_collector.formats.suite_reader import load_suite
+from mpi_collector.node.row.layout import MISSING
 from mpi_collector.output.export import plain
-from mpi_collector.output.suite import load_suite
 from mpi_collector.report.compare import broken, parse_rule
 from mpi_collector.store.recording import RecordingError
 
@@ -482,7 +482,7 @@ def test_compare_mistakes(tmp_path: Path, words: tuple[str, ...]) -> None:
 def test_what_differs_in_the_machines(tmp_path: Path) -> None:
     import copy
 
-    from mpi_collector.node.snapshot import take
+    from mpi_collector.node.host.snapshot import take
 
     first = json.loads(json.dumps(take()))
     second = copy.deepcopy(first)

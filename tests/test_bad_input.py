@@ -25,11 +25,14 @@ sys.path.insert(0, str(Path(__file__).parent / "report"))
 import synthetic as sy
 
 import mpi_collector
-from mpi_collector.node import marks
-from mpi_collector.node.frames import MAGIC, Decoder, FrameError
-from mpi_collector.node.layout import Field, Layout, Table
-from mpi_collector.node.salvage import Salvaged
-from mpi_collector.node.spool import Spool, SpoolError, SpoolReader, open_run_directory
+from mpi_collector.node.errors import FrameError, SpoolError
+from mpi_collector.node.frames import MAGIC, FrameDecoder
+from mpi_collector.node.row.layout import DeviceTable, Field, Layout
+from mpi_collector.node.spool import marks
+from mpi_collector.node.spool.directory import open_run_directory
+from mpi_collector.node.spool.reader import SpoolReader
+from mpi_collector.node.spool.writer import Spool
+from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.report.summary import document
 from mpi_collector.store.recording import RecordingError
 from mpi_collector.transport.hosts import HostsError, from_scheduler, parse_hostfile, parse_hosts
@@ -233,7 +236,7 @@ def test_a_bomb(tmp_path: Path, recording: Path) -> None:
 @many
 def test_the_suites_json(tmp_path: Path, data: st.DataObject) -> None:
     """Flipped, cut, deep: read or refused."""
-    from mpi_collector.output.suite import open_recording
+    from mpi_collector.formats.suite_reader import open_recording
 
     sample = {
         "timestamp": "2026-01-05T12:00:00Z",
@@ -294,7 +297,7 @@ def test_a_damaged_table_is_left_out(tmp_path: Path, what: str) -> None:
 
 
 # ---- events and marks
-LAYOUT = Layout(["loadavg"], [Table("loadavg", "", [Field("f", "", "gauge", "")], [""], 1)])
+LAYOUT = Layout(["loadavg"], [DeviceTable("loadavg", "", [Field("f", "", "gauge", "")], [""], 1)])
 numbers = st.integers(-(2**70), 2**70) | st.floats() | st.none() | st.text(max_size=3)
 values = st.recursive(
     numbers,
@@ -363,7 +366,7 @@ def test_events_that_cannot_be(tmp_path: Path, log: list[dict[str, Any]], ticks:
     spool.close()
     said = path
     try:
-        found = Salvaged(str(tmp_path), "run", "a")
+        found = RecoveredSpool(str(tmp_path), "run", "a")
         json.dumps(found.about())
         assert list(found.pack(False))
     except SpoolError as e:
@@ -412,7 +415,7 @@ def test_there_are_inputs() -> None:
 @pytest.mark.parametrize("size", [1, 1000, 1 << 20])
 def test_frames_of_fuzzing(path: Path, size: int) -> None:
     """In pieces of any size: messages, or a FrameError."""
-    stream, decoder = zlib.decompress(path.read_bytes()), Decoder()
+    stream, decoder = zlib.decompress(path.read_bytes()), FrameDecoder()
     stream = stream if size > 1 else stream[:5000]
     with contextlib.suppress(FrameError):
         for at in range(0, len(stream), size):
@@ -431,13 +434,13 @@ def test_spools_of_fuzzing(tmp_path: Path, path: Path) -> None:
     (place,) = tmp_path.glob("*/run")
     (place / "a").write_bytes(image)
     with contextlib.suppress(SpoolError):
-        list(Salvaged(str(tmp_path), "run", "a").pack(False))
+        list(RecoveredSpool(str(tmp_path), "run", "a").pack(False))
 
 
 @pytest.mark.parametrize("size", [32 << 20, (32 << 20) + 1, 2**32 - 1])
 def test_a_frame_of_any_length_waits_for_its_bytes(size: int) -> None:
     """A length alone takes no memory, and one that no frame may have ends the session."""
     with memory(1 << 20), contextlib.suppress(FrameError):
-        decoder = Decoder()
+        decoder = FrameDecoder()
         assert decoder.feed(struct.pack("<4sIII", MAGIC, size, 0, 0)) == []
         assert size <= 32 << 20

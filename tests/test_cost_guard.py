@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from mpi_collector.node.decode import RowDecoder
-from mpi_collector.node.sampler import Probe, Sampler, run_meta
+from mpi_collector.batch.decoder import BatchDecoder
+from mpi_collector.node.read.probe import Probe
+from mpi_collector.node.row.decode import RowDecoder
+from mpi_collector.node.sample.sampler import Sampler, run_meta
 from mpi_collector.node.sources import select
-from mpi_collector.node.spool import Spool
-from mpi_collector.store.fastdecode import BatchDecoder
+from mpi_collector.node.spool.writer import Spool
 
 sys.path.insert(0, str(Path(__file__).parent / "node"))
 from by_hand import ByHand

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from mpi_collector.mlpstorage.cluster import cluster_information
-from mpi_collector.node.pack import json_member
-from mpi_collector.node.snapshot import take
+from mpi_collector.formats.cluster_info import cluster_information
+from mpi_collector.node.host.snapshot import take
+from mpi_collector.node.table.npy import json_member
 from mpi_collector.output.documents import HostDocuments
 from mpi_collector.output.files import RunFiles
 from mpi_collector.output.hostlist import HostList, pieces

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mpi_collector.node.identity import addresses
+from mpi_collector.node.host.identity import addresses
 from mpi_collector.transport import hosts as hosts_module
 from mpi_collector.transport.hosts import (
     MAX_FILE_BYTES,

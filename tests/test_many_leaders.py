@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mpi_collector.transport import root as root_module
+from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState
-from mpi_collector.transport.options import SamplingOptions
-from mpi_collector.transport.root import Root
+from mpi_collector.transport.ranks import coordinator as root_module
+from mpi_collector.transport.ranks.coordinator import Coordinator
 
 
 class Leaders:
@@ -35,7 +35,7 @@ class Leaders:
 def test_clocks_are_measured_a_few_at_a_turn() -> None:
     """A leader that sleeps answers after 0.4 s; thousands of them one after the other would hide the end of the job."""
     world = Leaders(100)
-    root = Root(SamplingOptions(), "run", world)  # type: ignore[arg-type]
+    root = Coordinator(SamplingOptions(), "run", world)  # type: ignore[arg-type]
     root.leaders = {r: HostState(f"node{r}", f"node{r}", {}, sampling=True) for r in range(101)}
     root._clocked_ns = root_module.mono_ns() - 2 * root_module._CLOCK_EVERY_NS
     turns = []

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mpi_collector
-from mpi_collector.node import marks
+from mpi_collector.node.spool import marks
 
 
 def start(place: Path) -> subprocess.Popen[str]:

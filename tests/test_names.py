@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mpi_collector
-from mpi_collector.benchmark.teller import harmless, say
-from mpi_collector.node.spool import user_directory
+from mpi_collector.benchmark.console import harmless, say
+from mpi_collector.node.spool.directory import user_directory
 from mpi_collector.output.export import plain
 from mpi_collector.output.files import RUN_SUFFIX, announce, create, release, reserve
 
@@ -60,9 +60,9 @@ def test_a_host_that_answers_with_escapes(
 ) -> None:
     """Errors, warnings and stderr of hosts go through one place on their way to the terminal."""
     from mpi_collector.benchmark.collect import Collection, CollectPlan
-    from mpi_collector.benchmark.teller import Teller
+    from mpi_collector.benchmark.console import RunConsole
+    from mpi_collector.node.options import SamplingOptions
     from mpi_collector.transport.base import HostState
-    from mpi_collector.transport.options import SamplingOptions
 
     class Answering:
         method = "ssh"
@@ -77,7 +77,9 @@ def test_a_host_that_answers_with_escapes(
             )
         ]
 
-    collection = Collection(CollectPlan(SamplingOptions(), tmp_path), None, Teller(verbose=True))
+    collection = Collection(
+        CollectPlan(SamplingOptions(), tmp_path), None, RunConsole(verbose=True)
+    )
     collection.reserve()
     collection.root = Answering()  # type: ignore[assignment]
     collection._announce()

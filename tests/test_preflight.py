@@ -9,7 +9,7 @@ import pytest
 
 from mpi_collector import __version__
 from mpi_collector.transport.hosts import HostSpec
-from mpi_collector.transport.preflight import check_by_launcher, check_ranks, judge
+from mpi_collector.transport.launch.preflight import check_by_launcher, check_ranks, judge
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpi_collector.transport.hosts import HostSpec, parse_hostfile
-from mpi_collector.transport.profiles import (
+from mpi_collector.transport.launch import (
     LIBRARIES,
-    TABLE,
+    PROFILES,
     FoundLauncher,
     LauncherError,
     Profile,
@@ -74,7 +74,7 @@ LIBRARY_TEXTS = {
     "MPI VERSION    : CRAY MPICH version 8.1.28.29 (ANL base 3.4a2)": "",
     "Something else 1.0": "",
 }
-BY_NAME = {profile.name: profile for profile in TABLE}
+BY_NAME = {profile.name: profile for profile in PROFILES}
 TWO = [HostSpec("node1", 4), HostSpec("node2")]
 
 
@@ -261,7 +261,7 @@ def test_srun_is_told_how_to_wire_up(site: Callable[..., Site]) -> None:
 
 def test_a_launcher_that_hangs_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """--version of something that never ends."""
-    monkeypatch.setattr("mpi_collector.transport.profiles.find._ANSWER_S", 0.3)
+    monkeypatch.setattr("mpi_collector.transport.launch.find._ANSWER_S", 0.3)
     program = tmp_path / "mpirun"
     program.write_text("#!/bin/sh\nsleep 20 & wait\n")
     program.chmod(0o755)
@@ -387,7 +387,7 @@ def test_a_package_that_is_not_installed_is_found_by_the_ranks(
 
 
 # ---- host files
-@pytest.mark.parametrize("profile", TABLE, ids=[p.name for p in TABLE])
+@pytest.mark.parametrize("profile", PROFILES, ids=[p.name for p in PROFILES])
 def test_hostfiles_are_read_back(profile: Profile, tmp_path: Path) -> None:
     """What is written for a launcher means the same hosts to us."""
     text = hostfile_text(profile, TWO)

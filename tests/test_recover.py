@@ -15,9 +15,9 @@ import pytest
 import mpi_collector
 from mpi_collector.benchmark.recover import Here, recover_run
 from mpi_collector.cli.recover import main
+from mpi_collector.node.agent.recorder import Recorder
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.node.recorder import Recorder
-from mpi_collector.node.spool import user_directory
+from mpi_collector.node.spool.directory import user_directory
 
 RUN = "host_20260105_120000-abcdef"
 

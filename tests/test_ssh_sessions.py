@@ -14,14 +14,19 @@ from typing import Any
 import pytest
 
 from mpi_collector.node.frames import VERSION, encode
-from mpi_collector.transport import preflight
+from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.hosts import HostSpec
-from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.transport.launch import preflight
 from mpi_collector.transport.session import Session, SessionLost
-from mpi_collector.transport.shipping import NO_PYTHON, first_words, remote_command
-from mpi_collector.transport.ssh import SshRoot, Visits
+from mpi_collector.transport.ssh import HostQueries, SshCoordinator
+from mpi_collector.transport.ssh.bootstrap import NO_PYTHON, first_words, remote_command
+from mpi_collector.transport.ssh.command_line import (
+    NameRefused,
+    host_key_option,
+    ssh_argv,
+    ssh_environment,
+)
 from mpi_collector.transport.ssh.remote import Remote, Turns, Way
-from mpi_collector.transport.sshargs import NameRefused, host_key_option, ssh_argv, ssh_environment
 
 #: "ssh -G" tells a configuration; a host called hung… never answers, and what leads to it outlives ssh; any other is this one
 SSH = f"""#!{sys.executable} -ES
@@ -96,7 +101,7 @@ def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> N
     """One session at a time, and ten hosts of which most never answer: the last one is through before the first one is given up."""
     done: list[int] = []
     names = [*(f"hung{k}" for k in range(9)), "good"]
-    visits = Visits(
+    visits = HostQueries(
         options(tmp_path),
         "run",
         [(n, False) for n in names],
@@ -124,7 +129,7 @@ def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> N
 
 
 def test_a_crowded_sshd_is_asked_again(told: Path, tmp_path: Path) -> None:
-    visits = Visits(options(tmp_path), "run", [("crowd1", False)])
+    visits = HostQueries(options(tmp_path), "run", [("crowd1", False)])
     assert list(visits.check()) == ["crowd1"]
 
 
@@ -171,7 +176,7 @@ def test_users_are_never_options(user: str) -> None:
 def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Said of every host, and no exception."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    visits = Visits(options(tmp_path), "run", [("node1", False)])
+    visits = HostQueries(options(tmp_path), "run", [("node1", False)])
     assert visits.check() == {}
     assert "No such file" in (visits.hosts[0].error or "")
     assert (
@@ -240,9 +245,9 @@ def test_another_version_is_refused(tmp_path: Path, said: dict[str, Any]) -> Non
 
 
 # ---- sessions that break
-def root_of(tmp_path: Path, names: list[str], **more: Any) -> SshRoot:
+def root_of(tmp_path: Path, names: list[str], **more: Any) -> SshCoordinator:
     """Agents on one host stand for as many hosts as there are names."""
-    root = SshRoot(
+    root = SshCoordinator(
         options(tmp_path, **more),
         f"sessions-{os.getpid()}-{time.monotonic_ns()}",
         [(n, False) for n in names],
@@ -255,7 +260,7 @@ def root_of(tmp_path: Path, names: list[str], **more: Any) -> SshRoot:
     return root
 
 
-def break_session(root: SshRoot, number: int) -> None:
+def break_session(root: SshCoordinator, number: int) -> None:
     process = root._remotes[number].session._process
     assert process is not None
     os.killpg(process.pid, signal.SIGKILL)
@@ -353,7 +358,7 @@ def test_insisting_ends_in_time(told: Path, tmp_path: Path) -> None:
 
 def test_an_answer_without_sense_is_that_hosts_failure(told: Path, tmp_path: Path) -> None:
     """Not the run's."""
-    visits = Visits(options(tmp_path), "run", [("node1", False)])
+    visits = HostQueries(options(tmp_path), "run", [("node1", False)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "mpi_collector.transport.ssh.remote.remote_command",

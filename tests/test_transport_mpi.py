@@ -1,4 +1,4 @@
-"""The messages of transport/mpi.py, checked inside launches of 1, 2 and 4 ranks on this machine (see mpi_world.py)."""
+"""The messages of transport/ranks/world.py, checked inside launches of 1, 2 and 4 ranks on this machine (see mpi_world.py)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_regroup_keeps_every_byte() -> None:
     """Whatever the chunks, the pieces are the same bytes, all of the same size but the last."""
     hypothesis = pytest.importorskip("hypothesis")
     strategies = pytest.importorskip("hypothesis.strategies")
-    mpi = pytest.importorskip("mpi_collector.transport.mpi", exc_type=(ImportError, RuntimeError))
+    mpi = pytest.importorskip("mpi_collector.transport.ranks.world", exc_type=(ImportError, RuntimeError))
 
     @hypothesis.given(strategies.lists(strategies.binary(max_size=50)), strategies.integers(1, 60))
     def check(chunks: list[bytes], size: int) -> None:
@@ -73,7 +73,7 @@ def test_importing_the_transport_starts_no_mpi() -> None:
     mpi = find_mpi("openmpi")
     if isinstance(mpi, str):
         pytest.skip(mpi)
-    code = "import mpi_collector.transport.mpi as m; print(m.MPI.Is_initialized())"
+    code = "import mpi_collector.transport.ranks.world as m; print(m.MPI.Is_initialized())"
     done = subprocess.run(
         [mpi.python, "-c", code],
         env=dict(os.environ),

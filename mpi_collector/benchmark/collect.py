@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mpi_collector import __version__
-from mpi_collector.benchmark.account import described, listed, run_document, suite_facts
 from mpi_collector.benchmark.command import Command, CommandError
-from mpi_collector.benchmark.ending import CalledOff, Ending, LeaveNow, Signals
+from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.environment import (
     RUN_VARIABLE,
     launcher_pid,
@@ -26,15 +25,17 @@ from mpi_collector.benchmark.environment import (
     users_environment,
 )
 from mpi_collector.benchmark.page import write_page
-from mpi_collector.benchmark.teller import Teller
-from mpi_collector.node import marks
+from mpi_collector.benchmark.run_document import described, listed, run_document, suite_facts
+from mpi_collector.benchmark.signals import CalledOff, LeaveNow, Signals
+from mpi_collector.benchmark.stop_conditions import StopConditions
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.node.spool import user_directory
+from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.spool import marks
+from mpi_collector.node.spool.directory import user_directory
 from mpi_collector.output.files import ResultsError, RunFiles, announce, release, reserve
 from mpi_collector.output.sink import FileSink
-from mpi_collector.transport.base import RootLike, TransportError
-from mpi_collector.transport.launcher import Launch
-from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.transport.base import Transport, TransportError
+from mpi_collector.transport.launch.detect import Launch
 
 _JSON_AUTO_BYTES = 2e9
 _JSON_BYTES_PER_VALUE = 26  #: of a sample, names included; seen between 20 and 30
@@ -63,11 +64,11 @@ class Unfit(TransportError):
 class Collection:
     """One run of ``collect`` as rank 0 or as the only process."""
 
-    def __init__(self, plan: CollectPlan, launch: Launch | None, teller: Teller) -> None:
+    def __init__(self, plan: CollectPlan, launch: Launch | None, teller: RunConsole) -> None:
         self.plan, self.launch, self.teller, self.say = plan, launch, teller, teller.say
         self.everybody = False
         self._command: Command | None = None
-        self._ending: Ending | None = None
+        self._ending: StopConditions | None = None
         self._opened = False
         self.command_ns: tuple[int, int] | None = None  #: when COMMAND ran, by the monotonic clock
         self.result: dict[str, Any] = {}
@@ -84,7 +85,7 @@ class Collection:
         self.run = f"{self.files.stem}-{name}"
         announce(self.files, {"run": self.run, "pid": os.getpid()})
 
-    def record(self, make: Callable[[], RootLike]) -> int:
+    def record(self, make: Callable[[], Transport]) -> int:
         """The whole run on the root that ``make`` gives; returns the exit code. A failure of ours never becomes COMMAND's."""
         with Signals(bool(self.plan.command)) as signals:
             try:
@@ -92,7 +93,7 @@ class Collection:
             except LeaveNow:
                 return self._leave()
 
-    def _outcome(self, make: Callable[[], RootLike], signals: Signals) -> int:
+    def _outcome(self, make: Callable[[], Transport], signals: Signals) -> int:
         try:
             signals.alert()
             return self._record(make(), signals)
@@ -103,7 +104,7 @@ class Collection:
         except Exception as e:  # noqa: BLE001 - whatever it is, the job goes on
             return self._unrecorded(e, signals)
 
-    def _record(self, root: RootLike, signals: Signals) -> int:
+    def _record(self, root: Transport, signals: Signals) -> int:
         self.begin(root, signals.calm)
         try:
             signals.call_off()
@@ -133,7 +134,7 @@ class Collection:
         self._command = self._command or self._start_command()
         if self._command is None:
             return self.exit_code or FAILED
-        self._ending = self._ending or Ending(
+        self._ending = self._ending or StopConditions(
             signals, None, self._command, (), False, False, lambda: None
         )
         self._ending.outlast()
@@ -178,7 +179,7 @@ class Collection:
         code = self._command.exit_code() if self._command is not None else None
         return code if code is not None else 128 + signal.SIGINT
 
-    def begin(self, root: RootLike, calm: Callable[[], None] = lambda: None) -> None:
+    def begin(self, root: Transport, calm: Callable[[], None] = lambda: None) -> None:
         """Everybody ready and sampling. ``calm`` is called when somebody is about to."""
         self.root, self._opened = root, True
         root.open(
@@ -253,7 +254,7 @@ class Collection:
             and not sys.stdin.closed
         )
         requests = [spool, self.files.stop_request]
-        self._ending = Ending(signals, end_ns, command, requests, stdin, self.launch is not None,
+        self._ending = StopConditions(signals, end_ns, command, requests, stdin, self.launch is not None,
                               self._turn, self.say)  # fmt: skip
         return self._ending.wait()
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mpi_collector.benchmark.alone import run_unrecorded
 from mpi_collector.benchmark.collect import Collection, CollectPlan, Unfit, listed
-from mpi_collector.benchmark.teller import Teller
-from mpi_collector.node.identity import identity, same_host_key
+from mpi_collector.benchmark.console import RunConsole
+from mpi_collector.benchmark.unrecorded import run_unrecorded
+from mpi_collector.node.host.identity import identity, same_host_key
 from mpi_collector.output.files import release
-from mpi_collector.transport.base import RootLike, TransportError
+from mpi_collector.transport.base import Transport, TransportError
 from mpi_collector.transport.hosts import HostSpec, local_names, resolve_all
 
 BENCHMARKS = {
@@ -91,7 +91,7 @@ def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], Any]) -> 
 class Lifecycle:
     """One ``run`` of a benchmark verb."""
 
-    def __init__(self, plan: LifecyclePlan, verb: str, teller: Teller) -> None:
+    def __init__(self, plan: LifecyclePlan, verb: str, teller: RunConsole) -> None:
         self.plan, self.verb, self.teller, self.say = plan, verb, teller, teller.say
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
@@ -129,21 +129,23 @@ class Lifecycle:
             if self._temporary is not None:
                 self._temporary.cleanup()
 
-    def _root(self, choice: Choice, collection: Collection) -> RootLike:
+    def _root(self, choice: Choice, collection: Collection) -> Transport:
         options, run = self.plan.sampling, collection.run
         if choice.transport == "local":
-            from mpi_collector.benchmark.recorder import SuiteRecorder  # numpy: not for --help
-            from mpi_collector.transport.root import Root
+            from mpi_collector.benchmark.suite_recorder import (
+                SuiteRecorder,  # numpy: not for --help
+            )
+            from mpi_collector.transport.ranks.coordinator import Coordinator
 
             names = {identity()["hostname"]: self.plan.hosts[0].name} if self.plan.hosts else {}
-            return Root(options, run, None, names, SuiteRecorder)
+            return Coordinator(options, run, None, names, SuiteRecorder)
         if choice.transport == "ssh":
-            from mpi_collector.transport.ssh import SshRoot
+            from mpi_collector.transport.ssh import SshCoordinator
 
             here = local_names([h.name for h in self.plan.hosts])
             hosts = [(h.name, h.name in here) for h in self.plan.hosts]
             plan = self.plan
-            return SshRoot(
+            return SshCoordinator(
                 options,
                 run,
                 hosts,
@@ -154,8 +156,8 @@ class Lifecycle:
             )
         return self._bridged(choice, collection)
 
-    def _bridged(self, choice: Choice, collection: Collection) -> RootLike:
-        from mpi_collector.transport.bridged import BridgedRoot
+    def _bridged(self, choice: Choice, collection: Collection) -> Transport:
+        from mpi_collector.transport.launch.control_client import ControlClient
 
         collection.unusable, collection.aliases = unusable(self.plan, choice, self.teller.progress)
         hosts = [
@@ -168,7 +170,7 @@ class Lifecycle:
         self._temporary = tempfile.TemporaryDirectory(prefix="mpi_collector-")
         argv, environ = ranks_launch(self.plan, choice, hosts, self._temporary.name)
         self.teller.detail(f"collectors: {shlex.join(argv)}")
-        return BridgedRoot(self.plan.sampling, collection.run, argv, known_names(hosts), environ)
+        return ControlClient(self.plan.sampling, collection.run, argv, known_names(hosts), environ)
 
 
 def unusable(
@@ -178,7 +180,7 @@ def unusable(
 
     One broken host would fail the whole launch, and so does one that is named twice.
     """
-    from mpi_collector.transport.preflight import check_by_launcher, check_ranks, question
+    from mpi_collector.transport.launch.preflight import check_by_launcher, check_ranks, question
 
     if not choice.launcher.profile.ssh_variable:  # it reaches hosts that nobody may log in to
         with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
@@ -218,7 +220,7 @@ def ranks_launch(
     argv: Sequence[str] = (),
 ) -> tuple[list[str], dict[str, str]]:
     """(words, environment) of the launch of one rank, or ``argv``, on each host; its host file goes into ``directory``."""
-    from mpi_collector.transport.profiles import hostfile_text, launch_command
+    from mpi_collector.transport.launch import hostfile_text, launch_command
 
     hostfile = Path(directory) / "hosts"
     hostfile.write_text(hostfile_text(choice.launcher.profile, hosts))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from mpi_collector.benchmark.teller import Teller
+from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.output.files import create
 
 _VALUES_MAX = 300_000_000  #: of a recording; reading more would keep the user waiting
 
 
-def write_page(recording: Path, page_path: Path, teller: Teller) -> None:
+def write_page(recording: Path, page_path: Path, teller: RunConsole) -> None:
     """Beside the recording; nothing without Bokeh, and never an error: ``report`` makes it later."""
     if find_spec("bokeh") is None:
         return

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mpi_collector import __version__
-from mpi_collector.benchmark.account import suite_facts
-from mpi_collector.benchmark.recorder import packed
-from mpi_collector.benchmark.teller import say
-from mpi_collector.node.salvage import Salvaged
-from mpi_collector.node.spool import SpoolError
+from mpi_collector.benchmark.console import say
+from mpi_collector.benchmark.run_document import suite_facts
+from mpi_collector.benchmark.suite_recorder import packed
+from mpi_collector.node.errors import SpoolError
+from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.output.files import ResultsError, release, reserve
 from mpi_collector.output.sink import FileSink
 from mpi_collector.report.verdict import line, verdict
@@ -20,7 +20,7 @@ from mpi_collector.transport.base import Sink
 
 
 class Place(Protocol):
-    """Where a spool is. ``about``: what ``Salvaged.about`` gives."""
+    """Where a spool is. ``about``: what ``RecoveredSpool.about`` gives."""
 
     about: dict[str, Any]
 
@@ -32,7 +32,7 @@ class Here:
     """A spool of this host. ``place``: the directory it is under."""
 
     def __init__(self, place: str, run: str, key: str) -> None:
-        self._spool = Salvaged(place, run, key)
+        self._spool = RecoveredSpool(place, run, key)
         self.about: dict[str, Any] = self._spool.about()
 
     def take(self, sink: Sink) -> None:

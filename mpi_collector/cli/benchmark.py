@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.alone import become
+from mpi_collector.benchmark.console import reason, say
 from mpi_collector.benchmark.lifecycle import (
     BENCHMARKS,
     Choice,
@@ -21,7 +21,7 @@ from mpi_collector.benchmark.lifecycle import (
     ranks_launch,
     to_check,
 )
-from mpi_collector.benchmark.teller import reason, say
+from mpi_collector.benchmark.unrecorded import become
 from mpi_collector.cli.collect import split_command, tell
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.cli.sampling import (
@@ -187,7 +187,7 @@ def _hosts(args: argparse.Namespace) -> tuple[list[HostSpec], str]:
 
 
 def _find_launcher(args: argparse.Namespace) -> object:
-    from mpi_collector.transport.profiles import detect_launcher
+    from mpi_collector.transport.launch import detect_launcher
 
     return detect_launcher(args.mpi_bin, os.environ)
 
@@ -199,7 +199,7 @@ def _print_what_if(plan: LifecyclePlan, choice: Choice) -> None:
     if choice.transport == "mpi":
         _print_launch(plan, choice)
     elif choice.transport == "ssh":
-        from mpi_collector.transport.shipping import remote_command
+        from mpi_collector.transport.ssh.bootstrap import remote_command
 
         _print_sessions("collectors", plan, plan.hosts, remote_command())
     else:
@@ -208,7 +208,7 @@ def _print_what_if(plan: LifecyclePlan, choice: Choice) -> None:
 
 
 def _print_launch(plan: LifecyclePlan, choice: Choice) -> None:
-    from mpi_collector.transport.preflight import question, ranks_command
+    from mpi_collector.transport.launch.preflight import question, ranks_command
 
     if looked_at := to_check(plan, choice):
         _print_sessions("checks", plan, looked_at, ranks_command())
@@ -227,7 +227,7 @@ def _print_launch(plan: LifecyclePlan, choice: Choice) -> None:
 def _print_sessions(
     what: str, plan: LifecyclePlan, hosts: Sequence[HostSpec], command: str
 ) -> None:
-    from mpi_collector.transport.sshargs import host_key_option, ssh_argv
+    from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv
 
     here = local_names([h.name for h in hosts])
     for host in hosts:

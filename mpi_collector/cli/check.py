@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mpi_collector.benchmark.teller import harmless, say
+from mpi_collector.benchmark.console import harmless, say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.cli.sampling import seconds, sessions
 from mpi_collector.cli.terminal import Terminal
@@ -27,6 +27,7 @@ examples:
 
 def main(words: Sequence[str]) -> int:
     """0 only when every host is fit; 1 when one is not; 2 for a mistake."""
+    from mpi_collector.node.options import SamplingOptions
     from mpi_collector.transport.hosts import (
         HostsError,
         from_scheduler,
@@ -34,8 +35,7 @@ def main(words: Sequence[str]) -> int:
         parse_hostfile,
         parse_hosts,
     )
-    from mpi_collector.transport.options import SamplingOptions
-    from mpi_collector.transport.ssh import Visits
+    from mpi_collector.transport.ssh import HostQueries
 
     args = _parse(words)
     try:
@@ -49,7 +49,7 @@ def main(words: Sequence[str]) -> int:
     here = local_names([h.name for h in hosts])
     names = [(h.name, h.name in here) for h in hosts]
     options, run = SamplingOptions(spool_dir=args.spool_dir), f"check-{secrets.token_hex(4)}"
-    root = Visits(
+    root = HostQueries(
         options,
         run,
         names,

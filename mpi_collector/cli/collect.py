@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpi_collector.benchmark.teller import say
+from mpi_collector.benchmark.console import say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.cli.sampling import add_sampling_options, sampling_options, seconds
 from mpi_collector.cli.terminal import Terminal
-from mpi_collector.transport.launcher import Launch, detect
+from mpi_collector.transport.launch.detect import Launch, detect
 
 if TYPE_CHECKING:
     from mpi_collector.benchmark.collect import Collection
@@ -100,9 +100,9 @@ def _collection(args: argparse.Namespace, launch: Launch | None) -> Collection:
 
 
 def _alone(args: argparse.Namespace) -> int:
-    from mpi_collector.benchmark.recorder import SuiteRecorder
+    from mpi_collector.benchmark.suite_recorder import SuiteRecorder
     from mpi_collector.output.files import ResultsError
-    from mpi_collector.transport.root import Root
+    from mpi_collector.transport.ranks.coordinator import Coordinator
 
     collection = _collection(args, None)
     try:
@@ -110,14 +110,14 @@ def _alone(args: argparse.Namespace) -> int:
     except ResultsError as e:
         say(str(e))
         return 2
-    root = Root(collection.plan.sampling, collection.run, None, None, SuiteRecorder)
+    root = Coordinator(collection.plan.sampling, collection.run, None, None, SuiteRecorder)
     code = collection.record(lambda: root)
     tell(collection)
     return code
 
 
 def _rank(args: argparse.Namespace, launch: Launch) -> int:
-    from mpi_collector.transport.mpi import World, WrongMPI
+    from mpi_collector.transport.ranks.world import World, WrongMPI
 
     try:
         world = World(launch)
@@ -134,23 +134,23 @@ def _rank(args: argparse.Namespace, launch: Launch) -> int:
 
 
 def _member(world: object) -> int:
-    from mpi_collector.benchmark.recorder import SuiteRecorder
-    from mpi_collector.transport.member import Member
-    from mpi_collector.transport.mpi import World
+    from mpi_collector.benchmark.suite_recorder import SuiteRecorder
+    from mpi_collector.transport.ranks.worker import Worker
+    from mpi_collector.transport.ranks.world import World
 
     assert isinstance(world, World)
-    if not Member(world, SuiteRecorder).run():
+    if not Worker(world, SuiteRecorder).run():
         os._exit(0)  # the root is gone; Finalize would wait for it
     world.finish(True)
     return 0
 
 
 def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
-    from mpi_collector.benchmark.recorder import SuiteRecorder
-    from mpi_collector.benchmark.stuck import leave_for_good
+    from mpi_collector.benchmark.launcher_shutdown import leave_for_good
+    from mpi_collector.benchmark.suite_recorder import SuiteRecorder
     from mpi_collector.output.files import ResultsError
-    from mpi_collector.transport.mpi import World
-    from mpi_collector.transport.root import Root
+    from mpi_collector.transport.ranks.coordinator import Coordinator
+    from mpi_collector.transport.ranks.world import World
 
     assert isinstance(world, World)
     if args.bridge:
@@ -160,11 +160,11 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
         collection.reserve()
     except ResultsError as e:
         say(str(e))
-        if not Root(collection.plan.sampling, "", world).refuse():
+        if not Coordinator(collection.plan.sampling, "", world).refuse():
             os._exit(2)
         world.finish(True)
         return 2
-    root = Root(collection.plan.sampling, collection.run, world, None, SuiteRecorder)
+    root = Coordinator(collection.plan.sampling, collection.run, world, None, SuiteRecorder)
     code = collection.record(lambda: root)
     tell(collection)
     if not collection.everybody:
@@ -178,12 +178,12 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
 
 
 def _bridge(world: object) -> int:
-    from mpi_collector.benchmark.recorder import SuiteRecorder
-    from mpi_collector.transport.bridge import Bridge, LauncherGone
-    from mpi_collector.transport.mpi import World
+    from mpi_collector.benchmark.suite_recorder import SuiteRecorder
+    from mpi_collector.transport.ranks.control_server import ControlServer, LauncherGone
+    from mpi_collector.transport.ranks.world import World
 
     assert isinstance(world, World)
-    bridge = Bridge(world, SuiteRecorder)
+    bridge = ControlServer(world, SuiteRecorder)
     try:
         bridge.serve()
     except LauncherGone:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpi_collector.benchmark.teller import harmless, reason, say
+from mpi_collector.benchmark.console import harmless, reason, say
 from mpi_collector.cli.main import QuietParser
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
         help="a page with both on the same axes; never overwritten",
     )
     args = parser.parse_args(words)
-    from mpi_collector.output.suite import open_recording
+    from mpi_collector.formats.suite_reader import open_recording
     from mpi_collector.report.compare import aligned, broken, compare, lines, parse_rule, undecided
     from mpi_collector.store.recording import RecordingError
 

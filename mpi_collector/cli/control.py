@@ -8,11 +8,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mpi_collector.benchmark.console import say
 from mpi_collector.benchmark.environment import RUN_VARIABLE
-from mpi_collector.benchmark.teller import say
 from mpi_collector.cli.main import QuietParser
-from mpi_collector.node import marks
-from mpi_collector.node.spool import user_directory
+from mpi_collector.node.spool import marks
+from mpi_collector.node.spool.directory import user_directory
 from mpi_collector.output.files import RUN_SUFFIX, held
 
 _MARK_EPILOG = """\

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.teller import reason, say
+from mpi_collector.benchmark.console import reason, say
 from mpi_collector.cli.main import QuietParser
 
 _EPILOG = """\
@@ -42,8 +42,8 @@ def main(words: Sequence[str]) -> int:
     )
     shape.add_argument("--tidy", action="store_true", help="a row per value")
     args = parser.parse_args(words)
+    from mpi_collector.formats.suite_reader import open_recording
     from mpi_collector.output.export import MissingLibrary, export
-    from mpi_collector.output.suite import open_recording
     from mpi_collector.store.recording import RecordingError
 
     target = args.output

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from mpi_collector import __version__
-from mpi_collector.transport.launcher import detect, speaks
+from mpi_collector.transport.launch.detect import detect, speaks
 
 _EPILOG = """\
 examples:

@@ -13,17 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mpi_collector.benchmark.teller import harmless, reason, say
+from mpi_collector.benchmark.console import harmless, reason, say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.cli.sampling import seconds, shell_words
-from mpi_collector.node.salvage import find
-from mpi_collector.transport.launcher import Launch, detect
-from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.spool.directory import find_spools
+from mpi_collector.transport.launch.detect import Launch, detect
 
 if TYPE_CHECKING:
     from mpi_collector.benchmark.lifecycle import LifecyclePlan
     from mpi_collector.benchmark.recover import Reach
-    from mpi_collector.transport.mpi import World
+    from mpi_collector.transport.ranks.world import World
 
 Spools = dict[str, list[dict[str, Any]]]
 
@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
     launch = detect()
     if launch is not None and launch.size > 1:
         return _launched(args, launch)
-    from mpi_collector.benchmark.reach import chosen, reached
+    from mpi_collector.benchmark.spool_access import chosen, open_spool_access
     from mpi_collector.transport.base import TransportError
     from mpi_collector.transport.hosts import HostsError
 
@@ -54,9 +54,12 @@ def main(words: Sequence[str]) -> int:
         choice = chosen(plan, allocation)
         if choice.transport == "local":
             return _act(
-                args, {"": [s for place in plan.sampling.places for s in find(place)]}, {}, None
+                args,
+                {"": [s for place in plan.sampling.places for s in find_spools(place)]},
+                {},
+                None,
             )
-        with reached(plan, choice, say) as (way, found, unreached):
+        with open_spool_access(plan, choice, say) as (way, found, unreached):
             return _tell_and_act(args, found, unreached, way)
     except (HostsError, TransportError, OSError) as e:
         say(reason(e))
@@ -100,7 +103,7 @@ def _plan(args: argparse.Namespace) -> tuple[LifecyclePlan, bool]:
 
 def _launched(args: argparse.Namespace, launch: Launch) -> int:
     """As one of several ranks: every host's first one offers its spools, rank 0 builds the files."""
-    from mpi_collector.transport.mpi import World, WrongMPI
+    from mpi_collector.transport.ranks.world import World, WrongMPI
 
     try:
         world = World(launch)
@@ -123,15 +126,15 @@ def _launched(args: argparse.Namespace, launch: Launch) -> int:
 
 
 def _offer(world: World) -> tuple[int, bool]:
-    from mpi_collector.transport.member import Member
+    from mpi_collector.transport.ranks.worker import Worker
 
-    return 0, Member(world).run()
+    return 0, Worker(world).run()
 
 
 def _collect(args: argparse.Namespace, world: World) -> tuple[int, bool]:
-    from mpi_collector.transport.spool_ranks import SpoolRanks
+    from mpi_collector.transport.ranks.recovery import RankRecovery
 
-    ranks = SpoolRanks(_options(args), f"recover-{secrets.token_hex(3)}", world)
+    ranks = RankRecovery(_options(args), f"recover-{secrets.token_hex(3)}", world)
     found = ranks.spools()
     code = _tell_and_act(args, found, ranks.unreached, ranks)
     return code, ranks.dismiss(False)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.teller import reason, say
+from mpi_collector.benchmark.console import reason, say
 from mpi_collector.cli.main import QuietParser
 
 _EPILOG = """\
@@ -37,8 +37,8 @@ def main(words: Sequence[str]) -> int:
         "-o", "--output", type=Path, metavar="FILE", help="the page; never overwritten"
     )
     args = parser.parse_args(words)
+    from mpi_collector.formats.suite_reader import open_recording
     from mpi_collector.output.files import create
-    from mpi_collector.output.suite import open_recording
     from mpi_collector.store.recording import RecordingError
 
     try:

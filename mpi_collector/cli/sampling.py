@@ -8,9 +8,9 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.node.rows import POLICIES
+from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.row.placement import POLICIES
 from mpi_collector.node.sources import select
-from mpi_collector.transport.options import SamplingOptions
 
 _ONLY_ONCE_S = 1e8
 _DIRECTORIES_MAX = 16

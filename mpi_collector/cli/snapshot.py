@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from mpi_collector.benchmark.teller import say
+from mpi_collector.benchmark.console import say
 from mpi_collector.cli.main import QuietParser
-from mpi_collector.node.snapshot import take
+from mpi_collector.node.host.snapshot import take
 
 _EPILOG = """\
 examples:

@@ -8,12 +8,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from mpi_collector.benchmark.teller import say
+from mpi_collector.benchmark.console import say
 from mpi_collector.cli.main import QuietParser
-from mpi_collector.node.decode import STATUS_NAMES, RowDecoder, make_layout
-from mpi_collector.node.sampler import Probe
+from mpi_collector.node.read.probe import Probe
+from mpi_collector.node.row.decode import RowDecoder, make_layout
 from mpi_collector.node.sources import ALL, GROUPS, select
 from mpi_collector.node.sources.base import Source
+from mpi_collector.node.status import STATUS_NAMES
 
 _EPILOG = """\
 examples:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.teller import reason, say
+from mpi_collector.benchmark.console import reason, say
 from mpi_collector.cli.main import QuietParser
 
 
@@ -27,7 +27,7 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="for scripts, on stdout")
     args = parser.parse_args(words)
-    from mpi_collector.output.suite import open_recording
+    from mpi_collector.formats.suite_reader import open_recording
     from mpi_collector.report.summary import document, print_summary
     from mpi_collector.store.recording import RecordingError
 

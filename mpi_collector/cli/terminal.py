@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from mpi_collector.benchmark.teller import Teller, say
+from mpi_collector.benchmark.console import RunConsole, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +20,7 @@ _BAR_AFTER_S = 1.0
 _LINE_EVERY_S = 60.0
 
 
-class Terminal(Teller):
+class Terminal(RunConsole):
     """A Teller that may have a terminal to draw on."""
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:

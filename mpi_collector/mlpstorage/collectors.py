@@ -124,11 +124,11 @@ class SSHClusterCollector(_Collector):
 
     def _root(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
         from mpi_collector.transport.hosts import local_names
-        from mpi_collector.transport.ssh import SshRoot
+        from mpi_collector.transport.ssh import SshCoordinator
 
         here = local_names(hosts)
         pairs = [(h, h in here) for h in hosts]
-        return SshRoot(
+        return SshCoordinator(
             options, run, pairs, self.ssh_username, self.max_workers, options.start_timeout_s
         )
 
@@ -152,7 +152,7 @@ class MPIClusterCollector(_Collector):
 
     def is_available(self) -> bool:
         from mpi_collector.transport.base import TransportError
-        from mpi_collector.transport.profiles import detect_launcher
+        from mpi_collector.transport.launch import detect_launcher
 
         try:
             detect_launcher(self._place())
@@ -170,9 +170,9 @@ class MPIClusterCollector(_Collector):
             return super()._snapshots(wanted, options, run)
 
     def _root(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
-        from mpi_collector.transport.bridged import BridgedRoot
         from mpi_collector.transport.hosts import HostSpec
-        from mpi_collector.transport.profiles import detect_launcher, hostfile_text, launch_command
+        from mpi_collector.transport.launch import detect_launcher, hostfile_text, launch_command
+        from mpi_collector.transport.launch.control_client import ControlClient
 
         found = detect_launcher(self._place())
         specs = [HostSpec(h) for h in hosts]
@@ -181,7 +181,7 @@ class MPIClusterCollector(_Collector):
         as_root = self.allow_run_as_root or os.getuid() == 0
         launch = launch_command(found, specs, argv, (), self._hostfile, as_root)
         names = {h: h for h in hosts}
-        return BridgedRoot(
+        return ControlClient(
             options, run, launch.argv, names, {**os.environ, **launch.environ_additions}
         )
 
@@ -191,7 +191,7 @@ def validate_ssh_connectivity(
 ) -> dict[str, tuple[bool, str]]:
     """{host: (can it be reached, why not)} of all of them, at the same time. This host needs no ssh."""
     from mpi_collector.transport.hosts import HostSpec, local_names
-    from mpi_collector.transport.preflight import check_reachable
+    from mpi_collector.transport.launch.preflight import check_reachable
 
     names = unique_hosts(hosts)
     here = local_names(names)

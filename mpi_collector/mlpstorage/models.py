@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
-from mpi_collector.mlpstorage.cluster import consistency_issues, host_information, memory
+from mpi_collector.formats.cluster_info import consistency_issues, host_information, memory
 
 _T = TypeVar("_T", bound="_Row")
 

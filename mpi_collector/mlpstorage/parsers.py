@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from mpi_collector.mlpstorage.models import CgroupInfo, HostDiskInfo, HostNetworkInfo, MountInfo
-from mpi_collector.node.snapshot import proc, take
+from mpi_collector.node.host.snapshot import proc, take
 
 _SAMPLED = {"diskstats": ("diskstats", proc.diskstats), "vmstat": ("vmstat", proc.vmstat), "meminfo": ("meminfo", proc.meminfo),
             "loadavg": ("loadavg", proc.loadavg), "netdev": ("net/dev", proc.netdev)}  # fmt: skip

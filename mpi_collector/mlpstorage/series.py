@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mpi_collector.formats.suite_samples import RecordedRows, encode_samples, utc_text
 from mpi_collector.mlpstorage.models import TimeSeriesCollectorInterface
-from mpi_collector.mlpstorage.samples import RecordedRows, encode_samples, utc_text
+from mpi_collector.node.agent.recorder import Recorder
 from mpi_collector.node.compat import mono_ns, wall_ns
-from mpi_collector.node.identity import identity
+from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.node.pack import Table
-from mpi_collector.node.recorder import Recorder
+from mpi_collector.node.table.table import SampleTable
 
 _FIRST_S = 30.0
 _LEAD_NS = 2_000_000
@@ -99,7 +99,7 @@ class TimeSeriesCollector(_Series):
 
     def _decoded(self) -> list[dict[str, Any]]:
         assert self._recorder is not None
-        table = Table(self._recorder.spool.reader())
+        table = SampleTable(self._recorder.spool.reader())
         if not table.grid or not len(table):
             return []
         return list(json.loads(b"".join(encode_samples(table, socket.gethostname()))))[
@@ -184,11 +184,11 @@ class MultiHostTimeSeriesCollector(_Series):
         """Returns when every host that can be reached samples."""
         self._begin()
         from mpi_collector.transport.hosts import local_names
-        from mpi_collector.transport.ssh import SshRoot
+        from mpi_collector.transport.ssh import SshCoordinator
 
         here = local_names(self.hosts)
         hosts = [(h, h in here) for h in self.hosts]
-        self._root = SshRoot(
+        self._root = SshCoordinator(
             self._options(),
             self._run,
             hosts,

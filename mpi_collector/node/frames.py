@@ -1,27 +1,32 @@
-"""Messages between launcher and agent: length, checksum, JSON, and bytes that JSON would only inflate.
-
-A frame is ``MAGIC, u32 length of JSON, u32 length of the blob, u32 CRC-32 of both, JSON, blob``, little-endian. Newlines
-between frames are skipped: a launcher that forwards line by line needs one to let a frame go.
-"""
+"""TODO"""
 
 import json
 import struct
 import zlib
 
+from .errors import FrameError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+
 MAGIC = b"\x89MPC"
+
+
 VERSION = 1  #: of the conversation; both sides refuse another
+
+
 JSON_MAX = 32 << 20
+
+
 BLOB_MAX = 8 << 20
+
+
 NOISE_MAX = 256 << 10  #: banners and shell chatter before the first frame
+
+
 _HEAD = struct.Struct("<4sIII")
-
-
-class FrameError(Exception):
-    """What came is no frame, is damaged, or is larger than any frame may be."""
 
 
 def encode(message: dict, blob: "Any" = b"") -> bytes:
@@ -33,7 +38,7 @@ def encode(message: dict, blob: "Any" = b"") -> bytes:
     return b"".join((_HEAD.pack(MAGIC, len(body), len(blob), crc), body, blob))
 
 
-class Decoder:
+class FrameDecoder:
     """Cuts a byte stream into frames. What comes before the first frame is noise, kept in ``noise`` for error messages."""
 
     def __init__(self) -> None:

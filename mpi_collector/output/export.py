@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from mpi_collector.mlpstorage.samples import RecordedRows, encode_samples, utc_text
-from mpi_collector.node.layout import MISSING
+from mpi_collector.formats.suite_samples import RecordedRows, encode_samples, utc_text
+from mpi_collector.node.row.layout import MISSING
 from mpi_collector.output.files import create
 from mpi_collector.output.json import JsonWriter
 from mpi_collector.store.recording import Host, Recording, RecordingError

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
-from mpi_collector.node.pack import Member, npy_header
+from mpi_collector.node.table.npy import NpzMember, npy_header
 
 _LOCAL = struct.Struct("<IHHHHHIIIHH")
 _CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
@@ -91,7 +91,7 @@ class NpzWriter:
         self._file.seek(self._at)
         self._file.truncate()
 
-    def add(self, members: Iterable[Member]) -> None:
+    def add(self, members: Iterable[NpzMember]) -> None:
         """Whole members that are in memory."""
         for m in members:
             self.begin(m.head())
@@ -101,7 +101,7 @@ class NpzWriter:
     def add_json(self, name: str, doc: object) -> None:
         text = json.dumps(doc)
         self.add(
-            [Member("npz", name, [npy_header(f"<U{len(text)}", ()), text.encode("utf-32-le")])]
+            [NpzMember("npz", name, [npy_header(f"<U{len(text)}", ()), text.encode("utf-32-le")])]
         )
 
     def finish(self, run: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ class NpzWriter:
         self.add_json("run", run)
         self.add(
             [
-                Member(
+                NpzMember(
                     "npz",
                     "README",
                     [npy_header(f"<U{len(README)}", ()), README.encode("utf-32-le")],

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from mpi_collector.mlpstorage.samples import RecordedRows, encode_samples
+from mpi_collector.formats.suite_samples import RecordedRows, encode_samples
 from mpi_collector.output.documents import HostDocuments
 from mpi_collector.output.files import RunFiles, create
 from mpi_collector.output.hostlist import pieces

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mpi_collector.node.layout import STOP_TICK
-from mpi_collector.store.derived import BY_NAME, FIGURES, Counted, Derived, Series, derive
+from mpi_collector.node.row.layout import STOP_TICK
+from mpi_collector.store.figures.derive import BY_NAME, FIGURES, Counted, Derived, Series, derive
 from mpi_collector.store.recording import Float64, Int64, Recording
 
 #: from when on something is said to be at its limit, in percent
@@ -55,7 +55,7 @@ class Cluster:
     hosts: list[HostFigures] = field(default_factory=list)
 
 
-class Grid:
+class RunIntervals:
     """The slots of a run: one per interval between ticks that any host kept, and a last one up to the stop."""
 
     def __init__(self, recording: Recording) -> None:
@@ -140,10 +140,10 @@ def every_host(recording: Recording) -> Iterator[Derived]:
 
 
 def fold(
-    recording: Recording, look: Callable[[Grid, Derived], Any] = lambda grid, d: None
+    recording: Recording, look: Callable[[RunIntervals, Derived], Any] = lambda grid, d: None
 ) -> Cluster:
     """All hosts. ``look(grid, derived)`` sees each of them, for what else is to be kept."""
-    grid = Grid(recording)
+    grid = RunIntervals(recording)
     sums = {f.name: _Sum(grid.slots) for f in FIGURES}
     hosts: list[HostFigures] = []
     span_s = host_s = 0.0

@@ -12,7 +12,7 @@ from typing import Any
 from mpi_collector.report.quantity import quantity
 from mpi_collector.report.summary import document
 from mpi_collector.store.changes import changes
-from mpi_collector.store.derived import BY_NAME
+from mpi_collector.store.figures.derive import BY_NAME
 from mpi_collector.store.recording import Recording
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {

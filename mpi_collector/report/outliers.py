@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpi_collector.report.cluster import HostFigures
-from mpi_collector.store.derived import BY_NAME, FIGURES
+from mpi_collector.store.figures.derive import BY_NAME, FIGURES
 
 _FEWEST = 3  #: hosts; of two nobody can say which one is the odd one
 _LOW, _HIGH = 0.7, 1.4  #: times the median

@@ -26,7 +26,7 @@ from mpi_collector.report.cluster import LIMITS, Cluster, HostFigures, fold
 from mpi_collector.report.outliers import outliers
 from mpi_collector.report.text import Writer, render, verdict_lines
 from mpi_collector.report.verdict import line
-from mpi_collector.store.derived import FIGURES, OPTIONAL, RDMA_NOTE
+from mpi_collector.store.figures.derive import FIGURES, OPTIONAL, RDMA_NOTE
 from mpi_collector.store.recording import Recording
 
 END_HOSTS = 64  #: at the end of a run with more hosts nobody waits for the figures

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpi_collector.node.layout import MISSING, STOP_TICK
-from mpi_collector.store import members
+from mpi_collector.node.row.layout import MISSING, STOP_TICK
+from mpi_collector.store import safe_npz
 from mpi_collector.store.phases import Phase, phases_of
 
 Int64 = npt.NDArray[np.int64]
@@ -180,7 +180,7 @@ class Host:
 
     def to_pandas(self, tidy: bool = False) -> Any:
         """A frame of the rows (``frames.host_frame``); pandas must be installed."""
-        from mpi_collector.store.frames import host_frame
+        from mpi_collector.store.to_pandas import host_frame
 
         return host_frame(self, tidy)
 
@@ -205,11 +205,11 @@ class Recording(Mapping[str, Host]):
             self._npz = np.load(path, allow_pickle=False)
         except OSError as e:
             raise RecordingError(f"{path}: not a recording: {e.strerror or e}") from e
-        except members.DAMAGED as e:
+        except safe_npz.DAMAGED as e:
             raise RecordingError(f"{path}: not a recording, or cut off: {e}") from e
         try:
             self.run = self.document("run")
-            if why := members.why_no_run(self.run):
+            if why := safe_npz.why_no_run(self.run):
                 raise RecordingError(f"{path}: damaged at member 'run': {why}")
         except RecordingError:
             self._npz.close()
@@ -218,10 +218,10 @@ class Recording(Mapping[str, Host]):
 
     def member(self, name: str) -> Any:
         try:
-            return members.read(self._npz, name)
+            return safe_npz.read(self._npz, name)
         except KeyError:
             raise RecordingError(f"{self.path}: no member {name!r}") from None
-        except members.DAMAGED as e:
+        except safe_npz.DAMAGED as e:
             raise RecordingError(f"{self.path}: damaged at member {name!r}: {e}") from e
 
     def document(self, name: str) -> dict[str, Any]:
@@ -266,7 +266,7 @@ class Recording(Mapping[str, Host]):
 
     def to_pandas(self, tidy: bool = False) -> Any:
         """A frame of all hosts (``frames.recording_frame``); pandas must be installed."""
-        from mpi_collector.store.frames import recording_frame
+        from mpi_collector.store.to_pandas import recording_frame
 
         return recording_frame(self, tidy)
 

@@ -41,7 +41,7 @@ class Sink(Protocol):
         """Forget what came of the host that was begun: its rank died while sending."""
 
 
-class RootLike(Protocol):
+class Transport(Protocol):
     """What the life cycle drives: the MPI root, the local one, the ssh launcher, a root behind a bridge."""
 
     missing_ranks: list[int]
@@ -69,8 +69,8 @@ class RootLike(Protocol):
 Progress = Callable[[str, int, int], None]
 
 
-def status_of(hosts: list[HostState], last_tick: int = -1, missed: int = 0) -> dict[str, Any]:
-    """``RootLike.status``."""
+def run_status(hosts: list[HostState], last_tick: int = -1, missed: int = 0) -> dict[str, Any]:
+    """``Transport.status``."""
     sampling = sum(h.sampling and h.error is None for h in hosts)
     return {"hosts": len(hosts), "sampling": sampling, "last_tick": last_tick, "missed": missed}
 

@@ -11,22 +11,22 @@ import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
+from mpi_collector.batch.recorder import BatchRecorder
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.node.pack import Member
-from mpi_collector.transport.options import SamplingOptions
-from mpi_collector.transport.recorder import NodeRecorder
+from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.table.npy import NpzMember
 from mpi_collector.transport.session import Session
 
 _T = TypeVar("_T")
 _START_S = 60.0
 
 
-def serve_agent(recorder_class: type[NodeRecorder]) -> None:
+def serve_agent(recorder_class: type[BatchRecorder]) -> None:
     """The child: an agent on stdin and stdout, and no other way to it."""
     import os
     import signal
 
-    from mpi_collector.node.agent import Agent
+    from mpi_collector.node.agent.agent import Agent
 
     for number in (
         signal.SIGINT,
@@ -41,7 +41,7 @@ def serve_agent(recorder_class: type[NodeRecorder]) -> None:
     agent.serve()
 
 
-class ChildRecorder(NodeRecorder):
+class ChildRecorder(BatchRecorder):
     """A NodeRecorder whose work is done by a child process that runs ``program``."""
 
     program = "from mpi_collector.transport.child import *; serve_agent(NodeRecorder)"
@@ -106,7 +106,7 @@ class ChildRecorder(NodeRecorder):
     def facts(self) -> dict[str, Any]:
         return dict(self._ask("pack", json=self._json)["facts"])
 
-    def pack(self, json: bool) -> Iterator[Member]:
+    def pack(self, json: bool) -> Iterator[NpzMember]:
         for number, head in enumerate(self._ask("pack", json=json)["heads"]):
             yield _Fetched(self, number, head)
 
@@ -129,7 +129,7 @@ class ChildRecorder(NodeRecorder):
             self._thread.join(5)
 
 
-class _Fetched(Member):
+class _Fetched(NpzMember):
     """A member that is still in the child."""
 
     def __init__(self, recorder: ChildRecorder, number: int, head: dict[str, Any]) -> None:

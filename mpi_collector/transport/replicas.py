@@ -10,11 +10,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.node.pack import Table, facts_of, pack
-from mpi_collector.node.replica import Replica
-from mpi_collector.node.spool import SpoolError, open_run_directory
+from mpi_collector.node.errors import SpoolError
+from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.spool.directory import open_run_directory
+from mpi_collector.node.spool.replica import Replica
+from mpi_collector.node.table.facts import facts_of
+from mpi_collector.node.table.pack import pack
+from mpi_collector.node.table.table import SampleTable
 from mpi_collector.transport.base import HostState, Sink
-from mpi_collector.transport.options import SamplingOptions
 
 _TURN_NS = 1_000_000_000  #: how often the root looks, about
 
@@ -74,7 +77,7 @@ class Replicas:
             if host.collected or copy is None:
                 continue
             try:
-                table = Table(copy.reader())
+                table = SampleTable(copy.reader())
             except SpoolError as e:
                 self.failures[host.key] = str(e)
                 continue

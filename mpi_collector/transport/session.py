@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.node.frames import VERSION, Decoder, FrameError, encode
+from mpi_collector.node.errors import FrameError
+from mpi_collector.node.frames import VERSION, FrameDecoder, encode
 
 _STDERR_KEPT = 8000
 _KILLED_S = 2.0
@@ -147,7 +148,7 @@ class Session:
     async def _read(self) -> None:
         process = self._process
         assert process is not None and process.stdout is not None
-        decoder = Decoder()
+        decoder = FrameDecoder()
         try:
             while True:
                 data = await process.stdout.read(1 << 18)

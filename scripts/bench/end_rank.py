@@ -14,22 +14,22 @@ from typing import Any
 import kit
 
 from mpi_collector.benchmark.collect import Collection, CollectPlan
-from mpi_collector.benchmark.teller import Teller
+from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.node.identity import identity
+from mpi_collector.node.host.identity import identity
+from mpi_collector.node.options import SamplingOptions
 from mpi_collector.output.json import JsonWriter
 from mpi_collector.output.npz import NpzWriter
 from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import HostState, nap
-from mpi_collector.transport.mpi import World
-from mpi_collector.transport.options import SamplingOptions
-from mpi_collector.transport.root import Root
+from mpi_collector.transport.ranks.coordinator import Coordinator
+from mpi_collector.transport.ranks.world import World
 
 work, nodes, results, kind = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
 spent: dict[str, float] = {"npz": 0.0, "json": 0.0, "documents": 0.0, "gather": 0.0}
 
 
-class Quiet(Teller):
+class Quiet(RunConsole):
     def say(self, text: str) -> None:
         print(text, file=sys.stderr)
 
@@ -108,7 +108,7 @@ def root_side(world: World) -> dict[str, Any]:
     for owner, method, what in (
         (NpzWriter, "begin", "npz"), (NpzWriter, "write", "npz"), (NpzWriter, "finish", "npz"),
         (JsonWriter, "write", "json"), (JsonWriter, "add", "json"), (JsonWriter, "finish", "json"),
-        (FileSink, "end_host", "documents"), (FileSink, "finish", "documents"), (Root, "gather", "gather"),
+        (FileSink, "end_host", "documents"), (FileSink, "finish", "documents"), (Coordinator, "gather", "gather"),
     ):  # fmt: skip
         timed(owner, method, what)
     options = SamplingOptions(
@@ -117,7 +117,7 @@ def root_side(world: World) -> dict[str, Any]:
     plan = CollectPlan(options, results, json="always" if kind == "json" else "never")
     collection = Collection(plan, None, Quiet())
     collection.reserve()
-    root = Root(options, collection.run, world)
+    root = Coordinator(options, collection.run, world)
     root.measure_clocks = lambda: None  # type: ignore[method-assign]
     collection.root = root
     root._elect({0: identity()})

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import kit
 
-from mpi_collector.node.sampler import STAGE_SLOTS
+from mpi_collector.node.read.probe import STAGE_SLOTS
 
 SETTLE = 10  #: samples that are not counted
 BATCH = STAGE_SLOTS  #: so many samples hold one batch of ours: the first, in which the decoder still learns

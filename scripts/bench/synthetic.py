@@ -12,12 +12,12 @@ import kit  # noqa: F401 - finds the package
 import numpy as np
 from by_hand import ByHand
 
-from mpi_collector.benchmark.recorder import SuiteRecorder
-from mpi_collector.node import recorder as node_recorder
+from mpi_collector.benchmark.suite_recorder import SuiteRecorder
+from mpi_collector.node.agent import recorder as node_recorder
 from mpi_collector.node.compat import mono_ns, wall_ns
-from mpi_collector.node.sampler import Sampler
-from mpi_collector.node.snapshot import take
-from mpi_collector.transport.options import SamplingOptions
+from mpi_collector.node.host.snapshot import take
+from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.sample.sampler import Sampler
 
 HOUR = 3600
 ROWS_AT_ONCE = 256

@@ -7,10 +7,10 @@ import socket
 import sys
 from typing import Any
 
-from mpi_collector.benchmark.recorder import SuiteRecorder
+from mpi_collector.benchmark.suite_recorder import SuiteRecorder
 from mpi_collector.cli.main import main
-from mpi_collector.node import sampler
-from mpi_collector.node.timer import make_timer
+from mpi_collector.node.sample import sampler
+from mpi_collector.node.sample.timer import make_timer
 
 
 def fail(*_args: object, **_options: object) -> None:

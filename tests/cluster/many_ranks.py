@@ -9,13 +9,13 @@ import re
 import sys
 from pathlib import Path
 
-import mpi_collector.node.pack
-import mpi_collector.transport.member
-import mpi_collector.transport.root
+import mpi_collector.node.table.npy
+import mpi_collector.transport.ranks.coordinator
+import mpi_collector.transport.ranks.worker
 from mpi_collector.cli.main import main
-from mpi_collector.node.identity import identity
-from mpi_collector.transport.launcher import detect
-from mpi_collector.transport.root import Root
+from mpi_collector.node.host.identity import identity
+from mpi_collector.transport.launch.detect import detect
+from mpi_collector.transport.ranks.coordinator import Coordinator
 
 launch = detect()
 assert launch is not None
@@ -38,8 +38,8 @@ def gather_and_note(*args: object) -> None:
     note_peak()
 
 
-mpi_collector.transport.member.identity = own_identity
-mpi_collector.transport.root.identity = own_identity
-mpi_collector.node.pack.LEVEL = 0
-gather, Root.gather = Root.gather, gather_and_note
+mpi_collector.transport.ranks.worker.identity = own_identity
+mpi_collector.transport.ranks.coordinator.identity = own_identity
+mpi_collector.node.table.npy.LEVEL = 0
+gather, Coordinator.gather = Coordinator.gather, gather_and_note
 sys.exit(main())

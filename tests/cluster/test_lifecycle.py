@@ -17,14 +17,14 @@ import pytest
 from bed import LAUNCHERS, Bed, Mpi, descendants, poll
 
 import mpi_collector
+from mpi_collector.formats.cluster_info import host_information
 from mpi_collector.mlpstorage import (
     ClusterInformation,
     ClusterSnapshots,
     TimeSeriesData,
     collect_local_system_info,
 )
-from mpi_collector.mlpstorage.cluster import host_information
-from mpi_collector.node.snapshot import take
+from mpi_collector.node.host.snapshot import take
 
 METADATA = {
     "benchmark_type", "model", "command", "run_datetime", "num_processes", "accelerator", "result_dir", "parameters",

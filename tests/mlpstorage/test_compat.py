@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from mpi_collector import mlpstorage
+from mpi_collector.formats.cluster_info import cluster_information, host_information
+from mpi_collector.formats.metadata import metadata, parameters_of, processes_of, workload_of
 from mpi_collector.mlpstorage import (
     ClusterInformation,
     ClusterSnapshots,
@@ -30,8 +32,6 @@ from mpi_collector.mlpstorage import (
     collect_local_system_info,
     collect_timeseries_sample,
 )
-from mpi_collector.mlpstorage.cluster import cluster_information, host_information
-from mpi_collector.mlpstorage.metadata import metadata, parameters_of, processes_of, workload_of
 
 SUITE = ("diskstats", "vmstat", "meminfo", "loadavg", "netdev")
 

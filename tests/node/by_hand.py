@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.node.sampler import Grid
+from mpi_collector.node.sample.sampler import TickGrid
 
 
 class ByHand:
@@ -23,7 +23,7 @@ class ByHand:
         """So many, of which the last is the one of the stop."""
         self._left = samples
         self.sampler._quit = False
-        self.sampler.grid = Grid(mono_ns(), 1_000_000_000)
+        self.sampler.grid = TickGrid(mono_ns(), 1_000_000_000)
         self.sampler._loop()
 
     def arm(self, _deadline_ns: int, _period_ns: int) -> bool:

@@ -12,11 +12,14 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from mpi_collector.node import sources
-from mpi_collector.node.decode import RowDecoder, SourceDecoder, make_layout
-from mpi_collector.node.layout import MISSING, Layout
-from mpi_collector.node.pack import Table
-from mpi_collector.node.sampler import STAGE_SLOTS, Grid, Probe, Sampler, run_meta
-from mpi_collector.node.spool import Spool, SpoolReader, open_run_directory
+from mpi_collector.node.read.probe import STAGE_SLOTS, Probe
+from mpi_collector.node.row.decode import RowDecoder, SourceDecoder, make_layout
+from mpi_collector.node.row.layout import MISSING, Layout
+from mpi_collector.node.sample.sampler import Sampler, TickGrid, run_meta
+from mpi_collector.node.spool.directory import open_run_directory
+from mpi_collector.node.spool.reader import SpoolReader
+from mpi_collector.node.spool.writer import Spool
+from mpi_collector.node.table.table import SampleTable
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 TREES = ("linux-2.6.32", "linux-4.18", "linux-6.18", "big-256cpu")
@@ -104,7 +107,7 @@ def file_spool(
 
 def read_rows(reader: SpoolReader) -> dict[int, tuple[dict[str, int], list[int], dict[str, int]]]:
     """{tick: (cells, status per source, header words by name)} of everything that is in a spool."""
-    table = Table(reader)
+    table = SampleTable(reader)
     out = {}
     for n, tick in enumerate(table.ticks):
         head = {name: table.head(name)[n] for name in HEAD}
@@ -146,7 +149,7 @@ class FakeTime:
     def __init__(self, run: Run, monkeypatch: Any, late: Any = lambda deadline: 0) -> None:
         self.now = 10**15
         self.late = late
-        monkeypatch.setattr("mpi_collector.node.sampler.mono_ns", lambda: self.now)
+        monkeypatch.setattr("mpi_collector.node.sample.sampler.mono_ns", lambda: self.now)
         run.sampler._timer.close()
         run.sampler._timer = self
 
@@ -167,9 +170,9 @@ class FakeTime:
     def close(self) -> None:
         """Nothing to close."""
 
-    def grid(self, interval_ns: int, ticks: int) -> Grid:
+    def grid(self, interval_ns: int, ticks: int) -> TickGrid:
         """A grid that begins now and has so many ticks."""
-        return Grid(self.now, interval_ns, self.now + ticks * interval_ns)
+        return TickGrid(self.now, interval_ns, self.now + ticks * interval_ns)
 
 
 def script(code: str, *args: object, **kw: Any) -> subprocess.Popen[str]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mpi_collector.node.agent import Agent
-from mpi_collector.node.frames import Decoder, encode
-from mpi_collector.node.pack import Member
+from mpi_collector.node.agent.agent import Agent
+from mpi_collector.node.frames import FrameDecoder, encode
+from mpi_collector.node.table.npy import NpzMember
 
 LARGE = 16 << 20
 
@@ -21,9 +21,9 @@ LARGE = 16 << 20
 class Packed:
     """A recorder at its end, with a table that fits into no socket's buffer."""
 
-    def pack(self, json: bool) -> list[Member]:
+    def pack(self, json: bool) -> list[NpzMember]:
         del json
-        return [Member("npz", "a/values", [os.urandom(LARGE)])]
+        return [NpzMember("npz", "a/values", [os.urandom(LARGE)])]
 
     def facts(self) -> dict[str, Any]:
         return {}
@@ -59,7 +59,7 @@ class Served:
 
 def heard(session: socket.socket) -> dict[str, Any]:
     """The next message; EOFError when the session has ended."""
-    decoder = Decoder()
+    decoder = FrameDecoder()
     session.settimeout(20)
     while True:
         data = session.recv(1 << 16)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mpi_collector.batch.decoder import BatchDecoder
 from mpi_collector.node import sources
-from mpi_collector.node.decode import DEVICES, RowDecoder, make_layout, wrap
-from mpi_collector.node.layout import MISSING, Layout
-from mpi_collector.node.sampler import staged_row
-from mpi_collector.node.spool import STAMP_SHIFT, Shape
-from mpi_collector.store.fastdecode import BatchDecoder
+from mpi_collector.node.row.decode import DEVICES, RowDecoder, make_layout, wrap
+from mpi_collector.node.row.layout import MISSING, Layout
+from mpi_collector.node.spool.format import STAMP_SHIFT, SpoolShape
+from mpi_collector.node.spool.stage import staged_row
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 NAMES = ["diskstats", "netdev", "stat", "vmstat", "meminfo", "loadavg"]
@@ -36,7 +36,7 @@ class Stage:
     def __init__(
         self, layout: Layout, caps: list[int], samples: list[list[Any]], room: int = 0
     ) -> None:
-        self.shape = Shape(0, layout.width, caps, len(samples), 1)
+        self.shape = SpoolShape(0, layout.width, caps, len(samples), 1)
         self.shape.text_room = (
             (room or sum(self.shape.caps)) // 8 * 8
         )  # for all texts of a sample together

@@ -11,19 +11,11 @@ from hypothesis import strategies as st
 from nodekit import QUICK, SOURCES, Decoded, present, text_of
 
 from mpi_collector.node import sources
-from mpi_collector.node.decode import (
-    ABSENT,
-    ERROR,
-    MALFORMED,
-    OK,
-    TRUNCATED,
-    RowDecoder,
-    make_layout,
-    wrap,
-)
-from mpi_collector.node.layout import MISSING, Column, Field, Layout, Table
-from mpi_collector.node.sampler import staged_row, staged_texts
-from mpi_collector.node.spool import ROW_FIELDS, ROW_SOURCE_FIELDS, Shape
+from mpi_collector.node.row.decode import RowDecoder, make_layout, wrap
+from mpi_collector.node.row.layout import MISSING, Column, DeviceTable, Field, Layout
+from mpi_collector.node.spool.format import ROW_FIELDS, ROW_SOURCE_FIELDS, SpoolShape
+from mpi_collector.node.spool.stage import staged_row, staged_texts
+from mpi_collector.node.status import ABSENT, ERROR, MALFORMED, OK, TRUNCATED
 
 # ---- texts of every source, as a kernel or a bad day prints them
 
@@ -264,7 +256,7 @@ def test_row_bytes(values: list[int]) -> None:
     )
 
 
-def staged(texts: list[bytes | int], shape: Shape) -> bytes:
+def staged(texts: list[bytes | int], shape: SpoolShape) -> bytes:
     """A stage slot that holds these texts, or the negative status of one that was not read."""
     words = [1, 2, 10_000, 20_000, 9_000, 0, 77, 88]
     for i, text in enumerate(texts):
@@ -278,7 +270,7 @@ def test_staged_row_statuses() -> None:
     chosen = sources.select("vmstat,meminfo,loadavg,stat")
     firsts = [b"cpu 1 2 3 4\nctxt 5\n", b"a 1\nb 2\nc 3\n", b"M: 1 kB\n", b"0.01 0.02 0.03 1/2 3\n"]
     layout = make_layout(chosen, firsts)
-    shape = Shape(10, layout.width, [64] * 4, 1, 16)
+    shape = SpoolShape(10, layout.width, [64] * 4, 1, 16)
     cut = b"a 11\nb 22\n".ljust(62, b"\n") + b"c 3"[:2]
     slot = memoryview(staged([firsts[0], cut, -ABSENT, 65], shape))
     texts = staged_texts(slot, 0, shape)[1]
@@ -327,8 +319,8 @@ def test_table_refuses() -> None:
     """More devices than slots is a mistake of the caller; an unknown device or field is a KeyError."""
     field = Field("f", "", "gauge", "")
     with pytest.raises(ValueError, match="2 devices in 1"):
-        Table("s", "t", [field], ["a", "b"], 1)
-    table = Table("s", "t", [field], ["a"], 2)
+        DeviceTable("s", "t", [field], ["a", "b"], 1)
+    table = DeviceTable("s", "t", [field], ["a"], 2)
     for device, name in (("b", "f"), ("a", "g")):
         with pytest.raises(KeyError):
             table.column(device, name)

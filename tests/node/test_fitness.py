@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpi_collector.node import fitness
-from mpi_collector.node.fitness import check_host
+from mpi_collector.node.host import readiness
+from mpi_collector.node.host.readiness import check_host
 
 HOST = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -94,7 +94,7 @@ def test_who_is_not_affected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert not hazards(tmp_path, files, uid=999)
     assert not hazards(tmp_path, files, uid=0)
     assert "RemoveIPC" not in hazards(tmp_path, files, spool_dir="/local")
-    monkeypatch.setattr(fitness.pwd, "getpwuid", lambda uid: pwd.getpwnam("root"))
+    monkeypatch.setattr(readiness.pwd, "getpwuid", lambda uid: pwd.getpwnam("root"))
     assert hazards(tmp_path, files)
     make(tmp_path, {"var/lib/systemd/linger/root": ""})
     assert not hazards(tmp_path, files)
@@ -187,7 +187,7 @@ def test_slurm(
     environ: dict[str, str],
     says: str,
 ) -> None:
-    monkeypatch.setattr(fitness, "_SCONTROL_S", 0.3)
+    monkeypatch.setattr(readiness, "_SCONTROL_S", 0.3)
     make(tmp_path, files)
     scontrol = tmp_path / "usr/bin/scontrol"
     if scontrol.exists():
@@ -213,7 +213,7 @@ def test_slurm(
     ],
 )
 def test_sizes(kind: str | None, total: int, memory: int, says: str) -> None:
-    (found,) = fitness.sizes("/dev/shm", kind, total, memory) or [""]
+    (found,) = readiness.sizes("/dev/shm", kind, total, memory) or [""]
     assert says in found and bool(says) == bool(found)
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mpi_collector.node.decode import ABSENT, OK, RowDecoder, make_layout
-from mpi_collector.node.layout import MISSING
-from mpi_collector.node.sampler import Probe
+from mpi_collector.node.read.probe import Probe
+from mpi_collector.node.row.decode import RowDecoder, make_layout
+from mpi_collector.node.row.layout import MISSING
 from mpi_collector.node.sources import BY_NAME, select
 from mpi_collector.node.sources.infiniband import _KNOWN
+from mpi_collector.node.status import ABSENT, OK
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

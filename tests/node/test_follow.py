@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from test_batch import NAMES, calls, texts
 
+from mpi_collector.batch.decoder import _columns
+from mpi_collector.batch.digit_delta import Cells, DigitDeltaDecoder, Reference
 from mpi_collector.node import sources
-from mpi_collector.node.decode import SourceDecoder, make_layout
-from mpi_collector.node.layout import MISSING
-from mpi_collector.store.fastdecode import _columns
-from mpi_collector.store.follow import Cells, Follower, Reference
+from mpi_collector.node.row.decode import SourceDecoder, make_layout
+from mpi_collector.node.row.layout import MISSING
 
 
 class Pair:
@@ -28,7 +28,7 @@ class Pair:
         self.plain = SourceDecoder(made[0], layouts[0], lambda event: None)
         self.inner = SourceDecoder(made[1], layouts[1], lambda event: None)
         self.whole = calls(self.inner)
-        self.follower = Follower(self.inner, _columns(layouts[1], name))
+        self.follower = DigitDeltaDecoder(self.inner, _columns(layouts[1], name))
         self.follower.ERA = era  # type: ignore[misc]
         self._tick = 0
 

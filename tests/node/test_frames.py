@@ -11,15 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpi_collector.node.frames import (
-    BLOB_MAX,
-    JSON_MAX,
-    MAGIC,
-    NOISE_MAX,
-    Decoder,
-    FrameError,
-    encode,
-)
+from mpi_collector.node.errors import FrameError
+from mpi_collector.node.frames import BLOB_MAX, JSON_MAX, MAGIC, NOISE_MAX, FrameDecoder, encode
 
 WORDS: Any = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(),
@@ -44,7 +37,7 @@ def frame(body: bytes, blob: bytes = b"") -> bytes:
 
 def feed(data: bytes, cuts: list[int]) -> list[tuple[Any, bytes]]:
     """All frames of ``data``, given in pieces."""
-    decoder, out, at = Decoder(), [], 0
+    decoder, out, at = FrameDecoder(), [], 0
     for cut in [*sorted(c % (len(data) + 1) for c in cuts), len(data)]:
         out += decoder.feed(data[at:cut])
         at = cut
@@ -93,7 +86,7 @@ def test_no_message(body: bytes) -> None:
     """A right checksum does not make a message of it; nesting without end is no crash either."""
     limit = sys.getrecursionlimit()
     with pytest.raises(FrameError, match="JSON"):
-        Decoder().feed(frame(body))
+        FrameDecoder().feed(frame(body))
     assert sys.getrecursionlimit() == limit
 
 
@@ -103,13 +96,13 @@ def test_no_message(body: bytes) -> None:
 def test_too_large_is_refused_by_its_head(json_size: int, blob_size: int) -> None:
     """Before any of it is waited for."""
     with pytest.raises(FrameError, match="a frame of"):
-        Decoder().feed(struct.pack("<4sIII", MAGIC, json_size, blob_size, 0))
+        FrameDecoder().feed(struct.pack("<4sIII", MAGIC, json_size, blob_size, 0))
     with pytest.raises(FrameError, match="too large"):
         encode({}, bytes(BLOB_MAX + 1))
 
 
 def test_noise_without_end() -> None:
-    decoder = Decoder()
+    decoder = FrameDecoder()
     with pytest.raises(FrameError, match="other output"):
         for _ in range(NOISE_MAX // 1000 + 2):
             decoder.feed(b"x" * 1000)

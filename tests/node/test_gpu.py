@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import mpi_collector
-from mpi_collector.node.sampler import Probe
+from mpi_collector.node.read.probe import Probe
 from mpi_collector.node.sources import gpu, select
 
 

@@ -14,9 +14,9 @@ import pytest
 from nodekit import FIXTURES, ROOT, text_of
 
 from mpi_collector.node import sources
-from mpi_collector.node.decode import RowDecoder
-from mpi_collector.node.layout import STOP_TICK
-from mpi_collector.node.sampler import Probe
+from mpi_collector.node.read.probe import Probe
+from mpi_collector.node.row.decode import RowDecoder
+from mpi_collector.node.row.layout import STOP_TICK
 
 VERSIONS = ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
 
@@ -29,11 +29,14 @@ for name in modules:
     importlib.import_module(name)
 from node import sources
 from node.compat import mono_ns
-from node.decode import RowDecoder
-from node.layout import Layout, MISSING
-from node.sampler import Grid, Probe, Sampler, run_meta
-from node.spool import Spool, open_reader, open_run_directory
-from node.pack import Table
+from node.row.decode import RowDecoder
+from node.row.layout import Layout, MISSING
+from node.read.probe import Probe
+from node.sample.sampler import Sampler, TickGrid, run_meta
+from node.spool.writer import Spool
+from node.spool.reader import open_reader
+from node.spool.directory import open_run_directory
+from node.table.table import SampleTable
 import struct, time
 
 probe = Probe(sources.select("basic,stat"))
@@ -42,7 +45,7 @@ spool = Spool.create(directory, "host", run_meta(probe, host="here"), probe.caps
 sampler = Sampler(probe, spool)
 t0 = mono_ns() + 1000000
 spool.event({"type": "grid", "t0_ns": t0, "policy": "decimate", "capacity": sampler.capacity})
-sampler.start(Grid(t0, 20000000, t0 + 100000000))
+sampler.start(TickGrid(t0, 20000000, t0 + 100000000))
 deadline = time.monotonic() + 30
 while sampler.running and time.monotonic() < deadline:
     time.sleep(0.005)
@@ -51,7 +54,7 @@ sampler.close()
 spool.close()
 
 reader = open_reader(spool.path)
-table = Table(reader)
+table = SampleTable(reader)
 columns = [c.name for c in table.layout.columns()]
 rows = [{n: v for n, v in zip(columns, table.row(i)) if v != MISSING} for i in range(len(table))]
 
@@ -133,7 +136,7 @@ def check(got: dict[str, Any], version: str, before: dict[str, int], digest: str
         and got["meta"] == "here"
         and got["foreign"] == []
     )
-    assert {"node.sampler", "node.sources.stat", "node.pack"} <= set(got["modules"])
+    assert {"node.sample.sampler", "node.sources.stat", "node.table.pack"} <= set(got["modules"])
     assert got["timer"] == "TimerFd"
     ticks = got["ticks"]
     assert (

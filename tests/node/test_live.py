@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from mpi_collector.node.decode import RowDecoder
-from mpi_collector.node.layout import MISSING
-from mpi_collector.node.sampler import Probe
+from mpi_collector.node.read.probe import Probe
+from mpi_collector.node.row.decode import RowDecoder
+from mpi_collector.node.row.layout import MISSING
 from mpi_collector.node.sources import select
 
 MB = 1 << 20

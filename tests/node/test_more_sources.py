@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mpi_collector
-from mpi_collector.node.decode import ABSENT, MALFORMED, OK, SKIPPED, SLOW, RowDecoder, make_layout
-from mpi_collector.node.layout import MISSING
-from mpi_collector.node.sampler import Probe
-from mpi_collector.node.several import open_source
+from mpi_collector.node.read.probe import Probe, open_source
+from mpi_collector.node.row.decode import RowDecoder, make_layout
+from mpi_collector.node.row.layout import MISSING
 from mpi_collector.node.sources import ALL, BY_NAME, GROUPS, interrupts, schedstat, select
+from mpi_collector.node.status import ABSENT, MALFORMED, OK, SKIPPED, SLOW
 
 NFS = b"""\
 device rootfs mounted on / with fstype rootfs

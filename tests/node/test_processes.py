@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import mpi_collector
-from mpi_collector.node.decode import OK, SKIPPED, SLOW
-from mpi_collector.node.sources import BY_NAME, proc_files, processes, select
+from mpi_collector.node.read import process_files
+from mpi_collector.node.sources import BY_NAME, processes, select
+from mpi_collector.node.status import OK, SKIPPED, SLOW
 
 KB = 1024
 #: a grandchild that reads ``n`` bytes and ends, its child with it; a parent that starts them whenever it is told to
@@ -83,7 +84,7 @@ def test_a_tree(parent: subprocess.Popen[str]) -> None:
 
 
 def test_the_collector_does_not_match_itself() -> None:
-    is_collector = proc_files._is_collector
+    is_collector = process_files._is_collector
     assert is_collector(
         b"mpirun -np 2 python -m mpi_collector --sources processes:dlio -- dlio_benchmark".split()
     )
@@ -242,7 +243,7 @@ def test_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_without_descriptors_to_spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proc_files, "_OPEN", 1)
+    monkeypatch.setattr(process_files, "_OPEN", 1)
     tree = Tree(tmp_path)
     for pid in (10, 11, 12):
         tree.put(pid, read=100)

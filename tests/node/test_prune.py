@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from mpi_collector.node import marks
-from mpi_collector.node.layout import Field, Layout, Table
+from mpi_collector.node.agent.recorder import Recorder
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.node.prune import prune
-from mpi_collector.node.recorder import Recorder
-from mpi_collector.node.salvage import find
-from mpi_collector.node.spool import Spool, open_reader, open_run_directory, user_directory
+from mpi_collector.node.row.layout import DeviceTable, Field, Layout
+from mpi_collector.node.spool import marks
+from mpi_collector.node.spool.directory import find_spools, open_run_directory, user_directory
+from mpi_collector.node.spool.reader import open_reader
+from mpi_collector.node.spool.retention import apply_retention
+from mpi_collector.node.spool.writer import Spool
 
 DAY = 86400.0
 NOW = time.time()
-LAYOUT = Layout(["a"], [Table("a", "", [Field("f", "", "gauge", "")], [""], 1)])
+LAYOUT = Layout(["a"], [DeviceTable("a", "", [Field("f", "", "gauge", "")], [""], 1)])
 
 
 def spool(place: Path, run: str, days: float, last_row_days: float | None = None) -> Spool:
@@ -42,17 +43,17 @@ def dead(place: Path, *runs: tuple[str, float]) -> int:
     """Bytes of each of these runs."""
     for run, days in runs:
         spool(place, run, days).close()
-    return find(str(place))[0]["bytes"] if runs else 0
+    return find_spools(str(place))[0]["bytes"] if runs else 0
 
 
 def left(place: Path) -> list[str]:
-    return [s["run"] for s in find(str(place))]
+    return [s["run"] for s in find_spools(str(place))]
 
 
 def bounded(
     place: Path, runs: int = 0, days: float = 0, most: Any = None, up_days: float = 1000
 ) -> tuple[list[str], int]:
-    said, held = prune(str(place), "new", runs, days, most, NOW, up_days * DAY)
+    said, held = apply_retention(str(place), "new", runs, days, most, NOW, up_days * DAY)
     return said, held
 
 
@@ -138,7 +139,7 @@ def test_at_the_start_of_a_run(tmp_path: Path, recorders: list[Recorder]) -> Non
     """A recorder says what it removed, and its own spool takes what is left of the limit."""
     up_days = time.clock_gettime(time.CLOCK_BOOTTIME) / DAY
     dead(tmp_path, ("young", 0.1))
-    size = find(str(tmp_path))[0]["bytes"]
+    size = find_spools(str(tmp_path))[0]["bytes"]
     for run in range(2):
         options = SamplingOptions(
             interval_s=1,

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from test_fixture_sources import FIXTURES, plant, recorded
 
-from mpi_collector.node.decode import ABSENT, DENIED
-from mpi_collector.node.sampler import Probe
+from mpi_collector.node.read.probe import Probe
 from mpi_collector.node.sources import BY_NAME, select
 from mpi_collector.node.sources.base import Source
+from mpi_collector.node.status import ABSENT, DENIED
 
 
 def nonzero(spec: str, tree: str) -> dict[str, int]:
@@ -190,7 +190,7 @@ def test_pressure_that_was_switched_off(monkeypatch: pytest.MonkeyPatch) -> None
     def read(*_args: object) -> int:
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
-    monkeypatch.setattr("mpi_collector.node.several.preadv", read)
+    monkeypatch.setattr("mpi_collector.node.read.file_group.preadv", read)
     probe = Probe(select("pressure"), str(FIXTURES / "linux-6.18"))
     assert probe.absent == {"pressure": ABSENT}
 

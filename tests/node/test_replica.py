@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mpi_collector.node.agent.recorder import Recorder
+from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.node.pack import Table
-from mpi_collector.node.recorder import Recorder
-from mpi_collector.node.replica import Replica
-from mpi_collector.node.salvage import held
-from mpi_collector.node.spool import SpoolError, SpoolReader
+from mpi_collector.node.spool.directory import has_writer
+from mpi_collector.node.spool.reader import SpoolReader
+from mpi_collector.node.spool.replica import Replica
+from mpi_collector.node.table.table import SampleTable
 
 
 @pytest.fixture
@@ -59,15 +60,15 @@ def test_the_copy_follows_row_by_row(recorder: Recorder, directory: int) -> None
     """Decoded rows and staged texts alike, over several sets; what the writer has, the copy has up to the last set."""
     run_for(recorder, 5)
     copy = follow(recorder, None, directory)
-    first = Table(copy.reader())
+    first = SampleTable(copy.reader())
     assert len(first) >= 5
     run_for(recorder, 40)  # past a batch: rows now, where texts were
     recorder.flush()
     copy = follow(recorder, copy, directory)
-    assert set(first.ticks) <= set(Table(copy.reader()).ticks)
+    assert set(first.ticks) <= set(SampleTable(copy.reader()).ticks)
     recorder.stop()
     copy = follow(recorder, copy, directory)
-    mine, theirs = recorder.table(), Table(copy.reader())
+    mine, theirs = recorder.table(), SampleTable(copy.reader())
     assert theirs.ticks == mine.ticks
     assert list(theirs.values) == list(mine.values)
     assert list(theirs.head_words) == list(mine.head_words)
@@ -83,7 +84,7 @@ def test_rows_that_are_used_again_replace_the_old_ones(recorder: Recorder, direc
         copy = follow(recorder, copy, directory)
     recorder.stop()
     copy = follow(recorder, copy, directory)
-    assert Table(copy.reader()).ticks == recorder.table().ticks
+    assert SampleTable(copy.reader()).ticks == recorder.table().ticks
 
 
 def test_a_lost_set_is_made_up_for(recorder: Recorder, directory: int) -> None:
@@ -94,7 +95,7 @@ def test_a_lost_set_is_made_up_for(recorder: Recorder, directory: int) -> None:
     recorder.replicate(copy.number)  # on its way when the session broke
     recorder.stop()
     copy = follow(recorder, copy, directory)
-    assert Table(copy.reader()).ticks == recorder.table().ticks
+    assert SampleTable(copy.reader()).ticks == recorder.table().ticks
 
 
 def test_nothing_new_costs_next_to_nothing(recorder: Recorder, directory: int) -> None:
@@ -155,8 +156,8 @@ def test_a_map_does_not_keep_the_lock(recorder: Recorder, directory: int, tmp_pa
     run_for(recorder, 5)
     copy = follow(recorder, None, directory)
     path = str(tmp_path / "copies" / "node1")
-    table = Table(copy.reader())
-    assert held(path)
+    table = SampleTable(copy.reader())
+    assert has_writer(path)
     copy.close(False)
-    assert not held(path)
+    assert not has_writer(path)
     assert len(table) >= 5

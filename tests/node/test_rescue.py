@@ -13,11 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mpi_collector.node import rescue
+from mpi_collector.node.agent.recorder import Recorder
+from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.node.recorder import Recorder
-from mpi_collector.node.salvage import Salvaged, find
-from mpi_collector.node.spool import SpoolError, user_directory
+from mpi_collector.node.spool import backup
+from mpi_collector.node.spool.directory import find_spools, user_directory
+from mpi_collector.node.table.recovered import RecoveredSpool
 
 
 def record(place: Path, safe: Path | None, rows: int = 64, samples: int = 5) -> Recorder:
@@ -51,8 +52,8 @@ def test_an_orphan_sets_it_down_and_keeps_its_spool(places: tuple[Path, Path]) -
     path = saved(places)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    (spool,) = find(str(places[0]))
-    (found,) = find(str(places[1]))
+    (spool,) = find_spools(str(places[0]))
+    (found,) = find_spools(str(places[1]))
     assert (found["run"], found["key"], found["alive"], found["dir"]) == (
         "run_1",
         "a",
@@ -60,13 +61,13 @@ def test_an_orphan_sets_it_down_and_keeps_its_spool(places: tuple[Path, Path]) -
         str(places[1]),
     )
     assert found["bytes"] < spool["bytes"] / 4
-    one, other = (Salvaged(str(p), "run_1", "a") for p in places)
+    one, other = (RecoveredSpool(str(p), "run_1", "a") for p in places)
     assert one.about() == other.about()
     assert one.table.values == other.table.values
     assert one.table.head_words == other.table.head_words
     assert one.about()["facts"]["complete"]
     with pytest.raises(SpoolError, match="still alive"):  # somebody is at it
-        Salvaged(str(places[1]), "run_1", "a")
+        RecoveredSpool(str(places[1]), "run_1", "a")
     other.discard()
     assert list(places[1].iterdir()) == []
 
@@ -75,15 +76,15 @@ def test_what_is_safe_needs_no_rescue(places: tuple[Path, Path]) -> None:
     """An early copy (SIGTERM) goes when the root has the table, and is replaced by a later one when it has not."""
     recorder = record(*places)
     recorder.rescue()
-    (early,) = find(str(places[1]))
+    (early,) = find_spools(str(places[1]))
     while recorder.sampler.taken < 9:
         time.sleep(0.005)
     recorder.rescue()
-    (later,) = find(str(places[1]))
+    (later,) = find_spools(str(places[1]))
     assert later["bytes"] > early["bytes"]
     recorder.stop()
     recorder.discard()
-    assert find(str(places[1])) == [] == find(str(places[0]))
+    assert find_spools(str(places[1])) == [] == find_spools(str(places[0]))
     assert list(places[1].iterdir()) == []
 
 
@@ -92,14 +93,14 @@ def test_while_it_samples(places: tuple[Path, Path]) -> None:
     recorder = record(*places, rows=16, samples=40)
     for _ in range(10):
         recorder.rescue()
-        spool = Salvaged(str(places[1]), "run_1", "a")
+        spool = RecoveredSpool(str(places[1]), "run_1", "a")
         assert len(spool.table) >= 8
         del spool
     thread = threading.Thread(target=recorder.rescue)
     thread.start()
     recorder.close()
     thread.join()
-    assert Salvaged(str(places[1]), "run_1", "a").about()["facts"]["complete"]
+    assert RecoveredSpool(str(places[1]), "run_1", "a").about()["facts"]["complete"]
 
 
 def test_plain_memory_is_rescued(places: tuple[Path, Path]) -> None:
@@ -108,7 +109,7 @@ def test_plain_memory_is_rescued(places: tuple[Path, Path]) -> None:
     recorder = record(*places)
     assert "plain memory" in recorder.warnings[0]
     recorder.close()
-    assert Salvaged(str(places[1]), "run_1", "a").about()["facts"]["ticks"] >= 5
+    assert RecoveredSpool(str(places[1]), "run_1", "a").about()["facts"]["ticks"] >= 5
 
 
 def test_said_before_the_job(places: tuple[Path, Path]) -> None:
@@ -129,7 +130,7 @@ def test_said_before_the_job(places: tuple[Path, Path]) -> None:
         assert warning.startswith("--rescue-dir: ") and says in warning
         recorder.close()
         shutil.rmtree(shm / user_directory())
-    assert not rescue.trouble(str(safe))
+    assert not backup.why_unusable(str(safe))
     assert not list((safe / user_directory()).iterdir())
 
 
@@ -152,7 +153,7 @@ def test_nothing_is_overwritten_or_followed(places: tuple[Path, Path], what: str
     assert (path.read_text() if what != "dangling" else "mine") == "mine"
     assert victim.exists() == (what != "dangling")
     assert [p.name for p in path.parent.iterdir()] == ["a"]
-    assert find(str(places[0]))  # the spool is there as ever
+    assert find_spools(str(places[0]))  # the spool is there as ever
 
 
 def test_without_hard_links(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +162,7 @@ def test_without_hard_links(places: tuple[Path, Path], monkeypatch: pytest.Monke
 
     monkeypatch.setattr(os, "link", refuse)
     saved(places)
-    assert Salvaged(str(places[1]), "run_1", "a").about()["facts"]["complete"]
+    assert RecoveredSpool(str(places[1]), "run_1", "a").about()["facts"]["complete"]
 
 
 @pytest.fixture(scope="module")
@@ -185,10 +186,10 @@ def test_damaged_files(file: Path, data: st.DataObject) -> None:
     changed = file.parent / "changed"
     changed.write_bytes(body)
     if bytes(body) == good:
-        assert list(rescue.open_any(str(changed)).rows())
+        assert list(backup.open_any(str(changed)).rows())
         return
     with pytest.raises(SpoolError, match="changed: "):
-        rescue.open_any(str(changed))
+        backup.open_any(str(changed))
 
 
 @given(st.integers(-(2**63), 2**63), st.integers(-(2**63), 2**63), st.booleans())
@@ -205,7 +206,7 @@ def test_sizes_that_cannot_be(file: Path, size: int, plain: int, more: bool) -> 
         encode({"number": 1, "size": size, "plain": plain, "more": more}, zlib.compress(bytes(8)))
     )
     with pytest.raises(SpoolError, match="claims"):
-        rescue.open_any(str(changed))
+        backup.open_any(str(changed))
 
 
 def test_links_and_pipes_are_no_spools(tmp_path: Path) -> None:
@@ -213,4 +214,4 @@ def test_links_and_pipes_are_no_spools(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in ("link", "pipe", "none"):
         with pytest.raises(SpoolError, match=name):
-            rescue.open_any(str(tmp_path / name))
+            backup.open_any(str(tmp_path / name))

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from nodekit import QUICK
 
-from mpi_collector.node.rows import POLICIES, Placement, level_of
+from mpi_collector.node.row.placement import POLICIES, Placement, level_of
 
 CAPACITIES = st.integers(2, 40)
 #: rising ticks with any pattern of gaps, the first not always 0

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mpi_collector.node import marks
+from mpi_collector.node.agent.recorder import Recorder
+from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.node.recorder import Recorder
-from mpi_collector.node.salvage import Salvaged, find
-from mpi_collector.node.spool import SpoolError, user_directory
+from mpi_collector.node.spool import marks
+from mpi_collector.node.spool.directory import find_spools, user_directory
+from mpi_collector.node.table.recovered import RecoveredSpool
 
 
 def record(place: Path, run: str = "run_1", key: str = "a") -> Recorder:
@@ -38,18 +39,18 @@ def die(recorder: Recorder) -> None:
 
 def test_find_and_take(tmp_path: Path) -> None:
     recorder = record(tmp_path)
-    (found,) = find(str(tmp_path))
+    (found,) = find_spools(str(tmp_path))
     assert (found["run"], found["key"], found["alive"]) == ("run_1", "a", True)
     with pytest.raises(SpoolError, match="still alive"):
-        Salvaged(str(tmp_path), "run_1", "a")
+        RecoveredSpool(str(tmp_path), "run_1", "a")
     base = tmp_path / user_directory() / "run_1"
     marks.append(str(base / "marks"), marks.make("left"))
     (base / "stop").touch()
     (base / "link").symlink_to(base / "a")
     die(recorder)
-    (found,) = find(str(tmp_path))
+    (found,) = find_spools(str(tmp_path))
     assert not found["alive"]
-    spool = Salvaged(str(tmp_path), "run_1", "a")
+    spool = RecoveredSpool(str(tmp_path), "run_1", "a")
     about = spool.about()
     assert about["facts"]["ticks"] >= 5
     assert about["meta"]["benchmark"] == "host"
@@ -58,7 +59,7 @@ def test_find_and_take(tmp_path: Path) -> None:
     (base / "link").unlink()
     spool.discard()
     assert not (tmp_path / user_directory()).exists()
-    assert find(str(tmp_path)) == []
+    assert find_spools(str(tmp_path)) == []
 
 
 def test_marks_of_a_dead_run(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_marks_of_a_dead_run(tmp_path: Path) -> None:
     recorder.sampler._quit = True
     recorder._take_marks = lambda: None  # type: ignore[method-assign]
     die(recorder)
-    spool = Salvaged(str(tmp_path), "run_1", "a")
+    spool = RecoveredSpool(str(tmp_path), "run_1", "a")
     spool.table.events[:] = [e for e in spool.table.events if e["type"] != "end"]
     spool._add_marks()
     assert [m["text"] for m in spool._describe()["facts"]["marks"]] == ["left"]
@@ -83,14 +84,14 @@ def test_marks_of_a_dead_run(tmp_path: Path) -> None:
 )
 def test_names_stay_inside(tmp_path: Path, run: str, key: str) -> None:
     with pytest.raises(SpoolError, match="no name of a spool"):
-        Salvaged(str(tmp_path), run, key)
+        RecoveredSpool(str(tmp_path), run, key)
 
 
 def test_what_is_no_spool(tmp_path: Path) -> None:
     base = tmp_path / user_directory() / "run_1"
     base.mkdir(parents=True)
     (base / "a").write_bytes(os.urandom(10000))
-    assert [f["key"] for f in find(str(tmp_path))] == ["a"]
+    assert [f["key"] for f in find_spools(str(tmp_path))] == ["a"]
     with pytest.raises(SpoolError, match="not a spool"):
-        Salvaged(str(tmp_path), "run_1", "a")
-    assert find(str(tmp_path / "nowhere")) == []
+        RecoveredSpool(str(tmp_path), "run_1", "a")
+    assert find_spools(str(tmp_path / "nowhere")) == []

@@ -31,12 +31,17 @@ from nodekit import (
 )
 
 from mpi_collector.node import sources
-from mpi_collector.node.decode import ERROR, OK, STATUS_NAMES, TRUNCATED, RowDecoder
-from mpi_collector.node.layout import MISSING, STOP_TICK, Layout
-from mpi_collector.node.pack import Table, name_slots
-from mpi_collector.node.rows import level_of
-from mpi_collector.node.sampler import Grid, Probe, Sampler, staged_row
-from mpi_collector.node.spool import FLAG_STOP, Spool, SpoolReader, open_reader
+from mpi_collector.node.read.probe import Probe
+from mpi_collector.node.row.decode import RowDecoder
+from mpi_collector.node.row.layout import MISSING, STOP_TICK, Layout
+from mpi_collector.node.row.placement import level_of
+from mpi_collector.node.sample.sampler import Sampler, TickGrid
+from mpi_collector.node.spool.format import FLAG_STOP
+from mpi_collector.node.spool.reader import SpoolReader, open_reader
+from mpi_collector.node.spool.stage import staged_row
+from mpi_collector.node.spool.writer import Spool
+from mpi_collector.node.status import ERROR, OK, STATUS_NAMES, TRUNCATED
+from mpi_collector.node.table.table import SampleTable, name_slots
 
 SMALL = str(FIXTURES / "linux-4.18")
 
@@ -51,10 +56,10 @@ def finish(sampler: Sampler, seconds: float = 60.0) -> None:
     assert sampler.failure is None
 
 
-def soon(interval_ns: int, ticks: int = 0) -> Grid:
+def soon(interval_ns: int, ticks: int = 0) -> TickGrid:
     """A grid that begins in a moment."""
     t0 = time.monotonic_ns() + 5 * MS
-    return Grid(t0, interval_ns, t0 + ticks * interval_ns if ticks else 0)
+    return TickGrid(t0, interval_ns, t0 + ticks * interval_ns if ticks else 0)
 
 
 # ---- start and stop
@@ -63,12 +68,12 @@ def soon(interval_ns: int, ticks: int = 0) -> Grid:
 def test_start_twice() -> None:
     """A sampler is started once, also when it has been stopped."""
     with Run("loadavg") as run:
-        run.sampler.start(Grid(1 << 62, HOUR))
+        run.sampler.start(TickGrid(1 << 62, HOUR))
         with pytest.raises(RuntimeError):
-            run.sampler.start(Grid(1 << 62, HOUR))
+            run.sampler.start(TickGrid(1 << 62, HOUR))
         run.sampler.stop()
         with pytest.raises(RuntimeError):
-            run.sampler.start(Grid(1 << 62, HOUR))
+            run.sampler.start(TickGrid(1 << 62, HOUR))
 
 
 def test_stop_unstarted() -> None:
@@ -98,7 +103,7 @@ def test_stop_twice_is_the_same() -> None:
 def test_stop_before_the_first_tick() -> None:
     """Stopped before the first interval is over there is the stop row all the same, marked as such."""
     with Run(root=SMALL) as run:
-        run.sampler.start(Grid(1 << 62, HOUR))
+        run.sampler.start(TickGrid(1 << 62, HOUR))
         assert run.sampler.stop() == 1
         ((tick, (cells, statuses, head)),) = run.rows().items()
         assert tick == STOP_TICK and head["flags"] == FLAG_STOP and set(statuses) == {OK}
@@ -123,7 +128,7 @@ def test_run_shorter_than_an_interval() -> None:
 def test_thread_is_no_daemon() -> None:
     """The interpreter waits for the thread, so that the stop row is written."""
     with Run("loadavg") as run:
-        run.sampler.start(Grid(1 << 62, HOUR))
+        run.sampler.start(TickGrid(1 << 62, HOUR))
         assert not next(t for t in threading.enumerate() if t.name == "sampler").daemon
         run.sampler.stop()
 
@@ -132,14 +137,14 @@ def test_thread_is_no_daemon() -> None:
 def test_grid_refuses(interval: int) -> None:
     """An interval must be positive."""
     with pytest.raises(ValueError, match="positive"):
-        Grid(0, interval)
+        TickGrid(0, interval)
 
 
 def test_descriptors_are_given_back() -> None:
     """close() closes the kernel files and the timer."""
     before = len(os.listdir("/proc/self/fd"))
     with Run() as run:
-        run.sampler.start(Grid(1 << 62, HOUR))
+        run.sampler.start(TickGrid(1 << 62, HOUR))
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -246,7 +251,7 @@ def test_start_behind_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     """A grid that has begun already is joined at the tick that is due; none is made up for."""
     with Run("loadavg", SMALL) as run:
         clock = FakeTime(run, monkeypatch)
-        run.sampler.start(Grid(clock.now - 34 * MS, 10 * MS, clock.now + 26 * MS))
+        run.sampler.start(TickGrid(clock.now - 34 * MS, 10 * MS, clock.now + 26 * MS))
         finish(run.sampler)
         rows = run.rows()
     assert list(rows)[-3:] == [4, 5, STOP_TICK] and set(rows) <= {3, 4, 5, STOP_TICK}
@@ -336,7 +341,7 @@ def test_a_hundred_thousand_ticks_in_a_thousand_rows(monkeypatch: pytest.MonkeyP
 
             def late(
                 deadline: int,
-                grid: Grid = grid,
+                grid: TickGrid = grid,
                 memory: list[tuple[int, int]] = memory,
                 chance: random.Random = chance,
             ) -> int:
@@ -412,7 +417,7 @@ def test_file_outgrows_its_buffer(tmp_path: Path) -> None:
         room = run.spool.shape.caps[0]
         more = b"".join(b"k%06d %d\n" % (n, n) for n in range(room // 8))
         (tmp_path / "proc/vmstat").write_bytes(b"a 11\nb 22\n" + more)
-        run.sampler.start(Grid(1 << 62, HOUR))
+        run.sampler.start(TickGrid(1 << 62, HOUR))
         run.sampler.stop()
         ((cells, statuses, _head),) = run.rows().values()
     assert [STATUS_NAMES[s] for s in statuses] == ["truncated", "ok"] and statuses[0] == TRUNCATED
@@ -436,7 +441,7 @@ def test_files_outgrow_their_common_room(tmp_path: Path) -> None:
             path = tmp_path / "proc" / paths.get(name, name)
             text = first[paths.get(name, name)]
             path.write_bytes(text + b"x 1\n" * ((4096 - 200) // 4))
-        run.sampler.start(Grid(1 << 62, HOUR))
+        run.sampler.start(TickGrid(1 << 62, HOUR))
         run.sampler.stop()
         ((_cells, statuses, _head),) = run.rows().values()
     assert [STATUS_NAMES[s] for s in statuses[2:]] == ["truncated", "truncated"]
@@ -452,7 +457,7 @@ def test_file_grows_within_its_buffer(tmp_path: Path) -> None:
             b" 259 %d nvme%dn1 " % (n, n) + b" ".join([b"7"] * 15) + b"\n" for n in range(8)
         )
         (tmp_path / "proc/diskstats").write_bytes(grown)
-        run.sampler.start(Grid(1 << 62, HOUR))
+        run.sampler.start(TickGrid(1 << 62, HOUR))
         run.sampler.stop()
         ((cells, statuses, _head),) = run.rows().values()
         assert statuses == [OK] and cells["diskstats.nvme7n1.sectors_written"] == 7
@@ -472,9 +477,9 @@ def test_large_text_in_small_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return os.preadv(fd, [buffers[0][:upto]], offset)
 
     with Run("diskstats,loadavg", root) as run:
-        monkeypatch.setattr("mpi_collector.node.sampler.preadv", page)
-        monkeypatch.setattr("mpi_collector.node.reading.preadv", page)
-        run.sampler.start(Grid(1 << 62, HOUR))
+        monkeypatch.setattr("mpi_collector.node.sample.sampler.preadv", page)
+        monkeypatch.setattr("mpi_collector.node.read.kernel_file.preadv", page)
+        run.sampler.start(TickGrid(1 << 62, HOUR))
         run.sampler.stop()
         ((cells, statuses, _head),) = run.rows().values()
     assert statuses == [OK, OK] and cells["diskstats.md0.sectors_read"] > 0
@@ -510,7 +515,7 @@ def test_nothing_to_sample(tmp_path: Path) -> None:
     probe = Probe(sources.select("basic"), str(tmp_path))
     assert len(probe.absent) == 5
     with Run("basic", str(tmp_path), spool=memory_spool(probe)) as run:
-        run.sampler.start(Grid(1 << 62, HOUR))
+        run.sampler.start(TickGrid(1 << 62, HOUR))
         run.sampler.stop()
         ((cells, statuses, _head),) = run.rows().values()
     assert statuses == [] and set(present(cells)) == {"collector.cpu_ns", "collector.rss_bytes"}
@@ -589,7 +594,7 @@ def test_killed_in_a_fast_run(tmp_path: Path, batch: int, after_s: float) -> Non
     assert set(taken) <= set(rows) and len(set(rows) - set(taken)) <= 1
     begins = [struct.unpack_from("<q", rows[t])[0] for t in sorted(rows)]
     assert begins == sorted(set(begins))
-    table = Table(reader)  # the reader that the program itself uses finds the same
+    table = SampleTable(reader)  # the reader that the program itself uses finds the same
     assert table.ticks == sorted(rows)
     assert all(set(s) == {OK} for s in table.statuses())
     assert set(table.column(table.layout.by_key[("meminfo", "")].column("", "MemTotal"))) == {
@@ -607,7 +612,7 @@ def test_killed_in_a_decimated_run(tmp_path: Path) -> None:
     assert (
         divisor > 1 and due <= set(rows) and len({t for t in rows if t % divisor == 0} - due) <= 1
     )
-    assert set(Table(reader).ticks) == {t for t in rows if t % divisor == 0}
+    assert set(SampleTable(reader).ticks) == {t for t in rows if t % divisor == 0}
 
 
 def mem_total() -> int:

@@ -12,21 +12,23 @@ from typing import Any, ClassVar
 import nodekit as kit
 import pytest
 
-from mpi_collector.node import aside
-from mpi_collector.node.aside import Aside
-from mpi_collector.node.condensed import Condensed
-from mpi_collector.node.decode import ERROR, OK, SKIPPED, SLOW
-from mpi_collector.node.layout import Field
-from mpi_collector.node.sampler import Grid, Probe, Sampler
-from mpi_collector.node.several import Files, Made, Paced
+from mpi_collector.node.read import worker
+from mpi_collector.node.read.file_group import FileGroup
+from mpi_collector.node.read.pacing import Throttled
+from mpi_collector.node.read.probe import Probe
+from mpi_collector.node.read.reader import CondensedFile, ReaderFile
+from mpi_collector.node.read.worker import BlockingReader
+from mpi_collector.node.row.layout import Field
+from mpi_collector.node.sample.sampler import Sampler, TickGrid
 from mpi_collector.node.sources import ALL, BY_NAME, interrupts
 from mpi_collector.node.sources.base import Source, scan_cells
+from mpi_collector.node.status import ERROR, OK, SKIPPED, SLOW
 
 
 def test_files_that_come_and_go(tmp_path: Path) -> None:
     for n in ("a", "b"):
         (tmp_path / n).write_text(f"{n}\n")
-    files = Files(
+    files = FileGroup(
         str(tmp_path), lambda: [(n, n) for n in sorted(os.listdir(tmp_path))], relist_every=1
     )
     assert files.first() == b"@a\na\n@b\nb\n"
@@ -37,14 +39,14 @@ def test_files_that_come_and_go(tmp_path: Path) -> None:
     assert bytes(view[:n]) == b"@b\nb\n@c\nno newline\n"
     files.close()
     with pytest.raises(OSError, match="No such file"):
-        Files(str(tmp_path), lambda: [("x", "nope")])
+        FileGroup(str(tmp_path), lambda: [("x", "nope")])
     with pytest.raises(OSError, match="nothing"):
-        Files(str(tmp_path), list)
+        FileGroup(str(tmp_path), list)
 
 
 def test_a_buffer_that_is_too_small(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x" * 10000)
-    files = Files(str(tmp_path), lambda: [("a", "a")])
+    files = FileGroup(str(tmp_path), lambda: [("a", "a")])
     view = memoryview(bytearray(5000))
     assert files.read(view) == 5000
     files.close()
@@ -60,7 +62,7 @@ def test_a_made_text_that_grows() -> None:
         def close(self) -> None:
             pass
 
-    made = Made(Reader())
+    made = ReaderFile(Reader())
     made.first()
     view = memoryview(bytearray(made.capacity))
     Reader.text = b"x" * (2 * len(view))
@@ -77,7 +79,7 @@ def test_a_megabyte_of_interrupts_leaves_a_line_per_device(tmp_path: Path) -> No
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/interrupts").write_text("\n".join(lines) + "\n")
     assert (tmp_path / "proc/interrupts").stat().st_size > 1 << 20
-    reader = Condensed(str(tmp_path), "proc/interrupts", interrupts.condense)
+    reader = CondensedFile(str(tmp_path), "proc/interrupts", interrupts.condense)
     assert reader.read().split() == [*b"LOC count 28672".split(), *b"mlx5_comp@pci:0000:21:00.0 count 132".split(),
                                      *b"mlx5_comp@pci:0000:21:00.1 count 144".split()]  # fmt: skip
     reader.close()
@@ -92,7 +94,7 @@ class Counting:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, cost_us: int = 0) -> None:
         self.now, self.cost_us = 0, cost_us
-        monkeypatch.setattr("mpi_collector.node.several.mono_ns", lambda: self.now)
+        monkeypatch.setattr("mpi_collector.node.read.pacing.mono_ns", lambda: self.now)
 
     def read(self, view: memoryview) -> int:
         self.now += 1000 * self.cost_us
@@ -102,14 +104,14 @@ class Counting:
         pass
 
 
-def paced(inner: Any, every: int, budget_us: int) -> tuple[Paced, list[dict[str, Any]]]:
+def paced(inner: Any, every: int, budget_us: int) -> tuple[Throttled, list[dict[str, Any]]]:
     events: list[dict[str, Any]] = []
-    out = Paced(inner, "x", every, budget_us)
+    out = Throttled(inner, "x", every, budget_us)
     out.on_event = events.append
     return out, events
 
 
-def reads(source: Paced, ticks: range) -> list[int]:
+def reads(source: Throttled, ticks: range) -> list[int]:
     """The ticks at which it was read."""
     view = memoryview(bytearray(10))
     return [t for t in ticks if source.read_into(view, t) == 1]
@@ -175,7 +177,7 @@ class Gate:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.open, self.asked, self.answers = threading.Semaphore(0), threading.Semaphore(0), 0
         self.now, self.takes_ns = 0, 0
-        monkeypatch.setattr(aside, "mono_ns", lambda: self.now)
+        monkeypatch.setattr(worker, "mono_ns", lambda: self.now)
 
     def first(self) -> bytes:
         return b"first"
@@ -193,33 +195,35 @@ class Gate:
 
 
 @pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Gate, Aside]]:
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Gate, BlockingReader]]:
     inner = Gate(monkeypatch)
-    outer = Aside(inner)
+    outer = BlockingReader(inner)
     assert outer.first() == b"first"
     yield inner, outer
     inner.open.release(100)
     outer.close()
 
 
-def ask(outer: Aside) -> bytes | int:
+def ask(outer: BlockingReader) -> bytes | int:
     view = memoryview(bytearray(64))
     n = outer.read(view)
     return bytes(view[:n]) if n >= 0 else n
 
 
-def test_who_hangs_is_not_waited_for_again(gate: tuple[Gate, Aside]) -> None:
+def test_who_hangs_is_not_waited_for_again(gate: tuple[Gate, BlockingReader]) -> None:
     inner, outer = gate
     assert [ask(outer) for _ in range(5)] == [-SLOW] * 5
     assert inner.asked.acquire(timeout=30)
     assert not inner.asked.acquire(blocking=False)  # asked once
-    assert aside.hanging(0)  # and the process is known to have somebody in the kernel
+    assert worker.hanging(0)  # and the process is known to have somebody in the kernel
     inner.open.release()
     assert outer._done.wait(30)
-    assert not aside.hanging(0)
+    assert not worker.hanging(0)
 
 
-def test_an_answer_that_came_after_its_sample_is_not_told(gate: tuple[Gate, Aside]) -> None:
+def test_an_answer_that_came_after_its_sample_is_not_told(
+    gate: tuple[Gate, BlockingReader],
+) -> None:
     """It is of then; a new one is asked for."""
     inner, outer = gate
     assert ask(outer) == -SLOW
@@ -230,7 +234,9 @@ def test_an_answer_that_came_after_its_sample_is_not_told(gate: tuple[Gate, Asid
     assert outer.cost_ns == 60_000_000  # both are charged
 
 
-def test_of_a_source_that_is_always_late_the_last_answer_is_told(gate: tuple[Gate, Aside]) -> None:
+def test_of_a_source_that_is_always_late_the_last_answer_is_told(
+    gate: tuple[Gate, BlockingReader],
+) -> None:
     inner, outer = gate
     inner.takes_ns = 300_000_000
     for n in (b"1", b"2"):
@@ -247,9 +253,9 @@ def test_what_it_raises_is_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
         def read(self, view: memoryview) -> int:
             raise PermissionError(13, "no")
 
-    outer = Aside(Broken(monkeypatch))
+    outer = BlockingReader(Broken(monkeypatch))
     outer.first()
-    source = Paced(outer, "x", 1, 0)
+    source = Throttled(outer, "x", 1, 0)
     view = memoryview(bytearray(8))
     statuses = {source.read_into(view, t) for t in range(3)}
     assert statuses <= {-2, -SLOW}  # denied
@@ -313,7 +319,7 @@ def test_a_source_that_hangs_leaves_every_row_of_the_others(released: None) -> N
     probe = Probe([BY_NAME["loadavg"](), Hanging("later")])
     spool = kit.memory_spool(probe)
     sampler = Sampler(probe, spool)
-    sampler.start(Grid(time.monotonic_ns(), 100 * kit.MS, time.monotonic_ns() + 1000 * kit.MS))
+    sampler.start(TickGrid(time.monotonic_ns(), 100 * kit.MS, time.monotonic_ns() + 1000 * kit.MS))
     sampler._thread.join(30)
     taken = sampler.stop()
     rows = kit.read_rows(spool.reader())

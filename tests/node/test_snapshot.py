@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpi_collector.node.snapshot import devices, proc, system, take
-from mpi_collector.node.snapshot.files import Files
+from mpi_collector.node.host.snapshot import devices, proc, system, take
+from mpi_collector.node.host.snapshot.files import HostFiles
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 PARSERS = {
@@ -32,7 +32,7 @@ PARSERS = {
 }
 
 
-def tree(root: Path, texts: dict[str, str]) -> Files:
+def tree(root: Path, texts: dict[str, str]) -> HostFiles:
     """Files under ``root``; a text that begins with "-> " is a symlink."""
     for name, text in texts.items():
         path = root / name
@@ -43,7 +43,7 @@ def tree(root: Path, texts: dict[str, str]) -> Files:
             path.symlink_to(text[3:])
         else:
             path.write_text(text)
-    return Files(str(root))
+    return HostFiles(str(root))
 
 
 # ---- texts
@@ -206,7 +206,7 @@ def test_the_keys_are_always_the_same(tmp_path: Path) -> None:
 def test_old_pythons(python: Path) -> None:
     """The same keys from every interpreter that an agent may meet."""
     program = ("import sys, types, json; m = types.ModuleType('mpi_collector'); m.__path__ = [sys.argv[1]]; sys.modules['mpi_collector'] = m; "
-               "from mpi_collector.node.snapshot import take; print(json.dumps(sorted(take(['/']))))")  # fmt: skip
+               "from mpi_collector.node.host.snapshot import take; print(json.dumps(sorted(take(['/']))))")  # fmt: skip
     package = Path(proc.__file__).parents[2]
     done = subprocess.run(
         [str(python), "-c", program, str(package)],
@@ -235,7 +235,7 @@ def test_a_file_system_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs its time-out, once per directory, and its numbers."""
     import time
 
-    import mpi_collector.node.snapshot as snapshot
+    import mpi_collector.node.host.snapshot as snapshot
 
     monkeypatch.setattr(snapshot, "_STATVFS_S", 0.1)
     real = os.statvfs

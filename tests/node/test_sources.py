@@ -27,11 +27,11 @@ from nodekit import (
 )
 
 from mpi_collector.node import sources
-from mpi_collector.node.decode import ABSENT, DENIED, ERROR, MALFORMED, OK, RowDecoder, declare
-from mpi_collector.node.layout import MISSING, Layout
-from mpi_collector.node.reading import status_of
-from mpi_collector.node.sampler import Grid, Probe
-from mpi_collector.node.sources.base import IGNORE, LABEL, Cell
+from mpi_collector.node.read.probe import Probe
+from mpi_collector.node.row.decode import RowDecoder, declare
+from mpi_collector.node.row.layout import IGNORE, LABEL, MISSING, Cell, Layout
+from mpi_collector.node.sample.sampler import TickGrid
+from mpi_collector.node.status import ABSENT, DENIED, ERROR, MALFORMED, OK, status_of
 
 HOUR_NS = 3600 * 10**9
 
@@ -75,7 +75,7 @@ def test_tree_equals_reference(tree: str) -> None:
 def test_tree_through_the_sampler(tree: str) -> None:
     """The same when the files are read by the sampler and the row comes out of the spool."""
     with Run("basic,stat", str(FIXTURES / tree)) as run:
-        run.sampler.start(Grid(1 << 62, HOUR_NS))
+        run.sampler.start(TickGrid(1 << 62, HOUR_NS))
         run.sampler.stop()
         ((cells, statuses, _head),) = run.rows().values()
         expected: dict[str, int] = {}

@@ -24,22 +24,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from nodekit import QUICK, ROOT, script
 
-from mpi_collector.node import spool as spool_module
-from mpi_collector.node.layout import Field, Layout, Table
-from mpi_collector.node.salvage import held
-from mpi_collector.node.spool import (
-    EVENTS_BYTES,
-    HEADER_BYTES,
-    Lock,
-    Spool,
-    SpoolError,
-    SpoolReader,
-    open_reader,
+from mpi_collector.node.errors import SpoolError
+from mpi_collector.node.row.layout import DeviceTable, Field, Layout
+from mpi_collector.node.spool import format as spool_module
+from mpi_collector.node.spool.directory import (
+    SpoolLock,
+    has_writer,
     open_run_directory,
     remove_spool,
-    row_crc,
     user_directory,
 )
+from mpi_collector.node.spool.format import EVENTS_BYTES, HEADER_BYTES, row_crc
+from mpi_collector.node.spool.reader import SpoolReader, open_reader
+from mpi_collector.node.spool.writer import Spool
 
 CAPS = [100, 64]
 ROWS = 20
@@ -53,7 +50,7 @@ EVENTS = [
 def make_meta(width: int = 3) -> dict[str, Any]:
     """Meta data of a spool whose rows have so many values."""
     fields = [Field("f%d" % i, "", "gauge", "") for i in range(width)]
-    layout = Layout(["a", "b"], [Table("a", "", fields, [""], 1)])
+    layout = Layout(["a", "b"], [DeviceTable("a", "", fields, [""], 1)])
     return {"run": "r", "host": "h", "layout": layout.to_dict(), "raw_bytes": CAPS}
 
 
@@ -503,12 +500,12 @@ def test_who_looks_does_not_keep_a_writer_from_its_lock(tmp_path: Path) -> None:
     path.touch()
     fd = os.open(path, os.O_RDWR)
     fcntl.flock(fd, fcntl.LOCK_SH)
-    assert not held(str(path))  # two who look do not see each other
+    assert not has_writer(str(path))  # two who look do not see each other
     threading.Timer(0.05, os.close, [fd]).start()
-    lock = Lock(directory, "host")
-    assert held(str(path))
+    lock = SpoolLock(directory, "host")
+    assert has_writer(str(path))
     with pytest.raises(BlockingIOError):
-        Lock(directory, "host")
+        SpoolLock(directory, "host")
     lock.release()
     os.close(directory)
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from nodekit import HOUR, MS
 
-from mpi_collector.node import timer as timer_module
-from mpi_collector.node.timer import SelectTimer, TimerFd, make_timer
+from mpi_collector.node.sample import timer as timer_module
+from mpi_collector.node.sample.timer import SelectTimer, TimerFd, make_timer
 
 EARLY_NS = 200_000  #: what counts as on time; the timers promise a quarter of it
 HANG_S = 20.0

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mpi_collector.node.layout import MISSING, STOP_TICK
-from mpi_collector.node.pack import int_member, json_member, text_member
+from mpi_collector.node.row.layout import MISSING, STOP_TICK
+from mpi_collector.node.table.npy import int_member, json_member, text_member
 from mpi_collector.output.npz import NpzWriter
 from mpi_collector.report.verdict import verdict
 from mpi_collector.store.recording import Float64, Int64

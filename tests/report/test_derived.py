@@ -11,8 +11,8 @@ import synthetic as sy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpi_collector.node.layout import MISSING, STOP_TICK
-from mpi_collector.store.derived import (
+from mpi_collector.node.row.layout import MISSING, STOP_TICK
+from mpi_collector.store.figures.derive import (
     FIGURES,
     OPTIONAL,
     Derived,

@@ -9,9 +9,9 @@ import pytest
 import synthetic as sy
 
 import mpi_collector
-from mpi_collector.node.decode import OK, SKIPPED, SLOW
-from mpi_collector.node.layout import MISSING
-from mpi_collector.store.derived import OPTIONAL, Derived, derive
+from mpi_collector.node.row.layout import MISSING
+from mpi_collector.node.status import OK, SKIPPED, SLOW
+from mpi_collector.store.figures.derive import OPTIONAL, Derived, derive
 
 #: per second, over 10 intervals of a second
 RATES = {

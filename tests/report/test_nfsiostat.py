@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import synthetic as sy
 
-from mpi_collector.node.decode import RowDecoder, make_layout
+from mpi_collector.node.row.decode import RowDecoder, make_layout
 from mpi_collector.node.sources import BY_NAME
-from mpi_collector.store.derived import Derived, derive
+from mpi_collector.store.figures.derive import Derived, derive
 from mpi_collector.store.recording import Host, load
 
 SECONDS = 4

@@ -15,7 +15,7 @@ import synthetic as sy
 pytest.importorskip("bokeh", reason="the page needs Bokeh (the report extra)")
 
 from mpi_collector.cli.report import main, page_path
-from mpi_collector.report.cluster import Grid
+from mpi_collector.report.cluster import RunIntervals
 from mpi_collector.report.page import page
 from mpi_collector.report.page.heat import UNKNOWN, shade
 from mpi_collector.report.page.phases import kind, stretches
@@ -251,7 +251,7 @@ def test_reducer_keeps_the_order_of_a_bin(tmp_path: Path, monkeypatch: pytest.Mo
     """A bin that rises is drawn rising; one without values stays empty."""
     monkeypatch.setattr("mpi_collector.report.page.series._POINTS", 6)
     with load(sy.write(tmp_path / NAME, [("a", spike(13, 1))])) as recording:
-        reducer = Reducer(Grid(recording), 1)
+        reducer = Reducer(RunIntervals(recording), 1)
     nan = float("nan")
     values = np.array([1, 5, 3, nan, 9, 2, 7, nan, nan, nan, nan, nan, nan])[
         : reducer.bins * reducer.size

@@ -22,7 +22,7 @@ from mpi_collector.report.cluster import HostFigures, fold
 from mpi_collector.report.outliers import outliers
 from mpi_collector.report.quantity import clean, duration, number, quantity, ranges
 from mpi_collector.report.summary import document, print_summary
-from mpi_collector.store.derived import Counted
+from mpi_collector.store.figures.derive import Counted
 from mpi_collector.store.recording import load
 
 NAME = "host_20260105_120000_timeseries.npz"

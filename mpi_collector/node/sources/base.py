@@ -1,25 +1,10 @@
-"""What every source is made of: a kernel file, what its tokens mean, and nothing else.
+"""TODO"""
 
-A source never reads and never converts. It looks at the text of its file once (and again whenever the text changes its
-shape) and says of every blank-separated token what it is: a label, a value of some device and field, or to be ignored.
-The decoder turns that into one whole-buffer operation per sample.
-"""
-
-from collections import namedtuple
-
-from ..layout import Field
+from ..row.layout import IGNORE, LABEL, Cell, Field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
-
-Cell = namedtuple("Cell", "table device field")
-Cell.__doc__ = (
-    """A token that is a value: table ("" or a name), device ("" in a table of scalars), field."""
-)
-
-LABEL = "label"  #: a token that stays the same while the shape of the file does
-IGNORE = "ignore"  #: a token that may change and is not kept
 
 
 class Source:

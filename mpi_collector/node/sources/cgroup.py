@@ -7,7 +7,7 @@ schedulers the one that this process is in. With version 1 what cpuacct, cpu, me
 import os
 import re
 
-from ..layout import Field
+from ..row.layout import Field
 from .base import Source, is_number, labelled, scan_cells
 
 _V2 = ("cpu.stat", "memory.current", "memory.swap.current", "memory.stat", "memory.events", "io.stat", "pids.current",

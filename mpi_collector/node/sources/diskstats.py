@@ -1,6 +1,6 @@
 """/proc/diskstats: block devices, partitions included (Documentation/admin-guide/iostats.rst, proc(5))."""
 
-from ..layout import Field
+from ..row.layout import Field
 from .base import Source, scan_table
 
 

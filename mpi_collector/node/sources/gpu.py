@@ -8,9 +8,9 @@ import importlib
 import os
 import threading
 
-from ..layout import Field
+from ..read.process_files import read_once
+from ..row.layout import Field
 from .base import Source, is_number, scan_cells
-from .proc_files import read_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import os
 
-from ..layout import Field
+from ..row.layout import Field
 from .base import Source, is_number, labelled, scan_cells
 
 _WORDS = 4  #: port_{xmit,rcv}_data count words of four bytes

@@ -1,7 +1,7 @@
 """/proc/interrupts, summed over CPUs and queues (proc(5))."""
 
-from ..condensed import Condensed
-from ..layout import Field
+from ..read.reader import CondensedFile
+from ..row.layout import Field
 from .base import Source, is_number, scan_cells
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ class Interrupts(Source):
     fields = (Field("count", "interrupts", "counter", "interrupts delivered"),)
 
     def reader(self, root: str) -> "Any":
-        return Condensed(root, "proc/interrupts", condense)
+        return CondensedFile(root, "proc/interrupts", condense)
 
     def scan(self, text: bytes) -> tuple:
         roles: list = []

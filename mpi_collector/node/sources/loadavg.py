@@ -1,7 +1,7 @@
 """/proc/loadavg: run-queue length averages and thread counts (proc(5))."""
 
-from ..layout import Field
-from .base import IGNORE, Cell, Source, is_number
+from ..row.layout import IGNORE, Cell, Field
+from .base import Source, is_number
 
 
 class Loadavg(Source):

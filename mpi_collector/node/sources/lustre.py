@@ -9,7 +9,7 @@ LNet has one line of eleven numbers (lnet/lnet/router_proc.c), for all networks.
 import os
 from itertools import groupby
 
-from ..layout import Field
+from ..row.layout import Field
 from .base import Source, is_number, labelled, scan_cells
 
 _ROOTS = ("proc/fs/lustre", "sys/kernel/debug/lustre", "sys/fs/lustre")

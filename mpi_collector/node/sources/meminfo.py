@@ -1,6 +1,6 @@
 """/proc/meminfo: memory by use (Documentation/filesystems/proc.rst, proc(5)); every key the kernel prints."""
 
-from ..layout import Field
+from ..row.layout import Field
 from .base import Source, scan_keyed
 
 

@@ -1,7 +1,7 @@
 """/proc/net/dev: network interfaces (proc(5), Documentation/networking/statistics.rst)."""
 
-from ..layout import Field
-from .base import LABEL, Source, scan_table
+from ..row.layout import LABEL, Field
+from .base import Source, scan_table
 
 
 def _f(name: str, unit: str, doc: str) -> "Field":

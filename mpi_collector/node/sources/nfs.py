@@ -3,7 +3,7 @@
 import os
 import re
 
-from ..layout import Field
+from ..row.layout import Field
 from .base import Source, is_number, scan_cells
 
 TYPE_CHECKING = False

@@ -3,7 +3,7 @@
 import os
 import re
 
-from ..layout import Field
+from ..row.layout import Field
 from .base import Source, is_number, labelled, scan_cells
 
 _HWMON = re.compile(r"(power\d+_(average|input)|temp1_input|energy\d+_input)\Z")

@@ -1,7 +1,7 @@
 """/proc/pressure: how long tasks waited for CPU, I/O and memory (Documentation/accounting/psi.rst)."""
 
-from ..layout import Field
-from .base import IGNORE, LABEL, Cell, Source, is_number, name_of
+from ..row.layout import IGNORE, LABEL, Cell, Field
+from .base import Source, is_number, name_of
 
 _RESOURCES = ("cpu", "io", "memory", "irq")
 _DOC = {"some": "time in which at least one task waited for it",

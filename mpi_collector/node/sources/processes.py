@@ -10,9 +10,9 @@ one that waited for it, since there the kernel shows it.
 import os
 import re
 
-from ..layout import Field
+from ..read.process_files import Pids, Process
+from ..row.layout import Field
 from .base import Source, scan_cells
-from .proc_files import Pids, Process
 
 _NAMES = 16  #: commands with columns of their own, in the order in which they were first seen
 _PIDS = 512  #: processes that are counted; how many there are beyond is told

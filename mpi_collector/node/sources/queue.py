@@ -2,7 +2,7 @@
 
 import os
 
-from ..layout import Field
+from ..row.layout import Field
 from .base import Source, is_number, labelled, scan_cells
 
 _NO_DEVICES = ("loop", "ram", "zram", "sr", "fd")

@@ -1,7 +1,7 @@
 """/proc/schedstat: how long runnable tasks waited for a CPU (Documentation/scheduler/sched-stats.rst, versions 15 to 17)."""
 
-from ..condensed import Condensed
-from ..layout import Field
+from ..read.reader import CondensedFile
+from ..row.layout import Field
 from .base import Source, is_number, scan_keyed
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ class Schedstat(Source):
     )
 
     def reader(self, root: str) -> "Any":
-        return Condensed(root, "proc/schedstat", condense)
+        return CondensedFile(root, "proc/schedstat", condense)
 
     def scan(self, text: bytes) -> tuple:
         roles: list = []

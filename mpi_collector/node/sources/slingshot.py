@@ -8,7 +8,7 @@ summed. Counters have 56 bits. State and speed of the link are words: ``up``, ``
 import os
 import re
 
-from ..layout import Field
+from ..row.layout import Field
 from .base import Source, is_number, labelled, scan_cells
 
 _BASE = "sys/class/cxi"

@@ -1,6 +1,6 @@
 """/proc/net/softnet_stat: packets between the interface and the protocols (net/core/net-procfs.c)."""
 
-from ..layout import Field
+from ..row.layout import Field
 from .base import Source, scan_keyed
 
 _COLUMNS = (

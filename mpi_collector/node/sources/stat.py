@@ -1,7 +1,7 @@
 """/proc/stat: CPU time per mode, interrupts, context switches, forks (proc(5), Documentation/filesystems/proc.rst)."""
 
-from ..layout import Field
-from .base import IGNORE, LABEL, Cell, Source, is_number, name_of, unique
+from ..row.layout import IGNORE, LABEL, Cell, Field
+from .base import Source, is_number, name_of, unique
 
 _MODES = (
     "user",

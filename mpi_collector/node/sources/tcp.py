@@ -1,6 +1,6 @@
 """/proc/net/snmp and /proc/net/netstat: what TCP, IP and UDP went through (Documentation/networking/snmp_counter.rst)."""
 
-from ..layout import Field
+from ..row.layout import Field
 from .base import Source, is_number, labelled, scan_cells
 
 #: protocol -> counters that say something about a storage network; the others are left where they are

@@ -1,6 +1,6 @@
 """/proc/vmstat: virtual memory counters (mm/vmstat.c, proc(5)); every key the kernel prints."""
 
-from ..layout import Field
+from ..row.layout import Field
 from .base import Source, scan_keyed
 
 #: keys without the prefix nr_ that are states, and keys with it that are counters

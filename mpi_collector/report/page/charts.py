@@ -25,7 +25,7 @@ from bokeh.plotting import figure
 from mpi_collector.report.page.phases import Stretch
 from mpi_collector.report.page.series import Chart, Float32, Story
 from mpi_collector.report.quantity import axis_scale, clean
-from mpi_collector.store.derived import BY_NAME, Figure
+from mpi_collector.store.figures.derive import BY_NAME, Figure
 
 #: Okabe and Ito's colours, which the colour-blind can tell apart, without the black and with a darker yellow so that
 #: they show on black and on white; then the same hues lighter or darker

@@ -13,7 +13,7 @@ from bokeh.plotting import figure
 from mpi_collector.report.page.charts import frame
 from mpi_collector.report.page.series import Float32, Story
 from mpi_collector.report.quantity import axis_scale, clean, number
-from mpi_collector.store.derived import BY_NAME
+from mpi_collector.store.figures.derive import BY_NAME
 
 FIGURES = ("read_bytes_per_s", "write_bytes_per_s", "read_latency_ms", "write_latency_ms", "utilisation_max_percent",
            "cpu_busy_percent", "cpu_iowait_percent", "net_rx_bytes_per_s", "net_tx_bytes_per_s")  # fmt: skip

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpi_collector.node.layout import STOP_TICK
-from mpi_collector.report.cluster import Cluster, Grid, fold
+from mpi_collector.node.row.layout import STOP_TICK
+from mpi_collector.report.cluster import Cluster, RunIntervals, fold
 from mpi_collector.report.summary import document
 from mpi_collector.store.changes import changes
-from mpi_collector.store.derived import FIGURES, Derived
+from mpi_collector.store.figures.derive import FIGURES, Derived
 from mpi_collector.store.phases import Phase
 from mpi_collector.store.recording import Float64, Int64, Recording
 
@@ -79,7 +79,7 @@ class Story:
 class Reducer:
     """From the slots of the grid to the points of the charts."""
 
-    def __init__(self, grid: Grid, hosts: int) -> None:
+    def __init__(self, grid: RunIntervals, hosts: int) -> None:
         self.grid, self.few = grid, hosts <= FEW
         if self.few:
             most = max(_POINTS // max(hosts, 1), 2)
@@ -130,7 +130,7 @@ class Reducer:
         return low.astype(np.float32), mean.astype(np.float32), high.astype(np.float32)
 
 
-def _interval_s(grid: Grid) -> float:
+def _interval_s(grid: RunIntervals) -> float:
     return float(np.median(np.diff(grid.end_ns))) / 1e9 if grid.slots > 1 else 0.0
 
 
@@ -147,7 +147,7 @@ class _Collector:
         self.missing: Float64 = np.zeros(0)
         self.changes: dict[str, list[str]] = {}
 
-    def __call__(self, grid: Grid, d: Derived) -> None:
+    def __call__(self, grid: RunIntervals, d: Derived) -> None:
         if self.reducer is None:
             self.reducer = Reducer(grid, len(self.hosts))
             self.missing = np.zeros(grid.slots)
@@ -173,7 +173,7 @@ def _unknown(shape: tuple[int, int]) -> Float32:
     return np.full(shape, np.nan, np.float32)
 
 
-def absent(grid: Grid, tick: Int64) -> Float64:
+def absent(grid: RunIntervals, tick: Int64) -> Float64:
     """(slots,): 1 where the host has no row at the slot's end."""
     wanted = grid.ticks[1:]
     out = np.zeros(grid.slots)

@@ -31,7 +31,7 @@ from mpi_collector.report.page.phases import stretches
 from mpi_collector.report.page.series import Story
 from mpi_collector.report.quantity import clean, quantity
 from mpi_collector.report.verdict import line
-from mpi_collector.store.derived import BY_NAME
+from mpi_collector.store.figures.derive import BY_NAME
 
 #: nothing may be fetched from anywhere, whatever a name in the recording says
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"

@@ -14,7 +14,7 @@ from mpi_collector.report.page.series import Chart, Float32, Story
 from mpi_collector.report.page.skeleton import Builder, document_html, legend_bar, script_about
 from mpi_collector.report.quantity import duration, quantity
 from mpi_collector.report.summary import document
-from mpi_collector.store.derived import BY_NAME
+from mpi_collector.store.figures.derive import BY_NAME
 from mpi_collector.store.recording import Float64, Recording
 from mpi_collector.store.window import Window
 

@@ -10,7 +10,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.node.identity import addresses
+from mpi_collector.node.host.identity import addresses
 
 RESOLVE_S = 2.0
 _THREADS = 32

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from mpi_collector.node.identity import unique_keys
+from mpi_collector.node.host.identity import unique_keys
+from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState
 from mpi_collector.transport.limits import allow_files
-from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.session import SessionLost, printable
 from mpi_collector.transport.ssh.remote import Remote, Turns, Way
 

@@ -8,14 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mpi_collector.node import agent
+from mpi_collector.node.agent import agent
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
+from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState, Sink
-from mpi_collector.transport.options import SamplingOptions
 from mpi_collector.transport.session import Session, SessionLost
-from mpi_collector.transport.shipping import first_words, remote_command
-from mpi_collector.transport.sshargs import host_key_option, ssh_argv, ssh_environment
+from mpi_collector.transport.ssh.bootstrap import first_words, remote_command
+from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
 
 _ECHOES = 15
 _HEARTBEAT_S = 15.0

@@ -1,0 +1,1 @@
+"""Decode staged samples in batches with numpy, on hosts that have it."""

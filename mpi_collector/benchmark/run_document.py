@@ -1,0 +1,133 @@
+"""What a run says of itself when it is over: its document, from which every file takes its facts, and lines of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mpi_collector import __version__
+from mpi_collector.benchmark.command import Command
+from mpi_collector.benchmark.dlio import marks_of_run, places
+from mpi_collector.node.compat import wall_ns
+from mpi_collector.node.host.snapshot.system import environment
+from mpi_collector.node.spool import marks
+from mpi_collector.node.status import STATUS_NAMES
+from mpi_collector.report.verdict import verdict
+from mpi_collector.transport.base import HostState
+
+if TYPE_CHECKING:
+    from mpi_collector.benchmark.collect import Collection
+
+#: ends of names; --max-tokens is none
+_SECRET = re.compile(
+    r"(?i)(passw(or)?d|passphrase|secret|token|credentials?|(api|access|secret|private|account)[_-]?key)\Z"
+)
+_USERINFO = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@\s]*@")
+
+
+def run_document(of: Collection, why: str, command: Command | None) -> dict[str, Any]:
+    """The run as ``run`` in the npz has it."""
+    root, options = of.root, of.plan.sampling
+    hosts = {h.key: h for h in root.hosts}
+    doc = {
+        "format": 1, "program": f"mpi_collector {__version__}", "run": of.run, "stem": of.files.stem,
+        "benchmark": of.plan.benchmark, "collection_method": root.method, "ended_by": why,
+        "hosts": [k for k, h in hosts.items() if h.collected or h.rescued],
+        "hosts_requested": _in_order(of, [*hosts, *of.unusable]),
+        "hosts_partial": {**{k: h.error for k, h in hosts.items() if h.error}, **of.unusable},
+        "missing_ranks": root.missing_ranks,
+        "t0_ns": root.t0_ns, "start_ns": root.epoch_ns, "end_ns": _utc_ns(of, of.ended_ns),
+        "interval_ns": options.interval_ns, "capacity": root.capacity, "options": options.to_dict(),
+        "warnings": {k: h.ready.get("warnings") for k, h in hosts.items() if h.ready.get("warnings")},
+        "clock_bound_ns": {k: h.clock_bound_ns for k, h in hosts.items()},
+        "facts": {k: h.facts for k, h in hosts.items() if h.collected or h.rescued},
+        "marks": _marks(of, hosts),
+        "command": discreet(getattr(of, "command_argv", None)),
+        "command_exit_code": command.exit_code() if command else None,
+        "command_ns": [_utc_ns(of, t) for t in of.command_ns] if of.command_ns else None,
+        "environment": environment(os.environ), "written_ns": wall_ns(),
+    }  # fmt: skip
+    doc["verdict"] = verdict(doc)
+    return doc
+
+
+def discreet(command: Sequence[str] | None) -> list[str] | None:
+    """COMMAND with *** for what is given to an option that is named like a secret, and for user and password of a URL."""
+    if command is None:
+        return None
+    out: list[str] = []
+    for word in command:
+        name, equals, value = word.partition("=")
+        if equals and _SECRET.search(name) and not value.isdigit():
+            out.append(f"{name}=***")
+        elif (
+            out
+            and out[-1].startswith("-")
+            and _SECRET.search(out[-1])
+            and not word.startswith("-")
+            and not word.isdigit()
+        ):
+            out.append("***")
+        else:
+            out.append(_USERINFO.sub(r"\1***@", word))
+    return out
+
+
+def _in_order(of: Collection, names: list[str]) -> list[str]:
+    """As they were asked for, where they were named."""
+    asked = {host.name: n for n, host in enumerate(getattr(of.plan, "hosts", ()))}
+    return sorted(names, key=lambda name: asked.get(name, len(asked)))
+
+
+def _utc_ns(of: Collection, mono: int) -> int:
+    """On the common time line."""
+    return of.root.epoch_ns + mono - of.started_ns
+
+
+def _marks(of: Collection, hosts: dict[str, HostState]) -> list[dict[str, Any]]:
+    """All marks of the run in order: of its hosts, and of those that only see the results directory (wall clock)."""
+    out = [dict(m, host=k) for k, h in hosts.items() for m in h.facts.get("marks", [])]
+    for mark in marks.read(str(of.files.marks)):
+        out.append(
+            {"text": mark["text"], "edge": mark["edge"], "utc_ns": mark["wall_ns"], "host": None}
+        )
+    out += marks_of_run(places(of.files.directory, of.plan.command), of.root.epoch_ns)
+    return sorted(out, key=lambda m: m["utc_ns"])
+
+
+def suite_facts(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What the suite's time series says beside its samples."""
+    from mpi_collector.formats.suite_samples import utc_text
+
+    return {
+        "collection_interval_seconds": run["interval_ns"] / 1e9,
+        "start_time": utc_text(run["start_ns"]),
+        "end_time": utc_text(run["end_ns"]),
+        "num_samples": sum(f["samples"] for f in run["facts"].values()),
+        "collection_method": run["collection_method"],
+        "hosts_requested": run["hosts_requested"],
+        "hosts_collected": [k for k, f in run["facts"].items() if f["samples"]],
+    }
+
+
+def described(host: HostState) -> str:
+    """A host that is ready, in a line."""
+    ready = host.ready
+    bound = (
+        f"{host.clock_bound_ns / 1e3:.1f} us" if host.clock_bound_ns is not None else "not known"
+    )
+    absent = (
+        ", ".join(
+            f"{name} {STATUS_NAMES[status]}" for name, status in ready.get("absent", {}).items()
+        )
+        or "nothing"
+    )
+    return (f"{host.key}: {ready.get('columns')} columns, {ready.get('rows')} rows in {ready.get('spool') or 'plain memory'}, "
+            f"clock bound {bound}, without {absent}")  # fmt: skip
+
+
+def listed(problems: Mapping[str, str | None]) -> str:
+    """All problems in a line, host by host."""
+    return "; ".join(f"{host}: {why}" for host, why in problems.items())

@@ -1,0 +1,177 @@
+"""Rows as the samples of ``*_timeseries.json``.
+
+A sample is one ``%`` on a template that is made once per pattern of missing values, since a dictionary per sample would
+cost ten times as much.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from mpi_collector.node.row.layout import MISSING, DeviceTable, Layout
+from mpi_collector.node.status import OK, SKIPPED, STATUS_NAMES
+from mpi_collector.node.table.table import layout_with_devices
+
+_DEVICE_LISTS = {"diskstats": "device_name", "netdev": "interface_name"}
+_LOADS = ("load_1min", "load_5min", "load_15min")
+_NOT_IN_SUITE = {"loadavg": ("last_pid",)}
+_NO_ERROR = (OK, SKIPPED)
+_CPU_SCALARS = ("ctxt", "processes", "procs_running", "procs_blocked")
+
+
+def _text(value: object) -> str:
+    return json.dumps(value).replace("%", "%%")
+
+
+class SampleTemplates:
+    """Templates for the rows of one layout. ``of(present)`` -> (template, value positions, positions of loads)."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._known: dict[bytes, tuple[str, list[int], list[int]]] = {}
+
+    def of(self, present: bytes) -> tuple[str, list[int], list[int]]:
+        if present not in self._known:
+            if len(self._known) > 64:  # a flapping device must not fill the memory
+                self._known.clear()
+            self._known[present] = self._build(present)
+        return self._known[present]
+
+    def _build(self, present: bytes) -> tuple[str, list[int], list[int]]:
+        parts: list[str] = []
+        picks: list[int] = []
+        loads: list[int] = []
+        for table in self.layout.tables:
+            if table.source in _DEVICE_LISTS:
+                objects = [
+                    self._object(table, d, present, picks, _DEVICE_LISTS[table.source])
+                    for d in table.devices
+                ]
+                parts.append(f'"{table.source}": [{", ".join(o for o in objects if o)}]')
+            elif table.source in ("vmstat", "meminfo", "loadavg"):
+                start = len(picks)
+                body = self._object(table, "", present, picks)
+                if table.source == "loadavg":
+                    columns = [table.column("", f) for f in _LOADS if f in table.field_at]
+                    loads = [i for i in range(start, len(picks)) if picks[i] in columns]
+                if body:
+                    parts.append(f'"{table.source}": {body}')
+        cpu = self._cpu(present, picks)
+        return ", ".join(parts + ([cpu] if cpu else [])), picks, loads
+
+    @staticmethod
+    def _object(
+        table: DeviceTable, device: str, present: bytes, picks: list[int], name_key: str = ""
+    ) -> str:
+        """One JSON object of the fields that are there; "" when none is."""
+        cells = []
+        for field in table.fields:
+            column = table.column(device, field.name)
+            if not present[column] or field.name in _NOT_IN_SUITE.get(table.source, ()):
+                continue
+            if name_key and field.name.startswith("field_"):
+                continue  # nothing of ours inside the suite's objects
+            cells.append(f"{_text(field.name)}: %s")
+            picks.append(column)
+        if not cells:
+            return ""
+        if name_key:
+            cells.insert(0, f"{_text(name_key)}: {_text(device)}")
+        return "{" + ", ".join(cells) + "}"
+
+    def _cpu(self, present: bytes, picks: list[int]) -> str:
+        cells = []
+        for table in self.layout.tables:
+            if table.source != "stat":
+                continue
+            device = "cpu" if table.name == "cpu" else ""
+            for field in table.fields:
+                if device not in table.slot_of or (not device and field.name not in _CPU_SCALARS):
+                    continue
+                column = table.column(device, field.name)
+                if present[column]:
+                    cells.append(f"{_text(field.name)}: %s")
+                    picks.append(column)
+        return f'"cpu": {{{", ".join(cells)}}}' if cells else ""
+
+
+class Rows(Protocol):
+    """Rows to encode: a node's table, or a host of a recording."""
+
+    layout: Layout
+
+    @property
+    def ticks(self) -> Sequence[int]: ...
+    def utc_ns(self) -> Sequence[int]: ...
+    def statuses(self) -> Sequence[Sequence[int]]: ...
+    def row(self, n: int) -> Sequence[int]: ...
+
+
+def encode_samples(rows: Rows, hostname: str) -> Iterator[bytes]:
+    """The JSON array of a host's samples, row after row, brackets included."""
+    templates = SampleTemplates(rows.layout)
+    sources, status, times = rows.layout.sources, rows.statuses(), rows.utc_ns()
+    name = json.dumps(hostname)
+    yield b"["
+    for n, tick in enumerate(rows.ticks):
+        errors = {
+            s: STATUS_NAMES[status[i][n]]
+            for i, s in enumerate(sources)
+            if status[i][n] not in _NO_ERROR
+        }
+        head = f'{{"timestamp": "{utc_text(times[n])}", "hostname": {name}, "timestamp_ns": {times[n]}, "tick": {tick}'
+        body = render(templates, rows.row(n))
+        tail = f', "errors": {json.dumps(errors)}' if errors else ""
+        yield f"{',' if n else ''}\n{head}{', ' + body if body else ''}{tail}}}".encode()
+    yield b"]"
+
+
+class RecordedRows:
+    """The rows of a host of a recording, for ``encode_samples``. ``host``: a ``store.recording.Host``."""
+
+    def __init__(self, host: Any) -> None:
+        self._host = host
+        full = layout_with_devices(host.meta)
+        # a recording holds no spare slots: the same tables without them have the same columns
+        tables = [
+            DeviceTable(t.source, t.name, t.fields, t.devices, len(t.devices)) for t in full.tables
+        ]
+        self.layout = Layout(full.sources, tables)
+        self.ticks = list(host.tick.tolist())
+
+    def utc_ns(self) -> list[int]:
+        return list(self._host.timestamp_ns.tolist())
+
+    def statuses(self) -> list[list[int]]:
+        return list(self._host.array("source_status").T.tolist())
+
+    def row(self, n: int) -> list[int]:
+        return list(self._host.values[n].tolist())
+
+
+def render(templates: SampleTemplates, row: Sequence[int]) -> str:
+    """The members of a sample that come from the kernel files."""
+    present = bytes([v != MISSING for v in row])
+    template, picks, loads = templates.of(present)
+    values = [row[p] for p in picks]
+    if values and min(values) < 0:  # a counter above 2^63
+        values = [v + (1 << 64) if v < 0 else v for v in values]
+    shown: list[float] = list(values)
+    for i in loads:
+        shown[i] = values[i] / 100
+    return template % tuple(shown)
+
+
+_second = (-1, "")
+
+
+def utc_text(ns: int) -> str:
+    """UTC in whole seconds, as the suite writes it."""
+    global _second
+    second = ns // 1_000_000_000
+    if _second[0] != second:
+        _second = (second, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)))
+    return _second[1]

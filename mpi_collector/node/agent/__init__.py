@@ -1,0 +1,1 @@
+"""Record a node on behalf of a launcher."""

@@ -1,0 +1,1 @@
+"""Describe the host: snapshots, identity, readiness to record."""

@@ -1,0 +1,1 @@
+"""Read kernel files: the only place in this package where they are opened while sampling."""

@@ -1,0 +1,1 @@
+"""Turn the text of kernel files into the fixed int64 record of a sample."""

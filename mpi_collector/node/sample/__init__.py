@@ -1,0 +1,1 @@
+"""Take samples on the tick grid."""

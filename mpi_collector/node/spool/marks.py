@@ -1,0 +1,77 @@
+"""Marks: a word of the user's at a moment of the run.
+
+Whoever is on a host of the run leaves them in a file beside its spool, with that host's monotonic clock; they enter the
+recording at the stop, so that nobody has to look for them while the job runs.
+"""
+
+import json
+import os
+
+from ..compat import mono_ns, wall_ns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FILE_NAME = "marks"  #: in the run's spool directory
+EDGES = ("point", "begin", "end")
+TEXT_MAX = 200
+_FILE_MAX = 1 << 20
+
+
+def make(text: str, edge: str = "point") -> dict:
+    """A mark of this moment. ValueError for an edge that is none, or a text that is empty or too long."""
+    text = "".join(c if c.isprintable() else " " for c in str(text)).strip()
+    if edge not in EDGES:
+        raise ValueError("a mark is one of %s, not %r" % (", ".join(EDGES), edge))
+    if not 0 < len(text) <= TEXT_MAX:
+        raise ValueError("the text of a mark has 1 to %d characters" % TEXT_MAX)
+    return {"type": "mark", "text": text, "edge": edge, "mono_ns": mono_ns(), "wall_ns": wall_ns()}
+
+
+def path_in(directory: str) -> str:
+    return os.path.join(directory, FILE_NAME)
+
+
+def remove(directory: str) -> None:
+    """They are in the recording."""
+    try:
+        os.unlink(path_in(directory))
+    except OSError:  # there were none
+        pass
+
+
+def append(path: str, mark: dict) -> None:
+    """Add a line to the file of marks; several may do so at once. OSError when it cannot be written."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, json.dumps(mark).encode() + b"\n")
+    finally:
+        os.close(fd)
+
+
+def read(path: str) -> list:
+    """The marks in a file, in its order; none when there is none. What is no mark is left out."""
+    try:
+        fd = os.open(
+            path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        )  # a pipe would keep us waiting
+    except OSError:
+        return []
+    try:
+        data = os.read(fd, _FILE_MAX)
+    except OSError:  # a directory, a pipe
+        return []
+    finally:
+        os.close(fd)
+    return [m for m in map(_parse, data.split(b"\n")) if m is not None]
+
+
+def _parse(line: bytes) -> "Any":
+    try:
+        mark = json.loads(line.decode())
+        out = make(mark["text"], mark["edge"])
+        out["mono_ns"], out["wall_ns"] = int(mark["mono_ns"]), int(mark["wall_ns"])
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
+    return out if 0 <= out["mono_ns"] < 1 << 62 and 0 <= out["wall_ns"] < 1 << 62 else None

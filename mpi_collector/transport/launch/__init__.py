@@ -1,0 +1,23 @@
+"""Launchers: a table of what is known of each, the one to use, and the command line of the collectors' own launch."""
+
+from mpi_collector.transport.launch.command_line import LaunchPlan, launch_command
+from mpi_collector.transport.launch.find import (
+    FoundLauncher,
+    detect_launcher,
+    identify,
+    own_library,
+)
+from mpi_collector.transport.launch.profiles import (
+    LIBRARIES,
+    PROFILES,
+    LauncherError,
+    Library,
+    Profile,
+    hostfile_text,
+    library_of,
+)
+
+__all__ = [
+    "LIBRARIES", "PROFILES", "FoundLauncher", "LaunchPlan", "LauncherError", "Library", "Profile", "detect_launcher",
+    "hostfile_text", "identify", "launch_command", "library_of", "own_library",
+]  # fmt: skip

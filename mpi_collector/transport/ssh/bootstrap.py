@@ -1,0 +1,87 @@
+"""The ``node`` package as one message: what an agent's Python is fed, so that nothing is installed on a host.
+
+The remote shell, whatever it is, sees one constant word: it looks for a Python and makes it read the rest from stdin.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from functools import cache
+from pathlib import Path
+
+import mpi_collector.node
+
+PACKAGE = "mpi_collector_node"
+
+#: in this order; RHEL 8 has platform-python where no python3 is installed
+_PYTHONS = (
+    "python3", "/usr/libexec/platform-python", *(f"python3.{minor}" for minor in range(14, 5, -1)), "/usr/local/bin/python3",
+)  # fmt: skip
+NO_PYTHON = "mpi_collector: no python3, 3.6 or newer, on this host"
+
+# What is called python3 may be 3.4, or a shim for nothing: it is asked before the session's input is in its hands.
+_FIT = "import sys;sys.exit(sys.version_info<(3,6))"
+# Reads eight digits, then so many bytes, and runs them. No quote and nothing that a shell, csh included, would expand.
+_READ = "import os,sys;r=lambda n:n and (lambda d:d+r(n-len(d)))(os.read(0,n) or sys.exit(1)) or bytes();exec(r(int(r(8))))"
+
+# Runs first on the other side: an importer for modules that are only in memory, then the agent.
+_LOADER = """
+import sys, os, json, zlib, importlib.util, importlib.abc
+def _exactly(n):
+    out = b""
+    while len(out) < n:
+        more = os.read(0, n - len(out))
+        if not more:
+            sys.exit("the connection closed before the agent had arrived")
+        out += more
+    return out
+class _Memory(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def __init__(self, sources):
+        self.sources = sources
+    def find_spec(self, name, path=None, target=None):
+        if name in self.sources:
+            return importlib.util.spec_from_loader(name, self, is_package=self.sources[name][0])
+    def exec_module(self, module):
+        exec(compile(self.sources[module.__name__][1], "<" + module.__name__ + ">", "exec"), module.__dict__)
+    def get_source(self, name):
+        return self.sources[name][1]
+_head = json.loads(_exactly(int(_exactly(8))).decode())
+sys.meta_path.insert(0, _Memory(json.loads(zlib.decompress(_exactly(_head["size"])).decode())))
+from mpi_collector_node.agent import start
+start.main(_head["run"], _head["key"], _head["orphan_s"])
+"""
+
+
+def remote_command() -> str:
+    """What the remote shell is given. A constant: no host name, user name or option is ever part of it."""
+    tries = " ".join(_PYTHONS)
+    fit = f'$p -E -S -c "{_FIT}" </dev/null >/dev/null 2>&1'
+    start = f'exec $p -u -E -s -c "{_READ}"'
+    script = (
+        f"for p in {tries}; do if {fit}; then {start}; fi; done; echo {NO_PYTHON} >&2; exit 127"
+    )
+    return f"exec sh -c '{script}'"  # sh reads it, whatever the login shell is
+
+
+@cache
+def _package() -> bytes:
+    root = Path(mpi_collector.node.__file__).parent
+    sources: dict[str, tuple[bool, str]] = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = [PACKAGE, *path.relative_to(root).with_suffix("").parts]
+        if parts[-1] == "__init__":
+            parts.pop()
+        sources[".".join(parts)] = (path.name == "__init__.py", path.read_text(encoding="utf-8"))
+    return zlib.compress(json.dumps(sources).encode(), 9)
+
+
+def first_words(run: str, key: str, orphan_s: float) -> tuple[bytes, ...]:
+    """What is written to the session before its first frame: the loader, which agent it is for, and the package.
+
+    In pieces, since those that are the same for all hosts are large and are kept for every host.
+    """
+    loader = _LOADER.encode()
+    package = _package()
+    head = json.dumps({"run": run, "key": key, "orphan_s": orphan_s, "size": len(package)}).encode()
+    return b"%08d%b%08d%b" % (len(loader), loader, len(head), head), package
