@@ -1,15 +1,40 @@
 """A flight recorder for benchmark runs on a cluster.
 
-``load(path)`` reads a recording; ``collect(...)`` records while a Python program runs; the command line is
-``python -m mpi_collector``.
+``load(path)`` reads a recording; ``collect(...)`` records while a Python program runs; the command
+line is ``python -m mpi_collector``. All exceptions have the base ``CollectorError``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-__all__ = ["__version__", "collect", "load"]
+from mpi_collector._version import __version__
+from mpi_collector.errors import (
+    CollectorError,
+    CommandError,
+    HostsError,
+    MissingLibraryError,
+    RecordingError,
+    ResultsError,
+    SpoolError,
+    TransportError,
+    WrongMPIError,
+)
+
+__all__ = [
+    "CollectorError",
+    "CommandError",
+    "HostsError",
+    "MissingLibraryError",
+    "RecordingError",
+    "ResultsError",
+    "SpoolError",
+    "TransportError",
+    "WrongMPIError",
+    "__version__",
+    "collect",
+    "load",
+]
 
 if TYPE_CHECKING:
     from mpi_collector.benchmark.api import collect
@@ -17,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    # numpy and MPI only for those who use them: --help must not import either
+    """Import ``load`` and ``collect`` on first use: --help must import neither numpy nor MPI."""
     if name == "load":
         from mpi_collector.formats.suite_reader import open_recording
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from mpi4py import MPI
 
+from mpi_collector.errors import PeerLostError
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import nap
@@ -132,7 +133,7 @@ def test_a_silent_peer_is_lost(world: world_module.World) -> None:
     if world.size == 1:
         pytest.skip("needs a peer")
     if world.rank == 0:
-        with pytest.raises(world.Lost, match="rank 1 did not answer"):
+        with pytest.raises(PeerLostError, match="rank 1 did not answer"):
             world.receive_stream(1, 10, lambda piece: None, 0.2)
         world.send(1, go=True)
         sender_says(world, 1, done=True)

@@ -20,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).parent / "report"))
 import synthetic as sy
 
 import mpi_collector
+from mpi_collector.errors import RecordingError
 from mpi_collector.formats.suite_reader import load_suite
 from mpi_collector.node.row.layout import MISSING
 from mpi_collector.output.export import plain
 from mpi_collector.report.compare import broken, parse_rule
-from mpi_collector.store.recording import RecordingError
 
 NAME = "host_20260105_120000_timeseries.npz"
 S = sy.S

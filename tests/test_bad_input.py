@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent / "report"))
 import synthetic as sy
 
 import mpi_collector
+from mpi_collector.errors import HostsError, RecordingError
 from mpi_collector.node.errors import FrameError, SpoolError
 from mpi_collector.node.frames import MAGIC, FrameDecoder
 from mpi_collector.node.row.layout import DeviceTable, Field, Layout
@@ -34,8 +35,7 @@ from mpi_collector.node.spool.reader import SpoolReader
 from mpi_collector.node.spool.writer import Spool
 from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.report.summary import document
-from mpi_collector.store.recording import RecordingError
-from mpi_collector.transport.hosts import HostsError, from_scheduler, parse_hostfile, parse_hosts
+from mpi_collector.transport.hosts import from_scheduler, parse_hostfile, parse_hosts
 
 FUZZ = Path(__file__).parent / "fixtures" / "fuzz"
 many = settings(

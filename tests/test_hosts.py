@@ -13,11 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mpi_collector.errors import HostsError
 from mpi_collector.node.host.identity import addresses
 from mpi_collector.transport import hosts as hosts_module
 from mpi_collector.transport.hosts import (
     MAX_FILE_BYTES,
-    HostsError,
     HostSpec,
     checked,
     from_scheduler,

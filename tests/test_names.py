@@ -92,13 +92,14 @@ def test_sessions_relay_one_clean_line() -> None:
     """What ssh or a shell on the host says, and what came instead of an agent."""
     import asyncio
 
-    from mpi_collector.transport.session import Session, SessionLost
+    from mpi_collector.errors import SessionLostError
+    from mpi_collector.transport.session import Session
 
     for where in (">&2", ""):
         session = Session(
             ["sh", "-c", f"printf 'banner\\n\\033]0;title\\007\\033[2Jno such thing' {where}"], ()
         )
-        with pytest.raises(SessionLost) as caught:
+        with pytest.raises(SessionLostError) as caught:
             asyncio.run(session.connect(10))
         assert "no such thing" in str(caught.value)
         assert str(caught.value).isprintable()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mpi_collector import __version__
+from mpi_collector._version import __version__
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.preflight import check_by_launcher, check_ranks, judge
 

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mpi_collector.errors import LauncherError
 from mpi_collector.transport.hosts import HostSpec, parse_hostfile
 from mpi_collector.transport.launch import (
     LIBRARIES,
     PROFILES,
     FoundLauncher,
-    LauncherError,
     Profile,
     detect_launcher,
     hostfile_text,

@@ -13,19 +13,15 @@ from typing import Any
 
 import pytest
 
+from mpi_collector.errors import HostNameError, SessionLostError
 from mpi_collector.node.frames import VERSION, encode
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch import preflight
-from mpi_collector.transport.session import Session, SessionLost
+from mpi_collector.transport.session import Session
 from mpi_collector.transport.ssh import HostQueries, SshCoordinator
 from mpi_collector.transport.ssh.bootstrap import NO_PYTHON, first_words, remote_command
-from mpi_collector.transport.ssh.command_line import (
-    NameRefused,
-    host_key_option,
-    ssh_argv,
-    ssh_environment,
-)
+from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
 from mpi_collector.transport.ssh.remote import Remote, Turns, Way
 
 #: "ssh -G" tells a configuration; a host called hung… never answers, and what leads to it outlives ssh; any other is this one
@@ -167,9 +163,9 @@ def test_nothing_can_ask() -> None:
 
 @pytest.mark.parametrize("user", ["-l", "a$b", "a;b", "a b", "`x`"])
 def test_users_are_never_options(user: str) -> None:
-    with pytest.raises(NameRefused):
+    with pytest.raises(HostNameError):
         ssh_argv("node1", user, 5, "true")
-    with pytest.raises(NameRefused):
+    with pytest.raises(HostNameError):
         asyncio.run(host_key_option("node1", user))
 
 
@@ -240,7 +236,7 @@ def test_another_version_is_refused(tmp_path: Path, said: dict[str, Any]) -> Non
     """Both sides speak one version of the conversation."""
     words = tmp_path / "words"
     words.write_bytes(b"Welcome!\n" + encode(said))
-    with pytest.raises(SessionLost, match="speaks version"):
+    with pytest.raises(SessionLostError, match="speaks version"):
         asyncio.run(Session(["sh", "-c", f"cat {words}; sleep 9"], ()).connect(10))
 
 
@@ -302,7 +298,7 @@ def test_nobody_waits_for_an_agent_that_hangs(told: Path) -> None:
         agent = (await first.connect(20))["pid"]
         os.kill(agent, signal.SIGSTOP)
         try:
-            with pytest.raises(SessionLost):
+            with pytest.raises(SessionLostError):
                 await first.request("wall", 0.2)
             for _ in range(8):  # more than may wait for it
                 with subprocess.Popen(
@@ -347,11 +343,11 @@ def test_insisting_ends_in_time(told: Path, tmp_path: Path) -> None:
         async def connect(self, timeout_s: float) -> dict[str, Any]:
             limits.append(timeout_s)
             await asyncio.sleep(timeout_s)
-            raise SessionLost("gone")
+            raise SessionLostError("gone")
 
     remote = Remote(way, "node1", False, "node1")
     remote.session = Gone([], b"")
-    with pytest.raises(SessionLost, match="gone"):
+    with pytest.raises(SessionLostError, match="gone"):
         asyncio.run(remote.insist("stop"))
     assert limits and all(limit <= 1.0 for limit in limits)
 

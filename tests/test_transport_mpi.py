@@ -56,7 +56,9 @@ def test_regroup_keeps_every_byte() -> None:
     """Whatever the chunks, the pieces are the same bytes, all of the same size but the last."""
     hypothesis = pytest.importorskip("hypothesis")
     strategies = pytest.importorskip("hypothesis.strategies")
-    mpi = pytest.importorskip("mpi_collector.transport.ranks.world", exc_type=(ImportError, RuntimeError))
+    mpi = pytest.importorskip(
+        "mpi_collector.transport.ranks.world", exc_type=(ImportError, RuntimeError)
+    )
 
     @hypothesis.given(strategies.lists(strategies.binary(max_size=50)), strategies.integers(1, 60))
     def check(chunks: list[bytes], size: int) -> None:

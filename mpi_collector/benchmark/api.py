@@ -13,11 +13,11 @@ from mpi_collector.batch.recorder import BatchRecorder
 from mpi_collector.benchmark.collect import Collection, CollectPlan
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.suite_recorder import SuiteChildRecorder, SuiteRecorder
+from mpi_collector.errors import ResultsError
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.row.placement import POLICIES
 from mpi_collector.node.sources import select
 from mpi_collector.node.spool import marks
-from mpi_collector.output.files import ResultsError
 from mpi_collector.transport.ranks.coordinator import Coordinator
 
 _JSON = ("auto", "always", "never")

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mpi_collector import __version__
-from mpi_collector.benchmark.command import Command, CommandError
+from mpi_collector._version import __version__
+from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.environment import (
     RUN_VARIABLE,
@@ -28,13 +28,14 @@ from mpi_collector.benchmark.page import write_page
 from mpi_collector.benchmark.run_document import described, listed, run_document, suite_facts
 from mpi_collector.benchmark.signals import CalledOff, LeaveNow, Signals
 from mpi_collector.benchmark.stop_conditions import StopConditions
+from mpi_collector.errors import CommandError, ResultsError, TransportError, UnusableHostsError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool import marks
 from mpi_collector.node.spool.directory import user_directory
-from mpi_collector.output.files import ResultsError, RunFiles, announce, release, reserve
+from mpi_collector.output.files import RunFiles, announce, release, reserve
 from mpi_collector.output.sink import FileSink
-from mpi_collector.transport.base import Transport, TransportError
+from mpi_collector.transport.base import Transport
 from mpi_collector.transport.launch.detect import Launch
 
 _JSON_AUTO_BYTES = 2e9
@@ -55,10 +56,6 @@ class CollectPlan:
     skip_timeseries: bool = False  #: snapshots only
     report: bool = False  #: write the page, too
     usable_first: bool = False  #: with ``strict``, a broken host keeps the job from starting
-
-
-class Unfit(TransportError):
-    """Some host cannot be recorded, and --strict wants all of them."""
 
 
 class Collection:
@@ -189,7 +186,7 @@ class Collection:
         broken = {**self.unusable, **{h.key: h.error for h in root.hosts if h.error}}
         if broken and self.plan.strict and self.plan.usable_first:
             root.dismiss(True)
-            raise Unfit(f"not every host can be recorded: {listed(broken)}")
+            raise UnusableHostsError(f"not every host can be recorded: {listed(broken)}")
         calm()
         root.start()
         self.started_ns = mono_ns()
@@ -339,4 +336,4 @@ def written(files: RunFiles) -> list[Path]:
     return sorted(files.directory.glob(f"{files.stem}_*"))
 
 
-__all__ = ["CollectPlan", "Collection", "ResultsError", "Unfit", "listed", "written"]
+__all__ = ["CollectPlan", "Collection", "ResultsError", "UnusableHostsError", "listed", "written"]

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import subprocess
 from collections.abc import Sequence
 
+from mpi_collector.errors import CommandError
 from mpi_collector.transport.limits import users_limits
-
-
-class CommandError(Exception):
-    """COMMAND cannot be started; the text says why. ``code``: the exit code that a shell has for it."""
-
-    def __init__(self, program: str, error: OSError) -> None:
-        super().__init__(f"cannot start {program}: {error.strerror}")
-        self.code = 126 if error.errno in (errno.EACCES, errno.ENOEXEC) else 127
 
 
 class Command:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mpi_collector.benchmark.collect import Collection, CollectPlan, Unfit, listed
+from mpi_collector.benchmark.collect import Collection, CollectPlan, listed
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.unrecorded import run_unrecorded
+from mpi_collector.errors import TransportError, UnusableHostsError
 from mpi_collector.node.host.identity import identity, same_host_key
 from mpi_collector.output.files import release
-from mpi_collector.transport.base import Transport, TransportError
+from mpi_collector.transport.base import Transport
 from mpi_collector.transport.hosts import HostSpec, local_names, resolve_all
 
 BENCHMARKS = {
@@ -104,7 +105,7 @@ class Lifecycle:
             except TransportError as e:
                 self.say(f"warning: {e}")
                 if (
-                    isinstance(e, Unfit)
+                    isinstance(e, UnusableHostsError)
                     or choice.transport != "mpi"
                     or self.plan.transport != "auto"
                 ):

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from mpi_collector import __version__
+from mpi_collector._version import __version__
 from mpi_collector.benchmark.console import say
 from mpi_collector.benchmark.run_document import suite_facts
 from mpi_collector.benchmark.suite_recorder import packed
+from mpi_collector.errors import ResultsError
 from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.table.recovered import RecoveredSpool
-from mpi_collector.output.files import ResultsError, release, reserve
+from mpi_collector.output.files import release, reserve
 from mpi_collector.output.sink import FileSink
 from mpi_collector.report.verdict import line, verdict
 from mpi_collector.transport.base import Sink

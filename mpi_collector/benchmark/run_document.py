@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mpi_collector import __version__
+from mpi_collector._version import __version__
 from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.dlio import marks_of_run, places
 from mpi_collector.node.compat import wall_ns

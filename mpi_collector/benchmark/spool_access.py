@@ -17,7 +17,7 @@ from mpi_collector.benchmark.lifecycle import (
     unusable,
 )
 from mpi_collector.benchmark.recover import Reach
-from mpi_collector.transport.base import TransportError
+from mpi_collector.errors import TransportError
 from mpi_collector.transport.hosts import local_names
 
 Spools = dict[str, list[dict[str, Any]]]

@@ -6,9 +6,10 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 
-from mpi_collector.benchmark.command import Command, CommandError
+from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.signals import LeaveNow, Signals
 from mpi_collector.benchmark.stop_conditions import StopConditions
+from mpi_collector.errors import CommandError
 
 
 def become(command: Sequence[str], say: Callable[[str], None]) -> int:

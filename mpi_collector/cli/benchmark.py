@@ -32,9 +32,8 @@ from mpi_collector.cli.sampling import (
     shell_words,
 )
 from mpi_collector.cli.terminal import Terminal
-from mpi_collector.transport.base import TransportError
+from mpi_collector.errors import HostsError, TransportError
 from mpi_collector.transport.hosts import (
-    HostsError,
     HostSpec,
     from_scheduler,
     local_names,
@@ -75,7 +74,7 @@ def main(verb: str, words: Sequence[str]) -> int:
 
 
 def _run(plan: LifecyclePlan, verb: str, choice: Choice, teller: Terminal) -> int:
-    from mpi_collector.output.files import ResultsError
+    from mpi_collector.errors import ResultsError
 
     lifecycle = Lifecycle(plan, verb, teller)
     try:

@@ -27,9 +27,9 @@ examples:
 
 def main(words: Sequence[str]) -> int:
     """0 only when every host is fit; 1 when one is not; 2 for a mistake."""
+    from mpi_collector.errors import HostsError
     from mpi_collector.node.options import SamplingOptions
     from mpi_collector.transport.hosts import (
-        HostsError,
         from_scheduler,
         local_names,
         parse_hostfile,

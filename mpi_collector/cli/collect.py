@@ -101,7 +101,7 @@ def _collection(args: argparse.Namespace, launch: Launch | None) -> Collection:
 
 def _alone(args: argparse.Namespace) -> int:
     from mpi_collector.benchmark.suite_recorder import SuiteRecorder
-    from mpi_collector.output.files import ResultsError
+    from mpi_collector.errors import ResultsError
     from mpi_collector.transport.ranks.coordinator import Coordinator
 
     collection = _collection(args, None)
@@ -117,11 +117,12 @@ def _alone(args: argparse.Namespace) -> int:
 
 
 def _rank(args: argparse.Namespace, launch: Launch) -> int:
-    from mpi_collector.transport.ranks.world import World, WrongMPI
+    from mpi_collector.errors import WrongMPIError
+    from mpi_collector.transport.ranks.world import World
 
     try:
         world = World(launch)
-    except WrongMPI as e:
+    except WrongMPIError as e:
         if launch.rank == 0:
             say(str(e))
         return 2
@@ -148,7 +149,7 @@ def _member(world: object) -> int:
 def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
     from mpi_collector.benchmark.launcher_shutdown import leave_for_good
     from mpi_collector.benchmark.suite_recorder import SuiteRecorder
-    from mpi_collector.output.files import ResultsError
+    from mpi_collector.errors import ResultsError
     from mpi_collector.transport.ranks.coordinator import Coordinator
     from mpi_collector.transport.ranks.world import World
 

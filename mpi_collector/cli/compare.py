@@ -45,9 +45,9 @@ def main(words: Sequence[str]) -> int:
         help="a page with both on the same axes; never overwritten",
     )
     args = parser.parse_args(words)
+    from mpi_collector.errors import RecordingError
     from mpi_collector.formats.suite_reader import open_recording
     from mpi_collector.report.compare import aligned, broken, compare, lines, parse_rule, undecided
-    from mpi_collector.store.recording import RecordingError
 
     try:
         rules = [parse_rule(text) for text in args.fail_if]

@@ -42,9 +42,9 @@ def main(words: Sequence[str]) -> int:
     )
     shape.add_argument("--tidy", action="store_true", help="a row per value")
     args = parser.parse_args(words)
+    from mpi_collector.errors import MissingLibraryError, RecordingError
     from mpi_collector.formats.suite_reader import open_recording
-    from mpi_collector.output.export import MissingLibrary, export
-    from mpi_collector.store.recording import RecordingError
+    from mpi_collector.output.export import export
 
     target = args.output
     try:
@@ -66,7 +66,7 @@ def main(words: Sequence[str]) -> int:
     except FileExistsError:
         say(f"{target} exists already; choose another with -o")
         return 2
-    except (RecordingError, MissingLibrary, OSError) as e:
+    except (RecordingError, MissingLibraryError, OSError) as e:
         say(reason(e))
         return 2
     say(f"wrote {target}")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from mpi_collector import __version__
+from mpi_collector._version import __version__
 from mpi_collector.transport.launch.detect import detect, speaks
 
 _EPILOG = """\

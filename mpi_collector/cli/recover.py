@@ -46,8 +46,7 @@ def main(words: Sequence[str]) -> int:
     if launch is not None and launch.size > 1:
         return _launched(args, launch)
     from mpi_collector.benchmark.spool_access import chosen, open_spool_access
-    from mpi_collector.transport.base import TransportError
-    from mpi_collector.transport.hosts import HostsError
+    from mpi_collector.errors import HostsError, TransportError
 
     try:
         plan, allocation = _plan(args)
@@ -77,12 +76,8 @@ def _tell_and_act(
 def _plan(args: argparse.Namespace) -> tuple[LifecyclePlan, bool]:
     """What to look at and how; are its hosts those of an allocation?"""
     from mpi_collector.benchmark.lifecycle import LifecyclePlan
-    from mpi_collector.transport.hosts import (
-        HostsError,
-        from_scheduler,
-        parse_hostfile,
-        parse_hosts,
-    )
+    from mpi_collector.errors import HostsError
+    from mpi_collector.transport.hosts import from_scheduler, parse_hostfile, parse_hosts
 
     allocation = None
     if args.hosts or args.hostfile:
@@ -103,11 +98,12 @@ def _plan(args: argparse.Namespace) -> tuple[LifecyclePlan, bool]:
 
 def _launched(args: argparse.Namespace, launch: Launch) -> int:
     """As one of several ranks: every host's first one offers its spools, rank 0 builds the files."""
-    from mpi_collector.transport.ranks.world import World, WrongMPI
+    from mpi_collector.errors import WrongMPIError
+    from mpi_collector.transport.ranks.world import World
 
     try:
         world = World(launch)
-    except WrongMPI as e:
+    except WrongMPIError as e:
         if launch.rank == 0:
             say(str(e))
         return 2

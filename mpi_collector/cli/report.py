@@ -37,9 +37,9 @@ def main(words: Sequence[str]) -> int:
         "-o", "--output", type=Path, metavar="FILE", help="the page; never overwritten"
     )
     args = parser.parse_args(words)
+    from mpi_collector.errors import RecordingError
     from mpi_collector.formats.suite_reader import open_recording
     from mpi_collector.output.files import create
-    from mpi_collector.store.recording import RecordingError
 
     try:
         from mpi_collector.report.page import page

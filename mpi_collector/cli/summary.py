@@ -27,9 +27,9 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="for scripts, on stdout")
     args = parser.parse_args(words)
+    from mpi_collector.errors import RecordingError
     from mpi_collector.formats.suite_reader import open_recording
     from mpi_collector.report.summary import document, print_summary
-    from mpi_collector.store.recording import RecordingError
 
     try:
         with open_recording(args.path) as recording:

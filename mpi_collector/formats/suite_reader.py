@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mpi_collector.errors import RecordingError
 from mpi_collector.node.row.layout import MISSING, STOP_TICK
 from mpi_collector.node.sources import BY_NAME
 from mpi_collector.node.status import OK
-from mpi_collector.store.recording import Recording, RecordingError
+from mpi_collector.store.recording import Recording
 
 _SIZE_MAX = 4 << 30
 _DEVICES = {"diskstats": "device_name", "netdev": "interface_name"}

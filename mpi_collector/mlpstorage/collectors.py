@@ -151,7 +151,7 @@ class MPIClusterCollector(_Collector):
         self.allow_run_as_root = allow_run_as_root
 
     def is_available(self) -> bool:
-        from mpi_collector.transport.base import TransportError
+        from mpi_collector.errors import TransportError
         from mpi_collector.transport.launch import detect_launcher
 
         try:

@@ -1,9 +1,13 @@
-"""Exceptions of this package. The base class is CollectorError."""
+"""Exceptions of the node package. All have the base CollectorError."""
 
 
-class FrameError(Exception):
-    """What came is no frame, is damaged, or is larger than any frame may be."""
+class CollectorError(Exception):
+    """Base of all exceptions of this package that a caller may catch. The text is for people."""
 
 
-class SpoolError(Exception):
-    """A spool that cannot be made or read; the text names the file and the reason."""
+class FrameError(CollectorError):
+    """Bytes on a connection are not a frame, are damaged, or exceed the size limit of a frame."""
+
+
+class SpoolError(CollectorError):
+    """A spool cannot be created or read. The text names the file and the reason."""

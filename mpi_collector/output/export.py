@@ -10,11 +10,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from mpi_collector.errors import MissingLibraryError, RecordingError
 from mpi_collector.formats.suite_samples import RecordedRows, encode_samples, utc_text
 from mpi_collector.node.row.layout import MISSING
 from mpi_collector.output.files import create
 from mpi_collector.output.json import JsonWriter
-from mpi_collector.store.recording import Host, Recording, RecordingError
+from mpi_collector.store.recording import Host, Recording
 
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  #: a spreadsheet would compute what begins with one of these
 
@@ -22,14 +23,10 @@ _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  #: a spreadsheet would compute what 
 _ROWS = 64
 
 
-class MissingLibrary(Exception):
-    """What the format needs is not installed; the text says how to get it."""
-
-
 def export(
     recording: Recording, kind: str, target: Path, hosts: Sequence[str], tidy: bool = False
 ) -> None:
-    """Write ``hosts`` to ``target``, one at a time. FileExistsError rather than overwriting; MissingLibrary."""
+    """Write ``hosts`` to ``target``, one at a time. FileExistsError rather than overwriting; MissingLibraryError."""
     writers: dict[str, Callable[..., None]] = {"csv": _csv, "parquet": _parquet, "json": _json}
     if kind == "parquet":
         _pyarrow()
@@ -83,7 +80,9 @@ def _pyarrow() -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError as e:
-        raise MissingLibrary("parquet needs pyarrow: pip install 'mpi-collector[parquet]'") from e
+        raise MissingLibraryError(
+            "parquet needs pyarrow: pip install 'mpi-collector[parquet]'"
+        ) from e
     return pyarrow
 
 

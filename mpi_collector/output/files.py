@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mpi_collector.errors import ResultsError
+
 RUN_SUFFIX = ".run.json"
 SUFFIXES = (
     "timeseries.json",
@@ -25,10 +27,6 @@ SUFFIXES = (
 
 
 _locks: dict[Path, int] = {}  #: descriptors of the markers of runs that are on
-
-
-class ResultsError(Exception):
-    """The results directory cannot be used; the text says why and what to do."""
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mpi_collector.errors import RecordingError
 from mpi_collector.node.row.layout import MISSING, STOP_TICK
 from mpi_collector.store import safe_npz
 from mpi_collector.store.phases import Phase, phases_of
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
-
-
-class RecordingError(Exception):
-    """A file that is no recording or a damaged one; the text names the file and the place."""
 
 
 class Host:

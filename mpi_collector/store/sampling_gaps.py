@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mpi_collector.errors import RecordingError
 from mpi_collector.node.row.layout import MISSING
 from mpi_collector.node.status import SKIPPED
-from mpi_collector.store.recording import Float64, Host, RecordingError, grown
+from mpi_collector.store.recording import Float64, Host, grown
 
 
 class SamplingGaps:

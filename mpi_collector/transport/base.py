@@ -75,10 +75,6 @@ def run_status(hosts: list[HostState], last_tick: int = -1, missed: int = 0) -> 
     return {"hosts": len(hosts), "sampling": sampling, "last_tick": last_tick, "missed": missed}
 
 
-class TransportError(Exception):
-    """The transport cannot start at all; the text says why and what to do."""
-
-
 def nap(seconds: float) -> None:
     """Sleep by select, which no faked or stepped clock disturbs (time.sleep fails under libfaketime)."""
     select.select((), (), (), seconds)

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mpi_collector.errors import SessionLostError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.errors import FrameError
 from mpi_collector.node.frames import VERSION, FrameDecoder, encode
@@ -19,10 +20,6 @@ _STDERR_KEPT = 8000
 _KILLED_S = 2.0
 _PR_SET_PDEATHSIG = 1
 _ERROR = re.compile(r"\s*(\w+\.)*\w*(Error|Exception)\b.*:|mpi_collector: ")
-
-
-class SessionLost(RuntimeError):
-    """The connection is gone or does not answer; the text says what was seen."""
 
 
 class Session:
@@ -55,7 +52,7 @@ class Session:
         return self._process is not None
 
     async def connect(self, timeout_s: float) -> dict[str, Any]:
-        """Start the subprocess and wait for the agent's first word. SessionLost with the reason when there is none."""
+        """Start the subprocess and wait for the agent's first word. SessionLostError with the reason when there is none."""
         await self.disconnect()
         pipe = asyncio.subprocess.PIPE
         self._stderr = b""
@@ -75,13 +72,13 @@ class Session:
             self.hello, _ = await asyncio.wait_for(hello, timeout_s)
         except asyncio.TimeoutError:
             await self.disconnect()
-            raise SessionLost(f"no answer within {timeout_s:g} s{self._reason()}") from None
-        except SessionLost:
+            raise SessionLostError(f"no answer within {timeout_s:g} s{self._reason()}") from None
+        except SessionLostError:
             await self.disconnect()
             raise
         if self.hello.get("hello") != VERSION:
             await self.disconnect()
-            raise SessionLost(
+            raise SessionLostError(
                 f"the agent speaks version {self.hello.get('hello')}, this program {VERSION}"
             )
         return self.hello
@@ -89,10 +86,10 @@ class Session:
     async def request(
         self, do: str, timeout_s: float, **fields: Any
     ) -> tuple[dict[str, Any], bytes]:
-        """Send a request and wait for its answer. SessionLost when none comes; RuntimeError when the agent says it failed."""
+        """Send a request and wait for its answer. SessionLostError when none comes; RuntimeError when the agent says it failed."""
         process = self._process
         if process is None or process.stdin is None:
-            raise SessionLost("not connected")
+            raise SessionLostError("not connected")
         self._ids += 1
         number = self._ids
         future: asyncio.Future[tuple[dict[str, Any], bytes]] = (
@@ -104,7 +101,7 @@ class Session:
             process.stdin.write(encode(dict(fields, do=do, id=number)))
             message, blob = await asyncio.wait_for(future, timeout_s)
         except asyncio.TimeoutError:
-            raise SessionLost(f"no answer to {do!r} within {timeout_s:g} s") from None
+            raise SessionLostError(f"no answer to {do!r} within {timeout_s:g} s") from None
         finally:
             self._waiting.pop(number, None)
         if message.get("error"):
@@ -185,7 +182,7 @@ class Session:
     def _fail(self, why: str) -> None:
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(SessionLost(why))
+                future.set_exception(SessionLostError(why))
                 future.exception()  # seen: somebody may have stopped waiting
         self._waiting.clear()
 

@@ -12,7 +12,7 @@ from bokeh.embed.util import OutputDocumentFor, standalone_docs_json_and_render_
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
-from mpi_collector import __version__
+from mpi_collector._version import __version__
 from mpi_collector.report.page import parts
 from mpi_collector.report.page.charts import (
     BAND,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+from mpi_collector.errors import HostsError
 
 _PROBLEMS_SHOWN = 20
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -15,19 +16,6 @@ _ZONE = re.compile(
     r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}"
 )  #: an interface's name, behind % in an IPv6 address
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,254}\$?")
-
-
-class HostsError(Exception):
-    """Hosts that cannot be meant. The text names every mistake, where it is, and what to write instead."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
-        more = (
-            [f"and {len(self.problems) - _PROBLEMS_SHOWN} more"]
-            if len(self.problems) > _PROBLEMS_SHOWN
-            else []
-        )
-        super().__init__("\n".join([*self.problems[:_PROBLEMS_SHOWN], *more]))
 
 
 @dataclass(frozen=True)

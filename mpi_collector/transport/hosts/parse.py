@@ -8,14 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mpi_collector.transport.hosts.names import (
-    HostsError,
-    HostSpec,
-    checked,
-    is_ipv6,
-    same_name,
-    shown,
-)
+from mpi_collector.errors import HostsError
+from mpi_collector.transport.hosts.names import HostSpec, checked, is_ipv6, same_name, shown
 
 MAX_HOSTS = 65536
 MAX_FILE_BYTES = 4 << 20

@@ -1,5 +1,6 @@
 """Launchers: a table of what is known of each, the one to use, and the command line of the collectors' own launch."""
 
+from mpi_collector.errors import LauncherError
 from mpi_collector.transport.launch.command_line import LaunchPlan, launch_command
 from mpi_collector.transport.launch.find import (
     FoundLauncher,
@@ -10,7 +11,6 @@ from mpi_collector.transport.launch.find import (
 from mpi_collector.transport.launch.profiles import (
     LIBRARIES,
     PROFILES,
-    LauncherError,
     Library,
     Profile,
     hostfile_text,

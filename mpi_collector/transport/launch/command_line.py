@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpi_collector.errors import LauncherError
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.find import FoundLauncher
-from mpi_collector.transport.launch.profiles import LauncherError
 
 #: what makes the remote side the same program, for launchers that do not hand on the whole environment
 _EXPORTED = re.compile(

@@ -8,9 +8,10 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
+from mpi_collector.errors import SessionLostError, TransportError
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.transport.base import HostState, Sink, TransportError, run_status
-from mpi_collector.transport.session import Session, SessionLost
+from mpi_collector.transport.base import HostState, Sink, run_status
+from mpi_collector.transport.session import Session
 
 _T = TypeVar("_T")
 
@@ -49,7 +50,7 @@ class ControlClient:
         """A request whose answer is the state of the hosts. A lost launch marks all hosts."""
         try:
             answer, _ = self._do(self._session.request(do, timeout_s, **fields))
-        except (SessionLost, RuntimeError) as e:
+        except (SessionLostError, RuntimeError) as e:
             self.lost = str(e)
             for host in self.hosts:
                 host.error = host.error or f"{do}: {e}"
@@ -75,7 +76,7 @@ class ControlClient:
                 self._session.request("open", 3 * limit, options=self.options.to_dict(), run=self.run, facts=facts,
                                       names=self.names)
             )  # fmt: skip
-        except (SessionLost, RuntimeError, OSError) as e:
+        except (SessionLostError, RuntimeError, OSError) as e:
             self.keep()
             raise TransportError(f"the collectors' launch did not come up: {e}") from e
         self._take_state(answer)
@@ -89,7 +90,7 @@ class ControlClient:
             answer, _ = self._do(
                 self._session.request("snapshot", 2 * self.options.start_timeout_s)
             )
-        except (SessionLost, RuntimeError) as e:
+        except (SessionLostError, RuntimeError) as e:
             self.lost = str(e)
             return {}
         return dict(answer["snapshots"])
@@ -116,7 +117,7 @@ class ControlClient:
         if not self.lost:
             try:
                 self._do(self._session.request("dismiss", 30, saved=saved))
-            except (SessionLost, RuntimeError):
+            except (SessionLostError, RuntimeError):
                 pass
             self._do(self._session.wait(5))
         self.keep()

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mpi_collector.errors import LauncherError
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.profiles import (
     ANY,
     PROFILES,
-    LauncherError,
     Library,
     Profile,
     library_of,

@@ -19,16 +19,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mpi_collector import __version__
+from mpi_collector._version import __version__
+from mpi_collector.errors import HostNameError
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.limits import allow_files
 from mpi_collector.transport.session import end, printable
-from mpi_collector.transport.ssh.command_line import (
-    NameRefused,
-    host_key_option,
-    ssh_argv,
-    ssh_environment,
-)
+from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
 
 _DONE = "mpi_collector is here"
 _FILES_PER_HOST = 3
@@ -210,7 +206,7 @@ async def _check(
             start_new_session=True,
             env=ssh_environment(),
         )
-    except NameRefused as e:
+    except HostNameError as e:
         return str(e), ""
     except OSError as e:
         return f"cannot start ssh: {e.strerror or e}", ""

@@ -6,12 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mpi_collector.transport.base import TransportError
+from mpi_collector.errors import LauncherError
 from mpi_collector.transport.hosts import HostSpec, checked
-
-
-class LauncherError(TransportError):
-    """No launcher that can be used; the text says where was looked and what to do."""
 
 
 # ---- the libraries that ranks are linked to

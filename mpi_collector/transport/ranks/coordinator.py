@@ -368,7 +368,7 @@ class Coordinator:
         host.collected = True
 
     def _receive(self, rank: int, heads: list[dict[str, Any]], sink: Sink) -> None:
-        from mpi_collector.transport.ranks.world import Lost
+        from mpi_collector.errors import PeerLostError
 
         assert self.world is not None
         host = self.leaders[rank]
@@ -379,7 +379,7 @@ class Coordinator:
             self.world.receive_stream(
                 rank, cutter.total, cutter.take, self.options.gather_timeout_s
             )
-        except Lost as e:
+        except PeerLostError as e:
             sink.drop_host()
             host.lose(f"sent only a part of its table: {e}")
             return

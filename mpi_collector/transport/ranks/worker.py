@@ -12,6 +12,7 @@ import threading
 from typing import Any, cast
 
 from mpi_collector.batch.recorder import BatchRecorder
+from mpi_collector.errors import PeerLostError
 from mpi_collector.node.agent.recorder import use_all_cpus
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
@@ -22,7 +23,7 @@ from mpi_collector.node.spool import marks
 from mpi_collector.node.spool.directory import find_spools, user_directory
 from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.transport.base import nap
-from mpi_collector.transport.ranks.world import Lost, World
+from mpi_collector.transport.ranks.world import World
 
 ECHOES = 25
 BUSY_POLL_S = 0.001  #: while the root is known to have more to say soon
@@ -91,7 +92,7 @@ class Worker:
                     self._try(message)
                 if message["type"] in until or message["type"] == "exit":
                     break
-        except (Orphan, Lost):
+        except (Orphan, PeerLostError):
             self.close()
             return False
         if message["type"] == "exit":
@@ -117,7 +118,7 @@ class Worker:
     def _try(self, message: dict[str, Any]) -> None:
         try:
             getattr(self, "_on_" + message["type"])(message)
-        except Lost:
+        except PeerLostError:
             raise
         except Exception as e:  # noqa: BLE001 - told to the root; a rank that leaves would end the whole launch
             self._answer(type="failed", during=message["type"], error=f"{type(e).__name__}: {e}")

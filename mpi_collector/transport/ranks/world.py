@@ -14,6 +14,7 @@ from typing import Any
 
 import mpi4py
 
+from mpi_collector.errors import PeerLostError, WrongMPIError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.launch.detect import Launch, library_mismatch, world_mismatch
@@ -33,17 +34,9 @@ _ECHO = struct.Struct(
 )  # there: when it was sent, how many are to come; back: the same, the root's time
 
 
-class WrongMPI(Exception):
-    """mpi4py and the launcher do not belong together; the text says so with the remedy."""
-
-
 def _refuse(message: str | None) -> None:
     if message:
-        raise WrongMPI(message)
-
-
-class Lost(Exception):
-    """A peer did not take or give a message before its deadline."""
+        raise WrongMPIError(message)
 
 
 class World:
@@ -112,7 +105,7 @@ class World:
 
     # ---- large ones
     def send_stream(self, dest: int, chunks: Iterable[bytes], timeout_s: float) -> None:
-        """All bytes of ``chunks`` in messages of CHUNK_BYTES. Lost when one is not taken within ``timeout_s``."""
+        """All bytes of ``chunks`` in messages of CHUNK_BYTES. PeerLostError when one is not taken within ``timeout_s``."""
         for piece in regroup(chunks, CHUNK_BYTES):
             self._finish(self.comm.Isend([piece, MPI.BYTE], dest, _DATA), timeout_s, dest)
 
@@ -126,7 +119,7 @@ class World:
             request = self.comm.Irecv([piece, MPI.BYTE], source, _DATA)
             try:
                 self._finish(request, timeout_s, source)
-            except Lost:
+            except PeerLostError:
                 self._abandoned.append(
                     (request, buffer)
                 )  # it may still arrive, and must not find the memory gone
@@ -140,7 +133,7 @@ class World:
         pause = 0.00005
         while not request.Test():
             if mono_ns() > deadline:
-                raise Lost(f"rank {peer} did not answer within {timeout_s:g} s")
+                raise PeerLostError(f"rank {peer} did not answer within {timeout_s:g} s")
             nap(pause)
             pause = min(pause * 2, 0.005)
 

@@ -7,16 +7,17 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from mpi_collector.errors import SessionLostError
 from mpi_collector.node.host.identity import unique_keys
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState
 from mpi_collector.transport.limits import allow_files
-from mpi_collector.transport.session import SessionLost, printable
+from mpi_collector.transport.session import printable
 from mpi_collector.transport.ssh.remote import Remote, Turns, Way
 
 _FILES_PER_HOST = 4  #: three pipes of its ssh, and one that tells of its end
 #: what a host can bring about: no connection, an agent that failed, a name that is refused, an answer without what belongs in it
-_FAILURES = (SessionLost, RuntimeError, OSError, ValueError, LookupError, TypeError)
+_FAILURES = (SessionLostError, RuntimeError, OSError, ValueError, LookupError, TypeError)
 _T = TypeVar("_T")
 
 

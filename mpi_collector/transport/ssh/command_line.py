@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 
+from mpi_collector.errors import HostNameError
 from mpi_collector.transport.hosts.names import valid_host, valid_user
 from mpi_collector.transport.session import end
 
@@ -19,21 +20,17 @@ _CONFIG_S = 10.0
 _WINDOWS = ("SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY")
 
 
-class NameRefused(ValueError):
-    """A host or user name that could be an option or shell text."""
-
-
 def checked_host(name: str) -> str:
-    """``name`` if it is a host name or an address and nothing else. NameRefused otherwise."""
+    """``name`` if it is a host name or an address and nothing else. HostNameError otherwise."""
     if not valid_host(name):
-        raise NameRefused(f"{name!r} is no host name")
+        raise HostNameError(f"{name!r} is no host name")
     return name
 
 
 def checked_user(name: str) -> str:
-    """``name`` if it is a plausible user name. NameRefused otherwise."""
+    """``name`` if it is a plausible user name. HostNameError otherwise."""
     if not valid_user(name):
-        raise NameRefused(f"{name!r} is no user name")
+        raise HostNameError(f"{name!r} is no user name")
     return name
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from mpi_collector.errors import SessionLostError
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.host.identity import same_host_key
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import Sink, run_status
 from mpi_collector.transport.replicas import Replicas
-from mpi_collector.transport.session import SessionLost
 from mpi_collector.transport.ssh.agents import Agents
 from mpi_collector.transport.ssh.remote import Remote, heartbeat_s
 
@@ -103,7 +103,7 @@ class SshCoordinator(Agents):
         """``--replicate``: the copy of a host's spool kept up to date while its session is up."""
         while remote.state.key not in self._replicas.failures:
             await asyncio.sleep(min(heartbeat_s(), self.options.replicate_s))
-            with suppress(SessionLost, RuntimeError, OSError):  # the keeper calls it back
+            with suppress(SessionLostError, RuntimeError, OSError):  # the keeper calls it back
                 await self._replicate(remote)
 
     async def _replicate(self, remote: Remote) -> None:
@@ -168,6 +168,6 @@ class SshCoordinator(Agents):
     async def _part(self, remote: Remote, saved: bool) -> None:
         state = remote.state
         if saved and (state.collected or (state.ready and not state.sampling)):
-            with suppress(SessionLost, RuntimeError):
+            with suppress(SessionLostError, RuntimeError):
                 await remote.session.request("discard", 10)
         await remote.part()

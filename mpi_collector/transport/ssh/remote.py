@@ -8,12 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from mpi_collector.errors import AgentDiedError, SessionLostError
 from mpi_collector.node.agent import agent
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState, Sink
-from mpi_collector.transport.session import Session, SessionLost
+from mpi_collector.transport.session import Session
 from mpi_collector.transport.ssh.bootstrap import first_words, remote_command
 from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
 
@@ -35,10 +36,6 @@ def orphan_s() -> float:
 def heartbeat_s() -> float:
     """How often an agent hears of its launcher."""
     return min(_HEARTBEAT_S, orphan_s() / 4)
-
-
-class AgentDied(SessionLost):
-    """The host answers, and the agent that recorded there is no more."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Remote:
 
     # ---- sessions
     async def connect(self, turns: Turns) -> None:
-        """The first session, paced. SessionLost, OSError (no ssh), NameRefused."""
+        """The first session, paced. SessionLostError, OSError (no ssh), HostNameError."""
         command, limit = remote_command(), self.way.ssh_timeout_s
         words = first_words(self.way.run, self.state.key, orphan_s())
         if self.local:
@@ -94,7 +91,7 @@ class Remote:
             try:
                 await turns.begin(self.session, limit)
                 break
-            except SessionLost as e:
+            except SessionLostError as e:
                 if attempt == _TRIES - 1 or not any(w in str(e) for w in _CROWDED):
                     raise
             await asyncio.sleep(_PAUSE_S * 2**attempt)
@@ -103,13 +100,15 @@ class Remote:
         self.state.identity, self.state.hostname = hello["identity"], hello["identity"]["hostname"]
 
     async def again(self, timeout_s: float) -> None:
-        """A new session to the same agent. AgentDied when there is another one now."""
+        """A new session to the same agent. AgentDiedError when there is another one now."""
         hello = await self.session.connect(timeout_s)
         if hello["pid"] != self._agent_pid or not hello["prepared"]:
-            with suppress(SessionLost, RuntimeError):
+            with suppress(SessionLostError, RuntimeError):
                 await self.session.request("quit", 5)
             await self.session.disconnect()
-            raise AgentDied("the agent died; what it had recorded is in the spool of that host")
+            raise AgentDiedError(
+                "the agent died; what it had recorded is in the spool of that host"
+            )
 
     async def insist(self, do: str, **fields: Any) -> tuple[dict[str, Any], bytes]:
         """A request that survives broken sessions until the gather time-out."""
@@ -121,9 +120,9 @@ class Remote:
                 if not self.session.up:
                     await self.again(min(self.way.ssh_timeout_s, left))
                 return await self.session.request(do, left, **fields)
-            except AgentDied:
+            except AgentDiedError:
                 raise
-            except SessionLost:
+            except SessionLostError:
                 await self.session.disconnect()
                 if mono_ns() + pause * 1e9 > deadline:
                     raise
@@ -132,7 +131,7 @@ class Remote:
 
     async def part(self) -> None:
         """End the agent and the session."""
-        with suppress(SessionLost, RuntimeError):  # it ends by itself, and keeps its spool
+        with suppress(SessionLostError, RuntimeError):  # it ends by itself, and keeps its spool
             if self.session.hello:  # else there is nobody yet to be told
                 await self.session.request("quit", 5)
         await self.session.disconnect()
@@ -180,7 +179,7 @@ class Remote:
             pause = min(
                 2 * pause, 0.5
             )  # hundreds that ask all the time would keep each other from sampling
-        raise SessionLost(f"no first sample within {limit:g} s")
+        raise SessionLostError(f"no first sample within {limit:g} s")
 
     # ---- during it
     async def beat(self) -> None:
@@ -209,10 +208,10 @@ class Remote:
                     await self.clock(turns)
                 tries = 0
                 await self.session.lost(heartbeat_s())
-            except AgentDied as e:
+            except AgentDiedError as e:
                 self.state.error = f"sampling: {e}"
                 return
-            except (SessionLost, RuntimeError, OSError):
+            except (SessionLostError, RuntimeError, OSError):
                 await self.session.disconnect()
                 await asyncio.sleep(min(_PAUSE_S * 2**tries, _PAUSE_MOST_S))
                 tries = min(tries + 1, 10)
@@ -234,9 +233,9 @@ class Remote:
                 async with turns.gather:
                     await self._fetch(packed["heads"], sink)
                 return
-            except AgentDied:
+            except AgentDiedError:
                 raise
-            except SessionLost as e:
+            except SessionLostError as e:
                 why = e
             await self.session.disconnect()
             await self.insist("status")
@@ -254,7 +253,7 @@ class Remote:
                         "fetch", limit, member=number, offset=offset
                     )
                     if not blob:
-                        raise SessionLost("its table ended too early")
+                        raise SessionLostError("its table ended too early")
                     sink.write(blob)
                     offset += len(blob)
         except BaseException:

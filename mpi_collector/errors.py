@@ -1,0 +1,94 @@
+"""Exceptions of this package. A caller who catches CollectorError catches all of them.
+
+``mpi_collector`` exports the public ones: those that ``load``, ``collect`` and the readers raise.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+
+from mpi_collector.node.errors import CollectorError, FrameError, SpoolError
+
+__all__ = [
+    "AgentDiedError",
+    "CollectorError",
+    "CommandError",
+    "FrameError",
+    "HostNameError",
+    "HostsError",
+    "LauncherError",
+    "MissingLibraryError",
+    "PeerLostError",
+    "RecordingError",
+    "ResultsError",
+    "SessionLostError",
+    "SpoolError",
+    "TransportError",
+    "UnusableHostsError",
+    "WrongMPIError",
+]
+
+_PROBLEMS_SHOWN = 20
+
+
+class RecordingError(CollectorError):
+    """A file is not a recording, or is a damaged one. The text names the file and the place."""
+
+
+class ResultsError(CollectorError):
+    """The results directory cannot be used. The text gives the reason and the remedy."""
+
+
+class MissingLibraryError(CollectorError):
+    """An optional library is not installed. The text says how to install it."""
+
+
+class CommandError(CollectorError):
+    """COMMAND cannot be started. ``code``: the exit code that a shell returns in this case."""
+
+    def __init__(self, program: str, error: OSError) -> None:
+        super().__init__(f"cannot start {program}: {error.strerror}")
+        self.code = 126 if error.errno in (errno.EACCES, errno.ENOEXEC) else 127
+
+
+class HostsError(CollectorError):
+    """The hosts as requested are invalid. The text lists every problem, its place and the remedy."""
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        hidden = len(self.problems) - _PROBLEMS_SHOWN
+        more = [f"and {hidden} more"] if hidden > 0 else []
+        super().__init__("\n".join([*self.problems[:_PROBLEMS_SHOWN], *more]))
+
+
+class HostNameError(CollectorError, ValueError):
+    """A host or user name could be taken for an option or for shell text."""
+
+
+class TransportError(CollectorError):
+    """The transport cannot start. The text gives the reason and the remedy."""
+
+
+class LauncherError(TransportError):
+    """No usable MPI launcher."""
+
+
+class UnusableHostsError(TransportError):
+    """A host cannot be recorded, and ``--strict`` requires all of them."""
+
+
+class WrongMPIError(CollectorError):
+    """mpi4py and the launcher do not belong together. The text gives the remedy."""
+
+
+class PeerLostError(CollectorError):
+    """A peer rank did not send or receive a message before its deadline."""
+
+
+class SessionLostError(CollectorError, RuntimeError):
+    """The session with an agent or a control server ended."""
+
+
+class AgentDiedError(SessionLostError):
+    """The host answers, but the agent that recorded there no longer exists."""

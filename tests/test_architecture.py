@@ -1,0 +1,345 @@
+"""The architecture as a test: who may import whom, what is private, how large modules may be."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "mpi_collector"
+MODULES = sorted(p.relative_to(PACKAGE.parent).as_posix() for p in PACKAGE.rglob("*.py"))
+
+#: from the top down; layers on one line do not import each other
+LAYERS = [
+    ("cli",),
+    ("benchmark", "mlpstorage"),
+    ("report", "output"),
+    ("transport",),
+    ("formats",),
+    ("store",),
+    ("batch",),
+    ("node",),
+    ("errors", "_version"),
+]
+LEVEL = {name: n for n, names in enumerate(LAYERS) for name in names}
+
+#: in the standard library of today, but not in that of Python 3.6
+LATER_THAN_3_6 = {"contextvars", "dataclasses", "graphlib", "tomllib", "zoneinfo"}
+
+MAX_MODULE, MAX_FUNCTION = 300, 40
+#: path of a module, or path:function -> why it is larger
+LARGE = {
+    "mpi_collector/node/sample/sampler.py:_loop": "cold code at every tick, measured: docs/performance.md",
+    "mpi_collector/transport/ranks/coordinator.py": "rank 0's side of one conversation, from hello to farewell",
+    "mpi_collector/benchmark/collect.py": "one run from its names to its files: every step needs the one before",
+}
+#: names of the fields and offsets of the binary format of a spool, and the modules that may use them
+FORMAT_MODULE = "mpi_collector/node/spool/format.py"
+FORMAT_NAMES = {
+    "STAMP_SHIFT", "ROW_FIELDS", "ROW_SOURCE_FIELDS", "STAGE_FIELDS", "HEADER_BYTES", "EVENTS_BYTES", "MAGIC", "row_crc",
+}  # fmt: skip
+
+
+@cache
+def tree_of(path: str) -> ast.Module:
+    return ast.parse((PACKAGE.parent / path).read_text(encoding="utf-8"), path)
+
+
+def layer_of(path: str) -> str:
+    """The first part of a module's path below the package; "" for the package itself and __main__."""
+    first = path.split("/")[1]
+    return "" if first in ("__init__.py", "__main__.py") else first.removesuffix(".py")
+
+
+def imports_of(path: str) -> Iterator[tuple[int, str, int, bool]]:
+    """(relative level, dotted name, line, at run time) of every import, those inside functions included."""
+    tree = tree_of(path)
+    typing_only: set[int] = set()
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.If)
+            and isinstance(node.test, ast.Name)
+            and node.test.id == "TYPE_CHECKING"
+        ):
+            typing_only.update(
+                n.lineno for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)
+            )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (
+                (0, a.name, node.lineno, node.lineno not in typing_only) for a in node.names
+            )
+        elif isinstance(node, ast.ImportFrom):
+            for a in node.names:  # "from package import module" imports the module
+                name = f"{node.module}.{a.name}" if node.module else a.name
+                yield node.level, name, node.lineno, node.lineno not in typing_only
+
+
+def absolute(path: str, level: int, name: str) -> str:
+    """The full dotted name of an import."""
+    if not level:
+        return name
+    package = Path(path).parent.parts
+    return ".".join((*package[: len(package) - level + 1], name))
+
+
+def file_of(dotted: str) -> str | None:
+    """The path of the module that a dotted name is, or is defined in."""
+    while dotted.startswith("mpi_collector"):
+        base = dotted.replace(".", "/")
+        for candidate in (f"{base}.py", f"{base}/__init__.py"):
+            if candidate in MODULES_SET:
+                return candidate
+        dotted = dotted.rpartition(".")[0]
+    return None
+
+
+MODULES_SET = set(MODULES)
+
+
+def internal(path: str) -> Iterator[tuple[str, str, int, bool]]:
+    """(imported file, imported name, line, at run time) of every import of the package's own modules."""
+    for level, name, line, runtime in imports_of(path):
+        full = absolute(path, level, name)
+        target = file_of(full)
+        if target is not None:
+            yield target, full, line, runtime
+
+
+def allowed(layer: str, target: str) -> bool:
+    """May a module of ``layer`` import from ``target``?"""
+    if layer == "" or layer == target:
+        return target != "__main__"
+    if target == "mlpstorage":  # the suite's classes stand beside the house
+        return False
+    return layer in LEVEL and target in LEVEL and LEVEL[layer] < LEVEL[target]
+
+
+def test_the_test_sees_the_package() -> None:
+    assert "mpi_collector/node/sample/sampler.py" in MODULES and len(MODULES) > 100
+
+
+def test_every_layer_has_a_level() -> None:
+    """A new folder or top-level module must be given its level here."""
+    assert {layer_of(p) for p in MODULES} <= {*LEVEL, ""}
+
+
+def test_imports_point_downwards() -> None:
+    """No module imports from a layer above its own, nor from one beside it."""
+    wrong = [
+        f"{path}:{line} imports {name}"
+        for path in MODULES
+        for target, name, line, _ in internal(path)
+        if layer_of(target)
+        and not allowed(layer_of(path), layer_of(target))
+        and layer_of(path) != "errors"
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("layer", "target", "answer"),
+    [
+        ("cli", "benchmark", True),
+        ("cli", "node", True),
+        ("node", "store", False),
+        ("store", "transport", False),
+        ("output", "report", False),
+        ("report", "output", False),
+        ("output", "formats", True),
+        ("formats", "output", False),
+        ("output", "mlpstorage", False),
+        ("benchmark", "mlpstorage", False),
+        ("mlpstorage", "transport", True),
+        ("mlpstorage", "cli", False),
+        ("batch", "store", False),
+        ("node", "errors", True),
+        ("", "cli", True),
+    ],
+)
+def test_the_rule_itself(layer: str, target: str, answer: bool) -> None:
+    """The rule says yes and no where it should."""
+    assert allowed(layer, target) == answer
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """The nodes of one circle of ``graph`` in order, or nothing."""
+    state: dict[str, int] = {}
+    stack: list[str] = []
+
+    def visit(node: str) -> list[str]:
+        state[node] = 1
+        stack.append(node)
+        for target in sorted(graph.get(node, ())):
+            if state.get(target) == 1:
+                return stack[stack.index(target) :]
+            if target not in state and (found := visit(target)):
+                return found
+        stack.pop()
+        state[node] = 2
+        return []
+
+    for node in sorted(graph):
+        if node not in state and (found := visit(node)):
+            return found
+    return []
+
+
+#: importing module -> imported module: where pandas is imported only by those who ask for a frame
+LAZY = {("mpi_collector/store/recording.py", "mpi_collector/store/to_pandas.py")}
+
+
+def test_no_circles() -> None:
+    """Imports between modules have no circle, those inside functions and for type checkers included."""
+    graph: dict[str, set[str]] = {}
+    for path in MODULES:
+        targets = {t for t, _, _, _ in internal(path)} - {path}
+        graph[path] = {
+            t for t in targets if (path, t) not in LAZY and t != "mpi_collector/__init__.py"
+        }
+    assert circle(graph) == []
+
+
+def test_the_circle_finder() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
+
+
+def rooms(path: str) -> str:
+    """The folder of a module of node/ below the package: each is a room with imports one way."""
+    return "/".join(path.split("/")[1:3]) if path.count("/") > 2 else path
+
+
+def test_no_circles_between_the_rooms_of_node() -> None:
+    graph: dict[str, set[str]] = {}
+    for path in MODULES:
+        if layer_of(path) == "node":
+            graph.setdefault(rooms(path), set()).update(
+                rooms(t) for t, _, _, _ in internal(path) if rooms(t) != rooms(path)
+            )
+    assert circle(graph) == []
+
+
+def test_nothing_private_crosses_a_module() -> None:
+    """A name with a leading underscore is used in the module that defines it, and nowhere else."""
+    wrong = [
+        f"{path}:{line} imports {name}"
+        for path in MODULES
+        for _, name, line, _ in internal(path)
+        if name.rpartition(".")[2].startswith("_")
+        and name.rpartition(".")[2] not in ("__version__", "_version")
+    ]
+    for path in MODULES:
+        modules = {
+            n.rpartition(".")[2]
+            for t, n, _, _ in internal(path)
+            if file_of(n) == t and is_module(n)
+        }
+        wrong += [
+            f"{path}:{node.lineno} uses {node.value.id}.{node.attr}"
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in modules
+            and node.attr.startswith("_")
+            and not node.attr.startswith("__")
+        ]
+    assert wrong == []
+
+
+def is_module(dotted: str) -> bool:
+    base = dotted.replace(".", "/")
+    return f"{base}.py" in MODULES_SET or f"{base}/__init__.py" in MODULES_SET
+
+
+def test_node_stands_alone() -> None:
+    """What is sent to a host imports the standard library of Python 3.6 and, relatively, itself."""
+    wrong = []
+    for path in MODULES:
+        if layer_of(path) != "node":
+            continue
+        for level, name, line, _ in imports_of(path):
+            top = name.split(".")[0]
+            if level:
+                fine = absolute(path, level, name).startswith("mpi_collector.node.")
+            else:
+                fine = top in sys.stdlib_module_names and top not in LATER_THAN_3_6
+            if not fine:
+                wrong.append(f"{path}:{line} imports {name}")
+    assert wrong == []
+
+
+def test_one_module_knows_mpi() -> None:
+    """mpi4py is imported in one module."""
+    found = {
+        p
+        for p in MODULES
+        for level, name, _, _ in imports_of(p)
+        if not level and name.split(".")[0] == "mpi4py"
+    }
+    assert found == {"mpi_collector/transport/ranks/world.py"}
+
+
+def test_one_module_knows_the_format_of_a_spool() -> None:
+    """Fields, offsets, magic and checksum of stage and row are used in one module of the program."""
+    wrong = []
+    for path in MODULES:
+        if path == FORMAT_MODULE:
+            continue
+        for node in ast.walk(tree_of(path)):
+            name = (
+                node.id
+                if isinstance(node, ast.Name)
+                else node.attr
+                if isinstance(node, ast.Attribute)
+                else ""
+            )
+            if name in FORMAT_NAMES:
+                wrong.append(f"{path}:{node.lineno} uses {name}")
+    assert wrong == []
+
+
+def test_reading_a_spool_needs_no_sampler() -> None:
+    """The reader of a dead spool does not import the sampling thread, a writer of files no transport."""
+    for start, barred in (
+        (
+            "mpi_collector/node/table/recovered.py",
+            ("mpi_collector/node/sample/", "mpi_collector/node/read/worker.py"),
+        ),
+        ("mpi_collector/output/sink.py", ("mpi_collector/transport/",)),
+        (
+            "mpi_collector/formats/suite_samples.py",
+            ("mpi_collector/transport/", "mpi_collector/node/sample/"),
+        ),
+    ):
+        seen, todo = set(), [start]
+        while todo:
+            path = todo.pop()
+            if path not in seen:
+                seen.add(path)
+                todo += [t for t, _, _, runtime in internal(path) if runtime]
+        assert [p for p in sorted(seen) if p.startswith(barred)] == [], start
+
+
+def test_sizes() -> None:
+    """A module above 300 lines or a function above 40 has its reason in the list above."""
+    wrong = []
+    for path in MODULES:
+        lines = len((PACKAGE.parent / path).read_text(encoding="utf-8").splitlines())
+        if lines > MAX_MODULE and path not in LARGE:
+            wrong.append(f"{path} has {lines} lines")
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                if length > MAX_FUNCTION and f"{path}:{node.name}" not in LARGE:
+                    wrong.append(f"{path}:{node.name} has {length} lines")
+    assert wrong == []
+
+
+def test_reasons_are_for_something() -> None:
+    """Every entry of the list names something that is really too large."""
+    assert {name.split(":")[0] for name in LARGE} <= set(MODULES)
