@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from by_hand import ByHand
 
 from mpi_collector.batch.decoder import BatchDecoder
 from mpi_collector.node.read.probe import Probe
@@ -21,9 +22,6 @@ from mpi_collector.node.row.decode import RowDecoder
 from mpi_collector.node.sample.sampler import Sampler, run_meta
 from mpi_collector.node.sources import select
 from mpi_collector.node.spool.writer import Spool
-
-sys.path.insert(0, str(Path(__file__).parent / "node"))
-from by_hand import ByHand
 
 ROOT = Path(__file__).parent / "fixtures" / "linux-6.18"
 BATCH = 64

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import synthetic as sy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,10 +23,6 @@ from mpi_collector.benchmark.console import harmless, say
 from mpi_collector.node.spool.directory import user_directory
 from mpi_collector.output.export import plain
 from mpi_collector.output.files import RUN_SUFFIX, announce, create, release, reserve
-
-sys.path.insert(0, str(Path(__file__).parent / "report"))
-
-import synthetic as sy
 
 EVIL = "\x1b[31mred\x1b]0;title\x07\u202eevil\r\x9b2J<script>alert(1)</script>"
 BAD = set("\x1b\x07\u202e\r\x9b")

@@ -86,7 +86,7 @@ class Session:
     async def request(
         self, do: str, timeout_s: float, **fields: Any
     ) -> tuple[dict[str, Any], bytes]:
-        """Send a request and wait for its answer. SessionLostError when none comes; RuntimeError when the agent says it failed."""
+        """Send a request and wait for its answer. SessionLostError when none comes; RuntimeError when it failed."""
         process = self._process
         if process is None or process.stdin is None:
             raise SessionLostError("not connected")

@@ -37,11 +37,11 @@ def paced(sample):
 OURS = """
 import gc, sys, time
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.transport.options import SamplingOptions
-from mpi_collector.transport.recorder import NodeRecorder
-from mpi_collector.node.recorder import Recorder
+from mpi_collector.node.options import SamplingOptions
+from mpi_collector.batch.recorder import BatchRecorder
+from mpi_collector.node.agent.recorder import Recorder
 interval, phase, sources, decoder, root = float(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:6]
-kind = Recorder if decoder == "python" else NodeRecorder
+kind = Recorder if decoder == "python" else BatchRecorder
 options = SamplingOptions(interval_s=interval, sources=sources, root=root)
 recorder = kind(options, f"bench-{mono_ns()}", "host", {"benchmark": "host"})
 recorder.prepare()

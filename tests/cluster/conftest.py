@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from bed import Bed, Mpi, find_mpi, hosts, missing_for_bed
 
 MPIS = ("openmpi", "mpich", "openmpi4")

@@ -5,15 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
-sys.path.insert(0, str(Path(__file__).parent))
-
 from bed import Bed, Mpi, find_mpi, hosts, missing_for_bed
 from flight import Flights, Row, table
 

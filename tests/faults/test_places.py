@@ -20,6 +20,8 @@ from flight import ALL, EXIT_CODE, Flight, Flights
 
 import mpi_collector
 
+HELPERS = Path(__file__).parents[1] / "helpers"
+
 EVERY = ["openmpi", "mpich", "ssh"]
 over = pytest.mark.parametrize
 
@@ -253,9 +255,7 @@ def lustre(bed: Bed, host: int, python: str) -> Iterator[Path]:
     """Statistics of a Lustre client on a host; the file that says whether they can be read."""
     control = bed.share / f"hungfs{time.monotonic_ns()}"
     control.write_text("ok")
-    server = bed.start(
-        host, [python, str(Path(__file__).parent / "hungfs.py"), "/proc/fs", str(control)]
-    )
+    server = bed.start(host, [python, str(HELPERS / "hungfs.py"), "/proc/fs", str(control)])
     try:
         poll(
             "the file system is there",

@@ -15,7 +15,7 @@ from test_nfsiostat import ours, reports
 import mpi_collector
 from mpi_collector.store.figures.derive import derive
 
-FIXTURE = Path(__file__).parents[1] / "fixtures/mountstats/linux-6.1"
+FIXTURE = Path(__file__).parents[2] / "fixtures/mountstats/linux-6.1"
 RUN = Path(os.environ.get("MPI_COLLECTOR_TEST_NFS") or FIXTURE)
 WATCHED_S = 30  #: nfsiostat's interval; all the work was in it
 OURS_S = 4  #: what ``ours`` takes for the time between the two texts

@@ -281,9 +281,9 @@ def test_grid_shift(monkeypatch: pytest.MonkeyPatch) -> None:
 FROZEN = """
 import sys, json, time
 from nodekit import MS, Run
-from mpi_collector.node.sampler import Grid
+from mpi_collector.node.sample.sampler import TickGrid
 with Run("loadavg", rows=4000) as run:
-    grid = Grid(time.monotonic_ns(), 20 * MS)
+    grid = TickGrid(time.monotonic_ns(), 20 * MS)
     run.sampler.start(grid)
     run.sampler.first_sample.wait()
     print("ready", flush=True)
@@ -528,7 +528,8 @@ import os, sys, time
 from pathlib import Path
 from nodekit import MS, file_spool
 from mpi_collector.node import sources
-from mpi_collector.node.sampler import Grid, Probe, Sampler
+from mpi_collector.node.read.probe import Probe
+from mpi_collector.node.sample.sampler import Sampler, TickGrid
 
 base, rows, batch = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 log = os.open(str(base / "log"), os.O_WRONLY | os.O_CREAT)
@@ -546,7 +547,7 @@ def logged():
 sampler._timer.block = logged
 t0 = time.monotonic_ns()
 spool.event({"type": "grid", "t0_ns": t0, "interval_ns": MS, "policy": "decimate", "capacity": sampler.capacity})
-sampler.start(Grid(t0, MS))
+sampler.start(TickGrid(t0, MS))
 sampler.first_sample.wait()
 print(spool.path, flush=True)
 time.sleep(600)

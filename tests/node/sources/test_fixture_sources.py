@@ -13,7 +13,7 @@ from mpi_collector.node.sources import BY_NAME, select
 from mpi_collector.node.sources.infiniband import _KNOWN
 from mpi_collector.node.status import ABSENT, OK
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 def plant(root: Path, name: str) -> list[tuple[str, str]]:

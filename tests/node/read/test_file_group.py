@@ -366,7 +366,7 @@ import sys, time
 sys.path.insert(0, {str(tmp_path)!r})
 import mpi_collector
 from mpi_collector.node.sources import GROUPS, select
-from mpi_collector.transport.shipping import _LOADER, _package
+from mpi_collector.transport.ssh.bootstrap import _LOADER, _package
 assert "entropy" in GROUPS["default"] and "entropy" not in GROUPS["basic"]
 with mpi_collector.collect(interval=0.1, sources="basic,entropy", results_dir="r", spool_dir="s", quiet=True, sampler="thread"):
     time.sleep(0.3)

@@ -41,7 +41,7 @@ AGENT = (
     CROWD
     + """
 import threading
-from mpi_collector.node.agent import Agent
+from mpi_collector.node.agent.agent import Agent
 from mpi_collector.node.frames import Decoder, encode
 ours, theirs = os.pipe(), os.pipe()
 agent = Agent()

@@ -12,12 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import synthetic as sy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent / "report"))
-
-import synthetic as sy
 
 import mpi_collector
 from mpi_collector.errors import RecordingError

@@ -664,7 +664,7 @@ def test_small_tmpfs(tmp_path: Path) -> None:
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inner, "sh"]
     if subprocess.run([*command[:4], "true"], capture_output=True).returncode:
         pytest.skip("no user namespaces here")
-    env = dict(os.environ, PYTHONPATH=f"{ROOT}:{Path(__file__).parent}")
+    env = dict(os.environ, PYTHONPATH=f"{ROOT}:{ROOT}/tests/helpers:{Path(__file__).parent}")
     done = subprocess.run(
         [*command, str(tmp_path), sys.executable, IN_A_TMPFS],
         env=env,

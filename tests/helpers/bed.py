@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).parents[2]
 TESTBED = REPOSITORY / "scripts" / "testbed.sh"
 SECOND_NS = 1_000_000_000
 SHIFT_NS = 100_000 * SECOND_NS  #: host k's monotonic clock is k times this ahead of the machine's

@@ -21,12 +21,12 @@ from mpi_collector.node.spool.reader import SpoolReader
 from mpi_collector.node.spool.writer import Spool
 from mpi_collector.node.table.table import SampleTable
 
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 TREES = ("linux-2.6.32", "linux-4.18", "linux-6.18", "big-256cpu")
 SOURCES = tuple(
     s.name for s in sources.select("basic,stat")
 )  #: those that have a file in every fixture
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 MS = 1_000_000
 HOUR = 3600 * 1000 * MS
 HEAD = ("begin_mono_ns", "begin_wall_ns", "late_ns", "duration_ns", "flags")

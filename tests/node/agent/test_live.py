@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from nodekit import ROOT
 
 from mpi_collector.node.read.probe import Probe
 from mpi_collector.node.row.decode import RowDecoder
@@ -147,7 +148,7 @@ finally:
 def test_a_cgroup_that_is_throttled() -> None:
     """A fifth of a CPU: the rest of the time is throttled, and memory that is touched is charged."""
     argv = [sys.executable, "-c", IN_A_CGROUP, str(Path(__file__).parent)]
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'helpers'}"}
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True, env=env)
     if done.stdout.startswith("skip"):
         pytest.skip(f"no cgroup of our own: {done.stdout[5:].strip()}")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mpi_collector.node.host.snapshot import devices, proc, system, take
 from mpi_collector.node.host.snapshot.files import HostFiles
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 PARSERS = {
     "meminfo": proc.meminfo,
     "vmstat": proc.vmstat,
@@ -207,7 +207,7 @@ def test_old_pythons(python: Path) -> None:
     """The same keys from every interpreter that an agent may meet."""
     program = ("import sys, types, json; m = types.ModuleType('mpi_collector'); m.__path__ = [sys.argv[1]]; sys.modules['mpi_collector'] = m; "
                "from mpi_collector.node.host.snapshot import take; print(json.dumps(sorted(take(['/']))))")  # fmt: skip
-    package = Path(proc.__file__).parents[2]
+    package = Path(proc.__file__).parents[3]
     done = subprocess.run(
         [str(python), "-c", program, str(package)],
         capture_output=True,

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import struct
-import sys
 import tracemalloc
 import zipfile
 import zlib
@@ -17,12 +16,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import synthetic as sy
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent / "report"))
-
-import synthetic as sy
 
 import mpi_collector
 from mpi_collector.errors import HostsError, RecordingError
@@ -37,7 +33,7 @@ from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.report.summary import document
 from mpi_collector.transport.hosts import from_scheduler, parse_hostfile, parse_hosts
 
-FUZZ = Path(__file__).parent / "fixtures" / "fuzz"
+FUZZ = Path(__file__).parents[1] / "fixtures" / "fuzz"
 many = settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

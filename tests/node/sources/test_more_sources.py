@@ -327,14 +327,14 @@ def test_old_pythons(python: Path) -> None:
 import sys, types
 m = types.ModuleType("mpi_collector"); m.__path__ = [sys.argv[1]]; sys.modules["mpi_collector"] = m
 from mpi_collector.node.sources import select
-from mpi_collector.node.sampler import Probe
-from mpi_collector.node.decode import RowDecoder
-from mpi_collector.node.several import Paced
+from mpi_collector.node.read.probe import Probe
+from mpi_collector.node.row.decode import RowDecoder
+from mpi_collector.node.read.pacing import Throttled
 probe = Probe(select("all"))
 raws = [memoryview(bytearray(f.capacity)) for f in probe.files]
 texts = []
 for f, view in zip(probe.files, raws):
-    n = f.read_into(view, 0) if isinstance(f, Paced) else f.rest(view, 0)
+    n = f.read_into(view, 0) if isinstance(f, Throttled) else f.rest(view, 0)
     texts.append(bytes(view[:n]) if n >= 0 else -n)
 row, statuses = RowDecoder(probe.sources, probe.layout, print).decode(texts, 0)
 probe.close()

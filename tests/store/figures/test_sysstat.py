@@ -268,7 +268,7 @@ def test_pressure_against_sar(tmp_path: Path) -> None:
 @pytest.mark.flaky(reruns=2)
 def test_a_run_against_sar(tmp_path: Path) -> None:
     """The summary of a run that wrote and read, against what sar saw second by second meanwhile."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     data = tmp_path / "sa"
     watcher = subprocess.Popen(
         ["sar", "-d", "-u", "-r", "-o", str(data), "1", "60"],

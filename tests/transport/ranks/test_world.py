@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "cluster"))
-
 from bed import environment, find_mpi
 
-_INSIDE = Path(__file__).parent / "mpi_world.py"
+_INSIDE = Path(__file__).parents[2] / "helpers" / "mpi_world.py"
 
 
 @pytest.mark.mpirun

@@ -30,7 +30,7 @@ from mpi_collector.transport.hosts import (
     valid_user,
 )
 
-HOSTFILES = Path(__file__).parents[1] / "hostfiles"
+HOSTFILES = Path(__file__).parents[3] / "hostfiles"
 SHELL = ("-oProxyCommand=touch x", "a;reboot", "$(x)", "`x`", "a&&b", "a|b", "a>b", "a'b", 'a"b', "a\\b", "a/b", "~root", "*",
          "a\nb", "a\0b", "a\x1bb", "", "-", "-h", "a b", "@group", "a!b", "{a,b}", "é", "a\u2028b", "１２")  # fmt: skip
 

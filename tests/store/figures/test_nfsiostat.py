@@ -24,7 +24,7 @@ from mpi_collector.store.figures.derive import Derived, derive
 from mpi_collector.store.recording import Host, load
 
 SECONDS = 4
-FIXTURE = Path(__file__).parents[1] / "fixtures/mountstats/before"
+FIXTURE = Path(__file__).parents[2] / "fixtures/mountstats/before"
 NFSIOSTAT = shutil.which("nfsiostat", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin")
 
 RUN = """
