@@ -23,7 +23,7 @@ LAYERS = [
     ("store",),
     ("batch",),
     ("node",),
-    ("errors", "_version"),
+    ("errors", "_version", "terminal_text"),
 ]
 LEVEL = {name: n for n, names in enumerate(LAYERS) for name in names}
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-
-def harmless(text: str) -> str:
-    """``text`` with everything but ends of lines that would move a terminal's cursor written as an escape."""
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
 
 
 def say(text: str) -> None:
     """A line of ours, whoever's words are in it; that nobody listens any more is no reason to stop."""
     try:
-        print(f"mpi_collector: {harmless(text)}", file=sys.stderr, flush=True)
+        print(
+            f"mpi_collector: {safe_text(text, keep=LINE_CHARACTERS)}", file=sys.stderr, flush=True
+        )
     except OSError:
         pass
 

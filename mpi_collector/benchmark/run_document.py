@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mpi_collector._version import __version__
 from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.dlio import marks_of_run, places
 from mpi_collector.node.compat import wall_ns
+from mpi_collector.node.host.secrets import hide_in_command
 from mpi_collector.node.host.snapshot.system import environment
 from mpi_collector.node.spool import marks
 from mpi_collector.node.status import STATUS_NAMES
@@ -20,17 +20,12 @@ from mpi_collector.transport.base import HostState
 if TYPE_CHECKING:
     from mpi_collector.benchmark.collect import Collection
 
-#: ends of names; --max-tokens is none
-_SECRET = re.compile(
-    r"(?i)(passw(or)?d|passphrase|secret|token|credentials?|(api|access|secret|private|account)[_-]?key)\Z"
-)
-_USERINFO = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@\s]*@")
-
 
 def run_document(of: Collection, why: str, command: Command | None) -> dict[str, Any]:
     """The run as ``run`` in the npz has it."""
     root, options = of.root, of.plan.sampling
     hosts = {h.key: h for h in root.hosts}
+    argv = getattr(of, "command_argv", None)
     doc = {
         "format": 1, "program": f"mpi_collector {__version__}", "run": of.run, "stem": of.files.stem,
         "benchmark": of.plan.benchmark, "collection_method": root.method, "ended_by": why,
@@ -44,35 +39,13 @@ def run_document(of: Collection, why: str, command: Command | None) -> dict[str,
         "clock_bound_ns": {k: h.clock_bound_ns for k, h in hosts.items()},
         "facts": {k: h.facts for k, h in hosts.items() if h.collected or h.rescued},
         "marks": _marks(of, hosts),
-        "command": discreet(getattr(of, "command_argv", None)),
+        "command": hide_in_command(argv) if argv is not None else None,
         "command_exit_code": command.exit_code() if command else None,
         "command_ns": [_utc_ns(of, t) for t in of.command_ns] if of.command_ns else None,
         "environment": environment(os.environ), "written_ns": wall_ns(),
     }  # fmt: skip
     doc["verdict"] = verdict(doc)
     return doc
-
-
-def discreet(command: Sequence[str] | None) -> list[str] | None:
-    """COMMAND with *** for what is given to an option that is named like a secret, and for user and password of a URL."""
-    if command is None:
-        return None
-    out: list[str] = []
-    for word in command:
-        name, equals, value = word.partition("=")
-        if equals and _SECRET.search(name) and not value.isdigit():
-            out.append(f"{name}=***")
-        elif (
-            out
-            and out[-1].startswith("-")
-            and _SECRET.search(out[-1])
-            and not word.startswith("-")
-            and not word.isdigit()
-        ):
-            out.append("***")
-        else:
-            out.append(_USERINFO.sub(r"\1***@", word))
-    return out
 
 
 def _in_order(of: Collection, names: list[str]) -> list[str]:

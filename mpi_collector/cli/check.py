@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mpi_collector.benchmark.console import harmless, say
+from mpi_collector.benchmark.console import say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.cli.sampling import seconds, sessions
 from mpi_collector.cli.terminal import Terminal
+from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
 
 _OFFSET_NS = 1_000_000_000
 _ROOM_BYTES = (
@@ -123,7 +124,7 @@ def _table(rows: list[tuple[str, str | None, dict[str, Any] | None]]) -> int:
         bad += not fit
         table.add_row(
             *(
-                Text(harmless(c))
+                Text(safe_text(c, keep=LINE_CHARACTERS))
                 for c in (key, "ok" if fit else "FAILED", *cells, "; ".join(remarks))
             )
         )

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpi_collector.benchmark.console import harmless, reason, say
+from mpi_collector.benchmark.console import reason, say
 from mpi_collector.cli.main import QuietParser
+from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
 
 if TYPE_CHECKING:
     from mpi_collector.store.recording import Recording
@@ -72,7 +73,7 @@ def main(words: Sequence[str]) -> int:
     print(
         json.dumps(found, indent=1, allow_nan=False)
         if args.json
-        else harmless("\n".join(lines(found)))
+        else safe_text("\n".join(lines(found)), keep=LINE_CHARACTERS)
     )
     held, open_ = broken(found, rules), undecided(found, rules)
     for text in (*held, *open_):

@@ -13,11 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mpi_collector.benchmark.console import harmless, reason, say
+from mpi_collector.benchmark.console import reason, say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.cli.sampling import seconds, shell_words
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool.directory import find_spools
+from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
 from mpi_collector.transport.launch.detect import Launch, detect
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def _act(
                 runs.setdefault(spool["run"], []).append((host, spool))
     if not args.run:
         for run, places in sorted(runs.items()):
-            print(harmless(_listed(run, places)))
+            print(safe_text(_listed(run, places), keep=LINE_CHARACTERS))
         if not runs:
             say(
                 f"no run left anything under {' or '.join(_options(args).places)} on {_where(root)}"

@@ -11,6 +11,7 @@ from typing import Any
 from mpi_collector.benchmark.console import say
 from mpi_collector.cli.main import QuietParser
 from mpi_collector.node.host.snapshot import take
+from mpi_collector.terminal_text import safe_text
 
 _EPILOG = """\
 examples:
@@ -85,7 +86,7 @@ def lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     limit = (found["cgroup_limits"] or {}).get("memory_max_bytes")
     if limit is not None:
         out.append(("limit", f"memory of the cgroup: {limit / 2**30:.1f} GiB"))
-    return [(name, "".join(c if c.isprintable() else "?" for c in text)) for name, text in out]
+    return [(name, safe_text(text, replacement="?")) for name, text in out]
 
 
 def _known(values: dict[str, Any], *names: str) -> str:

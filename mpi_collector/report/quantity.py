@@ -63,15 +63,6 @@ def duration(seconds: float) -> str:
     return f"{hours} h {m:02d} min {s:02d} s" if hours else f"{m} min {s:02d} s"
 
 
-def clean(text: object, ascii_only: bool = False) -> str:
-    """``text`` with everything that a terminal or an eye could take for something else written as an escape."""
-    good = [
-        c if c.isprintable() and (c.isascii() or not ascii_only) else ascii(c)[1:-1]
-        for c in str(text)
-    ]
-    return "".join(good)
-
-
 def ranges(names: Iterable[str]) -> str:
     """``loop0-7, sda, nvme0n1-7n1, node001-016`` style: names that differ in one last number only, together."""
     found = [re.fullmatch(r"(.*?)(\d{1,9})", name) or name for name in names]

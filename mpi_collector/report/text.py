@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mpi_collector.report.quantity import clean, duration, number, quantity, ranges, scale
+from mpi_collector.report.quantity import duration, number, quantity, ranges, scale
+from mpi_collector.terminal_text import safe_text
 
 MANY = 32  #: hosts; beyond that no table of hosts
 _REASONS = 20
@@ -63,7 +64,7 @@ class Writer:
         )
 
     def name(self, text: object) -> str:
-        return clean(text, self.ascii)
+        return safe_text(text, ascii_only=self.ascii)
 
     def line(self, text: str, style: str = "") -> None:
         """A line of our own words and cleaned names; wrapped on a terminal only."""

@@ -15,6 +15,7 @@ from mpi_collector.errors import SessionLostError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.errors import FrameError
 from mpi_collector.node.frames import VERSION, FrameDecoder, encode
+from mpi_collector.terminal_text import remote_text
 
 _STDERR_KEPT = 8000
 _KILLED_S = 2.0
@@ -177,7 +178,7 @@ class Session:
         text = (self._stderr or noise[-_STDERR_KEPT:]).decode("utf-8", "replace")
         lines = [line for line in text.splitlines() if any(c.isalnum() for c in line)]
         named = [line for line in lines if _ERROR.match(line)]
-        return f": {printable((named or lines)[-1].strip())}" if lines else ""
+        return f": {remote_text((named or lines)[-1].strip())}" if lines else ""
 
     def _fail(self, why: str) -> None:
         for future in self._waiting.values():
@@ -203,8 +204,3 @@ async def end(
 def _will(number: int) -> Callable[[], object]:
     prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec nothing may be
     return lambda: prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
-
-
-def printable(text: str) -> str:
-    """A foreign host's words without what would move a terminal's cursor."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:300]

@@ -1,4 +1,4 @@
-"""What a run says of its COMMAND: where its data lies, and none of its secrets."""
+"""What a run says of its COMMAND: where its data lies, read from its words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mpi_collector.benchmark.run_document import discreet
 from mpi_collector.cli.sampling import directories_of
 
 
@@ -36,24 +35,3 @@ def test_directories_of_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         == []
     )
     assert len(found(*(f"--d=/far/{n}" for n in range(99)))) == 15
-
-
-def test_secrets_of_a_command() -> None:
-    """By the name of the option; counts of tokens are none."""
-    command = ["vdb", "--password", "hunter2", "--s3-secret-key=hunter2", "++storage.access_key=hunter2", "--token=hunter2", "--api-key",
-               "hunter2", "http://joe:hunter2@db/x", "--DB_PASSWD=hunter2"]  # fmt: skip
-    assert "hunter2" not in " ".join(discreet(command) or [])
-    plain = [
-        "kv",
-        "--max-tokens",
-        "128",
-        "--num_tokens=7",
-        "--token",
-        "--x",
-        "--key-size",
-        "8",
-        "passwords.txt",
-        "--token=512",
-    ]
-    assert discreet(plain) == plain
-    assert discreet(None) is None

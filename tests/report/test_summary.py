@@ -20,10 +20,11 @@ import synthetic as sy
 from mpi_collector.cli.summary import main
 from mpi_collector.report.cluster import HostFigures, fold
 from mpi_collector.report.outliers import outliers
-from mpi_collector.report.quantity import clean, duration, number, quantity, ranges
+from mpi_collector.report.quantity import duration, number, quantity, ranges
 from mpi_collector.report.summary import document, print_summary
 from mpi_collector.store.figures.derive import Counted
 from mpi_collector.store.recording import load
+from mpi_collector.terminal_text import safe_text
 
 NAME = "host_20260105_120000_timeseries.npz"
 
@@ -320,7 +321,7 @@ def test_reader_that_leaves(tmp_path: Path) -> None:
         (ranges([f"node{n:03d}" for n in range(1, 65)]), "node001-064"),
         (ranges(["n08", "n09", "n10", "n1", "n11"]), "n08-11, n1"),
         (ranges([]), ""),
-        (clean("a\tb\x00c\ud800"), "a\\tb\\x00c\\ud800"),
+        (safe_text("a\tb\x00c\ud800"), "a\\tb\\x00c\\ud800"),
     ],
 )
 def test_words(got: str, want: str) -> None:

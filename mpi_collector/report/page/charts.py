@@ -24,8 +24,9 @@ from bokeh.plotting import figure
 
 from mpi_collector.report.page.phases import Stretch
 from mpi_collector.report.page.series import Chart, Float32, Story
-from mpi_collector.report.quantity import axis_scale, clean
+from mpi_collector.report.quantity import axis_scale
 from mpi_collector.store.figures.derive import BY_NAME, Figure
+from mpi_collector.terminal_text import safe_text
 
 #: Okabe and Ito's colours, which the colour-blind can tell apart, without the black and with a darker yellow so that
 #: they show on black and on white; then the same hues lighter or darker
@@ -154,7 +155,7 @@ def line_chart(story: Story, name: str, phases: list[Stretch]) -> Drawn:
     for host, values in chart.lines.items():
         n = story.named.index(host)
         data[f"h{n}"] = values / np.float32(by)
-        lines.append((clean(host), f"h{n}", colour(story, n)))
+        lines.append((safe_text(host), f"h{n}", colour(story, n)))
     source = _drawn(plot, name, data)
     _phases(plot, phases)
     if chart.high is not None:

@@ -12,8 +12,9 @@ from bokeh.plotting import figure
 
 from mpi_collector.report.page.charts import frame
 from mpi_collector.report.page.series import Float32, Story
-from mpi_collector.report.quantity import axis_scale, clean, number
+from mpi_collector.report.quantity import axis_scale, number
 from mpi_collector.store.figures.derive import BY_NAME
+from mpi_collector.terminal_text import safe_text
 
 FIGURES = ("read_bytes_per_s", "write_bytes_per_s", "read_latency_ms", "write_latency_ms", "utilisation_max_percent",
            "cpu_busy_percent", "cpu_iowait_percent", "net_rx_bytes_per_s", "net_tx_bytes_per_s")  # fmt: skip
@@ -77,7 +78,7 @@ def _name_rows(plot: figure, hosts: list[str]) -> None:
     rows = range(0, len(hosts), -(-len(hosts) // _NAMES))
     at = [len(hosts) - n - 0.5 for n in rows]
     plot.yaxis[0].ticker = FixedTicker(ticks=at)
-    names = [clean(hosts[n]) for n in rows]
+    names = [safe_text(hosts[n]) for n in rows]
     short = [
         name if len(name) <= _NAME_LENGTH else "…" + name[1 - _NAME_LENGTH :] for name in names
     ]

@@ -11,8 +11,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from mpi_collector.report.page.series import Mark, Story
-from mpi_collector.report.quantity import clean, duration, quantity, ranges
+from mpi_collector.report.quantity import duration, quantity, ranges
 from mpi_collector.report.text import outlier_text
+from mpi_collector.terminal_text import safe_text
 
 _ROWS = 4096  #: of a table; a reader of more has the JSON
 _REASONS = 50
@@ -22,7 +23,7 @@ STORAGE = frozenset(("read_bytes_per_s", "write_bytes_per_s", "read_iops", "writ
 
 def esc(text: object) -> str:
     """Text of a recording as HTML text or attribute: no markup, nothing invisible."""
-    return html.escape(clean(text), quote=True)
+    return html.escape(safe_text(text), quote=True)
 
 
 def clock(ms: float) -> str:

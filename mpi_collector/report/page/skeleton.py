@@ -29,9 +29,10 @@ from mpi_collector.report.page.charts import (
 from mpi_collector.report.page.heat import gradient, heat_map
 from mpi_collector.report.page.phases import stretches
 from mpi_collector.report.page.series import Story
-from mpi_collector.report.quantity import clean, quantity
+from mpi_collector.report.quantity import quantity
 from mpi_collector.report.verdict import line
 from mpi_collector.store.figures.derive import BY_NAME
+from mpi_collector.terminal_text import safe_text
 
 #: nothing may be fetched from anywhere, whatever a name in the recording says
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
@@ -197,12 +198,14 @@ def script_about(
         "start": first,
         "end": last,
         "border": BORDER,
-        "hosts": [clean(h) for h in story.hosts] if heat else [],
+        "hosts": [safe_text(h) for h in story.hosts] if heat else [],
         "heat": heat,
         "relative": story.relative,
         "charts": builder.about,
         "marks": [[m.begin_ms, m.end_ms] for m in story.marks],
-        "phases": [[p.begin_ms, p.end_ms, clean(p.text), p.lane, p.tone] for p in builder.phases],
+        "phases": [
+            [p.begin_ms, p.end_ms, safe_text(p.text), p.lane, p.tone] for p in builder.phases
+        ],
     }
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from mpi_collector.errors import HostsError
+from mpi_collector.terminal_text import quoted
 
-_PROBLEMS_SHOWN = 20
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\.?\Z)(?:{_LABEL}\.)*{_LABEL}\.?")
 _NUMBERS = re.compile(r"(?:[0-9]+\.)*[0-9]+\.?")  #: what the resolver would read as an IPv4 address
@@ -48,7 +48,7 @@ def checked(name: str) -> str:
 
 
 def _refusal(name: str) -> str:
-    text = shown(name)
+    text = quoted(name)
     if not name:
         return "an empty host name"
     if len(name) > 253:
@@ -60,11 +60,6 @@ def _refusal(name: str) -> str:
     if name.count(":") > 1:
         return f"{text} is no IPv6 address; with slots it is written [2001:db8::1]:4"
     return f"{text} is no host name or address (letters, digits, dots, - and _ inside)"
-
-
-def shown(text: str) -> str:
-    """``text`` for a message: short, and with nothing that would move a terminal's cursor."""
-    return ascii(text if len(text) <= 60 else text[:57] + "...")
 
 
 def _is_ipv4(name: str) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mpi_collector.errors import HostsError
-from mpi_collector.transport.hosts.names import HostSpec, checked, is_ipv6, same_name, shown
+from mpi_collector.terminal_text import quoted
+from mpi_collector.transport.hosts.names import HostSpec, checked, is_ipv6, same_name
 
 MAX_HOSTS = 65536
 MAX_FILE_BYTES = 4 << 20
@@ -43,7 +44,7 @@ def _split(word: str) -> tuple[str, int | None]:
     bracketed = re.fullmatch(r"\[([^\]]*:[^\]]*)\](?::(.*))?", word, re.DOTALL)
     if bracketed:
         if not is_ipv6(bracketed[1]):
-            raise HostsError(f"{shown(word)}: no IPv6 address in the brackets")
+            raise HostsError(f"{quoted(word)}: no IPv6 address in the brackets")
         return bracketed[1], None if bracketed[2] is None else _slots(bracketed[2], word)
     if word.count(":") == 1:
         name, _, slots = word.partition(":")
@@ -54,7 +55,7 @@ def _split(word: str) -> tuple[str, int | None]:
 def _slots(text: str, word: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 0 < int(text) <= _MAX_SLOTS:
         raise HostsError(
-            f"{shown(word)}: slots are a number from 1 to {_MAX_SLOTS:,}, not {shown(text)}"
+            f"{quoted(word)}: slots are a number from 1 to {_MAX_SLOTS:,}, not {quoted(text)}"
         )
     return int(text)
 
@@ -62,21 +63,21 @@ def _slots(text: str, word: str) -> int:
 def _node_set(text: str) -> list[str]:
     if not _NODE_SET.fullmatch(text):
         raise HostsError(
-            f"{shown(text)} is no node set; they are written node[01-16] or node[1,4-9]"
+            f"{quoted(text)} is no node set; they are written node[01-16] or node[1,4-9]"
         )
     count = _count(text)
     if count > MAX_HOSTS:  # before anything that large is made in memory
-        raise HostsError(f"{shown(text)} names {count:,} hosts; {MAX_HOSTS:,} is the limit")
+        raise HostsError(f"{quoted(text)} names {count:,} hosts; {MAX_HOSTS:,} is the limit")
     try:
         from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
     except ImportError as e:
         raise HostsError(
-            f"{shown(text)} is a node set, which needs ClusterShell (pip install ClusterShell)"
+            f"{quoted(text)} is a node set, which needs ClusterShell (pip install ClusterShell)"
         ) from e
     try:
         return [str(node) for node in NodeSet(text, resolver=RESOLVER_NOGROUP)]
     except NodeSetException as e:
-        raise HostsError(f"{shown(text)}: {shown(str(e))[1:-1]}") from e
+        raise HostsError(f"{quoted(text)}: {quoted(str(e))[1:-1]}") from e
 
 
 def _count(text: str) -> int:
@@ -111,7 +112,7 @@ class _Gathering:
     def take(self, text: str, slots: int | None = None, line: int | None = None) -> None:
         """Hosts separated by commas and blanks; ``slots`` of each of them if given."""
         if not _BALANCED.fullmatch(text):
-            self.problem(f"{shown(text)}: a bracket is not opened or not closed", line)
+            self.problem(f"{quoted(text)}: a bracket is not opened or not closed", line)
             return
         for word in _WORD.findall(text):
             try:
@@ -126,7 +127,7 @@ class _Gathering:
             if slots is not None:
                 if host.slots is not None:
                     raise HostsError(
-                        f"{shown(host.name)} has its slots twice, behind a colon and as an option"
+                        f"{quoted(host.name)} has its slots twice, behind a colon and as an option"
                     )
                 host = replace(host, slots=slots)
             key = same_name(host.name)
@@ -204,16 +205,16 @@ def _line(text: str) -> tuple[str, int | None]:
         if not equals:
             hosts.append(word)
         elif not hosts:
-            raise HostsError(f"{shown(word)}: a line begins with a host")
+            raise HostsError(f"{quoted(word)}: a line begins with a host")
         elif key in _SLOTS:
             slots = _slots(value, text)
         elif key in _USERS:
             raise HostsError(
-                f"{shown(word)}: a user name goes into --ssh-username or ssh's own configuration"
+                f"{quoted(word)}: a user name goes into --ssh-username or ssh's own configuration"
             )
         elif key not in _IGNORED:
             raise HostsError(
-                f"unknown option {shown(word)}; host files have slots=, max_slots=, binding=, ifname="
+                f"unknown option {quoted(word)}; host files have slots=, max_slots=, binding=, ifname="
             )
     return " ".join(hosts), slots
 
@@ -223,7 +224,7 @@ def _pairs(text: str, variable: str) -> list[HostSpec]:
     """LSF: ``host count host count``."""
     words = text.split()
     if len(words) % 2:
-        raise HostsError(f"{variable}: hosts and counts do not pair up in {shown(text)}")
+        raise HostsError(f"{variable}: hosts and counts do not pair up in {quoted(text)}")
     return parse_hosts(
         [f"{host}:{count}" for host, count in zip(words[::2], words[1::2])], variable
     )

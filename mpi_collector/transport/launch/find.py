@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpi_collector.errors import LauncherError
+from mpi_collector.terminal_text import safe_text
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.profiles import (
     ANY,
@@ -162,4 +163,4 @@ def _settled(
 
 def _first_line(text: str) -> str:
     first = text.strip("\0\n ").partition("\n")[0].partition(",")[0]
-    return "".join(c for c in " ".join(first.split()) if c.isprintable())[:60]
+    return safe_text(" ".join(first.split()), replacement="")[:60]

@@ -21,9 +21,10 @@ from typing import Any
 
 from mpi_collector._version import __version__
 from mpi_collector.errors import HostNameError
+from mpi_collector.terminal_text import remote_text
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.limits import allow_files
-from mpi_collector.transport.session import end, printable
+from mpi_collector.transport.session import end
 from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
 
 _DONE = "mpi_collector is here"
@@ -237,9 +238,9 @@ def judge(code: int, out: str, err: str) -> str:
         return (
             ""
             if version == __version__
-            else f"has mpi_collector {printable(version)}, this host {__version__}"
+            else f"has mpi_collector {remote_text(version)}, this host {__version__}"
         )
-    last = printable((err.strip().splitlines() or ["no reason given"])[-1])
+    last = remote_text((err.strip().splitlines() or ["no reason given"])[-1])
     if code == 255:
         return f"cannot be reached over ssh: {last}"
     if code in (126, 127):

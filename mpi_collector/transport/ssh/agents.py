@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from mpi_collector.errors import SessionLostError
 from mpi_collector.node.host.identity import unique_keys
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.terminal_text import remote_text
 from mpi_collector.transport.base import HostState
 from mpi_collector.transport.limits import allow_files
-from mpi_collector.transport.session import printable
 from mpi_collector.transport.ssh.remote import Remote, Turns, Way
 
 _FILES_PER_HOST = 4  #: three pipes of its ssh, and one that tells of its end
@@ -75,7 +75,7 @@ class Agents:
                     if isinstance(e, (LookupError, TypeError))
                     else str(e)
                 )
-                remote.state.error = f"{what}: {printable(said)}"
+                remote.state.error = f"{what}: {remote_text(said)}"
             done += 1
             self.progress(what, done, len(remotes))
 

@@ -10,6 +10,7 @@ import threading
 import time
 
 from ...compat import wall_ns
+from ..secrets import hide_in_settings
 from . import devices, proc, system
 from .files import HostFiles
 
@@ -108,8 +109,8 @@ def _mounts(files: "HostFiles") -> list:
     if len(rows) > _MOUNTS_MAX:
         files.errors["mounts"] = "%d of %d are here" % (_MOUNTS_MAX, len(rows))
     for row in rows[:_MOUNTS_MAX]:
-        row["options"] = system.masked(row["options"])
-        row["device"] = system.masked(row["device"])
+        row["options"] = hide_in_settings(row["options"])
+        row["device"] = hide_in_settings(row["device"])
     return rows[:_MOUNTS_MAX]
 
 

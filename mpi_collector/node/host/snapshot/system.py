@@ -5,6 +5,7 @@ import platform
 import re
 import resource
 
+from ..secrets import hide_in_settings, is_secret_variable
 from .proc import summarize_cpuinfo
 
 TYPE_CHECKING = False
@@ -55,7 +56,6 @@ _TUNING = re.compile(
     r"UCX|MPICH_(OFI|MPIIO|GPU))(_[A-Z0-9_a-z]+)?\Z"
 )
 _OURS = "MPI_COLLECTOR_OWN"  #: names of what a launch of ours added for itself, which the job does not have
-_SECRET = re.compile(r"(?i)passw|secret|token|cookie|credential|auth|key|cert|sign")
 
 
 def environment(variables: "Any") -> dict:
@@ -63,21 +63,9 @@ def environment(variables: "Any") -> dict:
     out = {}
     ours = variables.get(_OURS, "").split(",")
     for name in sorted(set(variables).difference(ours)):
-        if (name in _EXACT or _TUNING.match(name)) and not _SECRET.search(name):
-            out[name] = masked(str(variables[name]))[:_VALUE_MAX]
+        if (name in _EXACT or _TUNING.match(name)) and not is_secret_variable(name):
+            out[name] = hide_in_settings(str(variables[name]))[:_VALUE_MAX]
     return out
-
-
-_USERINFO = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@\s]*@")
-_OPTION = re.compile(
-    r"(?i)\b(pass(?:word|wd)?|secret(?:file)?|credentials|cred|key|keyring|keyfile|username|user|name|token|auth[a-z_]*)="
-    r"[^,\s]*"
-)
-
-
-def masked(text: str) -> str:
-    """``text`` without what may be a secret: user and password of a URL, and options that hold one."""
-    return _OPTION.sub(lambda m: m.group(1) + "=***", _USERINFO.sub(r"\1***@", text))
 
 
 def cpu(files: "HostFiles", cpus: list) -> dict:
