@@ -38,15 +38,15 @@ __all__ = [
 
 if TYPE_CHECKING:
     from mpi_collector.benchmark.api import collect
-    from mpi_collector.formats.suite_reader import open_recording as load
+    from mpi_collector.store.load import load
 
 
 def __getattr__(name: str) -> Any:
     """Import ``load`` and ``collect`` on first use: --help must import neither numpy nor MPI."""
     if name == "load":
-        from mpi_collector.formats.suite_reader import open_recording
+        from mpi_collector.store.load import load
 
-        return open_recording
+        return load
     if name == "collect":
         from mpi_collector.benchmark.api import collect
 

@@ -17,7 +17,7 @@ def write_page(recording: Path, page_path: Path, teller: RunConsole) -> None:
         return
     try:
         from mpi_collector.report.page import page
-        from mpi_collector.store.recording import load
+        from mpi_collector.store.load import load
 
         with load(recording) as run:
             values = sum(f["samples"] * f["columns"] for f in run.run["facts"].values())

@@ -12,11 +12,11 @@ from mpi_collector.benchmark.console import say
 from mpi_collector.benchmark.run_document import suite_facts
 from mpi_collector.benchmark.suite_recorder import packed
 from mpi_collector.errors import ResultsError
+from mpi_collector.formats.verdict import line, verdict
 from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.output.files import release, reserve
 from mpi_collector.output.sink import FileSink
-from mpi_collector.report.verdict import line, verdict
 from mpi_collector.transport.base import Sink
 
 

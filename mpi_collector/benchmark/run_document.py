@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from mpi_collector._version import __version__
 from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.dlio import marks_of_run, places
+from mpi_collector.formats.verdict import verdict
 from mpi_collector.node.compat import wall_ns
 from mpi_collector.node.host.secrets import hide_in_command
 from mpi_collector.node.host.snapshot.system import environment
 from mpi_collector.node.spool import marks
 from mpi_collector.node.status import STATUS_NAMES
-from mpi_collector.report.verdict import verdict
 from mpi_collector.transport.base import HostState
 
 if TYPE_CHECKING:

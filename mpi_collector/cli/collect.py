@@ -200,7 +200,7 @@ def tell(collection: Collection) -> None:
     if not collection.result:
         return
     from mpi_collector.benchmark.collect import written
-    from mpi_collector.report.verdict import line
+    from mpi_collector.formats.verdict import line
 
     for reason in collection.result["verdict"]["reasons"]:
         collection.teller.say(f"warning: {reason}")
@@ -216,7 +216,7 @@ def _figures(path: Path) -> None:
     """What people tabulate by hand, unless there are so many hosts that it would take time."""
     from mpi_collector.report.summary import END_HOSTS, document
     from mpi_collector.report.text import Writer, render
-    from mpi_collector.store.recording import load
+    from mpi_collector.store.load import load
 
     try:
         with load(path) as recording:

@@ -47,12 +47,12 @@ def main(words: Sequence[str]) -> int:
     )
     args = parser.parse_args(words)
     from mpi_collector.errors import RecordingError
-    from mpi_collector.formats.suite_reader import open_recording
     from mpi_collector.report.compare import aligned, broken, compare, lines, parse_rule, undecided
+    from mpi_collector.store.load import load
 
     try:
         rules = [parse_rule(text) for text in args.fail_if]
-        with open_recording(args.a) as a, open_recording(args.b) as b:
+        with load(args.a) as a, load(args.b) as b:
             pair = (
                 (a, b)
                 if args.align == "start"

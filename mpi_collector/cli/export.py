@@ -43,12 +43,12 @@ def main(words: Sequence[str]) -> int:
     shape.add_argument("--tidy", action="store_true", help="a row per value")
     args = parser.parse_args(words)
     from mpi_collector.errors import MissingLibraryError, RecordingError
-    from mpi_collector.formats.suite_reader import open_recording
     from mpi_collector.output.export import export
+    from mpi_collector.store.load import load
 
     target = args.output
     try:
-        with open_recording(args.path) as recording:
+        with load(args.path) as recording:
             stem = (
                 recording.path.name.removesuffix(".npz")
                 .removesuffix(".json")

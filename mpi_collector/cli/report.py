@@ -38,8 +38,8 @@ def main(words: Sequence[str]) -> int:
     )
     args = parser.parse_args(words)
     from mpi_collector.errors import RecordingError
-    from mpi_collector.formats.suite_reader import open_recording
     from mpi_collector.output.files import create
+    from mpi_collector.store.load import load
 
     try:
         from mpi_collector.report.page import page
@@ -47,7 +47,7 @@ def main(words: Sequence[str]) -> int:
         say(f"the page needs Bokeh ({e}): pip install 'mpi-collector[report]'")
         return 2
     try:
-        with open_recording(args.path) as recording:
+        with load(args.path) as recording:
             target = args.output or page_path(recording.path)
             text = page(recording)
         with create(target) as f:

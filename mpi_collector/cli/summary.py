@@ -28,11 +28,11 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="for scripts, on stdout")
     args = parser.parse_args(words)
     from mpi_collector.errors import RecordingError
-    from mpi_collector.formats.suite_reader import open_recording
     from mpi_collector.report.summary import document, print_summary
+    from mpi_collector.store.load import load
 
     try:
-        with open_recording(args.path) as recording:
+        with load(args.path) as recording:
             if args.json:
                 json.dump(document(recording), sys.stdout, indent=1, allow_nan=False)
                 print()

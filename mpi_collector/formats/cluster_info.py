@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mpi_collector.store.changes import differing
+from mpi_collector.formats.host_changes import differing
 
 _MEMORY = {"total": "MemTotal", "available": "MemAvailable", "free": "MemFree", "active": "Active", "inactive": "Inactive",
            "buffers": "Buffers", "cached": "Cached", "shared": "Shmem"}  # fmt: skip

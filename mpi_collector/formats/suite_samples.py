@@ -15,11 +15,15 @@ from mpi_collector.node.row.layout import MISSING, DeviceTable, Layout
 from mpi_collector.node.status import OK, SKIPPED, STATUS_NAMES
 from mpi_collector.node.table.table import layout_with_devices
 
-_DEVICE_LISTS = {"diskstats": "device_name", "netdev": "interface_name"}
+#: sources that are a list of objects, one per device -> the key with the device's name
+DEVICE_LISTS = {"diskstats": "device_name", "netdev": "interface_name"}
+#: sources that are one object {field: value}
+FLAT_SOURCES = ("vmstat", "meminfo", "loadavg")
+#: members of our key ``cpu`` that are no CPU times (USER_HZ)
+CPU_SCALARS = ("ctxt", "processes", "procs_running", "procs_blocked")
 _LOADS = ("load_1min", "load_5min", "load_15min")
 _NOT_IN_SUITE = {"loadavg": ("last_pid",)}
 _NO_ERROR = (OK, SKIPPED)
-_CPU_SCALARS = ("ctxt", "processes", "procs_running", "procs_blocked")
 
 
 def _text(value: object) -> str:
@@ -45,13 +49,13 @@ class SampleTemplates:
         picks: list[int] = []
         loads: list[int] = []
         for table in self.layout.tables:
-            if table.source in _DEVICE_LISTS:
+            if table.source in DEVICE_LISTS:
                 objects = [
-                    self._object(table, d, present, picks, _DEVICE_LISTS[table.source])
+                    self._object(table, d, present, picks, DEVICE_LISTS[table.source])
                     for d in table.devices
                 ]
                 parts.append(f'"{table.source}": [{", ".join(o for o in objects if o)}]')
-            elif table.source in ("vmstat", "meminfo", "loadavg"):
+            elif table.source in FLAT_SOURCES:
                 start = len(picks)
                 body = self._object(table, "", present, picks)
                 if table.source == "loadavg":
@@ -89,7 +93,7 @@ class SampleTemplates:
                 continue
             device = "cpu" if table.name == "cpu" else ""
             for field in table.fields:
-                if device not in table.slot_of or (not device and field.name not in _CPU_SCALARS):
+                if device not in table.slot_of or (not device and field.name not in CPU_SCALARS):
                     continue
                 column = table.column(device, field.name)
                 if present[column]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mpi_collector.formats.cluster_info import essence, host_information, summed
+from mpi_collector.formats.host_changes import changes, settings_issues, settings_of
 from mpi_collector.formats.metadata import metadata, processes_of
 from mpi_collector.output.files import RunFiles
 from mpi_collector.output.hostlist import HostList
-from mpi_collector.store.changes import changes, settings_issues, settings_of
 
 _WHENS = {
     "start": "snapshot",

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mpi_collector.formats.host_changes import changes
 from mpi_collector.report.quantity import quantity
 from mpi_collector.report.summary import document
-from mpi_collector.store.changes import changes
 from mpi_collector.store.figures.derive import BY_NAME
 from mpi_collector.store.recording import Recording
 

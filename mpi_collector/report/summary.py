@@ -22,10 +22,10 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from mpi_collector.formats.verdict import line
 from mpi_collector.report.cluster import LIMITS, Cluster, HostFigures, fold
 from mpi_collector.report.outliers import outliers
 from mpi_collector.report.text import Writer, render, verdict_lines
-from mpi_collector.report.verdict import line
 from mpi_collector.store.figures.derive import FIGURES, OPTIONAL, RDMA_NOTE
 from mpi_collector.store.recording import Recording
 

@@ -277,23 +277,6 @@ class Recording(Mapping[str, Host]):
         self._npz.close()
 
 
-def load(path: str | Path) -> Recording:
-    """Open a recording: an ``.npz`` file, its path up to ``_timeseries.npz``, or a results directory, of which the newest
-    is taken.
-
-    RecordingError when there is none or it is damaged.
-    """
-    p = Path(path)
-    if p.is_dir():
-        found = sorted(p.glob("*_timeseries.npz"), key=lambda f: f.name.split("_")[-3:])
-        if not found:
-            raise RecordingError(f"{p}: no *_timeseries.npz in this directory")
-        p = found[-1]
-    elif not p.exists() and (whole := p.with_name(f"{p.name}_timeseries.npz")).exists():
-        p = whole
-    return Recording(p)
-
-
 def grown(raw: Int64) -> Float64:
     """Growth of a counter from each of its values to the next, as ``Host.delta`` has it."""
     a, b = raw[:-1].view(np.uint64), raw[1:].view(np.uint64)

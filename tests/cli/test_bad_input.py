@@ -232,7 +232,7 @@ def test_a_bomb(tmp_path: Path, recording: Path) -> None:
 @many
 def test_the_suites_json(tmp_path: Path, data: st.DataObject) -> None:
     """Flipped, cut, deep: read or refused."""
-    from mpi_collector.formats.suite_reader import open_recording
+    from mpi_collector.store.load import load
 
     sample = {
         "timestamp": "2026-01-05T12:00:00Z",
@@ -253,7 +253,7 @@ def test_the_suites_json(tmp_path: Path, data: st.DataObject) -> None:
         deep + body[: data.draw(st.integers(0, len(body)))] if data.draw(st.booleans()) else body
     )
     with contextlib.suppress(RecordingError):
-        open_recording(path).close()
+        load(path).close()
 
 
 # ---- tables on their way from the hosts

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from mpi_collector.formats.cluster_info import cluster_information
+from mpi_collector.formats.host_changes import settings_issues
 from mpi_collector.node.host.snapshot import take
 from mpi_collector.node.table.npy import json_member
 from mpi_collector.output.documents import HostDocuments
 from mpi_collector.output.files import RunFiles
 from mpi_collector.output.hostlist import HostList, pieces
 from mpi_collector.output.npz import NpzWriter, json_of
-from mpi_collector.store.changes import settings_issues
 
 
 def snapshot(number: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from mpi_collector.report.page.heat import UNKNOWN, shade
 from mpi_collector.report.page.phases import kind, stretches
 from mpi_collector.report.page.series import Mark, Reducer, Story, median, tell
 from mpi_collector.report.page.skeleton import data_script
-from mpi_collector.store.recording import load
+from mpi_collector.store.load import load
 
 NAME = "host_20260105_120000_timeseries.npz"
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>$$x$$\"'&\x1b[31m\u202e"

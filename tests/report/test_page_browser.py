@@ -24,7 +24,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from mpi_collector.report.page import page
-from mpi_collector.store.recording import load
+from mpi_collector.store.load import load
 
 NAME = "host_20260105_120000_timeseries.npz"
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

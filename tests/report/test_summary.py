@@ -23,7 +23,7 @@ from mpi_collector.report.outliers import outliers
 from mpi_collector.report.quantity import duration, number, quantity, ranges
 from mpi_collector.report.summary import document, print_summary
 from mpi_collector.store.figures.derive import Counted
-from mpi_collector.store.recording import load
+from mpi_collector.store.load import load
 from mpi_collector.terminal_text import safe_text
 
 NAME = "host_20260105_120000_timeseries.npz"

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 import mpi_collector
 from mpi_collector.errors import RecordingError
-from mpi_collector.formats.suite_reader import load_suite
 from mpi_collector.node.row.layout import MISSING
 from mpi_collector.output.export import plain
 from mpi_collector.report.compare import broken, parse_rule
+from mpi_collector.store.suite_recording import load_suite
 
 NAME = "host_20260105_120000_timeseries.npz"
 S = sy.S

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mpi_collector.formats.host_changes import changes
 from mpi_collector.node.row.layout import STOP_TICK
 from mpi_collector.report.cluster import Cluster, RunIntervals, fold
 from mpi_collector.report.summary import document
-from mpi_collector.store.changes import changes
 from mpi_collector.store.figures.derive import FIGURES, Derived
 from mpi_collector.store.phases import Phase
 from mpi_collector.store.recording import Float64, Int64, Recording

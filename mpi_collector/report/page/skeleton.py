@@ -13,6 +13,7 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 
 from mpi_collector._version import __version__
+from mpi_collector.formats.verdict import line
 from mpi_collector.report.page import parts
 from mpi_collector.report.page.charts import (
     BAND,
@@ -30,7 +31,6 @@ from mpi_collector.report.page.heat import gradient, heat_map
 from mpi_collector.report.page.phases import stretches
 from mpi_collector.report.page.series import Story
 from mpi_collector.report.quantity import quantity
-from mpi_collector.report.verdict import line
 from mpi_collector.store.figures.derive import BY_NAME
 from mpi_collector.terminal_text import safe_text
 

@@ -21,7 +21,7 @@ from mpi_collector.store.figures.derive import (
     derive,
     net_rule,
 )
-from mpi_collector.store.recording import load
+from mpi_collector.store.load import load
 
 
 def derived(tmp_path: Path, host: sy.SynthHost, interval_s: float = 1.0) -> Derived:
