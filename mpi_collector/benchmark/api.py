@@ -93,7 +93,7 @@ class EmbeddedRecorder:
         self._member = Worker(self._world, self._class)
         self._member.hello()
         everybody = self._member.serve(("idle",))
-        self._on = everybody and not self._member.dismissed
+        self._on = everybody and not self._member.released
         if not self._on:
             self._finish(everybody)
         if self._member.refused:

@@ -116,7 +116,7 @@ class Collection:
         if why == "command":
             self.command_ns = began, mono_ns()
         if why == "launcher":
-            root.keep()
+            root.detach()
             release(self.files)
             self.say(
                 f"the launcher is gone; the recording is kept: mpi_collector recover {self.run}"
@@ -144,7 +144,7 @@ class Collection:
         self.say(f"warning: the recording failed: {type(error).__name__}: {error}")
         self.say(f"what was sampled until then is kept: mpi_collector recover {self.run}")
         try:
-            everybody = self.root.dismiss(False)
+            everybody = self.root.close(False)
         except Exception:  # noqa: BLE001 - it may be the very thing that broke
             everybody = False
         release(self.files)
@@ -155,7 +155,7 @@ class Collection:
         self.say(str(why))
         if self._opened:
             try:
-                self.everybody = self.root.dismiss(True)
+                self.everybody = self.root.close(True)
             except Exception as e:  # noqa: BLE001 - it may be half made
                 self.everybody = False
                 self.teller.detail(f"{type(e).__name__}: {e}")
@@ -167,7 +167,7 @@ class Collection:
         self.everybody = False
         try:
             if self._opened:
-                self.root.keep()
+                self.root.detach()
         except Exception as e:  # noqa: BLE001 - wherever it was, it may be half made
             self.say(f"warning: {type(e).__name__}: {e}")
         release(self.files)
@@ -185,7 +185,7 @@ class Collection:
         self._announce()
         broken = {**self.unusable, **{h.key: h.error for h in root.hosts if h.error}}
         if broken and self.plan.strict and self.plan.usable_first:
-            root.dismiss(True)
+            root.close(True)
             raise UnusableHostsError(f"not every host can be recorded: {listed(broken)}")
         calm()
         root.start()
@@ -264,7 +264,7 @@ class Collection:
             )
             facts = {"elapsed_s": (mono_ns() - self.started_ns) * 1e-9, "marks": count}
             self.teller.status({**facts, **self.root.status()})
-        return self.root.idle()
+        return self.root.poll()
 
     # ---- after
     def _save(self, why: str, command: Command | None) -> bool:
@@ -301,7 +301,7 @@ class Collection:
             OSError
         ):  # no directory, or not ours: then there was no request either
             (Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop").unlink()
-        self.everybody = self.root.dismiss(saved)
+        self.everybody = self.root.close(saved)
         release(self.files)
         if command is not None and self._ending is not None:
             self._ending.outlast()  # the recording may have ended before COMMAND did

@@ -57,7 +57,7 @@ def open_spool_access(
     try:
         yield root, root.spools(), root.unreached
     finally:
-        root.dismiss(False)
+        root.close(False)
 
 
 @contextmanager
@@ -77,4 +77,4 @@ def _over_mpi(
             found = ranks.spools()
             yield ranks, found, {**broken, **ranks.unreached}
         finally:
-            ranks.dismiss(False)
+            ranks.close(False)

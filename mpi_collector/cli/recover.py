@@ -134,7 +134,7 @@ def _collect(args: argparse.Namespace, world: World) -> tuple[int, bool]:
     ranks = RankRecovery(_options(args), f"recover-{secrets.token_hex(3)}", world)
     found = ranks.spools()
     code = _tell_and_act(args, found, ranks.unreached, ranks)
-    return code, ranks.dismiss(False)
+    return code, ranks.close(False)
 
 
 def _options(args: argparse.Namespace) -> SamplingOptions:

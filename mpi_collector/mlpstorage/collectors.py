@@ -95,7 +95,7 @@ class _Collector(ClusterCollectorInterface):
             found = root.snapshot()
             failed = {h.key: h.error or "no answer" for h in root.hosts if h.key not in found}
         finally:
-            root.dismiss(True)
+            root.close(True)
         out = {k: {**d, "uptime": d.get("uptime_seconds")} for k, d in found.items()}
         for name in wanted:
             if name not in out:

@@ -219,7 +219,7 @@ class MultiHostTimeSeriesCollector(_Series):
                 self._by_host[host.key] = [
                     {"timestamp": now, "hostname": host.key, "errors": errors}
                 ]
-        self._root.dismiss(True)
+        self._root.close(True)
         return self._by_host
 
     def _read(self, path: Path) -> None:

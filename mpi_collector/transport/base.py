@@ -20,12 +20,12 @@ class HostState:
     clock_bound_ns: int | None = 0
     stopped: dict[str, Any] | None = None
     collected: bool = False
-    rescued: bool = False  #: not collected, but here as of its last --replicate
+    from_replica: bool = False  #: not collected, but here as of its last --replicate
     error: str | None = None
     gone: bool = False  #: does not answer any more; nobody may wait for it in MPI
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def lose(self, error: str) -> None:
+    def mark_lost(self, error: str) -> None:
         """It did not answer in time."""
         self.error, self.gone = error, True
 
@@ -56,14 +56,14 @@ class Transport(Protocol):
     def open(self, facts: dict[str, Any]) -> None: ...
     def start(self) -> None: ...
     def snapshot(self) -> dict[str, dict[str, Any]]: ...
-    def idle(self) -> bool | None: ...
+    def poll(self) -> bool | None: ...
     def status(self) -> dict[str, Any]:
         """hosts, sampling, last_tick, missed, as far as is known without asking anybody."""
 
     def stop(self) -> None: ...
     def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None: ...
-    def keep(self) -> None: ...
-    def dismiss(self, saved: bool) -> bool: ...
+    def detach(self) -> None: ...
+    def close(self, saved: bool) -> bool: ...
 
 
 Progress = Callable[[str, int, int], None]
@@ -80,7 +80,7 @@ def nap(seconds: float) -> None:
     select.select((), (), (), seconds)
 
 
-class Cutter:
+class MemberSplitter:
     """Cuts a stream of bytes back into the members it was made of."""
 
     def __init__(self, heads: list[dict[str, Any]], sink: Sink) -> None:

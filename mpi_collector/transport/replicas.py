@@ -90,7 +90,7 @@ class Replicas:
                     sink.write(chunk)
             sink.end_host()
             host.facts = facts_of(table)
-            host.rescued = True
+            host.from_replica = True
             host.error = f"{host.error or 'lost'}; here as of the last --replicate"
 
     def close(self, saved: bool) -> None:

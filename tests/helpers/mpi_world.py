@@ -148,7 +148,7 @@ def test_echoes_of_one_clock(world: world_module.World) -> None:
     if world.rank == 0:
         world.serve_echoes(range(1, world.size), 25, _LIMIT_S)
         return
-    echoes = world.echoes(25, _LIMIT_S)
+    echoes = world.request_echoes(25, _LIMIT_S)
     assert len(echoes) == 25
     for echo in [*[[e] for e in echoes], echoes]:
         _, offset, bound = best_echo(echo)
@@ -165,10 +165,10 @@ def test_late_answers_are_no_echoes(world: world_module.World) -> None:
         world.send(1, served=True)
         world.serve_echoes([1], 5, _LIMIT_S)
     elif world.rank == 1:
-        assert world.echoes(5, 0.1) == []
+        assert world.request_echoes(5, 0.1) == []
         world.send(0, gave_up=True)
         sender_says(world, 0, served=True)
-        echoes = world.echoes(5, _LIMIT_S)
+        echoes = world.request_echoes(5, _LIMIT_S)
         assert len(echoes) == 5
         for sent, root, received in echoes:
             assert sent <= root <= received

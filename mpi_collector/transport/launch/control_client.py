@@ -77,7 +77,7 @@ class ControlClient:
                                       names=self.names)
             )  # fmt: skip
         except (SessionLostError, RuntimeError, OSError) as e:
-            self.keep()
+            self.detach()
             raise TransportError(f"the collectors' launch did not come up: {e}") from e
         self._take_state(answer)
 
@@ -95,7 +95,7 @@ class ControlClient:
             return {}
         return dict(answer["snapshots"])
 
-    def idle(self) -> None:
+    def poll(self) -> None:
         """Nothing: rank 0 looks after its ranks by itself."""
 
     def status(self) -> dict[str, Any]:
@@ -113,17 +113,17 @@ class ControlClient:
         feeder.finish()
         progress(1, 1)
 
-    def dismiss(self, saved: bool) -> bool:
+    def close(self, saved: bool) -> bool:
         if not self.lost:
             try:
                 self._do(self._session.request("dismiss", 30, saved=saved))
             except (SessionLostError, RuntimeError):
                 pass
             self._do(self._session.wait(5))
-        self.keep()
+        self.detach()
         return True
 
-    def keep(self) -> None:
+    def detach(self) -> None:
         """End the launch; the spools stay."""
         self._do(self._session.disconnect())
         self._loop.call_soon_threadsafe(self._loop.stop)

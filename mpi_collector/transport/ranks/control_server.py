@@ -70,16 +70,16 @@ class ControlServer:
         assert self.root is not None
         self.everybody = False
         if os.getppid() != self._parent:
-            self.root.keep()
+            self.root.detach()
             return
         with contextlib.suppress(Exception):
-            self.everybody = self.root.dismiss(False)
+            self.everybody = self.root.close(False)
 
     def _turn(self) -> None:
         if self._told or os.getppid() != self._parent:
             raise LauncherGone
         if self.root is not None:
-            self.root.idle()
+            self.root.poll()
 
     # ---- frames
     def _send(self, message: dict[str, Any], blob: bytes | memoryview = b"") -> None:
@@ -145,7 +145,7 @@ class ControlServer:
 
     def do_status(self, _message: dict[str, Any]) -> dict[str, Any]:
         assert self.root is not None
-        self.root.idle()
+        self.root.poll()
         return self._state()
 
     def do_stop(self, _message: dict[str, Any]) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class ControlServer:
 
     def do_dismiss(self, message: dict[str, Any]) -> dict[str, Any]:
         assert self.root is not None
-        self.everybody = self.root.dismiss(bool(message["saved"]))
+        self.everybody = self.root.close(bool(message["saved"]))
         self._done = True
         return {}
 

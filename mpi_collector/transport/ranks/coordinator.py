@@ -14,7 +14,7 @@ from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.host.identity import identity, same_host_key, unique_keys
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.read.worker import stuck_in_kernel
-from mpi_collector.transport.base import Cutter, HostState, Sink, nap, run_status
+from mpi_collector.transport.base import HostState, MemberSplitter, Sink, nap, run_status
 from mpi_collector.transport.replicas import Replicas
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Coordinator:
         for rank in self._alive():
             self.leaders[rank].ready = ready.get(rank, {})
             if rank not in ready:
-                self.leaders[rank].lose(f"not ready within {self.options.start_timeout_s:g} s")
+                self.leaders[rank].mark_lost(f"not ready within {self.options.start_timeout_s:g} s")
         self.capacity = min(h.ready["rows"] for h in self.hosts if h.error is None)
         self.measure_clocks()
 
@@ -213,7 +213,7 @@ class Coordinator:
             host = self.leaders[rank]
             host.sampling = answers.get(rank, {}).get("type") == "sampling"
             if not host.sampling and host.error is None:
-                host.lose(f"no first sample within {self.options.start_timeout_s:g} s")
+                host.mark_lost(f"no first sample within {self.options.start_timeout_s:g} s")
         if self.world is not None:
             for rank in (*self._alive(), *self._followers):
                 self.world.send(rank, type="idle")
@@ -234,7 +234,7 @@ class Coordinator:
         return out
 
     # ---- during it
-    def idle(self) -> bool:
+    def poll(self) -> bool:
         """To be called about once a second: takes messages, and measures the clocks again every few minutes.
 
         True when a host was asked to stop the run.
@@ -309,7 +309,7 @@ class Coordinator:
             answer = answers.get(rank)
             self.leaders[rank].stopped = answer if answer and answer["type"] == "stopped" else None
             if answer is None:
-                self.leaders[rank].lose(
+                self.leaders[rank].mark_lost(
                     f"did not answer the stop within {self.options.gather_timeout_s:g} s"
                 )
         self.measure_clocks()
@@ -328,7 +328,7 @@ class Coordinator:
             answers = self._await_one(waiting)
             if answers is None:
                 for rank in waiting:
-                    self.leaders[rank].lose(
+                    self.leaders[rank].mark_lost(
                         f"sent nothing within {self.options.gather_timeout_s:g} s"
                     )
                 break
@@ -374,14 +374,14 @@ class Coordinator:
         host = self.leaders[rank]
         self.world.send(rank, type="send")
         sink.begin_host(host.key)
-        cutter = Cutter(heads, sink)
+        splitter = MemberSplitter(heads, sink)
         try:
             self.world.receive_stream(
-                rank, cutter.total, cutter.take, self.options.gather_timeout_s
+                rank, splitter.total, splitter.take, self.options.gather_timeout_s
             )
         except PeerLostError as e:
             sink.drop_host()
-            host.lose(f"sent only a part of its table: {e}")
+            host.mark_lost(f"sent only a part of its table: {e}")
             return
         try:
             sink.end_host()
@@ -390,7 +390,7 @@ class Coordinator:
             return
         host.collected = True
 
-    def keep(self) -> None:
+    def detach(self) -> None:
         """Leave now: the spools stay."""
         self._replicas.close(False)
         self.recorder.close()
@@ -421,7 +421,7 @@ class Coordinator:
             nap(0.001)
         return self.world.flush(2.0) and not left and not stuck
 
-    def dismiss(self, saved: bool) -> bool:
+    def close(self, saved: bool) -> bool:
         """Remove the spools of what is safely on disk, and let everybody go. True when nobody is missing."""
         self._replicas.close(saved)
         if saved:

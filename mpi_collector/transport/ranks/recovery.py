@@ -32,7 +32,7 @@ class RankRecovery(Coordinator):
         for rank in self._alive():
             host = self.leaders[rank]
             if rank not in answers:
-                host.lose(f"no answer within {self.options.start_timeout_s:g} s")
+                host.mark_lost(f"no answer within {self.options.start_timeout_s:g} s")
                 self.unreached[host.key] = host.error or ""
             else:
                 found[host.key] = answers[rank]["spools"]
@@ -45,7 +45,7 @@ class RankRecovery(Coordinator):
             raise RuntimeError(f"{host}: {state.error}")
         got = self._ask([rank], answer, timeout_s, **message).get(rank)
         if got is None:
-            state.lose(f"no answer within {timeout_s:g} s")
+            state.mark_lost(f"no answer within {timeout_s:g} s")
             raise RuntimeError(f"{host}: {state.error}")
         if got["type"] == "failed":
             state.error = None  # of this spool, not of the host
@@ -96,13 +96,13 @@ class RankRecovery(Coordinator):
             return
         self._request(host, "discarded", 30.0, type="discard")
 
-    def idle(self) -> bool:
+    def poll(self) -> bool:
         return False
 
-    def keep(self) -> None:
+    def detach(self) -> None:
         self._own = None
 
-    def dismiss(self, saved: bool) -> bool:
+    def close(self, saved: bool) -> bool:
         """Let everybody go. True when nobody is missing."""
         del saved
         self._own = None

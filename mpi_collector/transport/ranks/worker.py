@@ -62,7 +62,7 @@ class Worker:
         self._options = SamplingOptions()
         self._stop_request = ""
         self._beside = ""
-        self.dismissed = False
+        self.released = False
         self.refused = ""  #: why the root has dismissed this rank before it recorded anything
 
     def run(self) -> bool:
@@ -96,7 +96,7 @@ class Worker:
             self.close()
             return False
         if message["type"] == "exit":
-            self.dismissed, self.refused = True, message.get("why", "")
+            self.released, self.refused = True, message.get("why", "")
             self.close()
             self._answer(type="bye", stuck=stuck_in_kernel())
         return True
@@ -204,7 +204,7 @@ class Worker:
 
     def _on_clock(self, _message: dict[str, Any]) -> None:
         self._poll_s = BUSY_POLL_S
-        echoes = self.world.echoes(ECHOES, 2.0)
+        echoes = self.world.request_echoes(ECHOES, 2.0)
         if echoes and self.recorder is not None:
             self.recorder.clock(*best_echo(echoes))
         self._answer(type="clocked", bound_ns=best_echo(echoes)[2] if echoes else None)

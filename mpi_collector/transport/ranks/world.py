@@ -138,7 +138,7 @@ class World:
             pause = min(pause * 2, 0.005)
 
     # ---- clocks: the only moments when somebody spins, a few ms each
-    def echoes(self, count: int, timeout_s: float) -> list[tuple[int, int, int]]:
+    def request_echoes(self, count: int, timeout_s: float) -> list[tuple[int, int, int]]:
         """(sent, root's time, received) of ``count`` round trips to rank 0, fewer when it stops answering."""
         deadline = mono_ns() + int(timeout_s * _NS)
         out: list[tuple[int, int, int]] = []

@@ -13,7 +13,7 @@ from mpi_collector.node.options import SamplingOptions
 from mpi_collector.terminal_text import remote_text
 from mpi_collector.transport.base import HostState
 from mpi_collector.transport.limits import allow_files
-from mpi_collector.transport.ssh.remote import Remote, Turns, Way
+from mpi_collector.transport.ssh.remote import RemoteHost, SessionLimits, SessionSettings
 
 _FILES_PER_HOST = 4  #: three pipes of its ssh, and one that tells of its end
 #: what a host can bring about: no connection, an agent that failed, a name that is refused, an answer without what belongs in it
@@ -36,10 +36,12 @@ class Agents:
     ) -> None:
         self.options, self.run, self.progress = options, run, progress
         allow_files(_FILES_PER_HOST * len(hosts))
-        way = Way(options, run, user, ssh_timeout_s)
+        way = SessionSettings(options, run, user, ssh_timeout_s)
         keys = unique_keys([name for name, _ in hosts])
-        self._remotes = [Remote(way, name, local, key) for (name, local), key in zip(hosts, keys)]
-        self._turns = Turns(max(1, fanout))
+        self._remotes = [
+            RemoteHost(way, name, local, key) for (name, local), key in zip(hosts, keys)
+        ]
+        self._turns = SessionLimits(max(1, fanout))
         self._beats: list[asyncio.Task[None]] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="ssh", daemon=True)
@@ -49,7 +51,7 @@ class Agents:
     def hosts(self) -> list[HostState]:
         return [r.state for r in self._remotes]
 
-    def _good(self) -> list[Remote]:
+    def _good(self) -> list[RemoteHost]:
         return [r for r in self._remotes if r.state.error is None]
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
@@ -59,13 +61,16 @@ class Agents:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _all(
-        self, what: str, remotes: list[Remote], work: Callable[[Remote], Coroutine[Any, Any, None]]
+        self,
+        what: str,
+        remotes: list[RemoteHost],
+        work: Callable[[RemoteHost], Coroutine[Any, Any, None]],
     ) -> None:
         """``work`` on every host at once; one that fails is marked and stops nobody."""
         done = 0
         self.progress(what, done, len(remotes))
 
-        async def one(remote: Remote) -> None:
+        async def one(remote: RemoteHost) -> None:
             nonlocal done
             try:
                 await work(remote)
@@ -81,7 +86,7 @@ class Agents:
 
         await asyncio.gather(*(one(r) for r in remotes))
 
-    async def _connect(self, remote: Remote) -> None:
+    async def _connect(self, remote: RemoteHost) -> None:
         await remote.connect(self._turns)
         self._beats.append(asyncio.create_task(remote.beat()))
 
@@ -89,7 +94,7 @@ class Agents:
         for task in self._beats:
             task.cancel()
 
-    def keep(self) -> None:
+    def detach(self) -> None:
         """Leave now: the agents end by themselves and keep their spools."""
 
         async def leave() -> None:
@@ -98,7 +103,7 @@ class Agents:
 
         self._end(leave())
 
-    def dismiss(self, saved: bool) -> bool:
+    def close(self, saved: bool) -> bool:
         """End the agents and the sessions; ``saved``: and remove the spools of what is safely on disk."""
 
         async def part() -> None:
@@ -108,7 +113,7 @@ class Agents:
         self._end(part())
         return True
 
-    async def _part(self, remote: Remote, saved: bool) -> None:
+    async def _part(self, remote: RemoteHost, saved: bool) -> None:
         del saved
         await remote.part()
 

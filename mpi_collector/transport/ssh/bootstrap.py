@@ -76,7 +76,7 @@ def _package() -> bytes:
     return zlib.compress(json.dumps(sources).encode(), 9)
 
 
-def first_words(run: str, key: str, orphan_s: float) -> tuple[bytes, ...]:
+def preamble(run: str, key: str, orphan_s: float) -> tuple[bytes, ...]:
     """What is written to the session before its first frame: the loader, which agent it is for, and the package.
 
     In pieces, since those that are the same for all hosts are large and are kept for every host.

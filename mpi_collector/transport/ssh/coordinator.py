@@ -14,7 +14,7 @@ from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import Sink, run_status
 from mpi_collector.transport.replicas import Replicas
 from mpi_collector.transport.ssh.agents import Agents
-from mpi_collector.transport.ssh.remote import Remote, heartbeat_s
+from mpi_collector.transport.ssh.remote import RemoteHost, heartbeat_s
 
 _LEAD_NS, _LEAD_PER_HOST_NS = (
     300_000_000,
@@ -85,7 +85,7 @@ class SshCoordinator(Agents):
         """{key: snapshot} of the hosts that answer in time; between ``open`` and ``dismiss``."""
         found: dict[str, dict[str, Any]] = {}
 
-        async def one(remote: Remote) -> None:
+        async def one(remote: RemoteHost) -> None:
             answer, _ = await remote.session.request("snapshot", self.options.start_timeout_s)
             found[remote.state.key] = answer["snapshot"]
 
@@ -93,20 +93,20 @@ class SshCoordinator(Agents):
         return {r.state.key: found[r.state.key] for r in self._remotes if r.state.key in found}
 
     # ---- during it
-    def idle(self) -> None:
+    def poll(self) -> None:
         """Nothing: the keepers work by themselves."""
 
     def status(self) -> dict[str, Any]:
         return run_status(self.hosts)
 
-    async def _copy(self, remote: Remote) -> None:
+    async def _copy(self, remote: RemoteHost) -> None:
         """``--replicate``: the copy of a host's spool kept up to date while its session is up."""
         while remote.state.key not in self._replicas.failures:
             await asyncio.sleep(min(heartbeat_s(), self.options.replicate_s))
             with suppress(SessionLostError, RuntimeError, OSError):  # the keeper calls it back
                 await self._replicate(remote)
 
-    async def _replicate(self, remote: Remote) -> None:
+    async def _replicate(self, remote: RemoteHost) -> None:
         """With its next sample a host has decoded what was staged."""
         key = remote.state.key
         await remote.session.request("flush", heartbeat_s())
@@ -142,7 +142,7 @@ class SshCoordinator(Agents):
         ready = [r for r in self._remotes if r.state.stopped]
         done = 0
 
-        async def one(remote: Remote) -> None:
+        async def one(remote: RemoteHost) -> None:
             nonlocal done
             try:
                 await remote.deliver(sink, self._turns)
@@ -154,18 +154,18 @@ class SshCoordinator(Agents):
         self._replicas.rescue(self.hosts, sink)
 
     # ---- the end
-    def keep(self) -> None:
+    def detach(self) -> None:
         """Leave now: the agents end by themselves and keep their spools."""
         self._replicas.close(False)
         self._loop.call_soon_threadsafe(self._rest)
-        super().keep()
+        super().detach()
 
-    def dismiss(self, saved: bool) -> bool:
+    def close(self, saved: bool) -> bool:
         self._replicas.close(saved)
         self._loop.call_soon_threadsafe(self._rest)
-        return super().dismiss(saved)
+        return super().close(saved)
 
-    async def _part(self, remote: Remote, saved: bool) -> None:
+    async def _part(self, remote: RemoteHost, saved: bool) -> None:
         state = remote.state
         if saved and (state.collected or (state.ready and not state.sampling)):
             with suppress(SessionLostError, RuntimeError):

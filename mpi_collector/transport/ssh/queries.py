@@ -7,7 +7,7 @@ from typing import Any
 from mpi_collector.node.compat import wall_ns
 from mpi_collector.transport.base import Sink
 from mpi_collector.transport.ssh.agents import Agents
-from mpi_collector.transport.ssh.remote import Remote
+from mpi_collector.transport.ssh.remote import RemoteHost
 
 
 class HostQueries(Agents):
@@ -17,7 +17,7 @@ class HostQueries(Agents):
         """{host: what its agent says of it} after connecting; a host that failed has its error in ``hosts``."""
         found: dict[str, dict[str, Any]] = {}
 
-        async def one(remote: Remote) -> None:
+        async def one(remote: RemoteHost) -> None:
             await self._connect(remote)
             answer, _ = await remote.session.request("check", 10, spool_dir=self.options.spool_dir)
             sent = wall_ns()
@@ -28,14 +28,14 @@ class HostQueries(Agents):
             await remote.part()
 
         self._do(self._all("checking", self._remotes, one))
-        self.dismiss(False)
+        self.close(False)
         return found
 
     def spools(self) -> dict[str, list[dict[str, Any]]]:
         """{host: [{"dir", "run", "key", "bytes", "mtime", "alive"}]} of the hosts that can be reached; the sessions stay."""
         found: dict[str, list[dict[str, Any]]] = {}
 
-        async def one(remote: Remote) -> None:
+        async def one(remote: RemoteHost) -> None:
             await self._connect(remote)
             answer, _ = await remote.session.request("spools", 30, places=self.options.places)
             found[remote.name] = answer["spools"]
@@ -63,5 +63,5 @@ class HostQueries(Agents):
         """It is safely on disk: remove it there."""
         self._do(self._remote(host).session.request("discard", 30))
 
-    def _remote(self, host: str) -> Remote:
+    def _remote(self, host: str) -> RemoteHost:
         return next(r for r in self._remotes if r.name == host)

@@ -15,7 +15,7 @@ from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState, Sink
 from mpi_collector.transport.session import Session
-from mpi_collector.transport.ssh.bootstrap import first_words, remote_command
+from mpi_collector.transport.ssh.bootstrap import preamble, remote_command
 from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
 
 _ECHOES = 15
@@ -39,7 +39,7 @@ def heartbeat_s() -> float:
 
 
 @dataclass(frozen=True)
-class Way:
+class SessionSettings:
     """What the way to every host of a run has in common."""
 
     options: SamplingOptions
@@ -48,7 +48,7 @@ class Way:
     ssh_timeout_s: float
 
 
-class Turns:
+class SessionLimits:
     """How many hosts do the same thing at the same time; made in the event loop's thread."""
 
     def __init__(self, fanout: int) -> None:
@@ -66,20 +66,20 @@ class Turns:
         await task
 
 
-class Remote:
+class RemoteHost:
     """A host and its agent. Only for the event loop's thread, but for ``state``."""
 
-    def __init__(self, way: Way, name: str, local: bool, key: str) -> None:
+    def __init__(self, way: SessionSettings, name: str, local: bool, key: str) -> None:
         self.way, self.name, self.local = way, name, local
         self.state = HostState(key, name, {})
         self.session = Session([], ())
         self._agent_pid = 0
 
     # ---- sessions
-    async def connect(self, turns: Turns) -> None:
+    async def connect(self, turns: SessionLimits) -> None:
         """The first session, paced. SessionLostError, OSError (no ssh), HostNameError."""
         command, limit = remote_command(), self.way.ssh_timeout_s
-        words = first_words(self.way.run, self.state.key, orphan_s())
+        words = preamble(self.way.run, self.state.key, orphan_s())
         if self.local:
             self.session = Session(["sh", "-c", command], words)
         else:
@@ -144,7 +144,7 @@ class Remote:
             facts=dict(facts, requested=self.name),
         )  # fmt: skip
 
-    async def clock(self, turns: Turns) -> None:
+    async def clock(self, turns: SessionLimits) -> None:
         """Its offset to this host's clock, told to the agent, which keeps it with the recording."""
         echoes = []
         async with turns.clock:
@@ -191,7 +191,7 @@ class Remote:
             ):  # whoever keeps it has said nothing
                 self.session.send({"do": "beat"})
 
-    async def keep(self, turns: Turns, share: float) -> None:
+    async def keep(self, turns: SessionLimits, share: float) -> None:
         """Look after the session: asked now and then, called back when it broke, the clock every few minutes.
 
         ``share``, 0 to 1, of a period passes first: hosts take turns. Ends when there is no agent any more.
@@ -217,14 +217,14 @@ class Remote:
                 tries = min(tries + 1, 10)
 
     # ---- after it
-    async def stop(self, turns: Turns) -> None:
+    async def stop(self, turns: SessionLimits) -> None:
         """The last row, and the clock once more."""
         self.state.stopped, _ = await self.insist("stop")
         if self.state.stopped.get("failure"):
             raise RuntimeError(self.state.stopped["failure"])
         await self.clock(turns)
 
-    async def deliver(self, sink: Sink, turns: Turns) -> None:
+    async def deliver(self, sink: Sink, turns: SessionLimits) -> None:
         """Its packed table into ``sink``, when it is its turn and the session holds; a broken one keeps nobody waiting."""
         packed, _ = await self.insist("pack", json=False)
         self.state.facts = packed.get("facts", {})

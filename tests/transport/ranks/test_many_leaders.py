@@ -41,7 +41,7 @@ def test_clocks_are_measured_a_few_at_a_turn() -> None:
     turns = []
     for _ in range(8):
         before = len(world.sent)
-        assert not root.idle()
+        assert not root.poll()
         turns.append([rank for rank, kind in world.sent[before:] if kind == "clock"])
     assert max(map(len, turns)) <= 16
     assert sorted(r for turn in turns for r in turn) == list(range(1, 101))

@@ -20,9 +20,9 @@ from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch import preflight
 from mpi_collector.transport.session import Session
 from mpi_collector.transport.ssh import HostQueries, SshCoordinator
-from mpi_collector.transport.ssh.bootstrap import NO_PYTHON, first_words, remote_command
+from mpi_collector.transport.ssh.bootstrap import NO_PYTHON, preamble, remote_command
 from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
-from mpi_collector.transport.ssh.remote import Remote, Turns, Way
+from mpi_collector.transport.ssh.remote import RemoteHost, SessionLimits, SessionSettings
 
 #: "ssh -G" tells a configuration; a host called hung… never answers, and what leads to it outlives ssh; any other is this one
 SSH = f"""#!{sys.executable} -ES
@@ -107,16 +107,16 @@ def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> N
         lambda what, n, total: done.append(n),
     )
     ended: dict[str, float] = {}
-    connect = Remote.connect
+    connect = RemoteHost.connect
 
-    async def watched(self: Remote, turns: Turns) -> None:
+    async def watched(self: RemoteHost, turns: SessionLimits) -> None:
         try:
             await connect(self, turns)
         finally:
             ended[self.name] = time.monotonic()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Remote, "connect", watched)
+        patch.setattr(RemoteHost, "connect", watched)
         found = visits.check()
     assert list(found) == ["good"]
     assert done[-1] == 10
@@ -203,7 +203,7 @@ def test_the_first_python_that_will_do(tmp_path: Path, place: str) -> None:
         (tmp_path / "python3").write_text("#!/bin/sh\ncat >/dev/null; exit 1\n")
 
     async def hello() -> dict[str, Any]:
-        session = Session(["/bin/sh", "-c", remote_command()], first_words(f"pythons-{os.getpid()}", place, 3.0),
+        session = Session(["/bin/sh", "-c", remote_command()], preamble(f"pythons-{os.getpid()}", place, 3.0),
                           {"PATH": str(tmp_path)})  # fmt: skip
         said = await session.connect(20)
         await session.request("quit", 5)
@@ -249,7 +249,9 @@ def root_of(tmp_path: Path, names: list[str], **more: Any) -> SshCoordinator:
         [(n, False) for n in names],
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mpi_collector.transport.ssh.root.same_host_key", lambda who: (id(who),))
+        patch.setattr(
+            "mpi_collector.transport.ssh.coordinator.same_host_key", lambda who: (id(who),)
+        )
         root.open({"benchmark": "host"})
     assert [h.error for h in root.hosts] == [None] * len(names)
     root.start()
@@ -285,13 +287,13 @@ def test_a_broken_session_is_called_back_at_once(told: Path, tmp_path: Path) -> 
     root.gather(sink, lambda done, total: None, False)
     assert sink.hosts == ["a"]
     assert remote.state.facts["missed"] <= 2
-    root.dismiss(True)
+    root.close(True)
     assert [p.name for p in tmp_path.glob("mpi_collector-*/*/*")] == ["b"]
 
 
 def test_nobody_waits_for_an_agent_that_hangs(told: Path) -> None:
     """What holds a session there ends with it: a launcher that comes back again and again leaves nothing behind."""
-    words = first_words(f"hanging-{os.getpid()}", "a", 60.0)
+    words = preamble(f"hanging-{os.getpid()}", "a", 60.0)
 
     async def comes_back() -> None:
         first = Session(["sh", "-c", remote_command()], words)
@@ -330,13 +332,13 @@ def test_a_session_that_breaks_while_it_delivers(told: Path, tmp_path: Path) -> 
     assert sorted(sink.hosts) == ["a", "b", "c"]
     assert sink.dropped
     assert [h.error for h in root.hosts] == [None] * 3
-    root.dismiss(True)
+    root.close(True)
     assert not list(tmp_path.glob("mpi_collector-*/*/*"))
 
 
 def test_insisting_ends_in_time(told: Path, tmp_path: Path) -> None:
     """A host that has gone costs the gather time-out, whatever --ssh-timeout says."""
-    way = Way(SamplingOptions(gather_timeout_s=1.0), "run", None, 300.0)
+    way = SessionSettings(SamplingOptions(gather_timeout_s=1.0), "run", None, 300.0)
     limits: list[float] = []
 
     class Gone(Session):
@@ -345,7 +347,7 @@ def test_insisting_ends_in_time(told: Path, tmp_path: Path) -> None:
             await asyncio.sleep(timeout_s)
             raise SessionLostError("gone")
 
-    remote = Remote(way, "node1", False, "node1")
+    remote = RemoteHost(way, "node1", False, "node1")
     remote.session = Gone([], b"")
     with pytest.raises(SessionLostError, match="gone"):
         asyncio.run(remote.insist("stop"))
