@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mpi_collector
-from mpi_collector.benchmark.console import say
+from mpi_collector.benchmark.console import print_message
 from mpi_collector.node.spool.directory import user_directory
 from mpi_collector.output.export import plain
 from mpi_collector.output.files import RUN_SUFFIX, announce, create, release, reserve
@@ -46,7 +46,7 @@ def test_harmless(text: str) -> None:
 
 
 def test_lines_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
-    say(f"{EVIL}\udcff: no room")
+    print_message(f"{EVIL}\udcff: no room")
     said = capsys.readouterr().err
     assert said.startswith("mpi_collector: \\x1b[31mred")
     assert not set(said) & BAD
@@ -79,7 +79,7 @@ def test_a_host_that_answers_with_escapes(
         CollectPlan(SamplingOptions(), tmp_path), None, RunConsole(verbose=True)
     )
     collection.reserve()
-    collection.root = Answering()  # type: ignore[assignment]
+    collection.transport = Answering()  # type: ignore[assignment]
     collection._announce()
     said = capsys.readouterr().err
     assert said.count("\\x1b[31mred") >= 4

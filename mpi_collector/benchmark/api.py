@@ -30,8 +30,8 @@ _SAMPLERS: dict[str, type[BatchRecorder]] = {"process": SuiteChildRecorder, "thr
 class EmbeddedRecorder:
     """What ``with mpi_collector.collect(...) as recorder`` gives. Entering and leaving is collective over ``comm``."""
 
-    def __init__(self, plan: CollectPlan, comm: Any, sampler: str, teller: RunConsole) -> None:
-        self._plan, self._comm, self._class, self._teller = plan, comm, _SAMPLERS[sampler], teller
+    def __init__(self, plan: CollectPlan, comm: Any, sampler: str, console: RunConsole) -> None:
+        self._plan, self._comm, self._class, self._console = plan, comm, _SAMPLERS[sampler], console
         self._collection: Collection | None = None
         self._root: Coordinator | None = None
         self._member: Any = None
@@ -63,7 +63,7 @@ class EmbeddedRecorder:
             try:
                 (self._root or self._member).mark(made)
             except Exception as e:  # noqa: BLE001 - a mark that is lost is no reason for the program to fail
-                self._teller.say(
+                self._console.warn(
                     f"warning: the mark {made['text']!r} is lost: {type(e).__name__}: {e}"
                 )
 
@@ -100,7 +100,7 @@ class EmbeddedRecorder:
             raise ResultsError(self._member.refused)
 
     def _lead(self) -> None:
-        collection = self._collection = Collection(self._plan, None, self._teller)
+        collection = self._collection = Collection(self._plan, None, self._console)
         try:
             collection.reserve()
         except ResultsError as e:

@@ -61,8 +61,10 @@ class CollectPlan:
 class Collection:
     """One run of ``collect`` as rank 0 or as the only process."""
 
-    def __init__(self, plan: CollectPlan, launch: Launch | None, teller: RunConsole) -> None:
-        self.plan, self.launch, self.teller, self.say = plan, launch, teller, teller.say
+    def __init__(self, plan: CollectPlan, launch: Launch | None, console: RunConsole) -> None:
+        self.plan = plan
+        self.launch = launch
+        self.console = console
         self.everybody = False
         self._command: Command | None = None
         self._ending: StopConditions | None = None
@@ -83,7 +85,7 @@ class Collection:
         announce(self.files, {"run": self.run, "pid": os.getpid()})
 
     def record(self, make: Callable[[], Transport]) -> int:
-        """The whole run on the root that ``make`` gives; returns the exit code. A failure of ours never becomes COMMAND's."""
+        """Record with the transport that ``make`` returns; the exit code, never that of a failure of ours."""
         with Signals(bool(self.plan.command)) as signals:
             try:
                 return self._outcome(make, signals)
@@ -101,12 +103,12 @@ class Collection:
         except Exception as e:  # noqa: BLE001 - whatever it is, the job goes on
             return self._unrecorded(e, signals)
 
-    def _record(self, root: Transport, signals: Signals) -> int:
-        self.begin(root, signals.calm)
+    def _record(self, transport: Transport, signals: Signals) -> int:
+        self.begin(transport, signals.calm)
         try:
             signals.call_off()
         except CalledOff as e:  # too late to leave without a trace: everybody samples
-            self.say(str(e))
+            self.console.warn(str(e))
             self.exit_code = e.code
             return self.end(f"signal {signal.Signals(e.number).name}")
         began = mono_ns()
@@ -116,9 +118,9 @@ class Collection:
         if why == "command":
             self.command_ns = began, mono_ns()
         if why == "launcher":
-            root.detach()
+            transport.detach()
             release(self.files)
-            self.say(
+            self.console.warn(
                 f"the launcher is gone; the recording is kept: mpi_collector recover {self.run}"
             )
             return 0
@@ -140,11 +142,11 @@ class Collection:
 
     def give_up(self, error: Exception) -> bool:
         """Say so, keep what was sampled, let everybody go. True when nobody is missing."""
-        self.say("".join(traceback.format_exception(error)))
-        self.say(f"warning: the recording failed: {type(error).__name__}: {error}")
-        self.say(f"what was sampled until then is kept: mpi_collector recover {self.run}")
+        self.console.warn("".join(traceback.format_exception(error)))
+        self.console.warn(f"warning: the recording failed: {type(error).__name__}: {error}")
+        self.console.warn(f"what was sampled until then is kept: mpi_collector recover {self.run}")
         try:
-            everybody = self.root.close(False)
+            everybody = self.transport.close(False)
         except Exception:  # noqa: BLE001 - it may be the very thing that broke
             everybody = False
         release(self.files)
@@ -152,13 +154,13 @@ class Collection:
 
     def _called_off(self, why: CalledOff) -> int:
         """Nobody samples yet: leave no trace."""
-        self.say(str(why))
+        self.console.warn(str(why))
         if self._opened:
             try:
-                self.everybody = self.root.close(True)
+                self.everybody = self.transport.close(True)
             except Exception as e:  # noqa: BLE001 - it may be half made
                 self.everybody = False
-                self.teller.detail(f"{type(e).__name__}: {e}")
+                self.console.debug(f"{type(e).__name__}: {e}")
         release(self.files)
         return why.code
 
@@ -167,28 +169,28 @@ class Collection:
         self.everybody = False
         try:
             if self._opened:
-                self.root.detach()
+                self.transport.detach()
         except Exception as e:  # noqa: BLE001 - wherever it was, it may be half made
-            self.say(f"warning: {type(e).__name__}: {e}")
+            self.console.warn(f"warning: {type(e).__name__}: {e}")
         release(self.files)
         kept = f"what was sampled is kept on every host: mpi_collector recover {self.run}"
-        self.say(f"left; {kept if self._opened else 'nothing was started'}")
+        self.console.warn(f"left; {kept if self._opened else 'nothing was started'}")
         code = self._command.exit_code() if self._command is not None else None
         return code if code is not None else 128 + signal.SIGINT
 
-    def begin(self, root: Transport, calm: Callable[[], None] = lambda: None) -> None:
+    def begin(self, transport: Transport, calm: Callable[[], None] = lambda: None) -> None:
         """Everybody ready and sampling. ``calm`` is called when somebody is about to."""
-        self.root, self._opened = root, True
-        root.open(
+        self.transport, self._opened = transport, True
+        transport.open(
             {"benchmark": self.plan.benchmark, "version": __version__, "stem": self.files.stem}
         )
         self._announce()
-        broken = {**self.unusable, **{h.key: h.error for h in root.hosts if h.error}}
+        broken = {**self.unusable, **{h.key: h.error for h in transport.hosts if h.error}}
         if broken and self.plan.strict and self.plan.usable_first:
-            root.close(True)
+            transport.close(True)
             raise UnusableHostsError(f"not every host can be recorded: {listed(broken)}")
         calm()
-        root.start()
+        transport.start()
         self.started_ns = mono_ns()
 
     def end(self, why: str, command: Command | None = None) -> int:
@@ -197,32 +199,34 @@ class Collection:
 
     # ---- before and during
     def _announce(self) -> None:
-        hosts = self.root.hosts
+        hosts = self.transport.hosts
         for host in hosts:
             for warning in host.ready.get("warnings", []):
-                self.say(f"{host.key}: {warning}")
+                self.console.warn(f"{host.key}: {warning}")
         for key, why in [*self.unusable.items(), *((h.key, h.error) for h in hosts if h.error)]:
-            self.say(f"warning: {key} is not recorded: {why}")
-        for name, other in {**self.aliases, **getattr(self.root, "aliases", {})}.items():
-            self.say(f"warning: {name} is the same host as {other}: recorded once, as {other}")
-        for rank in self.root.missing_ranks:
-            self.say(
+            self.console.warn(f"warning: {key} is not recorded: {why}")
+        for name, other in {**self.aliases, **getattr(self.transport, "aliases", {})}.items():
+            self.console.warn(
+                f"warning: {name} is the same host as {other}: recorded once, as {other}"
+            )
+        for rank in self.transport.missing_ranks:
+            self.console.warn(
                 f"warning: rank {rank} sent no hello within {self.plan.sampling.start_timeout_s:g} s"
             )
         interval = self.plan.sampling.interval_s
         for host in hosts:
-            self.teller.detail(described(host))
+            self.console.debug(described(host))
         good = sum(h.error is None for h in hosts)
         hosts_text = f"{good} host{'s' if good != 1 else ''}"
         if self.plan.skip_timeseries:
-            self.teller.inform(
-                f"snapshots of {hosts_text} ({self.root.method}), no time series, run {self.run}"
+            self.console.info(
+                f"snapshots of {hosts_text} ({self.transport.method}), no time series, run {self.run}"
             )
             return
-        self.teller.inform(
-            f"recording {hosts_text} every {interval:g} s ({self.root.method}), run {self.run}"
+        self.console.info(
+            f"recording {hosts_text} every {interval:g} s ({self.transport.method}), run {self.run}"
         )
-        self.teller.inform(f"if this process dies: mpi_collector recover {self.run}")
+        self.console.info(f"if this process dies: mpi_collector recover {self.run}")
 
     def _start_command(self) -> Command | None:
         if not self.plan.command:
@@ -236,13 +240,15 @@ class Collection:
         try:
             return Command(argv, {**environ, RUN_VARIABLE: self.run}, reads_nothing(pid))
         except CommandError as e:
-            self.say(str(e))
+            self.console.warn(str(e))
             self.exit_code = e.code
             return None
 
     def _wait(self, signals: Signals, command: Command | None) -> str:
         duration = self.plan.sampling.duration_ns
-        end_ns = self.root.t0_ns + duration if duration else None  # only of a root on this host
+        end_ns = (
+            self.transport.t0_ns + duration if duration else None
+        )  # only of a coordinator on this host
         spool = Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop"
         stdin = (
             self.launch is not None
@@ -252,7 +258,7 @@ class Collection:
         )
         requests = [spool, self.files.stop_request]
         self._ending = StopConditions(signals, end_ns, command, requests, stdin, self.launch is not None,
-                              self._turn, self.say)  # fmt: skip
+                              self._turn, self.console.warn)  # fmt: skip
         return self._ending.wait()
 
     def _turn(self) -> bool | None:
@@ -263,30 +269,30 @@ class Collection:
                 marks.read(marks.path_in(str(beside)))
             )
             facts = {"elapsed_s": (mono_ns() - self.started_ns) * 1e-9, "marks": count}
-            self.teller.status({**facts, **self.root.status()})
-        return self.root.poll()
+            self.console.status({**facts, **self.transport.status()})
+        return self.transport.poll()
 
     # ---- after
     def _save(self, why: str, command: Command | None) -> bool:
         """Stop, gather, write. True when the files are there."""
-        self.teller.progress("stopping", 0, len(self.root.hosts))
+        self.console.progress("stopping", 0, len(self.transport.hosts))
         self.ended_ns = mono_ns()
-        self.root.stop()
+        self.transport.stop()
         sink = None
         try:
             keep = not self.plan.skip_timeseries
             json = keep and self._wants_json()
             sink = FileSink(self.files, json, keep)
-            self.root.gather(
-                sink, lambda done, total: self.teller.progress("gathering", done, total), json
+            self.transport.gather(
+                sink, lambda done, total: self.console.progress("gathering", done, total), json
             )
             self.result = run_document(self, why, command)
             sink.finish(self.result, suite_facts(self.result))
         except OSError as e:
             if sink is not None:
                 sink.abandon()
-            self.say(f"cannot write {self.files.directory}: {e.strerror or e}")
-            self.say(
+            self.console.warn(f"cannot write {self.files.directory}: {e.strerror or e}")
+            self.console.warn(
                 f"the recording is kept; save it with: mpi_collector recover {self.run} --results-dir DIR"
             )
             return False
@@ -301,14 +307,14 @@ class Collection:
             OSError
         ):  # no directory, or not ours: then there was no request either
             (Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop").unlink()
-        self.everybody = self.root.close(saved)
+        self.everybody = self.transport.close(saved)
         release(self.files)
         if command is not None and self._ending is not None:
             self._ending.outlast()  # the recording may have ended before COMMAND did
             self.exit_code = command.exit_code() or 0
         if saved and self.plan.report and not self.plan.skip_timeseries:
             write_page(
-                self.files.path("timeseries.npz"), self.files.path("report.html"), self.teller
+                self.files.path("timeseries.npz"), self.files.path("report.html"), self.console
             )
         incomplete = not saved or self.result["verdict"]["verdict"] != "complete"
         if self.exit_code == 0 and self.plan.strict and incomplete:
@@ -319,13 +325,13 @@ class Collection:
         if self.plan.json != "auto":
             return self.plan.json == "always"
         rows = self.plan.sampling.max_samples
-        hosts = [h for h in self.root.hosts if h.stopped]
+        hosts = [h for h in self.transport.hosts if h.stopped]
         values = sum(
             min(rows, h.stopped["samples"]) * int(h.ready["columns"]) for h in hosts if h.stopped
         )
         estimate = float(values * _JSON_BYTES_PER_VALUE)
         if estimate > _JSON_AUTO_BYTES:
-            self.say(
+            self.console.warn(
                 f"the JSON would have about {estimate / 1e9:.1f} GB and is skipped; mpi_collector export makes it later"
             )
         return estimate <= _JSON_AUTO_BYTES

@@ -1,4 +1,4 @@
-"""Words to whoever started the run, on stderr. The command line has one that draws on a terminal."""
+"""Messages to the user of a run, on stderr. The command line has a console that draws on a terminal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import Any
 from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
 
 
-def say(text: str) -> None:
-    """A line of ours, whoever's words are in it; that nobody listens any more is no reason to stop."""
+def print_message(text: str) -> None:
+    """Print one message of this program on stderr.
+
+    The text may quote hosts and files, so it is escaped. A closed or broken stderr is ignored: nobody
+    is listening, and that is no reason to stop a recording.
+    """
     try:
         print(
             f"mpi_collector: {safe_text(text, keep=LINE_CHARACTERS)}", file=sys.stderr, flush=True
@@ -18,8 +22,8 @@ def say(text: str) -> None:
         pass
 
 
-def reason(error: Exception) -> str:
-    """An error in words for people: an OSError without its number."""
+def error_text(error: Exception) -> str:
+    """Return the text of an error for a message: an OSError as file and reason, without its number."""
     if isinstance(error, OSError) and error.strerror:
         return (
             f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
@@ -28,27 +32,35 @@ def reason(error: Exception) -> str:
 
 
 class RunConsole:
-    """``quiet``: warnings and errors only. ``verbose``: what was found and done on every host, too."""
+    """Messages of a run, by level. ``quiet``: only ``warn``. ``verbose``: ``debug`` too."""
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
-        self.quiet, self.verbose = quiet, verbose and not quiet
+        self.quiet = quiet
+        self.verbose = verbose and not quiet
 
-    def say(self, text: str) -> None:
-        """A warning or an error."""
-        say(text)
+    def write(self, text: str) -> None:
+        """Write a message whatever the level."""
+        print_message(text)
 
-    def inform(self, text: str) -> None:
-        """What is not said when quiet."""
+    def warn(self, text: str) -> None:
+        """Write a warning or an error."""
+        self.write(text)
+
+    def info(self, text: str) -> None:
+        """Write a message unless the run is quiet."""
         if not self.quiet:
-            self.say(text)
+            self.write(text)
 
-    def detail(self, text: str) -> None:
-        """What only somebody who looks for a mistake wants to know."""
+    def debug(self, text: str) -> None:
+        """Write a message that only helps to find a fault, if the run is verbose."""
         if self.verbose:
-            self.say(text)
+            self.write(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """``done`` of ``total`` hosts are through with ``what``."""
+        """Show that ``done`` of ``total`` hosts have finished the step ``what``."""
 
     def status(self, facts: dict[str, Any]) -> None:
-        """``facts``: elapsed_s, hosts, sampling, last_tick, missed, marks. About once a second, unless COMMAND runs."""
+        """Show elapsed_s, hosts, sampling, last_tick, missed, marks; called about once a second.
+
+        Not called while COMMAND shares the terminal.
+        """

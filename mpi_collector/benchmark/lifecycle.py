@@ -92,18 +92,20 @@ def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], Any]) -> 
 class Lifecycle:
     """One ``run`` of a benchmark verb."""
 
-    def __init__(self, plan: LifecyclePlan, verb: str, teller: RunConsole) -> None:
-        self.plan, self.verb, self.teller, self.say = plan, verb, teller, teller.say
+    def __init__(self, plan: LifecyclePlan, verb: str, console: RunConsole) -> None:
+        self.plan = plan
+        self.verb = verb
+        self.console = console
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     def run(self, choice: Choice) -> int:
         """The exit code for the user: COMMAND's, unless something was wrong before it started."""
         while True:
-            self.teller.inform(f"transport: {choice.transport} ({choice.reason})")
+            self.console.info(f"transport: {choice.transport} ({choice.reason})")
             try:
                 return self._recorded(choice)
             except TransportError as e:
-                self.say(f"warning: {e}")
+                self.console.warn(f"warning: {e}")
                 if (
                     isinstance(e, UnusableHostsError)
                     or choice.transport != "mpi"
@@ -112,17 +114,17 @@ class Lifecycle:
                     break
                 choice = Choice("ssh", "over MPI nothing came up")
         if self.plan.strict:
-            self.say("the job was not started (--strict)")
+            self.console.warn("the job was not started (--strict)")
             return 2
-        self.say("the job runs unrecorded")
-        return run_unrecorded(self.plan.command, self.say)
+        self.console.warn("the job runs unrecorded")
+        return run_unrecorded(self.plan.command, self.console.warn)
 
     def _recorded(self, choice: Choice) -> int:
         """TransportError when nothing could be started."""
-        self.collection = collection = Collection(self.plan, None, self.teller)
+        self.collection = collection = Collection(self.plan, None, self.console)
         collection.reserve()
         try:
-            return collection.record(lambda: self._root(choice, collection))
+            return collection.record(lambda: self._transport(choice, collection))
         except TransportError:
             release(collection.files)
             raise
@@ -130,7 +132,7 @@ class Lifecycle:
             if self._temporary is not None:
                 self._temporary.cleanup()
 
-    def _root(self, choice: Choice, collection: Collection) -> Transport:
+    def _transport(self, choice: Choice, collection: Collection) -> Transport:
         options, run = self.plan.sampling, collection.run
         if choice.transport == "local":
             from mpi_collector.benchmark.suite_recorder import (
@@ -153,14 +155,14 @@ class Lifecycle:
                 plan.ssh_username,
                 plan.ssh_fanout,
                 plan.ssh_timeout_s,
-                self.teller.progress,
+                self.console.progress,
             )
-        return self._bridged(choice, collection)
+        return self._over_mpi(choice, collection)
 
-    def _bridged(self, choice: Choice, collection: Collection) -> Transport:
+    def _over_mpi(self, choice: Choice, collection: Collection) -> Transport:
         from mpi_collector.transport.launch.control_client import ControlClient
 
-        collection.unusable, collection.aliases = unusable(self.plan, choice, self.teller.progress)
+        collection.unusable, collection.aliases = unusable(self.plan, choice, self.console.progress)
         hosts = [
             h
             for h in self.plan.hosts
@@ -170,7 +172,7 @@ class Lifecycle:
             raise TransportError(f"no host is left: {listed(collection.unusable)}")
         self._temporary = tempfile.TemporaryDirectory(prefix="mpi_collector-")
         argv, environ = ranks_launch(self.plan, choice, hosts, self._temporary.name)
-        self.teller.detail(f"collectors: {shlex.join(argv)}")
+        self.console.debug(f"collectors: {shlex.join(argv)}")
         return ControlClient(self.plan.sampling, collection.run, argv, known_names(hosts), environ)
 
 

@@ -11,7 +11,7 @@ from mpi_collector.output.files import create
 _VALUES_MAX = 300_000_000  #: of a recording; reading more would keep the user waiting
 
 
-def write_page(recording: Path, page_path: Path, teller: RunConsole) -> None:
+def write_page(recording: Path, page_path: Path, console: RunConsole) -> None:
     """Beside the recording; nothing without Bokeh, and never an error: ``report`` makes it later."""
     if find_spec("bokeh") is None:
         return
@@ -22,12 +22,12 @@ def write_page(recording: Path, page_path: Path, teller: RunConsole) -> None:
         with load(recording) as run:
             values = sum(f["samples"] * f["columns"] for f in run.run["facts"].values())
             if values > _VALUES_MAX:
-                teller.inform(f"the page would take a while: mpi_collector report {recording}")
+                console.info(f"the page would take a while: mpi_collector report {recording}")
                 return
             text = page(run)
         with create(page_path) as f:
             f.write(text.encode("utf-8", "backslashreplace"))
     except Exception as e:  # noqa: BLE001 - the recording is safe, and the exit code is the job's
-        teller.say(
+        console.warn(
             f"no page: {type(e).__name__}: {e}; mpi_collector report {recording} tries again"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mpi_collector._version import __version__
-from mpi_collector.benchmark.console import say
+from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.run_document import suite_facts
 from mpi_collector.benchmark.suite_recorder import packed
 from mpi_collector.errors import ResultsError
@@ -110,24 +110,24 @@ def recover_run(
             place = make()
         except (SpoolError, ValueError, RuntimeError, OSError) as e:
             errors[key] = str(e)
-            say(str(e))
+            print_message(str(e))
             continue
         places.setdefault(key, []).append(place)
     for of_one in places.values():
         of_one.sort(key=lambda p: -p.about["facts"]["samples"])
     errors = {k: why for k, why in errors.items() if k not in places}
     if not places:
-        say(f"nothing of {run} can be recovered")
+        print_message(f"nothing of {run} can be recovered")
         return 2
     try:
         result = _write(run, places, errors, results_dir)
     except (ResultsError, OSError, RuntimeError) as e:
-        say(f"{e}; the spools are kept")
+        print_message(f"{e}; the spools are kept")
         return 2
     for key in [] if keep else result["hosts"]:
         for place in places[key]:
             _drop(place)
-    say(line(result))
+    print_message(line(result))
     return 0
 
 
@@ -135,7 +135,7 @@ def _drop(place: Place) -> None:
     try:
         place.drop()
     except (SpoolError, RuntimeError, OSError) as e:
-        say(f"warning: a spool stays: {e}")
+        print_message(f"warning: a spool stays: {e}")
 
 
 def _write(
@@ -161,7 +161,7 @@ def _write(
     finally:
         release(files)
     for path in sorted(files.directory.glob(f"{files.stem}_*")):
-        say(f"wrote {path}")
+        print_message(f"wrote {path}")
     return document
 
 
@@ -176,7 +176,7 @@ def _take(
             RuntimeError
         ) as e:  # damaged, or a host that went away; FileSink has dropped what came of it
             errors[key] = str(e)
-            say(f"{key}: {e}")
+            print_message(f"{key}: {e}")
         else:
             errors.pop(key, None)
             return place.about

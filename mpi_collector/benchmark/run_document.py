@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 def run_document(of: Collection, why: str, command: Command | None) -> dict[str, Any]:
     """The run as ``run`` in the npz has it."""
-    root, options = of.root, of.plan.sampling
-    hosts = {h.key: h for h in root.hosts}
+    transport, options = of.transport, of.plan.sampling
+    hosts = {h.key: h for h in transport.hosts}
     argv = getattr(of, "command_argv", None)
     doc = {
         "format": 1, "program": f"mpi_collector {__version__}", "run": of.run, "stem": of.files.stem,
-        "benchmark": of.plan.benchmark, "collection_method": root.method, "ended_by": why,
+        "benchmark": of.plan.benchmark, "collection_method": transport.method, "ended_by": why,
         "hosts": [k for k, h in hosts.items() if h.collected or h.from_replica],
         "hosts_requested": _in_order(of, [*hosts, *of.unusable]),
         "hosts_partial": {**{k: h.error for k, h in hosts.items() if h.error}, **of.unusable},
-        "missing_ranks": root.missing_ranks,
-        "t0_ns": root.t0_ns, "start_ns": root.epoch_ns, "end_ns": _utc_ns(of, of.ended_ns),
-        "interval_ns": options.interval_ns, "capacity": root.capacity, "options": options.to_dict(),
+        "missing_ranks": transport.missing_ranks,
+        "t0_ns": transport.t0_ns, "start_ns": transport.epoch_ns, "end_ns": _utc_ns(of, of.ended_ns),
+        "interval_ns": options.interval_ns, "capacity": transport.capacity, "options": options.to_dict(),
         "warnings": {k: h.ready.get("warnings") for k, h in hosts.items() if h.ready.get("warnings")},
         "clock_bound_ns": {k: h.clock_bound_ns for k, h in hosts.items()},
         "facts": {k: h.facts for k, h in hosts.items() if h.collected or h.from_replica},
@@ -56,7 +56,7 @@ def _in_order(of: Collection, names: list[str]) -> list[str]:
 
 def _utc_ns(of: Collection, mono: int) -> int:
     """On the common time line."""
-    return of.root.epoch_ns + mono - of.started_ns
+    return of.transport.epoch_ns + mono - of.started_ns
 
 
 def _marks(of: Collection, hosts: dict[str, HostState]) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ def _marks(of: Collection, hosts: dict[str, HostState]) -> list[dict[str, Any]]:
         out.append(
             {"text": mark["text"], "edge": mark["edge"], "utc_ns": mark["wall_ns"], "host": None}
         )
-    out += marks_of_run(places(of.files.directory, of.plan.command), of.root.epoch_ns)
+    out += marks_of_run(places(of.files.directory, of.plan.command), of.transport.epoch_ns)
     return sorted(out, key=lambda m: m["utc_ns"])
 
 

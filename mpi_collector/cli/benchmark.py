@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.console import reason, say
+from mpi_collector.benchmark.console import error_text, print_message
 from mpi_collector.benchmark.lifecycle import (
     BENCHMARKS,
     Choice,
@@ -23,7 +23,7 @@ from mpi_collector.benchmark.lifecycle import (
 )
 from mpi_collector.benchmark.unrecorded import become
 from mpi_collector.cli.collect import split_command, tell
-from mpi_collector.cli.main import QuietParser
+from mpi_collector.cli.parser import QuietParser
 from mpi_collector.cli.sampling import (
     add_sampling_options,
     sampling_options,
@@ -60,12 +60,12 @@ def main(verb: str, words: Sequence[str]) -> int:
         if args.what_if:
             print(f"would run: {shlex.join(args.command)}")
             return 0
-        return become(args.command, say)
+        return become(args.command, print_message)
     plan = _plan(verb, args)
     try:
         choice = choose(plan, verb, lambda: _find_launcher(args))
     except TransportError as e:
-        say(str(e))
+        print_message(str(e))
         return 2
     if args.what_if:
         _print_what_if(plan, choice)
@@ -73,14 +73,14 @@ def main(verb: str, words: Sequence[str]) -> int:
     return _run(plan, verb, choice, Terminal(args.quiet, args.verbose))
 
 
-def _run(plan: LifecyclePlan, verb: str, choice: Choice, teller: Terminal) -> int:
+def _run(plan: LifecyclePlan, verb: str, choice: Choice, console: Terminal) -> int:
     from mpi_collector.errors import ResultsError
 
-    lifecycle = Lifecycle(plan, verb, teller)
+    lifecycle = Lifecycle(plan, verb, console)
     try:
         code = lifecycle.run(choice)
     except ResultsError as e:
-        say(str(e))
+        print_message(str(e))
         return 2
     tell(lifecycle.collection)
     return code
@@ -165,7 +165,7 @@ def _plan(verb: str, args: argparse.Namespace) -> LifecyclePlan:
     try:
         hosts, origin = _hosts(args)
     except (HostsError, OSError) as e:
-        say(reason(e))
+        print_message(error_text(e))
         sys.exit(2)
     docker = args.exec_type == "docker" and args.transport == "auto" and bool(hosts)
     return LifecyclePlan(

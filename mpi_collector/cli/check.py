@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mpi_collector.benchmark.console import say
-from mpi_collector.cli.main import QuietParser
+from mpi_collector.benchmark.console import print_message
+from mpi_collector.cli.parser import QuietParser
 from mpi_collector.cli.sampling import seconds, sessions
 from mpi_collector.cli.terminal import Terminal
 from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
         else:
             hosts = (from_scheduler() or (parse_hosts(["localhost"]), ""))[0]
     except HostsError as e:
-        say(str(e))
+        print_message(str(e))
         return 2
     here = local_names([h.name for h in hosts])
     names = [(h.name, h.name in here) for h in hosts]

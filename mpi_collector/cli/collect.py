@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpi_collector.benchmark.console import say
-from mpi_collector.cli.main import QuietParser
+from mpi_collector.benchmark.console import print_message
+from mpi_collector.cli.parser import QuietParser
 from mpi_collector.cli.sampling import add_sampling_options, sampling_options, seconds
 from mpi_collector.cli.terminal import Terminal
 from mpi_collector.transport.launch.detect import Launch, detect
@@ -108,7 +108,7 @@ def _alone(args: argparse.Namespace) -> int:
     try:
         collection.reserve()
     except ResultsError as e:
-        say(str(e))
+        print_message(str(e))
         return 2
     root = Coordinator(collection.plan.sampling, collection.run, None, None, SuiteRecorder)
     code = collection.record(lambda: root)
@@ -124,7 +124,7 @@ def _rank(args: argparse.Namespace, launch: Launch) -> int:
         world = World(launch)
     except WrongMPIError as e:
         if launch.rank == 0:
-            say(str(e))
+            print_message(str(e))
         return 2
     try:
         return _member(world) if world.rank else _root(args, launch, world)
@@ -160,7 +160,7 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
     try:
         collection.reserve()
     except ResultsError as e:
-        say(str(e))
+        print_message(str(e))
         if not Coordinator(collection.plan.sampling, "", world).refuse():
             os._exit(2)
         world.finish(True)
@@ -172,7 +172,7 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         leave_for_good(
-            code, say
+            code, print_message
         )  # somebody is missing: Finalize would wait for them, and the launcher may
     world.finish(True)
     return code
@@ -203,11 +203,11 @@ def tell(collection: Collection) -> None:
     from mpi_collector.formats.verdict import line
 
     for reason in collection.result["verdict"]["reasons"]:
-        collection.teller.say(f"warning: {reason}")
-    if not collection.teller.quiet:
-        collection.teller.say(line(collection.result))
+        collection.console.warn(f"warning: {reason}")
+    if not collection.console.quiet:
+        collection.console.info(line(collection.result))
         for path in written(collection.files):
-            say(f"wrote {path}")
+            print_message(f"wrote {path}")
         if not collection.plan.skip_timeseries:
             _figures(collection.files.path("timeseries.npz"))
 
@@ -223,4 +223,4 @@ def _figures(path: Path) -> None:
             if len(recording) <= END_HOSTS:
                 render(document(recording), Writer(sys.stderr))
     except Exception as e:  # noqa: BLE001 - the files are safe and the exit code is the job's
-        say(f"no figures: {type(e).__name__}: {e}")
+        print_message(f"no figures: {type(e).__name__}: {e}")

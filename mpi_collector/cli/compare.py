@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpi_collector.benchmark.console import reason, say
-from mpi_collector.cli.main import QuietParser
+from mpi_collector.benchmark.console import error_text, print_message
+from mpi_collector.cli.parser import QuietParser
 from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ def main(words: Sequence[str]) -> int:
             if args.output is not None:
                 _write_page(pair, args.align, args.output)
     except FileExistsError:
-        say(f"{args.output} exists already; choose another with -o")
+        print_message(f"{args.output} exists already; choose another with -o")
         return 2
     except ImportError as e:
-        say(f"the page needs Bokeh ({e}): pip install 'mpi-collector[report]'")
+        print_message(f"the page needs Bokeh ({e}): pip install 'mpi-collector[report]'")
         return 2
     except (RecordingError, OSError, ValueError, KeyError) as e:
-        say(str(e.args[0]) if isinstance(e, KeyError) else reason(e))
+        print_message(str(e.args[0]) if isinstance(e, KeyError) else error_text(e))
         return 2
     print(
         json.dumps(found, indent=1, allow_nan=False)
@@ -77,7 +77,7 @@ def main(words: Sequence[str]) -> int:
     )
     held, open_ = broken(found, rules), undecided(found, rules)
     for text in (*held, *open_):
-        say(text)
+        print_message(text)
     return 1 if held else 2 if open_ else 0
 
 
@@ -88,4 +88,4 @@ def _write_page(pair: tuple[Recording, Recording], align: str, target: Path) -> 
     text = versus_page(*pair, since="the start" if align == "start" else align)
     with create(target) as f:
         f.write(text.encode("utf-8", "backslashreplace"))
-    say(f"wrote {target}")
+    print_message(f"wrote {target}")

@@ -8,9 +8,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.console import say
+from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.environment import RUN_VARIABLE
-from mpi_collector.cli.main import QuietParser
+from mpi_collector.cli.parser import QuietParser
 from mpi_collector.node.spool import marks
 from mpi_collector.node.spool.directory import user_directory
 from mpi_collector.output.files import RUN_SUFFIX, held
@@ -82,7 +82,7 @@ def _one_run(args: argparse.Namespace) -> tuple[str, list[Path]] | None:
             if runs
             else "no such run; is --results-dir right?"
         )
-        say(what)
+        print_message(what)
         return None
     return next(iter(runs.items()))
 
@@ -116,9 +116,9 @@ def stop(words: Sequence[str]) -> int:
             os.close(os.open(request, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
             left += 1
         except OSError as e:
-            say(f"cannot make {request}: {e.strerror}")
+            print_message(f"cannot make {request}: {e.strerror}")
     if left:
-        say(f"asked {run} to stop")
+        print_message(f"asked {run} to stop")
     return 0 if left else 2
 
 
@@ -156,6 +156,6 @@ def mark(words: Sequence[str]) -> int:
     try:
         marks.append(str(path), made)
     except OSError as e:
-        say(f"cannot write {path}: {e.strerror}")
+        print_message(f"cannot write {path}: {e.strerror}")
         return 2
     return 0

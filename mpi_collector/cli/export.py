@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.console import reason, say
-from mpi_collector.cli.main import QuietParser
+from mpi_collector.benchmark.console import error_text, print_message
+from mpi_collector.cli.parser import QuietParser
 
 _EPILOG = """\
 examples:
@@ -64,10 +64,10 @@ def main(words: Sequence[str]) -> int:
                 )
             export(recording, args.to, target, args.hosts or list(recording), args.tidy)
     except FileExistsError:
-        say(f"{target} exists already; choose another with -o")
+        print_message(f"{target} exists already; choose another with -o")
         return 2
     except (RecordingError, MissingLibraryError, OSError) as e:
-        say(reason(e))
+        print_message(error_text(e))
         return 2
-    say(f"wrote {target}")
+    print_message(f"wrote {target}")
     return 0

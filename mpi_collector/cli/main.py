@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 from mpi_collector._version import __version__
 from mpi_collector.transport.launch.detect import detect, speaks
@@ -24,19 +22,6 @@ examples:
 _LIFE_CYCLE = ("training", "checkpointing", "kvcache", "vectordb")
 _OF_RANKS = ("collect", "recover")  #: verbs that the ranks of a launch do together
 _OF_ANYBODY = ("stop", "mark")  #: a rank of somebody's program may have its own reason
-
-
-class QuietParser(argparse.ArgumentParser):
-    """Exit code 2 on every rank, words from one of them only."""
-
-    def error(self, message: str) -> NoReturn:
-        if speaks():
-            print(f"mpi_collector: {message}; see {self.prog} --help", file=sys.stderr)
-        sys.exit(2)
-
-    def print_help(self, file: object = None) -> None:
-        if speaks():
-            super().print_help(file)  # type: ignore[arg-type]
 
 
 def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:

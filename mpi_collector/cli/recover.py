@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mpi_collector.benchmark.console import reason, say
-from mpi_collector.cli.main import QuietParser
+from mpi_collector.benchmark.console import error_text, print_message
+from mpi_collector.cli.parser import QuietParser
 from mpi_collector.cli.sampling import seconds, shell_words
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool.directory import find_spools
@@ -59,10 +59,10 @@ def main(words: Sequence[str]) -> int:
                 {},
                 None,
             )
-        with open_spool_access(plan, choice, say) as (way, found, unreached):
+        with open_spool_access(plan, choice, print_message) as (way, found, unreached):
             return _tell_and_act(args, found, unreached, way)
     except (HostsError, TransportError, OSError) as e:
-        say(reason(e))
+        print_message(error_text(e))
         return 2
 
 
@@ -70,7 +70,7 @@ def _tell_and_act(
     args: argparse.Namespace, found: Spools, unreached: dict[str, str], way: Reach
 ) -> int:
     for host, why in unreached.items():
-        say(f"warning: {host}: {why}")
+        print_message(f"warning: {host}: {why}")
     return _act(args, found, unreached, way)
 
 
@@ -106,7 +106,7 @@ def _launched(args: argparse.Namespace, launch: Launch) -> int:
         world = World(launch)
     except WrongMPIError as e:
         if launch.rank == 0:
-            say(str(e))
+            print_message(str(e))
         return 2
     try:
         code, everybody = _offer(world) if world.rank else _collect(args, world)
@@ -224,12 +224,14 @@ def _act(
         for run, places in sorted(runs.items()):
             print(safe_text(_listed(run, places), keep=LINE_CHARACTERS))
         if not runs:
-            say(
+            print_message(
                 f"no run left anything under {' or '.join(_options(args).places)} on {_where(root)}"
             )
         return 0
     if not runs:
-        say(f"no spool of {args.run} under {' or '.join(_options(args).places)} on {_where(root)}")
+        print_message(
+            f"no spool of {args.run} under {' or '.join(_options(args).places)} on {_where(root)}"
+        )
         return 2
     from mpi_collector.benchmark.recover import Here, There, recover_run
 
@@ -257,12 +259,16 @@ def _where(root: Reach | None) -> str:
 
 
 def _still_alive(run: str, places: list[tuple[str, dict[str, Any]]]) -> bool:
-    """True, and said, when a process still writes one of its spools: nothing is taken from the other hosts either, since
-    what recover removes there would be in two pieces."""
+    """Report whether a process still writes one of the spools of ``run``.
+
+    Nothing is taken from the other hosts either: what recover removes there would be in two pieces.
+    """
     alive = list(dict.fromkeys(host or spool["key"] for host, spool in places if spool["alive"]))
     if alive:
-        say(f"{run} is still alive on {', '.join(alive)}: wait for its end, a minute at most when its launcher is gone, "
-            "or do not name the hosts where it hangs")  # fmt: skip
+        print_message(
+            f"{run} is still alive on {', '.join(alive)}: wait for its end, a minute at most when "
+            "its launcher is gone, or do not name the hosts where it hangs"
+        )
     return bool(alive)
 
 

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.console import reason, say
-from mpi_collector.cli.main import QuietParser
+from mpi_collector.benchmark.console import error_text, print_message
+from mpi_collector.cli.parser import QuietParser
 
 _EPILOG = """\
 examples:
@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> int:
     try:
         from mpi_collector.report.page import page
     except ImportError as e:
-        say(f"the page needs Bokeh ({e}): pip install 'mpi-collector[report]'")
+        print_message(f"the page needs Bokeh ({e}): pip install 'mpi-collector[report]'")
         return 2
     try:
         with load(args.path) as recording:
@@ -53,10 +53,10 @@ def main(words: Sequence[str]) -> int:
         with create(target) as f:
             f.write(text.encode("utf-8", "backslashreplace"))
     except FileExistsError:
-        say(f"{target} exists already; choose another with -o")
+        print_message(f"{target} exists already; choose another with -o")
         return 2
     except (RecordingError, OSError) as e:
-        say(reason(e))
+        print_message(error_text(e))
         return 2
-    say(f"wrote {target}")
+    print_message(f"wrote {target}")
     return 0

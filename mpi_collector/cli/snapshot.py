@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from mpi_collector.benchmark.console import say
-from mpi_collector.cli.main import QuietParser
+from mpi_collector.benchmark.console import print_message
+from mpi_collector.cli.parser import QuietParser
 from mpi_collector.node.host.snapshot import take
 from mpi_collector.terminal_text import safe_text
 
@@ -41,7 +41,7 @@ def main(words: Sequence[str]) -> int:
     for name, text in lines(found):
         print(f"{name:12} {text}")
     for path, why in found["errors"].items():
-        say(f"{path}: {why}")
+        print_message(f"{path}: {why}")
     return 0
 
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from mpi_collector.benchmark.console import say
-from mpi_collector.cli.main import QuietParser
+from mpi_collector.benchmark.console import print_message
+from mpi_collector.cli.parser import QuietParser
 from mpi_collector.node.read.probe import Probe
 from mpi_collector.node.row.decode import RowDecoder, make_layout
 from mpi_collector.node.sources import ALL, GROUPS, select
@@ -42,7 +42,7 @@ def main(words: Sequence[str]) -> int:
     try:
         chosen = select(",".join(args.names)) if args.names else [s() for s in ALL]
     except ValueError as e:
-        say(str(e))
+        print_message(str(e))
         return 2
     found = [about(source) for source in chosen]
     if args.json:

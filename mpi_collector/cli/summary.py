@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.console import reason, say
-from mpi_collector.cli.main import QuietParser
+from mpi_collector.benchmark.console import error_text, print_message
+from mpi_collector.cli.parser import QuietParser
 
 
 def main(words: Sequence[str]) -> int:
@@ -43,6 +43,6 @@ def main(words: Sequence[str]) -> int:
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
         )  # "summary | head": nothing to complain about
     except (RecordingError, OSError) as e:
-        say(reason(e))
+        print_message(error_text(e))
         return 2
     return 0

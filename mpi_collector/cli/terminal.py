@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from mpi_collector.benchmark.console import RunConsole, say
+from mpi_collector.benchmark.console import RunConsole, print_message
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,10 +33,10 @@ class Terminal(RunConsole):
         self._since = 0.0
         self._line_at = time.monotonic() + _LINE_EVERY_S
 
-    def say(self, text: str) -> None:
-        """Before the line, whatever replaces itself goes."""
+    def write(self, text: str) -> None:
+        """Clear bar and status line, then write the message."""
         self.clear()
-        super().say(text)
+        super().write(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
         """``done`` of ``total`` hosts are through with ``what``."""
@@ -77,7 +77,7 @@ class Terminal(RunConsole):
             self._draw_status(text)
         elif time.monotonic() >= self._line_at:
             self._line_at = time.monotonic() + _LINE_EVERY_S
-            say(text)
+            print_message(text)
 
     def _draw_status(self, text: str) -> None:
         from rich.live import Live

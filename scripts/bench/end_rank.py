@@ -30,7 +30,7 @@ spent: dict[str, float] = {"npz": 0.0, "json": 0.0, "documents": 0.0, "gather": 
 
 
 class Quiet(RunConsole):
-    def say(self, text: str) -> None:
+    def write(self, text: str) -> None:
         print(text, file=sys.stderr)
 
 
@@ -119,7 +119,7 @@ def root_side(world: World) -> dict[str, Any]:
     collection.reserve()
     root = Coordinator(options, collection.run, world)
     root.measure_clocks = lambda: None  # type: ignore[method-assign]
-    collection.root = root
+    collection.transport = root
     root._elect({0: identity()})
     root.recorder = root._recorder_class(
         options, collection.run, root.leaders[0].key, {"identity": identity(), "rank": 0}

@@ -34,11 +34,11 @@ FAILING = textwrap.dedent(
     import sys
     from mpi4py import MPI
     import mpi_collector
-    from mpi_collector.benchmark import embedded
+    from mpi_collector.benchmark import api
     comm = MPI.COMM_WORLD
     results, step, spool = sys.argv[1:]
 
-    class Failing(embedded.SuiteRecorder):
+    class Failing(api.SuiteRecorder):
         pass
 
     def fail(*args):
@@ -46,13 +46,13 @@ FAILING = textwrap.dedent(
 
     if comm.rank == 0 and step != "refused":
         setattr(Failing, step, fail)
-        embedded._SAMPLERS["thread"] = Failing
+        api._SAMPLERS["thread"] = Failing
     seen = "no error"
     try:
         with mpi_collector.collect(comm, interval=0.05, results_dir=results, sampler="thread", spool_dir=spool) as recorder:
             recorder.mark("inside")
             comm.Barrier()
-    except mpi_collector.output.files.ResultsError as e:
+    except mpi_collector.ResultsError as e:
         seen = str(e)
     every = comm.gather(seen)
     if comm.rank == 0:
@@ -124,8 +124,8 @@ def test_rank_0_that_cannot_record_keeps_nobody_waiting(
 def test_an_exception_of_one_rank_comes_out(tmp_path: Path) -> None:
     """While rank 0 waits in MPI for a rank that failed, that rank does not wait for rank 0 to leave the block."""
     program = (
-        "import sys, time, mpi_collector\nfrom mpi4py import MPI\nfrom mpi_collector.benchmark import embedded\n"
-        "embedded._PATIENCE_S = 0.5\ncomm = MPI.COMM_WORLD\n"
+        "import sys, time, mpi_collector\nfrom mpi4py import MPI\nfrom mpi_collector.benchmark import api\n"
+        "api._PATIENCE_S = 0.5\ncomm = MPI.COMM_WORLD\n"
         "try:\n    with mpi_collector.collect(comm, interval=0.05, results_dir=sys.argv[1], sampler='thread',\n"
         "                              spool_dir=sys.argv[2], quiet=True):\n"
         "        if comm.rank == 1:\n            raise KeyError('the own one')\n"

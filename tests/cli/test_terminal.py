@@ -35,10 +35,10 @@ def test_no_terminal_is_a_line_a_minute(
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
-    teller = Terminal()
+    console = Terminal()
     for _ in range(150):
-        teller.status(FACTS)
-        teller.progress("connecting", 1, 9)
+        console.status(FACTS)
+        console.progress("connecting", 1, 9)
         now[0] += 1
     assert len(capsys.readouterr().err.splitlines()) == 2
     Terminal(quiet=True).status(FACTS)
@@ -103,13 +103,13 @@ def test_a_bar_for_what_takes_long(tmp_path: Path) -> None:
     program = """
 import time
 from mpi_collector.cli.terminal import Terminal
-teller = Terminal()
+console = Terminal()
 for done in range(6):
-    teller.progress("connecting", done, 5)
+    console.progress("connecting", done, 5)
     time.sleep(0.4)
-teller.say("a word")
-teller.progress("quick", 1, 2)
-teller.progress("quick", 2, 2)
+console.warn("a word")
+console.progress("quick", 1, 2)
+console.progress("quick", 2, 2)
 """
     master, slave = pty.openpty()
     done = subprocess.run(
