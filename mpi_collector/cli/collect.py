@@ -215,12 +215,12 @@ def tell(collection: Collection) -> None:
 def _figures(path: Path) -> None:
     """What people tabulate by hand, unless there are so many hosts that it would take time."""
     from mpi_collector.report.summary import END_HOSTS, document
-    from mpi_collector.report.text import Writer, render
+    from mpi_collector.report.text import TextWriter, render
     from mpi_collector.store.load import load
 
     try:
         with load(path) as recording:
             if len(recording) <= END_HOSTS:
-                render(document(recording), Writer(sys.stderr))
+                render(document(recording), TextWriter(sys.stderr))
     except Exception as e:  # noqa: BLE001 - the files are safe and the exit code is the job's
         print_message(f"no figures: {type(e).__name__}: {e}")

@@ -47,17 +47,20 @@ def main(words: Sequence[str]) -> int:
     )
     args = parser.parse_args(words)
     from mpi_collector.errors import RecordingError
-    from mpi_collector.report.compare import aligned, broken, compare, lines, parse_rule, undecided
+    from mpi_collector.report.compare import (
+        align,
+        compare,
+        failed_rules,
+        parse_rule,
+        text_lines,
+        undecidable_rules,
+    )
     from mpi_collector.store.load import load
 
     try:
         rules = [parse_rule(text) for text in args.fail_if]
         with load(args.a) as a, load(args.b) as b:
-            pair = (
-                (a, b)
-                if args.align == "start"
-                else (aligned(a, args.align), aligned(b, args.align))
-            )
+            pair = (a, b) if args.align == "start" else (align(a, args.align), align(b, args.align))
             found = compare(*pair)
             if args.output is not None:
                 _write_page(pair, args.align, args.output)
@@ -73,9 +76,9 @@ def main(words: Sequence[str]) -> int:
     print(
         json.dumps(found, indent=1, allow_nan=False)
         if args.json
-        else safe_text("\n".join(lines(found)), keep=LINE_CHARACTERS)
+        else safe_text("\n".join(text_lines(found)), keep=LINE_CHARACTERS)
     )
-    held, open_ = broken(found, rules), undecided(found, rules)
+    held, open_ = failed_rules(found, rules), undecidable_rules(found, rules)
     for text in (*held, *open_):
         print_message(text)
     return 1 if held else 2 if open_ else 0
@@ -83,9 +86,9 @@ def main(words: Sequence[str]) -> int:
 
 def _write_page(pair: tuple[Recording, Recording], align: str, target: Path) -> None:
     from mpi_collector.output.files import create
-    from mpi_collector.report.page.versus import versus_page
+    from mpi_collector.report.page.comparison import comparison_page
 
-    text = versus_page(*pair, since="the start" if align == "start" else align)
+    text = comparison_page(*pair, since="the start" if align == "start" else align)
     with create(target) as f:
         f.write(text.encode("utf-8", "backslashreplace"))
     print_message(f"wrote {target}")

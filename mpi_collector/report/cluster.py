@@ -133,13 +133,13 @@ def _kept(d: Derived) -> HostFigures:
     return HostFigures(d.key, figures, d.block, d.net, d.cpus, d.memory_bytes, d.notes, limits)
 
 
-def every_host(recording: Recording) -> Iterator[Derived]:
+def derive_hosts(recording: Recording) -> Iterator[Derived]:
     """The figures of each host; only one host's table is in memory at a time."""
     for key in recording:
         yield derive(recording.fresh(key))
 
 
-def fold(
+def aggregate_hosts(
     recording: Recording, look: Callable[[RunIntervals, Derived], Any] = lambda grid, d: None
 ) -> Cluster:
     """All hosts. ``look(grid, derived)`` sees each of them, for what else is to be kept."""
@@ -147,7 +147,7 @@ def fold(
     sums = {f.name: _Sum(grid.slots) for f in FIGURES}
     hosts: list[HostFigures] = []
     span_s = host_s = 0.0
-    for d in every_host(recording):
+    for d in derive_hosts(recording):
         span_s, host_s = max(span_s, d.span_s), host_s + d.span_s
         for name, series in d.series.items():
             values, weight = grid.spread(d, series.values), grid.spread(d, series.weight)

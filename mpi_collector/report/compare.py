@@ -49,7 +49,7 @@ def parse_rule(text: str) -> Rule:
     return Rule(text.strip(), name, _OPERATORS[op], float(bound))
 
 
-def aligned(recording: Recording, mark: str) -> Recording:
+def align(recording: Recording, mark: str) -> Recording:
     """The part of it that the phase ``mark`` covers; of a moment, all that comes after. KeyError names the marks there are."""
     found = [p for p in recording.marks if p.name == mark]
     if found and all(p.moment for p in found):
@@ -104,7 +104,7 @@ def differences(a: Recording, b: Recording) -> list[str]:
     return out
 
 
-def lines(found: dict[str, Any], width: int = 16) -> list[str]:
+def text_lines(found: dict[str, Any], width: int = 16) -> list[str]:
     """The comparison as text."""
     out = [f"A  {found['a']}: {found['verdicts'][0]}, {found['hosts'][0]} hosts, {found['span_s'][0]:.1f} s",
            f"B  {found['b']}: {found['verdicts'][1]}, {found['hosts'][1]} hosts, {found['span_s'][1]:.1f} s", "",
@@ -124,7 +124,7 @@ def lines(found: dict[str, Any], width: int = 16) -> list[str]:
     return out
 
 
-def broken(found: dict[str, Any], rules: list[Rule]) -> list[str]:
+def failed_rules(found: dict[str, Any], rules: list[Rule]) -> list[str]:
     """Those of ``rules`` that hold, with their numbers. Nothing of both is a ratio of 1, something of nothing infinite."""
     out = []
     for rule in rules:
@@ -134,7 +134,7 @@ def broken(found: dict[str, Any], rules: list[Rule]) -> list[str]:
     return out
 
 
-def undecided(found: dict[str, Any], rules: list[Rule]) -> list[str]:
+def undecidable_rules(found: dict[str, Any], rules: list[Rule]) -> list[str]:
     """Those of ``rules`` about a figure that A or B does not know, and why."""
     out = []
     for rule in rules:

@@ -23,9 +23,9 @@ from typing import Any, TextIO
 import numpy as np
 
 from mpi_collector.formats.verdict import line
-from mpi_collector.report.cluster import LIMITS, Cluster, HostFigures, fold
+from mpi_collector.report.cluster import LIMITS, Cluster, HostFigures, aggregate_hosts
 from mpi_collector.report.outliers import outliers
-from mpi_collector.report.text import Writer, render, verdict_lines
+from mpi_collector.report.text import TextWriter, print_verdict, render
 from mpi_collector.store.figures.derive import FIGURES, OPTIONAL, RDMA_NOTE
 from mpi_collector.store.recording import Recording
 
@@ -43,8 +43,8 @@ _UNKNOWN_WITHOUT_REQUESTS = tuple(
 
 
 def document(recording: Recording, cluster: Cluster | None = None) -> dict[str, Any]:
-    """The figures of a recording. ``cluster``: what ``fold`` gave, when somebody has it already."""
-    cluster = cluster or fold(recording)
+    """The figures of a recording. ``cluster``: what ``aggregate_hosts`` gave, when somebody has it already."""
+    cluster = cluster or aggregate_hosts(recording)
     run = recording.run
     return {
         "format": 1,
@@ -56,7 +56,7 @@ def document(recording: Recording, cluster: Cluster | None = None) -> dict[str, 
             n: _plain(mean=t.mean, peak=t.peak, coverage=t.coverage)
             for n, t in cluster.totals.items()
         },
-        "spread": spread(cluster.hosts),
+        "spread": spread_over_hosts(cluster.hosts),
         "outliers": [asdict(o) for o in outliers(cluster.hosts)],
         "limits": limits(cluster.hosts),
         "hosts": {h.key: _host(h) for h in cluster.hosts},
@@ -88,7 +88,7 @@ def _host(h: HostFigures) -> dict[str, Any]:
     }
 
 
-def spread(hosts: Sequence[HostFigures]) -> dict[str, dict[str, Any]]:
+def spread_over_hosts(hosts: Sequence[HostFigures]) -> dict[str, dict[str, Any]]:
     """Least, median and greatest host by its mean, per figure."""
     out = {}
     for f in FIGURES:
@@ -150,8 +150,8 @@ def print_summary(
 ) -> None:
     """The summary of a recording as text. ``most_hosts``: of a run with more of them only the verdict is printed, which
     takes no time; None: always everything. RecordingError when it cannot be read."""
-    out = Writer(file, width)
-    verdict_lines(recording.run, line(recording.run), out)
+    out = TextWriter(file, width)
+    print_verdict(recording.run, line(recording.run), out)
     if most_hosts is not None and len(recording) > most_hosts:
         out.line(
             f"figures of {len(recording)} hosts: mpi_collector summary {out.name(recording.path)}"

@@ -46,7 +46,7 @@ peak        | net_tx_bytes_per_s | peak
 """
 
 
-class Writer:
+class TextWriter:
     """Writes to ``file``, as wide as its terminal, or ``width``. Every name is data: ``name`` makes it harmless."""
 
     def __init__(self, file: TextIO, width: int | None = None) -> None:
@@ -100,7 +100,7 @@ class Writer:
         return text.replace("µ", "u") if self.ascii else text
 
 
-def verdict_lines(run: dict[str, Any], line: str, out: Writer) -> None:
+def print_verdict(run: dict[str, Any], line: str, out: TextWriter) -> None:
     """The verdict and its reasons. ``line``: the verdict in one line."""
     v = run["verdict"]
     out.line(line, _COLOURS.get(v["verdict"], ""))
@@ -110,7 +110,7 @@ def verdict_lines(run: dict[str, Any], line: str, out: Writer) -> None:
         out.line(f"  and {len(v['reasons']) - _REASONS} more reasons (--json lists them)")
 
 
-def render(doc: dict[str, Any], out: Writer) -> None:
+def render(doc: dict[str, Any], out: TextWriter) -> None:
     """Everything but the verdict."""
     _facts(doc, out)
     out.line("")
@@ -131,7 +131,7 @@ def render(doc: dict[str, Any], out: Writer) -> None:
             out.line(f"note: {out.name(key)}: {out.name(note)}")
 
 
-def _facts(doc: dict[str, Any], out: Writer) -> None:
+def _facts(doc: dict[str, Any], out: TextWriter) -> None:
     run = doc["run"]
     begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(run["start_ns"] / 1e9))
     words = [str(run["run"]), begun, duration(doc["span_s"]), f"every {run['interval_ns'] / 1e9:g} s",
@@ -142,7 +142,7 @@ def _facts(doc: dict[str, Any], out: Writer) -> None:
     out.line(out.name(", ".join(words)))
 
 
-def _cluster(doc: dict[str, Any], out: Writer, named: bool) -> None:
+def _cluster(doc: dict[str, Any], out: TextWriter, named: bool) -> None:
     """Figure by figure; with several hosts, how they spread. ``named``: say which are the least and the greatest."""
     several = len(doc["hosts"]) > 1
     headings = [f"{len(doc['hosts'])} hosts" if several else "", "mean", "peak"]
@@ -175,7 +175,7 @@ def _spread(
     return [least, quantity(s["median"], unit), most]
 
 
-def _hosts(doc: dict[str, Any], columns: str, out: Writer) -> None:
+def _hosts(doc: dict[str, Any], columns: str, out: TextWriter) -> None:
     """A table of hosts; the numbers of a column share their unit, which stands in its heading."""
     hosts = doc["hosts"]
     headings, cells = ["host"], [[out.name(k)] for k in hosts]
@@ -195,7 +195,7 @@ def _hosts(doc: dict[str, Any], columns: str, out: Writer) -> None:
         out.table(headings, cells)
 
 
-def _findings(doc: dict[str, Any], out: Writer) -> None:
+def _findings(doc: dict[str, Any], out: TextWriter) -> None:
     figures = doc["figures"]
     for x in doc["limits"]:
         where = f" on {x['hosts']} of {len(doc['hosts'])} hosts" if len(doc["hosts"]) > 1 else ""
@@ -223,7 +223,7 @@ def outlier_text(o: dict[str, Any], figure: dict[str, Any], whole: bool = True) 
     )
 
 
-def _counted(hosts: dict[str, Any], out: Writer) -> None:
+def _counted(hosts: dict[str, Any], out: TextWriter) -> None:
     """What the totals are made of, hosts with the same devices together."""
     for table, title in (("block", "disks counted"), ("net", "interfaces counted")):
         groups: dict[str, list[str]] = {}

@@ -17,10 +17,10 @@ pytest.importorskip("bokeh", reason="the page needs Bokeh (the report extra)")
 from mpi_collector.cli.report import main, page_path
 from mpi_collector.report.cluster import RunIntervals
 from mpi_collector.report.page import page
+from mpi_collector.report.page.data import Downsampler, Mark, PageData, median, page_data
+from mpi_collector.report.page.document import data_script
 from mpi_collector.report.page.heat import UNKNOWN, shade
-from mpi_collector.report.page.phases import kind, stretches
-from mpi_collector.report.page.series import Mark, Reducer, Story, median, tell
-from mpi_collector.report.page.skeleton import data_script
+from mpi_collector.report.page.phases import kind, phase_spans
 from mpi_collector.store.load import load
 
 NAME = "host_20260105_120000_timeseries.npz"
@@ -56,9 +56,9 @@ def build(path: Path) -> str:
         return page(recording)
 
 
-def story(path: Path) -> Story:
+def data_of(path: Path) -> PageData:
     with load(path) as recording:
-        return tell(recording)
+        return page_data(recording)
 
 
 def document(text: str, name: str) -> Any:
@@ -155,7 +155,7 @@ def test_damaged_marks_are_passed_over(tmp_path: Path) -> None:
     h = sy.workload(0, 20)
     good = {"text": "x", "edge": "point", "utc_ns": sy.START_NS, "host": "a"}
     found = [{"text": "y"}, {"text": "y", "edge": "point", "utc_ns": "soon"}, "mark", good]
-    marks = story(
+    marks = data_of(
         sy.write(tmp_path / NAME, [("a", h), ("b", sy.workload(1, 20))], marks=found)
     ).marks
     assert [(m.text, m.host, m.end_ms - m.begin_ms) for m in marks] == [("x", "a", 0)]
@@ -173,7 +173,7 @@ def test_phases_side_by_side() -> None:
     """What overlaps has lanes; one name on several hosts is one phase; a kind has a tone; a moment needs no lane."""
     marks = [Mark("epoch 1", "a", 0, 90), Mark("epoch 1", "b", 2, 95), Mark("epoch 1 block1", "a", 10, 80), Mark("save", "a", 50, 50),
              Mark("epoch 2", "a", 100, 190), Mark("epoch 2 block1", "a", 110, 180), Mark("epoch 1", "a", 200, 210)]  # fmt: skip
-    found = stretches(marks)
+    found = phase_spans(marks)
     assert [(s.text, s.begin_ms, s.end_ms, s.lane) for s in found] == [
         ("epoch 1", 0, 95, 0), ("epoch 1 block1", 10, 80, 1), ("save", 50, 50, 0), ("epoch 2", 100, 190, 0),
         ("epoch 2 block1", 110, 180, 1), ("epoch 1", 200, 210, 0)]  # fmt: skip
@@ -221,9 +221,9 @@ def test_lines_keep_their_peaks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hosts: int
 ) -> None:
     """However few points are left, the one interval with the burst is among them, and the calm too."""
-    monkeypatch.setattr("mpi_collector.report.page.series._POINTS", 64 * hosts)
+    monkeypatch.setattr("mpi_collector.report.page.data._POINTS", 64 * hosts)
     path = sy.write(tmp_path / NAME, [(f"n{n}", spike(1001, 100 + 37 * n)) for n in range(hosts)])
-    s = story(path)
+    s = data_of(path)
     assert s.bin_s > 1 and len(s.x_ms) <= 64 and (np.diff(s.x_ms) > 0).all()
     for values in s.charts["read_bytes_per_s"].lines.values():
         assert len(values) == len(s.x_ms)
@@ -234,7 +234,7 @@ def test_lines_keep_their_peaks(
 def test_bands_and_heat_keep_their_peaks(tmp_path: Path) -> None:
     """Of 40 hosts and thousands of samples, each host's one burst is in its row of the heat map and in the band."""
     path = sy.write(tmp_path / NAME, [(f"n{n:02d}", spike(3000, 100 + 37 * n)) for n in range(40)])
-    chart = story(path).charts["read_bytes_per_s"]
+    chart = data_of(path).charts["read_bytes_per_s"]
     assert chart.heat is not None and chart.high is not None and chart.middle is not None
     assert np.nanmax(chart.heat, axis=1) == pytest.approx(np.full(40, 5e9), rel=1e-3)
     assert np.nanmax(chart.high) == pytest.approx(5e9, rel=1e-3)
@@ -243,15 +243,15 @@ def test_bands_and_heat_keep_their_peaks(tmp_path: Path) -> None:
 
 def test_few_hosts_at_full_resolution(tmp_path: Path) -> None:
     """16 hosts x 3,600 samples are not reduced."""
-    s = story(sy.write(tmp_path / NAME, [(f"n{n}", spike(3600, 9)) for n in range(16)]))
+    s = data_of(sy.write(tmp_path / NAME, [(f"n{n}", spike(3600, 9)) for n in range(16)]))
     assert s.bin_s == 0 and len(s.x_ms) >= 3599
 
 
 def test_reducer_keeps_the_order_of_a_bin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bin that rises is drawn rising; one without values stays empty."""
-    monkeypatch.setattr("mpi_collector.report.page.series._POINTS", 6)
+    monkeypatch.setattr("mpi_collector.report.page.data._POINTS", 6)
     with load(sy.write(tmp_path / NAME, [("a", spike(13, 1))])) as recording:
-        reducer = Reducer(RunIntervals(recording), 1)
+        reducer = Downsampler(RunIntervals(recording), 1)
     nan = float("nan")
     values = np.array([1, 5, 3, nan, 9, 2, 7, nan, nan, nan, nan, nan, nan])[
         : reducer.bins * reducer.size

@@ -272,14 +272,14 @@ def test_sixteen_hosts_zoom(driver: Any, tmp_path: Path, record_property: Any) -
 
 def test_two_recordings_on_one_page(driver: Any, tmp_path: Path) -> None:
     """compare -o: a line for A and one for B in every chart, zoomed together; silent and alone like the other."""
-    from mpi_collector.report.page.versus import versus_page
+    from mpi_collector.report.page.comparison import comparison_page
 
     paths = []
     for name, speed in (("a", {}), ("b", {0: 0.5, 1: 0.5})):
         (tmp_path / name).mkdir()
         paths.append(sy.cluster(tmp_path / name / NAME, 2, 200, odd=speed))
     with load(paths[0]) as a, load(paths[1]) as b:
-        (tmp_path / "versus.html").write_text(versus_page(a, b))
+        (tmp_path / "versus.html").write_text(comparison_page(a, b))
     driver.get_log("browser"), driver.get_log("performance")
     opened = Page(driver, tmp_path / "versus.html")
     test_silent_and_alone(opened)

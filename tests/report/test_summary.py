@@ -18,7 +18,7 @@ import pytest
 import synthetic as sy
 
 from mpi_collector.cli.summary import main
-from mpi_collector.report.cluster import HostFigures, fold
+from mpi_collector.report.cluster import HostFigures, aggregate_hosts
 from mpi_collector.report.outliers import outliers
 from mpi_collector.report.quantity import duration, number, quantity, ranges
 from mpi_collector.report.summary import document, print_summary
@@ -76,7 +76,7 @@ def test_missed_ticks_do_not_dent_the_total(tmp_path: Path) -> None:
     """An interval over missed ticks counts in each of them, so the cluster's line has no hole and no spike."""
     hosts = [("a", constant(1e8)), ("b", sy.lose(constant(1e8), slice(4, 7)))]
     with load(sy.write(tmp_path / NAME, hosts)) as recording:
-        total = fold(recording).totals["read_bytes_per_s"]
+        total = aggregate_hosts(recording).totals["read_bytes_per_s"]
     assert total.values[:10] == pytest.approx(2e8, rel=1e-4)
     assert total.hosts[:10].tolist() == [2] * 10
 
@@ -86,7 +86,7 @@ def test_host_that_dies_is_missing_from_the_total_and_said(tmp_path: Path) -> No
     dead = sy.lose(constant(1e8, 101), slice(51, None))
     path = sy.write(tmp_path / NAME, [("a", constant(1e8, 101)), ("b", dead)])
     with load(path) as recording:
-        total = fold(recording).totals["read_bytes_per_s"]
+        total = aggregate_hosts(recording).totals["read_bytes_per_s"]
     assert total.hosts[[49, 50, 99]].tolist() == [2, 1, 1]
     assert total.values[99] == pytest.approx(1e8, rel=1e-4)
     assert doc(path)["cluster"]["read_bytes_per_s"]["mean"] == pytest.approx(1.5e8, rel=0.01)

@@ -20,7 +20,7 @@ import mpi_collector
 from mpi_collector.errors import RecordingError
 from mpi_collector.node.row.layout import MISSING
 from mpi_collector.output.export import plain
-from mpi_collector.report.compare import broken, parse_rule
+from mpi_collector.report.compare import failed_rules, parse_rule
 from mpi_collector.store.suite_recording import load_suite
 
 NAME = "host_20260105_120000_timeseries.npz"
@@ -396,7 +396,7 @@ def test_a_rule_that_cannot_be_decided_does_not_pass(tmp_path: Path) -> None:
 
 def test_ratios_of_nothing() -> None:
     def held(a: float, b: float, text: str) -> bool:
-        return bool(broken({"figures": {"read_iops": {"a": a, "b": b}}}, [parse_rule(text)]))
+        return bool(failed_rules({"figures": {"read_iops": {"a": a, "b": b}}}, [parse_rule(text)]))
 
     assert not held(0, 0, "read_iops < 0.95")
     assert not held(0, 0, "read_iops > 1.05")
@@ -445,16 +445,16 @@ def test_compare_from_a_moment_on(tmp_path: Path) -> None:
     found = json.loads(cli("compare", *paths, "--align", "warm", "--json").stdout)
     assert found["span_s"] == pytest.approx([79, 49], abs=1.1)
     pytest.importorskip("bokeh")
-    from mpi_collector.report.compare import aligned
-    from mpi_collector.report.page.versus import versus_story
+    from mpi_collector.report.compare import align
+    from mpi_collector.report.page.comparison import comparison_data
 
     with mpi_collector.load(paths[0]) as a, mpi_collector.load(paths[1]) as b:
-        story = versus_story(aligned(a, "warm"), aligned(b, "warm"))
+        page = comparison_data(align(a, "warm"), align(b, "warm"))
     known = {
-        label: story.x_ms[np.isfinite(v)] / 1e3
-        for label, v in story.charts["read_bytes_per_s"].lines.items()
+        label: page.x_ms[np.isfinite(v)] / 1e3
+        for label, v in page.charts["read_bytes_per_s"].lines.items()
     }
-    assert story.relative and story.x_ms[-1] / 1e3 == pytest.approx(79, abs=1.1)
+    assert page.relative and page.x_ms[-1] / 1e3 == pytest.approx(79, abs=1.1)
     assert known["A"][-1] == pytest.approx(79, abs=1.1) and known["B"][-1] == pytest.approx(
         49, abs=1.1
     )

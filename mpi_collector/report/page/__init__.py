@@ -20,14 +20,14 @@ follows within 0.1 s, the others within half a second.
 
 from __future__ import annotations
 
-from mpi_collector.report.page.series import tell
-from mpi_collector.report.page.skeleton import render
+from mpi_collector.report.page.data import page_data
+from mpi_collector.report.page.document import render
 from mpi_collector.store.recording import Recording
 
 
 def page(recording: Recording) -> str:
     """The page of a recording as HTML. RecordingError when it cannot be read."""
-    return render(tell(recording))
+    return render(page_data(recording))
 
 
 __all__ = ["page"]

@@ -22,8 +22,8 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from mpi_collector.report.page.phases import Stretch
-from mpi_collector.report.page.series import Chart, Float32, Story
+from mpi_collector.report.page.data import Chart, Float32, PageData
+from mpi_collector.report.page.phases import PhaseSpan
 from mpi_collector.report.quantity import axis_scale
 from mpi_collector.store.figures.derive import BY_NAME, Figure
 from mpi_collector.terminal_text import safe_text
@@ -62,7 +62,7 @@ BORDER = (56, 12)  #: pixels left and right of every chart, so that times lie be
 
 
 @dataclass
-class Drawn:
+class RenderedChart:
     """A chart, the unit of its axis, and what its lines are: (name, column of the data, colour)."""
 
     plot: figure
@@ -70,14 +70,14 @@ class Drawn:
     lines: list[tuple[str, str, str]]
 
 
-def shown(story: Story) -> list[str]:
+def shown(page: PageData) -> list[str]:
     """Figures that have a chart: those of which anything but zero was recorded."""
-    return [n for n in ORDER if n in story.charts and greatest(story.charts[n]) > 0]
+    return [n for n in ORDER if n in page.charts and greatest(page.charts[n]) > 0]
 
 
-def flat(story: Story) -> list[str]:
+def flat(page: PageData) -> list[str]:
     """Figures that were recorded and have no chart."""
-    return [n for n in ORDER if n in story.charts and greatest(story.charts[n]) <= 0]
+    return [n for n in ORDER if n in page.charts and greatest(page.charts[n]) <= 0]
 
 
 def time_axis(relative: bool) -> DatetimeTickFormatter:
@@ -95,7 +95,7 @@ def time_axis(relative: bool) -> DatetimeTickFormatter:
 
 
 def frame(
-    story: Story,
+    page: PageData,
     name: str,
     x_range: tuple[float, float],
     y_range: tuple[float, float],
@@ -119,19 +119,19 @@ def frame(
         border_fill_alpha=0,
         outline_line_color=None,
     )
-    plot.xaxis[0].formatter = time_axis(story.relative)
+    plot.xaxis[0].formatter = time_axis(page.relative)
     plot.yaxis[0].ticker = BasicTicker(desired_num_ticks=4)
     plot.yaxis[0].minor_tick_line_color = None
     plot.xgrid[0].grid_line_color = None
     return plot
 
 
-def ends(story: Story) -> tuple[float, float]:
+def ends(page: PageData) -> tuple[float, float]:
     """First and last moment of the charts, ms."""
-    run = story.run
+    run = page.run
     first = run["start_ns"] / 1e6
-    last = float(story.x_ms[-1]) if len(story.x_ms) else first + 1
-    return min(first, float(story.x_ms[0]) if len(story.x_ms) else first), max(last, first + 1)
+    last = float(page.x_ms[-1]) if len(page.x_ms) else first + 1
+    return min(first, float(page.x_ms[0]) if len(page.x_ms) else first), max(last, first + 1)
 
 
 def greatest(chart: Chart) -> float:
@@ -141,21 +141,21 @@ def greatest(chart: Chart) -> float:
     return max((k for k in known if np.isfinite(k)), default=0.0)
 
 
-def line_chart(story: Story, name: str, phases: list[Stretch]) -> Drawn:
+def line_chart(page: PageData, name: str, phases: list[PhaseSpan]) -> RenderedChart:
     """A figure over time."""
-    about, chart = BY_NAME[name], story.charts[name]
+    about, chart = BY_NAME[name], page.charts[name]
     top = greatest(chart)
     unit, by = axis_scale(about.unit, top)
-    plot = frame(story, name, ends(story), (0.0, _ceiling(about, top / by)))
-    data: dict[str, Any] = {"x": story.x_ms}
+    plot = frame(page, name, ends(page), (0.0, _ceiling(about, top / by)))
+    data: dict[str, Any] = {"x": page.x_ms}
     lines = []
     for column, values, label, tone in _band(chart):
         data[column] = values / np.float32(by)
         lines.append((label, column, tone))
     for host, values in chart.lines.items():
-        n = story.named.index(host)
+        n = page.named.index(host)
         data[f"h{n}"] = values / np.float32(by)
-        lines.append((safe_text(host), f"h{n}", colour(story, n)))
+        lines.append((safe_text(host), f"h{n}", colour(page, n)))
     source = _drawn(plot, name, data)
     _phases(plot, phases)
     if chart.high is not None:
@@ -166,8 +166,8 @@ def line_chart(story: Story, name: str, phases: list[Stretch]) -> Drawn:
             plot.line("x", column, source=source, line_color=tone, line_width=width, muted_alpha=0.15, name=column,
                       tags=["host"])  # fmt: skip
     for _label, column, tone in lines:
-        _dots(plot, story, data[column], column, tone)
-    return Drawn(plot, unit, lines)
+        _dots(plot, page, data[column], column, tone)
+    return RenderedChart(plot, unit, lines)
 
 
 def _drawn(plot: figure, name: str, data: dict[str, Any]) -> ColumnDataSource:
@@ -177,20 +177,20 @@ def _drawn(plot: figure, name: str, data: dict[str, Any]) -> ColumnDataSource:
     return ColumnDataSource(nothing, name=f"drawn {name}")
 
 
-def _dots(plot: figure, story: Story, values: Float32, column: str, tone: str) -> None:
+def _dots(plot: figure, page: PageData, values: Float32, column: str, tone: str) -> None:
     """A value between two unknown ones is no line: a dot, or it would not be seen."""
     known = np.isfinite(values)
     before, after = np.append(False, known[:-1]), np.append(known[1:], False)
     alone = known & ~before & ~after
     if alone.any():
-        data = ColumnDataSource({"x": story.x_ms[alone], "y": values[alone]})
+        data = ColumnDataSource({"x": page.x_ms[alone], "y": values[alone]})
         plot.scatter("x", "y", source=data, size=4, color=tone, muted_alpha=0.15, name=column,
                      tags=["host"] if column[1:].isdigit() else [])  # fmt: skip
 
 
-def colour(story: Story, n: int) -> str:
+def colour(page: PageData, n: int) -> str:
     """Of the n-th host that has a name on the charts; the first colour is the median's where there is one."""
-    return COLOURS[n if story.few else 1 + n % (len(COLOURS) - 1)]
+    return COLOURS[n if page.few else 1 + n % (len(COLOURS) - 1)]
 
 
 def _ceiling(about: Figure, top: float) -> float:
@@ -215,7 +215,7 @@ def _draw_band(plot: figure, source: ColumnDataSource) -> None:
     plot.line("x", "middle", source=source, line_color=MIDDLE, line_width=1.8)
 
 
-def _phases(plot: figure, phases: list[Stretch]) -> None:
+def _phases(plot: figure, phases: list[PhaseSpan]) -> None:
     """Shade what lasted, one tone per kind, and draw a line at what did not last."""
     lasting = [p for p in phases if p.end_ms > p.begin_ms]
     if lasting:
@@ -232,12 +232,12 @@ def _phases(plot: figure, phases: list[Stretch]) -> None:
         plot.add_glyph(ColumnDataSource({"at": moments}), span, level="underlay", name="moments")
 
 
-def missing_chart(story: Story) -> Drawn | None:
+def missing_chart(page: PageData) -> RenderedChart | None:
     """How many hosts have no sample, when any was missed."""
-    if not len(story.missing) or not np.nanmax(story.missing) > 0:
+    if not len(page.missing) or not np.nanmax(page.missing) > 0:
         return None
-    plot = frame(story, "missing", ends(story), (0.0, float(np.nanmax(story.missing)) * 1.1), 110)
-    source = _drawn(plot, "missing", {"x": story.x_ms, "y": story.missing})
+    plot = frame(page, "missing", ends(page), (0.0, float(np.nanmax(page.missing)) * 1.1), 110)
+    source = _drawn(plot, "missing", {"x": page.x_ms, "y": page.missing})
     plot.add_glyph(source, VArea(x="x", y1=0, y2="y", fill_color=COLOURS[1], fill_alpha=0.5))
     plot.line("x", "y", source=source, line_color=COLOURS[1])
-    return Drawn(plot, "", [("hosts without a sample", "y", COLOURS[1])])
+    return RenderedChart(plot, "", [("hosts without a sample", "y", COLOURS[1])])

@@ -11,7 +11,7 @@ from bokeh.palettes import Cividis256
 from bokeh.plotting import figure
 
 from mpi_collector.report.page.charts import frame
-from mpi_collector.report.page.series import Float32, Story
+from mpi_collector.report.page.data import Float32, PageData
 from mpi_collector.report.quantity import axis_scale, number
 from mpi_collector.store.figures.derive import BY_NAME
 from mpi_collector.terminal_text import safe_text
@@ -36,30 +36,30 @@ def shade(values: Float32) -> tuple[npt.NDArray[np.uint8], float]:
     return codes, top
 
 
-def heat_map(story: Story) -> tuple[figure, list[dict[str, Any]]] | None:
+def heat_map(page: PageData) -> tuple[figure, list[dict[str, Any]]] | None:
     """The chart, hosts from top to bottom, and for every figure its name, label, unit and the value of a byte.
 
     None for few hosts, whose lines say the same.
     """
-    names = [n for n in FIGURES if n in story.charts and story.charts[n].heat is not None]
+    names = [n for n in FIGURES if n in page.charts and page.charts[n].heat is not None]
     if not names:
         return None
-    hosts = len(story.hosts)
-    step = float(story.x_ms[1] - story.x_ms[0]) if len(story.x_ms) > 1 else 1.0
-    first, last = float(story.x_ms[0]) - step / 2, float(story.x_ms[-1]) + step / 2
+    hosts = len(page.hosts)
+    step = float(page.x_ms[1] - page.x_ms[0]) if len(page.x_ms) > 1 else 1.0
+    first, last = float(page.x_ms[0]) - step / 2, float(page.x_ms[-1]) + step / 2
     plot = frame(
-        story,
+        page,
         "heat",
         (first, last),
         (0.0, float(hosts)),
         min(max(hosts * 3, _HEIGHT[0]), _HEIGHT[1]),
     )
-    _name_rows(plot, story.hosts)
+    _name_rows(plot, page.hosts)
     plot.ygrid.grid_line_color = None
     mapper = LinearColorMapper(palette=[*Cividis256[:UNKNOWN], "#00000000"], low=0, high=UNKNOWN)
     about = []
     for n, name in enumerate(names):
-        heat = story.charts[name].heat
+        heat = page.charts[name].heat
         assert heat is not None
         codes, top = shade(heat[::-1])  # the first row of an image lies at the bottom
         source = ColumnDataSource(

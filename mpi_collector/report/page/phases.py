@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mpi_collector.report.page.series import Mark
+from mpi_collector.report.page.data import Mark
 
 #: none of them is a host's colour; blue and ochre first, which the colour-blind can tell apart
 TONES = ("#5b7fa6", "#c9a227", "#8b8680", "#9467bd", "#4d9078", "#b5651d")
@@ -14,7 +14,7 @@ _STRIP = 1000  #: more of them nobody could tell apart on a screen; the table ha
 
 
 @dataclass
-class Stretch:
+class PhaseSpan:
     """A phase on the time line, ms; a moment when both ends are the same. ``lane``: 0 is the outermost."""
 
     text: str
@@ -29,19 +29,19 @@ def kind(text: str) -> str:
     return re.sub(r"\d+", "#", text)
 
 
-def stretches(marks: list[Mark]) -> list[Stretch]:
+def phase_spans(marks: list[Mark]) -> list[PhaseSpan]:
     """The phases in order of time. What several hosts marked at about the same time under one name is one phase."""
     tones: dict[str, str] = {}
     ends: list[float] = []
-    out: list[Stretch] = []
+    out: list[PhaseSpan] = []
     for begin, end, text in sorted(_merged(marks), key=lambda m: (m[0], -m[1])):
         tone = tones.setdefault(kind(text), TONES[len(tones) % len(TONES)])
         if end <= begin:
-            out.append(Stretch(text, begin, end, 0, tone))
+            out.append(PhaseSpan(text, begin, end, 0, tone))
             continue
         lane = next((n for n, last in enumerate(ends) if last <= begin), len(ends))
         ends[lane : lane + 1] = [end]
-        out.append(Stretch(text, begin, end, min(lane, _LANES - 1), tone))
+        out.append(PhaseSpan(text, begin, end, min(lane, _LANES - 1), tone))
     return out[:_STRIP]
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from mpi_collector.report.cluster import Cluster, fold
+from mpi_collector.report.cluster import Cluster, aggregate_hosts
 from mpi_collector.report.compare import compare
-from mpi_collector.report.page import parts
+from mpi_collector.report.page import sections
 from mpi_collector.report.page.charts import COLOURS
-from mpi_collector.report.page.series import Chart, Float32, Story
-from mpi_collector.report.page.skeleton import Builder, document_html, legend_bar, script_about
+from mpi_collector.report.page.data import Chart, Float32, PageData
+from mpi_collector.report.page.document import Builder, document_html, legend_bar, script_about
 from mpi_collector.report.quantity import duration, quantity
 from mpi_collector.report.summary import document
 from mpi_collector.store.figures.derive import BY_NAME
@@ -22,21 +22,21 @@ _POINTS = 1500
 _ALIKE = 0.05  #: a ratio that is further from 1 than this stands out
 
 
-def versus_page(a: Recording, b: Recording, since: str = "the start") -> str:
+def comparison_page(a: Recording, b: Recording, since: str = "the start") -> str:
     """The page of a comparison as HTML. ``since``: what both are aligned at. RecordingError when one cannot be read."""
     found = compare(a, b)
-    story = versus_story(a, b)
-    builder = Builder(story)
+    page = comparison_data(a, b)
+    builder = Builder(page)
     builder.caption = _caption
     charts = builder.charts()
-    at = parts.esc(since)
+    at = sections.esc(since)
     body = f"""<section id="figures"><h2>Figures</h2>{_figures(found)}</section>
-<section id="charts" tabindex="-1"><h2>Over time since {at}</h2>{legend_bar(story)}{charts}
+<section id="charts" tabindex="-1"><h2>Over time since {at}</h2>{legend_bar(page)}{charts}
 <noscript><p>The charts need scripts; the tables do not.</p></noscript></section>
 <section id="changed"><h2>What differs, A → B</h2>{_differences(found["differences"])}</section>"""
-    about = script_about(story, builder, None)
+    about = script_about(page, builder, None)
     names = [str(r.run.get("run", "")) for r in (a, b)]
-    title = f"{parts.esc(names[0])} and {parts.esc(names[1])}"
+    title = f"{sections.esc(names[0])} and {sections.esc(names[1])}"
     return document_html(title, _head(found, names), body, about, builder.models())
 
 
@@ -51,15 +51,15 @@ def _head(found: dict[str, Any], names: list[str]) -> str:
             duration(found["span_s"][n]),
             found[key],
         ]
-        rows.append([label, *map(parts.esc, facts)])
-    return parts.table(
+        rows.append([label, *map(sections.esc, facts)])
+    return sections.table(
         ["", "run", "verdict", "hosts", "compared", "file"], rows, "what is compared", text=True
     )
 
 
-def versus_story(a: Recording, b: Recording) -> Story:
+def comparison_data(a: Recording, b: Recording) -> PageData:
     """Cluster-wide values of both on one grid of milliseconds since what they are aligned at."""
-    sides = [(c, _zero_ns(r, c)) for r, c in ((a, fold(a)), (b, fold(b)))]
+    sides = [(c, _zero_ns(r, c)) for r, c in ((a, aggregate_hosts(a)), (b, aggregate_hosts(b)))]
     (first, _), (second, _) = sides
     span_ms = max(1.0, *((float(c.end_ns[-1]) - zero) / 1e6 for c, zero in sides if len(c.end_ns)))
     steps = max(min(max(len(first.end_ns), len(second.end_ns)), _POINTS), 1)
@@ -75,7 +75,7 @@ def versus_story(a: Recording, b: Recording) -> Story:
             charts[name] = Chart(lines)
     run = {**a.run, "start_ns": 0, "end_ns": int(span_ms * 1e6)}
     empty = np.zeros(0, np.float32)
-    return Story(
+    return PageData(
         run,
         document(a, first),
         ["A", "B"],
@@ -112,16 +112,16 @@ def _on(cluster: Cluster, zero_ns: int, name: str, x_ms: Float64) -> Float32:
     return out
 
 
-def _caption(story: Story, name: str, unit: str) -> str:
-    del story
-    return f"<figcaption><b>{parts.esc(BY_NAME[name].label)}</b> {parts.esc(unit)}, all hosts</figcaption>"
+def _caption(page: PageData, name: str, unit: str) -> str:
+    del page
+    return f"<figcaption><b>{sections.esc(BY_NAME[name].label)}</b> {sections.esc(unit)}, all hosts</figcaption>"
 
 
 def _figures(found: dict[str, Any]) -> str:
     """Storage and the rest beside each other; a ratio that is not near 1 stands out."""
     tables = []
     for storage, what in ((True, "storage"), (False, "the hosts")):
-        half = {n: f for n, f in found["figures"].items() if (n in parts.STORAGE) == storage}
+        half = {n: f for n, f in found["figures"].items() if (n in sections.STORAGE) == storage}
         rows = [
             _row(n, f)
             for n, f in half.items()
@@ -129,7 +129,9 @@ def _figures(found: dict[str, Any]) -> str:
         ]
         if rows:
             tables.append(
-                parts.table(["", "A", "B", "B / A", "A peak", "B peak"], rows, f"figures of {what}")
+                sections.table(
+                    ["", "A", "B", "B / A", "A peak", "B peak"], rows, f"figures of {what}"
+                )
             )
     return f"<div class='tables'>{''.join(tables)}</div>"
 
@@ -137,16 +139,16 @@ def _figures(found: dict[str, Any]) -> str:
 def _row(name: str, f: dict[str, Any]) -> list[str]:
     about = BY_NAME[name]
     cells = [
-        parts.esc(quantity(f[k], about.unit) if f[k] is not None else "–")
+        sections.esc(quantity(f[k], about.unit) if f[k] is not None else "–")
         for k in ("a", "b", "a_peak", "b_peak")
     ]
     ratio = "–" if f["ratio"] is None else f"{f['ratio']:.3f}"
     if f["ratio"] is not None and abs(f["ratio"] - 1) > _ALIKE:
         ratio = f"<span class='changed'>{ratio}</span>"
-    return [parts.esc(about.label), *cells[:2], ratio, *cells[2:]]
+    return [sections.esc(about.label), *cells[:2], ratio, *cells[2:]]
 
 
 def _differences(texts: list[str]) -> str:
     if not texts:
         return "<p class='quiet'>Nothing that is recorded of the hosts and their settings.</p>"
-    return "<ul>" + "".join(f"<li>{parts.esc(t)}</li>" for t in texts) + "</ul>"
+    return "<ul>" + "".join(f"<li>{sections.esc(t)}</li>" for t in texts) + "</ul>"

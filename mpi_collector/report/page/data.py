@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mpi_collector.formats.host_changes import changes
 from mpi_collector.node.row.layout import STOP_TICK
-from mpi_collector.report.cluster import Cluster, RunIntervals, fold
+from mpi_collector.report.cluster import Cluster, RunIntervals, aggregate_hosts
 from mpi_collector.report.summary import document
 from mpi_collector.store.figures.derive import FIGURES, Derived
 from mpi_collector.store.phases import Phase
@@ -54,7 +54,7 @@ class Chart:
 
 
 @dataclass
-class Story:
+class PageData:
     """Everything on the page. ``x_ms``: (points,) of the charts; ``bin_s``: what a reduced point covers, else 0."""
 
     run: dict[str, Any]
@@ -76,7 +76,7 @@ class Story:
         return len(self.hosts) <= FEW
 
 
-class Reducer:
+class Downsampler:
     """From the slots of the grid to the points of the charts."""
 
     def __init__(self, grid: RunIntervals, hosts: int) -> None:
@@ -141,7 +141,7 @@ class _Collector:
         self.recording = recording
         self.hosts = list(recording)
         self.number = {key: n for n, key in enumerate(self.hosts)}
-        self.reducer: Reducer | None = None
+        self.reducer: Downsampler | None = None
         self.lines: dict[str, dict[str, Float32]] = {f.name: {} for f in FIGURES}
         self.parts: dict[str, tuple[Float32, Float32, Float32]] = {}
         self.missing: Float64 = np.zeros(0)
@@ -149,7 +149,7 @@ class _Collector:
 
     def __call__(self, grid: RunIntervals, d: Derived) -> None:
         if self.reducer is None:
-            self.reducer = Reducer(grid, len(self.hosts))
+            self.reducer = Downsampler(grid, len(self.hosts))
             self.missing = np.zeros(grid.slots)
         n = self.number[d.key]
         for name, series in d.series.items():
@@ -181,10 +181,10 @@ def absent(grid: RunIntervals, tick: Int64) -> Float64:
     return out
 
 
-def tell(recording: Recording) -> Story:
+def page_data(recording: Recording) -> PageData:
     """Read a recording, host by host."""
     collector = _Collector(recording)
-    cluster = fold(recording, collector)
+    cluster = aggregate_hosts(recording, collector)
     summary = document(recording, cluster)
     reducer = collector.reducer
     charts = (
@@ -193,7 +193,7 @@ def tell(recording: Recording) -> Story:
         else _many(collector, cluster, summary)
     )
     x_ms = np.zeros(0) if reducer is None else reducer.x_ms
-    return Story(
+    return PageData(
         recording.run,
         summary,
         collector.hosts,
@@ -202,7 +202,7 @@ def tell(recording: Recording) -> Story:
         charts,
         [
             Mark(p.name, p.host or "", p.begin_ns / 1e6, p.end_ns / 1e6)
-            for p in set_once(recording.marks)
+            for p in unique_phases(recording.marks)
         ],
         np.zeros(0, np.float32) if reducer is None else _worst(reducer, collector.missing),
         collector.changes,
@@ -212,12 +212,12 @@ def tell(recording: Recording) -> Story:
     )
 
 
-def set_once(phases: list[Phase]) -> list[Phase]:
+def unique_phases(phases: list[Phase]) -> list[Phase]:
     """A mark that several hosts recorded alike is one."""
     return list({(p.name, p.begin_ns, p.end_ns): p for p in reversed(phases)}.values())[::-1]
 
 
-def _worst(reducer: Reducer, missing: Float64) -> Float32:
+def _worst(reducer: Downsampler, missing: Float64) -> Float32:
     return reducer.line(missing) if reducer.few else reducer.bounds(missing)[2]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 
-from mpi_collector.report.page.series import Mark, Story
+from mpi_collector.report.page.data import Mark, PageData
 from mpi_collector.report.quantity import duration, quantity, ranges
 from mpi_collector.report.text import outlier_text
 from mpi_collector.terminal_text import safe_text
@@ -57,20 +57,20 @@ def verdict(run: dict[str, Any], line: str) -> str:
     return f"<div class='verdict {word}' role='status'><strong>{word}</strong> – {esc(rest)}{listed}</div>"
 
 
-def facts(story: Story) -> str:
+def facts(page: PageData) -> str:
     """What run this is: short facts beside each other, the command and the hosts below."""
-    run = story.run
+    run = page.run
     command = " ".join(run["command"]) if run.get("command") else None
     short = [
         ("benchmark", run.get("benchmark")),
         ("begun", f"{clock(run['start_ns'] / 1e6)[:-4]} UTC"),
-        ("lasted", duration(story.summary["span_s"])),
+        ("lasted", duration(page.summary["span_s"])),
         ("sampled", f"every {run['interval_ns'] / 1e9:g} s ({run.get('collection_method')})"),
         ("ended by", run.get("ended_by")),
         ("exit code", run.get("command_exit_code") if command else None),
     ]
     return _pairs(short, "") + _pairs(
-        [("hosts", ranges(story.hosts)), ("command", command)], " class='long'"
+        [("hosts", ranges(page.hosts)), ("command", command)], " class='long'"
     )
 
 
@@ -82,25 +82,25 @@ def _pairs(pairs: list[tuple[str, Any]], kind: str) -> str:
     )
 
 
-def figures(story: Story) -> str:
+def figures(page: PageData) -> str:
     """The cluster, figure by figure, with the spread over its hosts: storage and the rest beside each other."""
     names = [
         n
-        for n in story.summary["cluster"]
-        if n != "cpu_steal_percent" or story.summary["cluster"][n]["peak"]
+        for n in page.summary["cluster"]
+        if n != "cpu_steal_percent" or page.summary["cluster"][n]["peak"]
     ]
     if not names:
         return "<p>Too few rows for any figure.</p>"
-    several = len(story.hosts) > 1
+    several = len(page.hosts) > 1
     head = ["", "mean", "peak", *(["lowest host", "median", "highest host"] if several else [])]
     halves = [[n for n in names if (n in STORAGE) == storage] for storage in (True, False)]
-    tables = [table(head, [_figure_row(story, n) for n in half], f"figures of {what}")
+    tables = [table(head, [_figure_row(page, n) for n in half], f"figures of {what}")
               for half, what in zip(halves, ("storage", "the hosts")) if half]  # fmt: skip
     return "".join(tables)
 
 
-def _figure_row(story: Story, name: str) -> list[str]:
-    doc, several = story.summary, len(story.hosts) > 1
+def _figure_row(page: PageData, name: str) -> list[str]:
+    doc, several = page.summary, len(page.hosts) > 1
     about, total, spread = doc["figures"][name], doc["cluster"][name], doc["spread"].get(name)
     unit = about["unit"]
     of_all = ", total" if several and about["across"] == "sum" else ""
@@ -119,12 +119,12 @@ def _figure_row(story: Story, name: str) -> list[str]:
     return row
 
 
-def findings(story: Story) -> str:
+def findings(page: PageData) -> str:
     """What was at its limit and who stands out, as sentences."""
-    doc = story.summary
+    doc = page.summary
     out = []
     for x in doc["limits"]:
-        where = f" on {x['hosts']} of {len(story.hosts)} hosts" if len(story.hosts) > 1 else ""
+        where = f" on {x['hosts']} of {len(page.hosts)} hosts" if len(page.hosts) > 1 else ""
         label = doc["figures"][x["figure"]]["label"]
         out.append(
             f"{esc(label)} at {x['at_least']:g} % or more during {100 * x['share']:.0f} % of the time{where}"
@@ -142,9 +142,9 @@ def findings(story: Story) -> str:
     return f"<ul>{''.join(f'<li>{line}</li>' for line in out)}</ul>" if out else ""
 
 
-def hosts(story: Story) -> str:
+def hosts(page: PageData) -> str:
     """Every host's means and peaks."""
-    doc = story.summary
+    doc = page.summary
     names = list(doc["cluster"])
     head = ["host", *(f"{esc(doc['figures'][n]['label'])}<br>mean / peak" for n in names)]
     rows = []
@@ -159,10 +159,10 @@ def hosts(story: Story) -> str:
     return table(head, rows, "figures of every host")
 
 
-def counted(story: Story) -> str:
+def counted(page: PageData) -> str:
     """What the totals are made of, hosts with the same devices together."""
     groups: dict[tuple[str, ...], list[str]] = {}
-    for key, h in story.summary["hosts"].items():
+    for key, h in page.summary["hosts"].items():
         made_of = [
             ranges(h[side][t]) or "none"
             for t in ("block", "net")
@@ -183,12 +183,12 @@ def counted(story: Story) -> str:
     return table(head, rows, "what the totals are made of", text=True)
 
 
-def marks(story: Story) -> str:
+def marks(page: PageData) -> str:
     """The phases, each with a button that zooms to it."""
-    if not story.marks:
+    if not page.marks:
         return "<p class='quiet'>No phase was marked.</p>"
     rows = []
-    for n, m in enumerate(story.marks[:_ROWS]):
+    for n, m in enumerate(page.marks[:_ROWS]):
         button = f"<button type='button' data-mark='{n}'>{esc(m.text) or '(no text)'}</button>"
         rows.append([button, clock(m.begin_ms), lasted(m), esc(m.host)])
     return table(["phase", "begun (UTC)", "lasted", "marked on"], rows, "phases", text=True)
@@ -200,22 +200,22 @@ def lasted(mark: Mark) -> str:
     )
 
 
-def missed(story: Story) -> str:
+def missed(page: PageData) -> str:
     """Per host that missed something: ticks, sources, devices that found no room; and the hosts not recorded."""
     rows = [
         [esc(k), "-", "-", esc(why)]
-        for k, why in story.run["hosts_partial"].items()
-        if k not in story.run["facts"]
+        for k, why in page.run["hosts_partial"].items()
+        if k not in page.run["facts"]
     ]
-    for key, f in story.run["facts"].items():
+    for key, f in page.run["facts"].items():
         failed = [
             f"{s}: {', '.join(f'{n} x {w}' for w, n in counts.items())}"
             for s, counts in f["statuses"].items()
         ]
         failed += [f"no room for {e['what']} {e['name']} of {e['source']}" for e in f["lost"]]
-        failed += [story.run["hosts_partial"][key]] if key in story.run["hosts_partial"] else []
+        failed += [page.run["hosts_partial"][key]] if key in page.run["hosts_partial"] else []
         failed += [] if f["complete"] else [f"breaks off at tick {f['last_tick']}"]
-        failed += story.summary["hosts"].get(key, {}).get("notes", [])
+        failed += page.summary["hosts"].get(key, {}).get("notes", [])
         if f["missed"] or failed:
             rows.append(
                 [esc(key), str(f["ticks"]), str(f["missed"]), "<br>".join(map(esc, failed)) or "-"]
@@ -227,12 +227,12 @@ def missed(story: Story) -> str:
     )
 
 
-def changed(story: Story) -> str:
+def changed(page: PageData) -> str:
     """What was not the same at the end as at the start, host by host; hosts with the same changes share a row."""
-    if not story.changes:
+    if not page.changes:
         return "<p class='quiet'>Nothing that is recorded of the hosts changed between start and end.</p>"
     alike: dict[tuple[str, ...], list[str]] = {}
-    for host, what in story.changes.items():
+    for host, what in page.changes.items():
         alike.setdefault(tuple(what), []).append(host)
     rows = [
         [esc(ranges(hosts)), "<br>".join(esc(w) for w in what[:_REASONS])]

@@ -14,12 +14,12 @@ from bokeh.resources import Resources
 
 from mpi_collector._version import __version__
 from mpi_collector.formats.verdict import line
-from mpi_collector.report.page import parts
+from mpi_collector.report.page import sections
 from mpi_collector.report.page.charts import (
     BAND,
     BORDER,
     MIDDLE,
-    Drawn,
+    RenderedChart,
     colour,
     ends,
     flat,
@@ -27,9 +27,9 @@ from mpi_collector.report.page.charts import (
     missing_chart,
     shown,
 )
+from mpi_collector.report.page.data import PageData
 from mpi_collector.report.page.heat import gradient, heat_map
-from mpi_collector.report.page.phases import stretches
-from mpi_collector.report.page.series import Story
+from mpi_collector.report.page.phases import phase_spans
 from mpi_collector.report.quantity import quantity
 from mpi_collector.store.figures.derive import BY_NAME
 from mpi_collector.terminal_text import safe_text
@@ -60,71 +60,75 @@ def data_script(name: str, document: object) -> str:
     return f'<script type="application/json" id="{name}">{text}</script>'
 
 
-def _caption(story: Story, name: str, unit: str) -> str:
-    about, total = BY_NAME[name], story.summary["cluster"][name]
-    several = len(story.hosts) > 1
+def _caption(page: PageData, name: str, unit: str) -> str:
+    about, total = BY_NAME[name], page.summary["cluster"][name]
+    several = len(page.hosts) > 1
     mean, peak = quantity(total["mean"], about.unit), quantity(total["peak"], about.unit)
     whole = f"{'all hosts: ' if several else ''}mean {mean}, peak {peak}"
     per = " per host" if several else ""
-    return (f"<figcaption title='{parts.esc(about.doc)}'><b>{parts.esc(about.label)}</b> {parts.esc(unit)}{per} "
-            f"<span class='quiet'>{parts.esc(whole)}</span></figcaption>")  # fmt: skip
+    return (f"<figcaption title='{sections.esc(about.doc)}'><b>{sections.esc(about.label)}</b> {sections.esc(unit)}{per} "
+            f"<span class='quiet'>{sections.esc(whole)}</span></figcaption>")  # fmt: skip
 
 
 class Builder:
     """Collects the charts with their places on the page."""
 
-    def __init__(self, story: Story) -> None:
-        self.story = story
-        self.phases = stretches(story.marks)
+    def __init__(self, page: PageData) -> None:
+        self.page = page
+        self.phases = phase_spans(page.marks)
         self.plots: list[figure] = []
         self.about: list[dict[str, Any]] = []  #: what the script knows of each
-        self.caption: Callable[[Story, str, str], str] = _caption
+        self.caption: Callable[[PageData, str, str], str] = _caption
 
-    def place(self, drawn: Drawn, name: str, caption: str, label: str, wide: bool = False) -> str:
+    def place(
+        self, drawn: RenderedChart, name: str, caption: str, label: str, wide: bool = False
+    ) -> str:
         """The HTML around a chart."""
         place = f"chart-{len(self.plots)}"
         self.plots.append(drawn.plot)
         self.about.append({"name": name, "place": place, "unit": drawn.unit, "lines": drawn.lines})
         kind = " class='wide'" if wide else ""
         return (
-            f"<figure{kind} aria-label='{parts.esc(label)}'>{caption}"
+            f"<figure{kind} aria-label='{sections.esc(label)}'>{caption}"
             f"<div class='plot' id='{place}'{'' if wide else ' tabindex=0'}></div></figure>"
         )
 
     def charts(self) -> str:
         out = []
-        for name in shown(self.story):
-            drawn = line_chart(self.story, name, self.phases)
+        for name in shown(self.page):
+            drawn = line_chart(self.page, name, self.phases)
             out.append(
                 self.place(
-                    drawn, name, self.caption(self.story, name, drawn.unit), BY_NAME[name].label
+                    drawn, name, self.caption(self.page, name, drawn.unit), BY_NAME[name].label
                 )
             )
-        missing = missing_chart(self.story)
+        missing = missing_chart(self.page)
         if missing is not None:
             caption = "<figcaption><b>hosts without a sample</b></figcaption>"
             out.append(self.place(missing, "missing", caption, "hosts without a sample"))
-        without = ", ".join(BY_NAME[n].label for n in flat(self.story))
+        without = ", ".join(BY_NAME[n].label for n in flat(self.page))
         rest = (
-            f"<p class='quiet'>No chart, since there was nothing but zero: {parts.esc(without)}.</p>"
+            f"<p class='quiet'>No chart, since there was nothing but zero: {sections.esc(without)}.</p>"
             if without
             else ""
         )
         return f"<div class='grid'>{''.join(out)}</div>{rest}"
 
     def heat(self) -> tuple[str, list[dict[str, Any]] | None]:
-        made = heat_map(self.story)
+        made = heat_map(self.page)
         if made is None:
             return "", None
         plot, about = made
-        options = "".join(f"<option>{parts.esc(h['label'])}</option>" for h in about)
+        options = "".join(f"<option>{sections.esc(h['label'])}</option>" for h in about)
         caption = (
             "<figcaption><label><b>hosts over time:</b> "
             f"<select id='heat-figure'>{options}</select></label><span class='ramp' aria-hidden='true'>0"
             f"<i style='background: linear-gradient(to right, {gradient()})'></i><span id='heat-top'></span></span>"
             "<output class='quiet' id='heat-at' aria-live='off'>a row per host</output></figcaption>"
         )
-        return self.place(Drawn(plot, "", []), "heat", caption, "hosts over time", wide=True), about
+        return self.place(
+            RenderedChart(plot, "", []), "heat", caption, "hosts over time", wide=True
+        ), about
 
     def models(self) -> str:
         """The charts themselves and the script that shows them; nothing without charts."""
@@ -141,24 +145,24 @@ class Builder:
         )
 
 
-def legend(story: Story) -> str:
+def legend(page: PageData) -> str:
     """A button per line that has a host's name."""
     out = ""
-    if not story.few:
+    if not page.few:
         median, band = (
             f"<i class='swatch{k}' style='background:{c}'></i>"
             for k, c in (("", MIDDLE), (" band", BAND))
         )
-        out = f"<span>{median}median host</span> <span>{band}lowest to highest of {len(story.hosts)} hosts</span> "
-    elif len(story.named) < 2:
+        out = f"<span>{median}median host</span> <span>{band}lowest to highest of {len(page.hosts)} hosts</span> "
+    elif len(page.named) < 2:
         return out
-    for n, host in enumerate(story.named):
-        swatch = f"<i class='swatch' style='background:{colour(story, n)}'></i>"
-        out += f"<button type='button' data-host='{n}' aria-pressed='true'>{swatch}{parts.esc(host)}</button>"
+    for n, host in enumerate(page.named):
+        swatch = f"<i class='swatch' style='background:{colour(page, n)}'></i>"
+        out += f"<button type='button' data-host='{n}' aria-pressed='true'>{swatch}{sections.esc(host)}</button>"
     return out
 
 
-def legend_bar(story: Story) -> str:
+def legend_bar(page: PageData) -> str:
     acts = (("in", "+", "zoom in"), ("out", "−", "zoom out"), ("left", "◀", "earlier"), ("right", "▶", "later"),
             ("all", "all", "whole run"))  # fmt: skip
     buttons = "".join(
@@ -166,18 +170,18 @@ def legend_bar(story: Story) -> str:
         for a, sign, label in acts
     )
     strip = (
-        "<div id='strip' aria-hidden='true'></div>" if story.marks else ""
+        "<div id='strip' aria-hidden='true'></div>" if page.marks else ""
     )  # the table of phases has the same buttons
     return (f"<div class='top'><div class='bar'>{buttons}<output id='window' class='quiet'></output>"
             f"<button type='button' id='theme'>light / dark</button></div>{strip}</div>"
-            f"<div class='bar legend'>{legend(story)}</div>")  # fmt: skip
+            f"<div class='bar legend'>{legend(page)}</div>")  # fmt: skip
 
 
-def _reduced(story: Story) -> str:
-    if not story.bin_s:
+def _reduced(page: PageData) -> str:
+    if not page.bin_s:
         return ""
-    how = "its least and greatest value" if story.few else "lowest, mean and highest value"
-    return f" Each point covers {story.bin_s:g} s: {how} are drawn, so no peak is lost."
+    how = "its least and greatest value" if page.few else "lowest, mean and highest value"
+    return f" Each point covers {page.bin_s:g} s: {how} are drawn, so no peak is lost."
 
 
 def _script() -> str:
@@ -190,58 +194,58 @@ def _script() -> str:
 
 
 def script_about(
-    story: Story, builder: Builder, heat: list[dict[str, Any]] | None
+    page: PageData, builder: Builder, heat: list[dict[str, Any]] | None
 ) -> dict[str, Any]:
     """What the script needs to know."""
-    first, last = ends(story)
+    first, last = ends(page)
     return {
         "start": first,
         "end": last,
         "border": BORDER,
-        "hosts": [safe_text(h) for h in story.hosts] if heat else [],
+        "hosts": [safe_text(h) for h in page.hosts] if heat else [],
         "heat": heat,
-        "relative": story.relative,
+        "relative": page.relative,
         "charts": builder.about,
-        "marks": [[m.begin_ms, m.end_ms] for m in story.marks],
+        "marks": [[m.begin_ms, m.end_ms] for m in page.marks],
         "phases": [
             [p.begin_ms, p.end_ms, safe_text(p.text), p.lane, p.tone] for p in builder.phases
         ],
     }
 
 
-def _hosts(story: Story) -> str:
+def _hosts(page: PageData) -> str:
     return (
-        f"<section id='hosts'><h2>Hosts</h2><details><summary>figures of every host</summary>{parts.hosts(story)}"
-        f"</details><details><summary>what the totals are made of</summary>{parts.counted(story)}</details></section>"
+        f"<section id='hosts'><h2>Hosts</h2><details><summary>figures of every host</summary>{sections.hosts(page)}"
+        f"</details><details><summary>what the totals are made of</summary>{sections.counted(page)}</details></section>"
     )
 
 
-def render(story: Story) -> str:
+def render(page: PageData) -> str:
     """The whole page."""
-    builder = Builder(story)
+    builder = Builder(page)
     charts = builder.charts()
     heat, heat_about = builder.heat()
-    controls = legend_bar(story) if builder.plots else ""
-    title = parts.esc(story.run.get("run", ""))
-    notes = "".join(f"<li>{parts.esc(n)}</li>" for n in story.summary["notes"])
-    sections = "".join(f"<li><a href='#{i}'>{t}</a></li>" for i, t in _SECTIONS)
-    head = f"""{parts.verdict(story.run, line(story.run))}<dl class="facts">{parts.facts(story)}</dl>"""
-    body = f"""<nav aria-label="sections"><ul>{sections}</ul></nav>
+    controls = legend_bar(page) if builder.plots else ""
+    title = sections.esc(page.run.get("run", ""))
+    notes = "".join(f"<li>{sections.esc(n)}</li>" for n in page.summary["notes"])
+    links = "".join(f"<li><a href='#{i}'>{t}</a></li>" for i, t in _SECTIONS)
+    head = f"""{sections.verdict(page.run, line(page.run))}<dl class="facts">{sections.facts(page)}</dl>"""
+    body = f"""<nav aria-label="sections"><ul>{links}</ul></nav>
 <section id="figures"><h2>Figures</h2>
-{parts.findings(story)}<div class="tables">{parts.figures(story)}<ul class="quiet notes">{notes}</ul></div></section>
+{sections.findings(page)}<div class="tables">{sections.figures(page)}<ul class="quiet notes">{notes}</ul></div></section>
 <section id="charts" tabindex="-1"><h2>Over time</h2>
-<p class="quiet"><span class="keys">{_HELP}</span>{parts.esc(_reduced(story))}</p>
+<p class="quiet"><span class="keys">{_HELP}</span>{sections.esc(_reduced(page))}</p>
 {controls}{heat}{charts}<noscript><p>The charts need scripts; the tables do not.</p></noscript></section>
-<section id="phases"><h2>Phases</h2>{parts.marks(story)}</section>
-<section id="missed"><h2>What was missed</h2>{parts.missed(story)}</section>
-<section id="changed"><h2>What changed</h2>{parts.changed(story)}</section>
-{_hosts(story)}"""
-    program = parts.esc(story.run.get("program", ""))
+<section id="phases"><h2>Phases</h2>{sections.marks(page)}</section>
+<section id="missed"><h2>What was missed</h2>{sections.missed(page)}</section>
+<section id="changed"><h2>What changed</h2>{sections.changed(page)}</section>
+{_hosts(page)}"""
+    program = sections.esc(page.run.get("program", ""))
     return document_html(
         title,
         head,
         body,
-        script_about(story, builder, heat_about),
+        script_about(page, builder, heat_about),
         builder.models(),
         f"{program}; ",
     )
