@@ -18,15 +18,15 @@ from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.environment import (
     RUN_VARIABLE,
-    launcher_pid,
-    read_environ,
-    reads_nothing,
-    users_command,
-    users_environment,
+    find_launcher_pid,
+    has_no_stdin,
+    launcher_environment,
+    original_command,
+    original_environment,
 )
 from mpi_collector.benchmark.page import write_page
 from mpi_collector.benchmark.run_document import described, listed, run_document, suite_facts
-from mpi_collector.benchmark.signals import CalledOff, LeaveNow, Signals
+from mpi_collector.benchmark.signals import CancelledBeforeStart, LeaveNow, Signals
 from mpi_collector.benchmark.stop_conditions import StopConditions
 from mpi_collector.errors import CommandError, ResultsError, TransportError, UnusableHostsError
 from mpi_collector.node.compat import mono_ns
@@ -94,9 +94,9 @@ class Collection:
 
     def _outcome(self, make: Callable[[], Transport], signals: Signals) -> int:
         try:
-            signals.alert()
+            signals.allow_cancel()
             return self._record(make(), signals)
-        except CalledOff as e:
+        except CancelledBeforeStart as e:
             return self._called_off(e)
         except TransportError:  # nothing has started: the caller knows what to do without us
             raise
@@ -104,10 +104,10 @@ class Collection:
             return self._unrecorded(e, signals)
 
     def _record(self, transport: Transport, signals: Signals) -> int:
-        self.begin(transport, signals.calm)
+        self.begin(transport, signals.forbid_cancel)
         try:
-            signals.call_off()
-        except CalledOff as e:  # too late to leave without a trace: everybody samples
+            signals.raise_if_cancelled()
+        except CancelledBeforeStart as e:  # too late to leave without a trace: everybody samples
             self.console.warn(str(e))
             self.exit_code = e.code
             return self.end(f"signal {signal.Signals(e.number).name}")
@@ -128,15 +128,13 @@ class Collection:
 
     def _unrecorded(self, error: Exception, signals: Signals) -> int:
         """Something of ours broke: leave COMMAND alone."""
-        signals.calm()
+        signals.forbid_cancel()
         self.everybody = self.give_up(error)
         self._command = self._command or self._start_command()
         if self._command is None:
             return self.exit_code or FAILED
-        self._ending = self._ending or StopConditions(
-            signals, None, self._command, (), False, False, lambda: None
-        )
-        self._ending.outlast()
+        self._ending = self._ending or StopConditions(signals, command=self._command)
+        self._ending.wait_for_command()
         code = self._command.exit_code() or 0
         return INCOMPLETE if self.plan.strict and code == 0 else code
 
@@ -152,7 +150,7 @@ class Collection:
         release(self.files)
         return everybody
 
-    def _called_off(self, why: CalledOff) -> int:
+    def _called_off(self, why: CancelledBeforeStart) -> int:
         """Nobody samples yet: leave no trace."""
         self.console.warn(str(why))
         if self._opened:
@@ -231,14 +229,16 @@ class Collection:
     def _start_command(self) -> Command | None:
         if not self.plan.command:
             return None
-        pid = launcher_pid() if self.launch else None
-        argv = users_command(self.plan.command, pid) if self.launch else self.plan.command
+        pid = find_launcher_pid() if self.launch else None
+        argv = original_command(self.plan.command, pid) if self.launch else self.plan.command
         environ = (
-            users_environment(os.environ, read_environ(pid)) if self.launch else dict(os.environ)
+            original_environment(os.environ, launcher_environment(pid))
+            if self.launch
+            else dict(os.environ)
         )
         self.command_argv = argv
         try:
-            return Command(argv, {**environ, RUN_VARIABLE: self.run}, reads_nothing(pid))
+            return Command(argv, {**environ, RUN_VARIABLE: self.run}, has_no_stdin(pid))
         except CommandError as e:
             self.console.warn(str(e))
             self.exit_code = e.code
@@ -257,8 +257,16 @@ class Collection:
             and not sys.stdin.closed
         )
         requests = [spool, self.files.stop_request]
-        self._ending = StopConditions(signals, end_ns, command, requests, stdin, self.launch is not None,
-                              self._turn, self.console.warn)  # fmt: skip
+        self._ending = StopConditions(
+            signals,
+            command=command,
+            end_ns=end_ns,
+            stop_files=requests,
+            read_stdin=stdin,
+            watch_launcher=self.launch is not None,
+            poll=self._turn,
+            say=self.console.warn,
+        )
         return self._ending.wait()
 
     def _turn(self) -> bool | None:
@@ -310,7 +318,7 @@ class Collection:
         self.everybody = self.transport.close(saved)
         release(self.files)
         if command is not None and self._ending is not None:
-            self._ending.outlast()  # the recording may have ended before COMMAND did
+            self._ending.wait_for_command()  # the recording may have ended before COMMAND did
             self.exit_code = command.exit_code() or 0
         if saved and self.plan.report and not self.plan.skip_timeseries:
             write_page(

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 
 from mpi_collector.errors import CommandError
-from mpi_collector.transport.limits import users_limits
+from mpi_collector.transport.limits import restore_user_limits
 
 
 class Command:
@@ -20,7 +20,7 @@ class Command:
         try:
             stdin = subprocess.DEVNULL if no_input else None
             self._process = subprocess.Popen(
-                list(argv), env=environ, stdin=stdin, preexec_fn=users_limits()
+                list(argv), env=environ, stdin=stdin, preexec_fn=restore_user_limits()
             )
         except OSError as e:
             raise CommandError(argv[0], e) from e

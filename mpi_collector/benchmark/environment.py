@@ -17,7 +17,7 @@ RUN_VARIABLE = (
 
 _LAUNCHERS = ("mpirun", "mpiexec", "prterun", "prted", "prte", "orterun", "orted", "hydra_pmi_proxy", "mpiexec.hydra",
               "hydra_bstrap_proxy", "slurmstepd", "srun", "palsd", "aprun")  # fmt: skip
-FAR_DAEMONS = (
+REMOTE_DAEMONS = (
     "prted",
     "orted",
     "hydra_pmi_proxy",
@@ -57,7 +57,7 @@ _REWRITTEN = {
 }
 
 
-def launcher_pid(start: int | None = None, proc: Path = Path("/proc")) -> int | None:
+def find_launcher_pid(start: int | None = None, proc: Path = Path("/proc")) -> int | None:
     """The topmost process above us, on this host, that is part of a launcher; None when there is none we may read."""
     pid, found = start or os.getppid(), None
     while pid > 1:
@@ -88,7 +88,7 @@ def _runs_launcher(proc_pid: Path) -> bool:
     return any(_is_launcher(os.path.basename(w.decode("utf-8", "replace"))) for w in words)
 
 
-def reads_nothing(pid: int | None, proc: Path = Path("/proc")) -> bool:
+def has_no_stdin(pid: int | None, proc: Path = Path("/proc")) -> bool:
     """Was the launcher started with stdin from /dev/null, as batch systems and nohup do it?
 
     Open MPI 5 never tells rank 0 that its input has ended, and a COMMAND that reads it would wait for ever. Of a daemon on
@@ -96,13 +96,13 @@ def reads_nothing(pid: int | None, proc: Path = Path("/proc")) -> bool:
     """
     try:
         place = proc / str(pid)
-        far = (place / "comm").read_text().strip() in FAR_DAEMONS
+        far = (place / "comm").read_text().strip() in REMOTE_DAEMONS
         return not far and os.readlink(place / "fd" / "0") == os.devnull
     except OSError:
         return False
 
 
-def users_environment(
+def original_environment(
     current: Mapping[str, str], launcher_environ: Mapping[str, str] | None
 ) -> dict[str, str]:
     """``current`` without what a launcher put there. ``launcher_environ``: the launcher's own, None if unknown."""
@@ -117,7 +117,7 @@ def users_environment(
     return out
 
 
-def read_environ(pid: int | None, proc: Path = Path("/proc")) -> dict[str, str] | None:
+def launcher_environment(pid: int | None, proc: Path = Path("/proc")) -> dict[str, str] | None:
     """The environment a launcher was started with, as the user had it; None when it cannot be read."""
     own = _environ(pid, proc) if pid is not None else None
     if own is None or not any(name in own for name in _WRAPPERS):
@@ -153,7 +153,9 @@ def _environ(pid: int, proc: Path) -> dict[str, str] | None:
     return {os.fsdecode(k): os.fsdecode(v) for k, _, v in pairs}
 
 
-def users_command(given: Sequence[str], pid: int | None, proc: Path = Path("/proc")) -> list[str]:
+def original_command(
+    given: Sequence[str], pid: int | None, proc: Path = Path("/proc")
+) -> list[str]:
     """``given`` as the user typed it: from the launcher's command line if that shows it, else known rewrites undone."""
     if pid is not None:
         try:

@@ -16,16 +16,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mpi_collector.benchmark.environment import FAR_DAEMONS, launcher_pid
+from mpi_collector.benchmark.environment import REMOTE_DAEMONS, find_launcher_pid
 
 _PATIENCE_S = 3.0  #: for each of the steps
 _CARRIERS = ("ssh", "srun", "rsh", "qrsh", "pbsdsh", "blaunch")
 
 
-def leave_for_good(code: int, say: Callable[[str], None]) -> None:
+def exit_and_end_launcher(code: int, say: Callable[[str], None]) -> None:
     """End this process with ``code``; a child, detached from everything, sees to it that the launcher on this host ends."""
-    launcher = launcher_pid()
-    if launcher is not None and _name(launcher) in FAR_DAEMONS:
+    launcher = find_launcher_pid()
+    if launcher is not None and _name(launcher) in REMOTE_DAEMONS:
         say(
             f"the launcher, on another host, may wait for the lost one for ever: Ctrl-C ends it. COMMAND's exit code: {code}"
         )

@@ -80,11 +80,11 @@ def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], Any]) -> 
                 f"{'--transport mpi' if asked == 'mpi' else '--mpi-bin'}: {e}"
             ) from e
         return Choice("ssh", f"no working MPI: {e}")
-    unfit = found.unfit(plan.hosts)
-    if unfit and asked == "mpi":
-        raise TransportError(f"--transport mpi: {unfit}")
-    if unfit:
-        return Choice("ssh", f"{found.explain()}, but {unfit}")
+    incompatible = found.incompatibility(plan.hosts)
+    if incompatible and asked == "mpi":
+        raise TransportError(f"--transport mpi: {incompatible}")
+    if incompatible:
+        return Choice("ssh", f"{found.explain()}, but {incompatible}")
     reason = "asked for" if asked == "mpi" else f"{verb} is an MPI job"
     return Choice("mpi", f"{reason}; {found.explain()}", found)
 
@@ -223,13 +223,13 @@ def ranks_launch(
     argv: Sequence[str] = (),
 ) -> tuple[list[str], dict[str, str]]:
     """(words, environment) of the launch of one rank, or ``argv``, on each host; its host file goes into ``directory``."""
-    from mpi_collector.transport.launch import hostfile_text, launch_command
+    from mpi_collector.transport.launch import build_launch_command, hostfile_text
 
     hostfile = Path(directory) / "hosts"
     hostfile.write_text(hostfile_text(choice.launcher.profile, hosts))
     argv = argv or [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
     user = ["-l", plan.ssh_username] if plan.ssh_username else []
-    launch = launch_command(
+    launch = build_launch_command(
         choice.launcher, hosts, argv, plan.mpi_params, hostfile, os.getuid() == 0, ssh_args=user
     )
     return launch.argv, {**os.environ, **launch.environ_additions}

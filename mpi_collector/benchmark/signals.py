@@ -1,4 +1,8 @@
-"""Signals that end or disturb a run."""
+"""Signals that end a run, and the exceptions by which they interrupt it.
+
+LeaveNow and CancelledBeforeStart derive from BaseException: a signal handler raises them wherever the main thread is,
+and no ``except Exception`` on the way may take them for an error of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +14,40 @@ from mpi_collector.benchmark.command import forwardable
 from mpi_collector.node.compat import mono_ns
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-
-
-_TWICE_NS = 200_000_000  #: a terminal and a launcher may both pass one Ctrl-C on
+#: two SIGINTs within this time are one Ctrl-C: the terminal and the launcher may both deliver it
+_SAME_INTERRUPT_NS = 200_000_000
 
 
 class LeaveNow(BaseException):
-    """A second Ctrl-C: nothing is waited for any more, wherever this process is just now."""
+    """A second Ctrl-C: stop waiting and leave, without what is not yet gathered."""
 
 
-class CalledOff(BaseException):
-    """A signal that came before COMMAND was started, wherever this process is just now."""
+class CancelledBeforeStart(BaseException):
+    """A signal that arrived before COMMAND was started: COMMAND is not started.
+
+    number: the signal. code: the exit code, 128 + number.
+    """
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"{signal.Signals(number).name} came before the job: it is not started")
-        self.number, self.code = number, 128 + number
+        name = signal.Signals(number).name
+        super().__init__(f"{name} arrived before the job started: it is not started")
+        self.number = number
+        self.code = 128 + number
 
 
 class Signals:
-    """Catches the signals that end a run; ``seen`` lists them. A context manager that restores what was there.
+    """Catches the signals that end a run; ``seen`` lists them in order of arrival.
 
-    A second SIGINT raises LeaveNow in the main thread, once. ``command``: one will be run; what we were started to ignore
-    it ignores too, and between ``alert`` and ``calm`` the first signal that would end it raises CalledOff.
+    A context manager that restores the previous handlers. A second SIGINT raises LeaveNow in the main thread, once.
+    command: whether a COMMAND will be started. If so, a signal that this process was started to ignore stays ignored,
+    for COMMAND too, and the first signal that would end COMMAND raises CancelledBeforeStart between ``allow_cancel``
+    and ``forbid_cancel``. fd: readable after a signal has arrived.
     """
 
     def __init__(self, command: bool = False) -> None:
         self.seen: list[int] = []
-        self._command, self._eager = command, False
+        self._command = command
+        self._cancellable = False
         self._interrupted_ns = 0
         self._left = False
         self.fd, self._write = os.pipe()
@@ -44,14 +55,14 @@ class Signals:
     def __enter__(self) -> Signals:
         os.set_blocking(self._write, False)
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        # started by nohup, or by a script that put us in the background: neither we nor COMMAND end with the terminal
-        spared = {signal.SIGHUP, signal.SIGINT} if self._command else {signal.SIGHUP}
+        # started by nohup or in the background of a script: neither this process nor COMMAND ends with the terminal
+        may_be_ignored = {signal.SIGHUP, signal.SIGINT} if self._command else {signal.SIGHUP}
         caught = [
             n
             for n in (*_SIGNALS, signal.SIGCHLD)
-            if n not in spared or signal.getsignal(n) != signal.SIG_IGN
+            if n not in may_be_ignored or signal.getsignal(n) != signal.SIG_IGN
         ]
-        self._before = {n: signal.signal(n, self._note) for n in caught}
+        self._before = {n: signal.signal(n, self._handle) for n in caught}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -61,38 +72,39 @@ class Signals:
         os.close(self.fd)
         os.close(self._write)
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGCHLD:
             return
         self.seen.append(number)
         if number == signal.SIGINT:
             self._interrupt()
-        if self._eager and forwardable(number):
-            self._eager = False
-            raise CalledOff(number)
+        if self._cancellable and forwardable(number):
+            self._cancellable = False
+            raise CancelledBeforeStart(number)
 
     def _interrupt(self) -> None:
         now = mono_ns()
         if not self._interrupted_ns:
             self._interrupted_ns = now
-        elif now - self._interrupted_ns > _TWICE_NS and not self._left:
+        elif now - self._interrupted_ns > _SAME_INTERRUPT_NS and not self._left:
             self._left = True
             raise LeaveNow
 
     def drain(self) -> None:
+        """Empty ``fd``, so that the next signal makes it readable again."""
         os.read(self.fd, 4096)
 
-    def alert(self) -> None:
-        """From here on, until ``calm``, nothing need be finished."""
-        self._eager = self._command
-        self.call_off()
+    def allow_cancel(self) -> None:
+        """From now on a signal raises CancelledBeforeStart, and so does one that has already arrived."""
+        self._cancellable = self._command
+        self.raise_if_cancelled()
 
-    def calm(self) -> None:
-        """From here on signals are noted, and no more."""
-        self._eager = False
+    def forbid_cancel(self) -> None:
+        """From now on signals are only added to ``seen``."""
+        self._cancellable = False
 
-    def call_off(self) -> None:
-        """CalledOff when one has come since that COMMAND would have ended by."""
+    def raise_if_cancelled(self) -> None:
+        """Raise CancelledBeforeStart if a signal has arrived that would have ended COMMAND."""
         number = next((n for n in self.seen if forwardable(n)), 0)
         if number and self._command:
-            raise CalledOff(number)
+            raise CancelledBeforeStart(number)

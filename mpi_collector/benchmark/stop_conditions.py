@@ -1,4 +1,4 @@
-"""TODO"""
+"""The conditions that end a run, watched while COMMAND runs."""
 
 from __future__ import annotations
 
@@ -6,105 +6,127 @@ import os
 import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from mpi_collector.benchmark.command import Command, forwardable
 from mpi_collector.benchmark.signals import Signals
 from mpi_collector.node.compat import mono_ns, readable
 
-_LOOK_S = 1.0  #: how often files are looked at and the transport is given its turn
+_POLL_S = 1.0  #: interval at which files and the launcher are checked, and ``poll`` is called
+_STDIN_BYTES = 8192
 
 
 class StopConditions:
-    """``wait()`` returns why the run is over: ``duration``, ``command``, ``signal N``, ``stdin``, ``request``, ``launcher``."""
+    """Waits for the first condition that ends the run, and passes signals on to COMMAND meanwhile.
+
+    signals: those of this process. command: its end ends the run. end_ns: monotonic time at which the run ends.
+    stop_files: one of them that exists ends the run. read_stdin: a line ``stop`` on stdin ends the run. watch_launcher:
+    the death of the parent process ends the run. poll: called about once a second, a true value ends the run. say:
+    receives messages for the user.
+    """
 
     def __init__(
         self,
         signals: Signals,
-        end_ns: int | None,
-        command: Command | None,
-        requests: Iterable[Path],
-        stdin: bool,
-        watch_launcher: bool,
-        turn: Callable[[], Any],
+        *,
+        command: Command | None = None,
+        end_ns: int | None = None,
+        stop_files: Iterable[Path] = (),
+        read_stdin: bool = False,
+        watch_launcher: bool = False,
+        poll: Callable[[], bool | None] = lambda: None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.signals, self.end_ns, self.command = signals, end_ns, command
-        self.requests, self.turn, self.say = list(requests), turn, say
-        self._stdin = stdin
-        self._typed = b""
-        self._handled = 0
+        self._signals = signals
+        self._command = command
+        self._end_ns = end_ns
+        self._stop_files = list(stop_files)
+        self._stdin_open = read_stdin
+        self._stdin_data = b""
         self._parent = os.getppid() if watch_launcher else None
-        self._look_at = mono_ns() + int(_LOOK_S * 1e9)
+        self._poll = poll
+        self._say = say
+        self._handled = 0  # number of signals in signals.seen that are dealt with
+        self._poll_at_ns = mono_ns() + int(_POLL_S * 1e9)
 
     def wait(self) -> str:
+        """Return what ended the run.
+
+        One of ``command``, ``signal NAME``, ``duration``, ``stdin``, ``request``, ``launcher``.
+        """
         while True:
-            why = self._why()
-            if why:
-                return why
-            fds = [self.signals.fd] + ([0] if self._stdin else [])
+            condition = self._condition()
+            if condition:
+                return condition
+            fds = [self._signals.fd] + ([0] if self._stdin_open else [])
             ready = readable(fds, self._timeout_s())
-            if self.signals.fd in ready:
-                self.signals.drain()
+            if self._signals.fd in ready:
+                self._signals.drain()
             if 0 in ready:
                 self._read_stdin()
 
-    def outlast(self) -> None:
-        """The recording is over: wait for COMMAND, and pass on the signals that still come."""
-        while self.command is not None and self.command.exit_code() is None:
-            for number in self.signals.seen[self._handled :]:
+    def wait_for_command(self) -> None:
+        """Wait until COMMAND ends, after the recording is over; later signals are passed on to it."""
+        while self._command is not None and self._command.exit_code() is None:
+            for number in self._signals.seen[self._handled :]:
                 self._handled += 1
-                self._pass_on(number)
-            if readable([self.signals.fd], _LOOK_S):  # a child's end wakes it, too
-                self.signals.drain()
+                self._forward(number)
+            if readable([self._signals.fd], _POLL_S):  # SIGCHLD wakes it, too
+                self._signals.drain()
 
     def _timeout_s(self) -> float:
-        """Until the next look or the end; a lone local run with nothing to look at still wakes for the launcher's death."""
-        until = self._look_at if self.end_ns is None else min(self._look_at, self.end_ns)
+        """Return the seconds until the next check or the end of the run."""
+        until = self._poll_at_ns if self._end_ns is None else min(self._poll_at_ns, self._end_ns)
         return max(0.0, (until - mono_ns()) * 1e-9)
 
-    def _why(self) -> str:
-        if self.command is not None and self.command.exit_code() is not None:
+    def _condition(self) -> str:
+        """Return the condition that holds now, "" while the run goes on."""
+        if self._command is not None and self._command.exit_code() is not None:
             return "command"
-        while self._handled < len(self.signals.seen):
-            number = self.signals.seen[self._handled]
+        while self._handled < len(self._signals.seen):
+            number = self._signals.seen[self._handled]
             self._handled += 1
-            if self._passed_on(number):
+            if self._left_to_command(number):
                 continue
             return f"signal {signal.Signals(number).name}"
-        if self.end_ns is not None and mono_ns() >= self.end_ns:
+        if self._end_ns is not None and mono_ns() >= self._end_ns:
             return "duration"
-        if b"stop" in self._typed.split(b"\n")[:-1]:
+        if b"stop" in self._stdin_data.split(b"\n")[:-1]:
             return "stdin"
-        return self._look() if mono_ns() >= self._look_at else ""
+        return self._polled() if mono_ns() >= self._poll_at_ns else ""
 
-    def _passed_on(self, number: int) -> bool:
-        """COMMAND gets the first signal and ends the run by ending; a second one ends it at once."""
-        if self.command is None or not forwardable(number):
+    def _left_to_command(self, number: int) -> bool:
+        """Pass a signal on to COMMAND. Return whether the run goes on until COMMAND ends.
+
+        It does after the first signal; a second one ends the run.
+        """
+        if self._command is None or not forwardable(number):
             return False
-        self._pass_on(number)
-        if self._handled == 1 and number == signal.SIGINT:
-            self.say(
-                "Ctrl-C: COMMAND has it; the recording is written when it ends. Once more to leave now"
+        self._forward(number)
+        first = self._handled == 1
+        if first and number == signal.SIGINT:
+            self._say(
+                "Ctrl-C was passed on to COMMAND; the recording is written when COMMAND ends."
+                " Press Ctrl-C again to leave now"
             )
-        return self._handled == 1
+        return first
 
-    def _pass_on(self, number: int) -> None:
-        if (
-            self.command is not None
-            and forwardable(number)
-            and not (number == signal.SIGINT and self.command.in_our_group())
-        ):
-            self.command.signal(number)
+    def _forward(self, number: int) -> None:
+        """Send COMMAND a signal that ends programs, unless the terminal has sent it already."""
+        if self._command is None or not forwardable(number):
+            return
+        if number == signal.SIGINT and self._command.in_our_group():
+            return
+        self._command.signal(number)
 
-    def _look(self) -> str:
-        self._look_at = mono_ns() + int(_LOOK_S * 1e9)
-        if self.turn() or any(r.exists() for r in self.requests):
+    def _polled(self) -> str:
+        """Check what has no file descriptor to wait on."""
+        self._poll_at_ns = mono_ns() + int(_POLL_S * 1e9)
+        if self._poll() or any(path.exists() for path in self._stop_files):
             return "request"
         return "launcher" if self._parent is not None and os.getppid() != self._parent else ""
 
     def _read_stdin(self) -> None:
         data = os.read(0, 4096)
-        self._typed = (self._typed + data)[-8192:]
+        self._stdin_data = (self._stdin_data + data)[-_STDIN_BYTES:]
         if not data:
-            self._stdin = False
+            self._stdin_open = False

@@ -12,7 +12,7 @@ from mpi_collector.benchmark.stop_conditions import StopConditions
 from mpi_collector.errors import CommandError
 
 
-def become(command: Sequence[str], say: Callable[[str], None]) -> int:
+def exec_command(command: Sequence[str], say: Callable[[str], None]) -> int:
     """This process is COMMAND from here on; returns an exit code only where it cannot be started."""
     for number in (
         signal.SIGPIPE,
@@ -35,10 +35,10 @@ def run_unrecorded(command: Sequence[str], say: Callable[[str], None]) -> int:
         except CommandError as e:
             say(str(e))
             return e.code
-        ending = StopConditions(signals, None, process, (), False, False, lambda: None)
+        conditions = StopConditions(signals, command=process)
         while True:
             try:
-                ending.outlast()
+                conditions.wait_for_command()
                 return process.exit_code() or 0
             except LeaveNow:  # there is no recording to leave
                 continue

@@ -21,7 +21,7 @@ from mpi_collector.benchmark.lifecycle import (
     ranks_launch,
     to_check,
 )
-from mpi_collector.benchmark.unrecorded import become
+from mpi_collector.benchmark.unrecorded import exec_command
 from mpi_collector.cli.collect import split_command, tell
 from mpi_collector.cli.parser import QuietParser
 from mpi_collector.cli.sampling import (
@@ -60,7 +60,7 @@ def main(verb: str, words: Sequence[str]) -> int:
         if args.what_if:
             print(f"would run: {shlex.join(args.command)}")
             return 0
-        return become(args.command, print_message)
+        return exec_command(args.command, print_message)
     plan = _plan(verb, args)
     try:
         choice = choose(plan, verb, lambda: _find_launcher(args))

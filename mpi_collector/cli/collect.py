@@ -147,7 +147,7 @@ def _member(world: object) -> int:
 
 
 def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
-    from mpi_collector.benchmark.launcher_shutdown import leave_for_good
+    from mpi_collector.benchmark.launcher_shutdown import exit_and_end_launcher
     from mpi_collector.benchmark.suite_recorder import SuiteRecorder
     from mpi_collector.errors import ResultsError
     from mpi_collector.transport.ranks.coordinator import Coordinator
@@ -171,7 +171,7 @@ def _root(args: argparse.Namespace, launch: Launch, world: object) -> int:
     if not collection.everybody:
         sys.stdout.flush()
         sys.stderr.flush()
-        leave_for_good(
+        exit_and_end_launcher(
             code, print_message
         )  # somebody is missing: Finalize would wait for them, and the launcher may
     world.finish(True)

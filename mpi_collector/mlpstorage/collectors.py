@@ -171,7 +171,11 @@ class MPIClusterCollector(_Collector):
 
     def _root(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
         from mpi_collector.transport.hosts import HostSpec
-        from mpi_collector.transport.launch import detect_launcher, hostfile_text, launch_command
+        from mpi_collector.transport.launch import (
+            build_launch_command,
+            detect_launcher,
+            hostfile_text,
+        )
         from mpi_collector.transport.launch.control_client import ControlClient
 
         found = detect_launcher(self._place())
@@ -179,7 +183,7 @@ class MPIClusterCollector(_Collector):
         self._hostfile.write_text(hostfile_text(found.profile, specs))
         argv = [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
         as_root = self.allow_run_as_root or os.getuid() == 0
-        launch = launch_command(found, specs, argv, (), self._hostfile, as_root)
+        launch = build_launch_command(found, specs, argv, (), self._hostfile, as_root)
         names = {h: h for h in hosts}
         return ControlClient(
             options, run, launch.argv, names, {**os.environ, **launch.environ_additions}

@@ -9,7 +9,7 @@ _SPARE = 256  #: for everything that is not a connection to a host
 _before: list[tuple[int, int]] = []
 
 
-def allow_files(count: int) -> bool:
+def raise_open_file_limit(count: int) -> bool:
     """Raise the soft limit of open files to ``count`` and some, as far as it goes. False when it does not go that far."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + _SPARE
@@ -22,7 +22,7 @@ def allow_files(count: int) -> bool:
     return reach == wanted
 
 
-def users_limits() -> Callable[[], None] | None:
+def restore_user_limits() -> Callable[[], None] | None:
     """What a child has to call before it becomes COMMAND; None when nothing was raised."""
     if not _before:
         return None

@@ -70,7 +70,7 @@ def test_a_signal_while_hosts_hang(tmp_path: Path, verb: str, number: signal.Sig
     run.send_signal(number)
     _, err = run.communicate(timeout=30)
     assert run.returncode == 128 + number, err
-    assert f"{number.name} came before the job: it is not started" in err
+    assert f"{number.name} arrived before the job started: it is not started" in err
     assert "Traceback" not in err
     assert not (tmp_path / "ran").exists()
     assert list((tmp_path / "results").iterdir()) == []

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from mpi_collector.benchmark.environment import (
-    launcher_pid,
-    read_environ,
-    reads_nothing,
-    users_command,
-    users_environment,
+    find_launcher_pid,
+    has_no_stdin,
+    launcher_environment,
+    original_command,
+    original_environment,
 )
 
 
@@ -44,14 +44,14 @@ def test_launchers_by_all_their_names(tmp_path: Path, name: str) -> None:
     """Debian's alternatives have an ending of their own, and long names are cut by the kernel."""
     process(tmp_path, 10, 1, "bash")
     process(tmp_path, 20, 10, name, f"/usr/bin/{name} -np 2 -- prog --mapby x")
-    assert launcher_pid(20, tmp_path) == 20
-    assert users_command(["prog", "--mapby", "y"], 20, tmp_path) == ["prog", "--mapby", "x"]
+    assert find_launcher_pid(20, tmp_path) == 20
+    assert original_command(["prog", "--mapby", "y"], 20, tmp_path) == ["prog", "--mapby", "x"]
 
 
 def test_what_is_no_launcher(tmp_path: Path) -> None:
     """A program whose name only begins like one of a launcher."""
     process(tmp_path, 20, 1, "mpirunner", "mpirunner -- prog")
-    assert launcher_pid(20, tmp_path) is None
+    assert find_launcher_pid(20, tmp_path) is None
 
 
 def test_variables_that_mpirun_gave_to_itself(tmp_path: Path) -> None:
@@ -66,11 +66,11 @@ def test_variables_that_mpirun_gave_to_itself(tmp_path: Path) -> None:
     process(tmp_path, 10, 1, "bash", environ={"PMIX_PREFIX": "/site"})
     process(tmp_path, 20, 10, "prterun", environ=own)
     current = {**own, "OMPI_COMM_WORLD_RANK": "0", "PMIX_RANK": "0", "HOME": "/root"}
-    assert users_environment(current, read_environ(20, tmp_path)) == {
+    assert original_environment(current, launcher_environment(20, tmp_path)) == {
         "PATH": "/bin", "HOME": "/root", "OMPI_MCA_btl": "tcp", "PMIX_PREFIX": "/wheel",
     }  # fmt: skip
-    assert users_environment(current, None) == {"PATH": "/bin", "HOME": "/root"}
-    assert read_environ(os.getpid()) is not None
+    assert original_environment(current, None) == {"PATH": "/bin", "HOME": "/root"}
+    assert launcher_environment(os.getpid()) is not None
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,9 @@ def test_prefix_of_a_wheel(tmp_path: Path, mpirun: str, kept: bool) -> None:
     process(tmp_path, 10, 1, "bash")
     process(tmp_path, 20, 10, "prterun", environ={"OPAL_PREFIX": str(tmp_path)})
     current = {"OPAL_PREFIX": str(tmp_path)}
-    assert users_environment(current, read_environ(20, tmp_path)) == (current if kept else {})
+    assert original_environment(current, launcher_environment(20, tmp_path)) == (
+        current if kept else {}
+    )
 
 
 @pytest.mark.parametrize(("name", "source", "nothing"), [
@@ -94,5 +96,5 @@ def test_a_launcher_without_input(tmp_path: Path, name: str, source: str, nothin
     process(tmp_path, 20, 1, name)
     (tmp_path / "20" / "fd").mkdir()
     (tmp_path / "20" / "fd" / "0").symlink_to(source)
-    assert reads_nothing(20, tmp_path) is nothing
-    assert not reads_nothing(None, tmp_path)
+    assert has_no_stdin(20, tmp_path) is nothing
+    assert not has_no_stdin(None, tmp_path)

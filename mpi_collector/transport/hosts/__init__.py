@@ -1,7 +1,6 @@
 """Which hosts are meant: by the command line, a host file, the scheduler; and which of them is this one."""
 
 from mpi_collector.errors import HostsError
-from mpi_collector.transport.hosts.local import is_local, local_names, resolve_all
 from mpi_collector.transport.hosts.names import HostSpec, checked, same_name, valid_host, valid_user
 from mpi_collector.transport.hosts.parse import (
     MAX_FILE_BYTES,
@@ -10,6 +9,7 @@ from mpi_collector.transport.hosts.parse import (
     parse_hostfile,
     parse_hosts,
 )
+from mpi_collector.transport.hosts.resolve import is_local, local_names, resolve_all
 
 __all__ = [
     "MAX_FILE_BYTES", "MAX_HOSTS", "HostSpec", "HostsError", "checked", "from_scheduler", "is_local", "local_names",

@@ -1,7 +1,7 @@
 """Launchers: a table of what is known of each, the one to use, and the command line of the collectors' own launch."""
 
 from mpi_collector.errors import LauncherError
-from mpi_collector.transport.launch.command_line import LaunchPlan, launch_command
+from mpi_collector.transport.launch.command_line import LaunchCommand, build_launch_command
 from mpi_collector.transport.launch.find import (
     FoundLauncher,
     detect_launcher,
@@ -18,6 +18,6 @@ from mpi_collector.transport.launch.profiles import (
 )
 
 __all__ = [
-    "LIBRARIES", "PROFILES", "FoundLauncher", "LaunchPlan", "LauncherError", "Library", "Profile", "detect_launcher",
-    "hostfile_text", "identify", "launch_command", "library_of", "own_library",
+    "LIBRARIES", "PROFILES", "FoundLauncher", "LaunchCommand", "LauncherError", "Library", "Profile", "detect_launcher",
+    "hostfile_text", "identify", "build_launch_command", "library_of", "own_library",
 ]  # fmt: skip

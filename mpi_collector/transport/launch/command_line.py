@@ -26,14 +26,14 @@ _SAME = {
 
 
 @dataclass(frozen=True)
-class LaunchPlan:
+class LaunchCommand:
     """What to run, and what to add to its environment."""
 
     argv: list[str]
     environ_additions: dict[str, str]
 
 
-def launch_command(
+def build_launch_command(
     found: FoundLauncher,
     hosts: Sequence[HostSpec],
     argv: Sequence[str],
@@ -42,14 +42,14 @@ def launch_command(
     as_root: bool,
     ssh_args: Sequence[str] = (),
     environ: Mapping[str, str] = os.environ,
-) -> LaunchPlan:
+) -> LaunchCommand:
     """One rank of ``argv`` on every host. LauncherError when the launcher cannot start anything there.
 
     An option that is among ``mpi_params`` replaces ours: launchers refuse one that is given twice. ``ssh_args``:
     further arguments of the launcher's ssh, behind what the user's environment has of them.
     """
     profile = found.profile
-    if why := found.unfit(hosts):
+    if why := found.incompatibility(hosts):
         raise LauncherError(why)
     added = {**profile.environ, **found.library.off_fabric, **_python_path(environ)}
     added.update(profile.as_root if as_root else {})
@@ -60,7 +60,7 @@ def launch_command(
     given = {_option(word) for word in mpi_params if word.startswith("-")}
     options = [
         option
-        for option in (*profile.options, found.words)
+        for option in (*profile.options, found.extra_options)
         if option and _option(option[0]) not in given
     ]
     fill = {"n": str(len(hosts)), "hostfile": str(hostfile_path.absolute())}
@@ -69,7 +69,7 @@ def launch_command(
         name for name in {**environ, **added} if profile.export and _EXPORTED.fullmatch(name)
     )
     words += [word.format(variable=name) for name in handed_on for word in profile.export]
-    return LaunchPlan([found.path, *words, *mpi_params, *argv], added)
+    return LaunchCommand([found.path, *words, *mpi_params, *argv], added)
 
 
 def _option(word: str) -> str:

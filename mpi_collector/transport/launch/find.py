@@ -19,8 +19,8 @@ from mpi_collector.transport.launch.profiles import (
     PROFILES,
     Library,
     Profile,
+    incompatibility,
     library_of,
-    unfit,
 )
 
 _ANSWER_S = 15.0
@@ -40,16 +40,18 @@ class FoundLauncher:
     version: str
     reason: str
     library: Library = ANY
-    words: tuple[str, ...] = ()  #: options that this installation needs beside its profile's
+    extra_options: tuple[
+        str, ...
+    ] = ()  #: options that this installation needs beside its profile's
 
     def explain(self) -> str:
         """One line for the user: which launcher, from where, why."""
         family = re.sub(r" (?:\d+|before .*)$", "", self.profile.name)
         return f"{family} {self.version} at {self.path}, {self.reason}"
 
-    def unfit(self, hosts: Sequence[HostSpec]) -> str:
+    def incompatibility(self, hosts: Sequence[HostSpec]) -> str:
         """Why it cannot start anything on these hosts; "" when it can."""
-        return unfit(self.profile, hosts)
+        return incompatibility(self.profile, hosts)
 
 
 def _answer(argv: Sequence[str]) -> str:
@@ -158,7 +160,7 @@ def _settled(
     ours_to_say = found.profile.pmi and linked.pmi and not environ.get("SLURM_MPI_TYPE")
     if ours_to_say and linked.pmi in run([found.path, "--mpi=list"]).split():
         words = (found.profile.pmi.format(plugin=linked.pmi),)
-    return replace(found, library=linked, words=words)
+    return replace(found, library=linked, extra_options=words)
 
 
 def _first_line(text: str) -> str:

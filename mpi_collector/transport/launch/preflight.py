@@ -23,7 +23,7 @@ from mpi_collector._version import __version__
 from mpi_collector.errors import HostNameError
 from mpi_collector.terminal_text import remote_text
 from mpi_collector.transport.hosts import HostSpec
-from mpi_collector.transport.limits import allow_files
+from mpi_collector.transport.limits import raise_open_file_limit
 from mpi_collector.transport.session import end
 from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
 
@@ -171,7 +171,7 @@ async def _check_all(
     reins: _CancelScope,
 ) -> Findings:
     gate, found, done = asyncio.Semaphore(fanout), Findings(), 0
-    allow_files(_FILES_PER_HOST * len(hosts))
+    raise_open_file_limit(_FILES_PER_HOST * len(hosts))
 
     async def one(host: HostSpec) -> None:
         nonlocal done

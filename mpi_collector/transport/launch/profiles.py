@@ -102,7 +102,7 @@ PROFILES = (
 )  # fmt: skip
 
 
-def unfit(profile: Profile, hosts: Sequence[HostSpec]) -> str:
+def incompatibility(profile: Profile, hosts: Sequence[HostSpec]) -> str:
     """Why a launcher cannot start anything on these hosts; "" when it can."""
     literal = [h.name for h in hosts if ":" in h.name]
     if literal and not profile.ipv6:
@@ -112,7 +112,7 @@ def unfit(profile: Profile, hosts: Sequence[HostSpec]) -> str:
 
 def hostfile_text(profile: Profile, hosts: Sequence[HostSpec]) -> str:
     """The host file in the launcher's dialect. LauncherError when it has no way to write one of the hosts."""
-    if why := unfit(profile, hosts):
+    if why := incompatibility(profile, hosts):
         raise LauncherError(why)
     rows = []
     for host in hosts:

@@ -18,7 +18,7 @@ from mpi_collector.errors import PeerLostError, WrongMPIError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.launch.detect import Launch, library_mismatch, world_mismatch
-from mpi_collector.transport.limits import allow_files
+from mpi_collector.transport.limits import raise_open_file_limit
 
 mpi4py.rc.initialize = False
 mpi4py.rc.finalize = False
@@ -46,7 +46,7 @@ class World:
         self.own = comm is None
         _refuse(library_mismatch(launch, self.library()) if launch else None)
         if self.own and launch and launch.rank == 0:
-            allow_files(_SOCKETS_PER_RANK * launch.size)
+            raise_open_file_limit(_SOCKETS_PER_RANK * launch.size)
         if self.own and not MPI.Is_initialized():
             MPI.Init_thread(MPI.THREAD_FUNNELED)
         self.comm = MPI.COMM_WORLD.Dup() if self.own else comm.Dup()

@@ -12,7 +12,7 @@ from mpi_collector.node.host.identity import unique_keys
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.terminal_text import remote_text
 from mpi_collector.transport.base import HostState
-from mpi_collector.transport.limits import allow_files
+from mpi_collector.transport.limits import raise_open_file_limit
 from mpi_collector.transport.ssh.remote import RemoteHost, SessionLimits, SessionSettings
 
 _FILES_PER_HOST = 4  #: three pipes of its ssh, and one that tells of its end
@@ -35,7 +35,7 @@ class Agents:
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
     ) -> None:
         self.options, self.run, self.progress = options, run, progress
-        allow_files(_FILES_PER_HOST * len(hosts))
+        raise_open_file_limit(_FILES_PER_HOST * len(hosts))
         way = SessionSettings(options, run, user, ssh_timeout_s)
         keys = unique_keys([name for name, _ in hosts])
         self._remotes = [

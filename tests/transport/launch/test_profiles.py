@@ -23,10 +23,10 @@ from mpi_collector.transport.launch import (
     PROFILES,
     FoundLauncher,
     Profile,
+    build_launch_command,
     detect_launcher,
     hostfile_text,
     identify,
-    launch_command,
     library_of,
 )
 
@@ -247,14 +247,16 @@ def test_srun_is_told_how_to_wire_up(site: Callable[..., Site]) -> None:
         {"path/srun": SLURM}, "MPI plugin types are...\n\tnone\n\tpmi2\n\tpmix\nspecific: pmix_v4\n"
     )
     texts = list(LIBRARY_TEXTS)
-    assert here.find(library=texts[0], SLURM_JOB_ID="1").words == ("--mpi=pmix",)
-    assert here.find(library=texts[1], SLURM_JOB_ID="1").words == ("--mpi=pmi2",)
-    assert here.find(library=texts[3], SLURM_JOB_ID="1").words == ()
-    assert here.find(library=texts[0], SLURM_JOB_ID="1", SLURM_MPI_TYPE="openmpi").words == ()
+    assert here.find(library=texts[0], SLURM_JOB_ID="1").extra_options == ("--mpi=pmix",)
+    assert here.find(library=texts[1], SLURM_JOB_ID="1").extra_options == ("--mpi=pmi2",)
+    assert here.find(library=texts[3], SLURM_JOB_ID="1").extra_options == ()
+    assert (
+        here.find(library=texts[0], SLURM_JOB_ID="1", SLURM_MPI_TYPE="openmpi").extra_options == ()
+    )
     assert (
         site({"path/srun": SLURM}, "MPI plugin types are...\n\tnone\n")
         .find(library=texts[0], SLURM_JOB_ID="1")
-        .words
+        .extra_options
         == ()
     )
 
@@ -273,8 +275,8 @@ def test_a_launcher_that_hangs_is_left(tmp_path: Path, monkeypatch: pytest.Monke
 def plan(name: str, *params: str, hosts: Sequence[HostSpec] = TWO, root: bool = False, words: tuple[str, ...] = (),
          **environ: str) -> list[str]:  # fmt: skip
     """The words between the launcher and ``/abs/python``."""
-    found = FoundLauncher(BY_NAME[name], "/bin/launcher", "1", "", words=words)
-    launch = launch_command(
+    found = FoundLauncher(BY_NAME[name], "/bin/launcher", "1", "", extra_options=words)
+    launch = build_launch_command(
         found, hosts, ["/abs/python", "x"], list(params), Path("/tmp/H"), root, environ=environ
     )
     assert launch.argv[0] == "/bin/launcher"
@@ -286,7 +288,7 @@ def additions(
     name: str, text: str = "", root: bool = False, ssh: Sequence[str] = (), **environ: str
 ) -> dict[str, str]:
     found = FoundLauncher(BY_NAME[name], "/bin/launcher", "1", "", library_of(text))
-    return launch_command(
+    return build_launch_command(
         found, TWO, ["p"], [], Path("/tmp/H"), root, ssh, environ
     ).environ_additions
 
@@ -475,7 +477,9 @@ def started(found: FoundLauncher, hosts: list[HostSpec], argv: list[str], params
     hostfile = directory / "H"
     hostfile.write_text(hostfile_text(found.profile, hosts))
     full = {**os.environ, **environ}
-    launch = launch_command(found, hosts, argv, params, hostfile, os.getuid() == 0, environ=full)
+    launch = build_launch_command(
+        found, hosts, argv, params, hostfile, os.getuid() == 0, environ=full
+    )
     return subprocess.run(launch.argv, env={**full, **launch.environ_additions}, cwd=directory, capture_output=True,
                           text=True, timeout=60, stdin=subprocess.DEVNULL)  # fmt: skip
 
