@@ -13,9 +13,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
-CLUSTER_TESTS = REPOSITORY / "tests" / "cluster"
-NODE_TESTS = REPOSITORY / "tests" / "node"
-sys.path[:0] = [str(REPOSITORY), str(CLUSTER_TESTS), str(NODE_TESTS)]
+TEST_HELPERS = REPOSITORY / "tests" / "helpers"
+sys.path[:0] = [str(REPOSITORY), str(TEST_HELPERS)]
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
@@ -141,7 +140,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def environment(**extra: str) -> dict[str, str]:
     """Ours for a Python that must find this package."""
     path = os.pathsep.join(
-        [str(REPOSITORY), str(NODE_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+        [str(REPOSITORY), str(TEST_HELPERS), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
     return {
         **os.environ,

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 from bed import Bed, Mpi, find_mpi, hosts, missing_for_bed
+from selection import one_of_each
 
 MPIS = ("openmpi", "mpich", "openmpi4")
 _HERE = Path(__file__).parent
 _figures: list[str] = []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Every test over one MPI, in turn; over each with MPI_COLLECTOR_TEST_ALL."""
+    one_of_each(config, items, _HERE)
     for item in items:
         if _HERE in item.path.parents:
             item.add_marker(pytest.mark.cluster)

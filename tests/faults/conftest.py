@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bed import Bed, Mpi, find_mpi, hosts, missing_for_bed
 from flight import Flights, Row, table
+from selection import one_of_each
 
 _HERE = Path(__file__).parent
 TRANSPORTS = ("openmpi", "mpich", "ssh")
@@ -18,22 +18,10 @@ _rows: list[Row] = []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Every fault over one transport, in turn; over each with MPI_COLLECTOR_TEST_FAULTS=all, as scripts/faults does."""
-    ours = [item for item in items if _HERE in item.path.parents]
-    if os.environ.get("MPI_COLLECTOR_TEST_FAULTS") != "all" and not config.getoption("keyword"):
-        faults: dict[str, list[pytest.Item]] = {}
-        for item in ours:
-            faults.setdefault(re.sub(r"-?(openmpi|mpich|ssh)", "", item.nodeid), []).append(item)
-        left_out = {
-            i
-            for n, some in enumerate(faults.values())
-            for k, i in enumerate(some)
-            if k != n % len(some)
-        }
-        config.hook.pytest_deselected(items=list(left_out))
-        items[:] = [i for i in items if i not in left_out]
-    for item in ours:
-        if item in items:
+    """Every fault over one transport, in turn; over each with MPI_COLLECTOR_TEST_ALL, as scripts/faults does."""
+    one_of_each(config, items, _HERE)
+    for item in items:
+        if _HERE in item.path.parents:
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.faults)
             # a busy machine may starve a whole fake cluster for a second; what is wrong stays wrong
