@@ -23,7 +23,7 @@ LAYERS = [
     ("formats",),
     ("batch",),
     ("node",),
-    ("errors", "_version", "terminal_text"),
+    ("errors", "_version", "launchers", "terminal_text"),
 ]
 LEVEL = {name: n for n, names in enumerate(LAYERS) for name in names}
 

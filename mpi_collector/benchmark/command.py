@@ -1,4 +1,4 @@
-"""COMMAND: started as if we were not there, waited for, its end passed on."""
+"""COMMAND: started as if there were no recorder, waited for, its exit code passed on."""
 
 from __future__ import annotations
 
@@ -12,31 +12,36 @@ from mpi_collector.transport.limits import restore_user_limits
 
 
 class Command:
-    """A running COMMAND. It has our stdin, unless there is ``no_input``, our stdout and stderr."""
+    """A running COMMAND with this process's stdout, stderr and, unless ``no_input``, stdin.
+
+    Raises CommandError if it cannot be started.
+    """
 
     def __init__(
         self, argv: Sequence[str], environ: dict[str, str], no_input: bool = False
     ) -> None:
         try:
-            stdin = subprocess.DEVNULL if no_input else None
             self._process = subprocess.Popen(
-                list(argv), env=environ, stdin=stdin, preexec_fn=restore_user_limits()
+                list(argv),
+                env=environ,
+                stdin=subprocess.DEVNULL if no_input else None,
+                preexec_fn=restore_user_limits(),
             )
         except OSError as e:
             raise CommandError(argv[0], e) from e
 
     def exit_code(self) -> int | None:
-        """None while it runs; as a shell gives it then: 128 + n when signal n killed it."""
+        """Return the exit code as a shell gives it, 128 + n after signal n; None while COMMAND runs."""
         code = self._process.poll()
         return code if code is None or code >= 0 else 128 - code
 
     def signal(self, number: int) -> None:
-        """Pass a signal on; nothing when it has ended."""
+        """Send a signal, unless COMMAND has ended."""
         if self._process.poll() is None:
             self._process.send_signal(number)
 
     def in_our_group(self) -> bool:
-        """True when the terminal sent it the same Ctrl-C as us."""
+        """Return whether the terminal sends COMMAND the same Ctrl-C as this process."""
         try:
             return os.getpgid(self._process.pid) == os.getpgrp() and os.isatty(0)
         except OSError:
@@ -44,4 +49,5 @@ class Command:
 
 
 def forwardable(number: int) -> bool:
+    """Return whether a signal is passed on to COMMAND."""
     return number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

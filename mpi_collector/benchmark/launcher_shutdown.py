@@ -1,11 +1,11 @@
-"""A launcher that waits for a dead host, ended after the files are written.
+"""The end of a launcher that waits for a lost host, after the files are written.
 
-No launcher notices a host that lost power: it waits for the daemon there, for ever. What it waits on is its own ssh (or
-srun) to that host; when that goes, it cleans up and ends with the exit code it has noted. Only if that does not help is
-the launcher itself told to end, and its exit code lost.
+No launcher notices that a host lost power: it waits for its daemon there for ever. It waits for its own ssh (or srun) to
+that host; when that process ends, the launcher cleans up and ends with the exit code that it has noted. Only if this does
+not help is the launcher itself terminated, and the exit code lost.
 
-A launcher on another host cannot be helped so: after MPI_Abort, or the death of the daemon above us, Open MPI and MPICH end
-at times, with some exit code, and at times wait on. The user is told instead.
+It does not work for a launcher on another host: after MPI_Abort, or the death of the daemon above this process, Open MPI
+and MPICH sometimes end, with some exit code, and sometimes wait. The user is told instead.
 """
 
 from __future__ import annotations
@@ -16,18 +16,24 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mpi_collector.benchmark.environment import REMOTE_DAEMONS, find_launcher_pid
+from mpi_collector.benchmark.environment import find_launcher_pid
+from mpi_collector.benchmark.processes import PROC, is_running, process_name, read_all
+from mpi_collector.launchers import REMOTE_DAEMONS, REMOTE_SHELLS
 
-_PATIENCE_S = 3.0  #: for each of the steps
-_CARRIERS = ("ssh", "srun", "rsh", "qrsh", "pbsdsh", "blaunch")
+_STEP_S = 3.0  #: for the launcher to end after each step
+_MAX_FD = 4096
 
 
 def exit_and_end_launcher(code: int, say: Callable[[str], None]) -> None:
-    """End this process with ``code``; a child, detached from everything, sees to it that the launcher on this host ends."""
+    """End this process with ``code``; a detached child makes sure that the launcher on this host ends, too.
+
+    Does not return. say: receives a message for the user if the launcher is on another host.
+    """
     launcher = find_launcher_pid()
-    if launcher is not None and _name(launcher) in REMOTE_DAEMONS:
+    if launcher is not None and process_name(launcher) in REMOTE_DAEMONS:
         say(
-            f"the launcher, on another host, may wait for the lost one for ever: Ctrl-C ends it. COMMAND's exit code: {code}"
+            "the launcher, on another host, may wait for the lost one for ever:"
+            f" Ctrl-C ends it. COMMAND's exit code: {code}"
         )
         os._exit(code)
     if launcher is not None and os.fork() == 0:
@@ -35,7 +41,7 @@ def exit_and_end_launcher(code: int, say: Callable[[str], None]) -> None:
             os.setsid()
             if os.fork():
                 os._exit(0)
-            os.closerange(0, 4096)  # the launcher waits for our end of its pipes, too
+            os.closerange(0, _MAX_FD)  # the launcher also waits for the other end of its pipes
             _end(launcher)
         finally:
             os._exit(0)
@@ -43,63 +49,45 @@ def exit_and_end_launcher(code: int, say: Callable[[str], None]) -> None:
 
 
 def _end(launcher: int) -> None:
-    if not _outlives(launcher):
+    if not _still_running(launcher):
         return
-    for pid in carriers(launcher):
+    for pid in remote_shells_of(launcher):
         _signal(pid, signal.SIGTERM)
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if not _outlives(launcher):
+        if not _still_running(launcher):
             return
         _signal(launcher, number)
 
 
-def _outlives(pid: int) -> bool:
-    deadline = time.monotonic() + _PATIENCE_S
+def _still_running(pid: int) -> bool:
+    """Return whether a process still runs after the time it has to end."""
+    deadline = time.monotonic() + _STEP_S
     while time.monotonic() < deadline:
-        if not _alive(pid):
+        if not is_running(pid):
             return False
         time.sleep(0.1)
-    return _alive(pid)
-
-
-def _name(pid: int, proc: Path = Path("/proc")) -> str:
-    try:
-        return (proc / str(pid) / "comm").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _alive(pid: int, proc: Path = Path("/proc")) -> bool:
-    try:
-        return (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    return is_running(pid)
 
 
 def _signal(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)
-    except OSError:
+    except OSError:  # it has ended
         pass
 
 
-def carriers(launcher: int, proc: Path = Path("/proc")) -> list[int]:
-    """The processes through which ``launcher`` reaches other hosts: its descendants of those names."""
+def remote_shells_of(launcher: int, proc: Path = PROC) -> list[int]:
+    """Return the descendants of ``launcher`` through which it started its daemons on other hosts."""
     children: dict[int, list[int]] = {}
     names: dict[int, str] = {}
-    for entry in proc.iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            head, _, rest = (entry / "stat").read_text().rpartition(")")
-        except OSError:
-            continue
-        children.setdefault(int(rest.split()[1]), []).append(int(entry.name))
-        names[int(entry.name)] = head.partition("(")[2]
-    found, todo = [], [launcher]
+    for process in read_all(proc):
+        children.setdefault(process.parent, []).append(process.pid)
+        names[process.pid] = process.name
+    found = []
+    todo = [launcher]
     while todo:
         pid = todo.pop()
         todo += children.get(pid, [])
-        if names.get(pid) in _CARRIERS:
+        if names.get(pid) in REMOTE_SHELLS:
             found.append(pid)
     return found

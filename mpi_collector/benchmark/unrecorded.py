@@ -1,4 +1,4 @@
-"""COMMAND without a recording: where none is wanted, and where none could be had."""
+"""COMMAND without a recording: where none is wanted, and where none could be started."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from mpi_collector.benchmark.signals import LeaveNow, Signals
 from mpi_collector.benchmark.stop_conditions import StopConditions
 from mpi_collector.errors import CommandError
 
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # an ignored signal stays ignored after exec
+
 
 def exec_command(command: Sequence[str], say: Callable[[str], None]) -> int:
-    """This process is COMMAND from here on; returns an exit code only where it cannot be started."""
-    for number in (
-        signal.SIGPIPE,
-        signal.SIGXFSZ,
-    ):  # Python ignores them, and what is ignored stays so
+    """Replace this process by COMMAND. Return an exit code only if it cannot be started."""
+    for number in _IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(command[0], list(command))
@@ -28,7 +27,7 @@ def exec_command(command: Sequence[str], say: Callable[[str], None]) -> int:
 
 
 def run_unrecorded(command: Sequence[str], say: Callable[[str], None]) -> int:
-    """COMMAND beside what is left of an attempt to record it: gets every signal; its exit code."""
+    """Run COMMAND after recording it has failed to start; pass every signal on. Return its exit code."""
     with Signals(command=True) as signals:
         try:
             process = Command(command, dict(os.environ))

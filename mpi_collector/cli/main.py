@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from mpi_collector._version import __version__
-from mpi_collector.transport.launch.detect import detect, speaks
+from mpi_collector.transport.launch.detect import detect, may_print
 
 _EPILOG = """\
 examples:
@@ -94,18 +94,18 @@ def _run(words: list[str]) -> int:
             return code
         return verbs[words[0]](words[1:])
     if words and words[0] in ("-h", "--help", "help"):
-        if speaks():
+        if may_print():
             print(
                 f"usage: mpi_collector [{'|'.join(verbs)}] [OPTIONS] [-- COMMAND ...]\n\n{_EPILOG}",
                 end="",
             )
         return 0
     if words and words[0] == "--version":
-        if speaks():
+        if may_print():
             print(f"mpi_collector {__version__}")
         return 0
     if words and not words[0].startswith("-"):
-        if speaks():
+        if may_print():
             print(f"mpi_collector: there is no verb {words[0]!r}; there are {', '.join(verbs)}. "
                   "A COMMAND to record goes behind --", file=sys.stderr)  # fmt: skip
         return 2

@@ -6,17 +6,17 @@ import argparse
 import sys
 from typing import NoReturn
 
-from mpi_collector.transport.launch.detect import speaks
+from mpi_collector.transport.launch.detect import may_print
 
 
 class QuietParser(argparse.ArgumentParser):
     """A parser that exits with 2 on every rank of a launch, and prints on one of them only."""
 
     def error(self, message: str) -> NoReturn:
-        if speaks():
+        if may_print():
             print(f"mpi_collector: {message}; see {self.prog} --help", file=sys.stderr)
         sys.exit(2)
 
     def print_help(self, file: object = None) -> None:
-        if speaks():
+        if may_print():
             super().print_help(file)  # type: ignore[arg-type]

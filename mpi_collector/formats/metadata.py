@@ -8,9 +8,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mpi_collector.launchers import PROGRAMS
+
 _ACCELERATED = re.compile(r"(.+)_([a-z]+[0-9]{2,4}[a-z]*)")  #: unet3d_h100
-_LAUNCHERS = ("mpirun", "mpiexec", "mpiexec.hydra", "mpirun.openmpi", "mpirun.mpich", "orterun", "prterun", "srun",
-              "aprun", "jsrun")  # fmt: skip
 _COUNTS = ("-np", "-n", "--np", "--n", "--ntasks")
 _COUNT = re.compile(r"(?:-n|-np=|-n=|--np=|--n=|--ntasks=)([0-9]+)")
 
@@ -88,7 +88,7 @@ def workload_of(command: Sequence[str]) -> tuple[str | None, str | None]:
 def processes_of(command: Sequence[str], hosts: int) -> int:
     """How many processes COMMAND starts, from its launcher's words; else one per host."""
     words = list(command)
-    at = next((i for i, w in enumerate(words) if posixpath.basename(w) in _LAUNCHERS), None)
+    at = next((i for i, w in enumerate(words) if posixpath.basename(w) in PROGRAMS), None)
     if at is None:
         return hosts
     for word, after in zip(words[at + 1 :], [*words[at + 2 :], ""]):

@@ -1,30 +1,34 @@
-"""More open files than the shell allows, where there are thousands of hosts; COMMAND gets back what the user had."""
+"""The limit of open files: raised for thousands of hosts, restored for COMMAND."""
 
 from __future__ import annotations
 
 import resource
 from collections.abc import Callable
 
-_SPARE = 256  #: for everything that is not a connection to a host
-_before: list[tuple[int, int]] = []
+_SPARE = 256  #: files that are not connections to hosts
+_original: list[tuple[int, int]] = []  #: (soft, hard) before each change
 
 
 def raise_open_file_limit(count: int) -> bool:
-    """Raise the soft limit of open files to ``count`` and some, as far as it goes. False when it does not go that far."""
+    """Raise the soft limit of open files to ``count`` and a reserve, at most to the hard limit.
+
+    Return whether the limit is now high enough.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + _SPARE
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return True
-    reach = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if reach > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (reach, hard))
-        _before.append((soft, hard))
-    return reach == wanted
+    possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if possible > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
+        _original.append((soft, hard))
+    return possible == wanted
 
 
 def restore_user_limits() -> Callable[[], None] | None:
-    """What a child has to call before it becomes COMMAND; None when nothing was raised."""
-    if not _before:
+    """Return what a child process must call before it executes COMMAND, None if no limit was raised."""
+    if not _original:
         return None
-    limits, restore = _before[0], resource.setrlimit
-    return lambda: restore(resource.RLIMIT_NOFILE, limits)
+    limits = _original[0]
+    setrlimit = resource.setrlimit  # looked up here, not between fork and exec
+    return lambda: setrlimit(resource.RLIMIT_NOFILE, limits)

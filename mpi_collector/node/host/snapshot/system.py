@@ -55,13 +55,14 @@ _TUNING = re.compile(
     r"(OMPI_MCA_(btl|pml|mtl|coll|osc|io|fs|fbtl|fcoll|sharedfp|mpi|opal|hwloc|smsc|accelerator|rmaps)|PRTE_MCA_(rmaps|hwloc)|"
     r"UCX|MPICH_(OFI|MPIIO|GPU))(_[A-Z0-9_a-z]+)?\Z"
 )
-_OURS = "MPI_COLLECTOR_OWN"  #: names of what a launch of ours added for itself, which the job does not have
+#: holds the names of variables that a launch of the collectors added for itself, which the job does not have
+OWN_VARIABLE = "MPI_COLLECTOR_OWN"
 
 
 def environment(variables: "Any") -> dict:
     """Those of ``variables`` that say how a job was placed and tuned; never one that might hold a secret."""
     out = {}
-    ours = variables.get(_OURS, "").split(",")
+    ours = variables.get(OWN_VARIABLE, "").split(",")
     for name in sorted(set(variables).difference(ours)):
         if (name in _EXACT or _TUNING.match(name)) and not is_secret_variable(name):
             out[name] = hide_in_settings(str(variables[name]))[:_VALUE_MAX]
