@@ -14,6 +14,7 @@ from mpi_collector.benchmark.collect import Collection, CollectPlan
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.suite_recorder import SuiteChildRecorder, SuiteRecorder
 from mpi_collector.errors import ResultsError
+from mpi_collector.formats.verdict import Verdict
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.row.placement import POLICIES
 from mpi_collector.node.sources import select
@@ -46,9 +47,10 @@ class EmbeddedRecorder:
         return sorted(self._collection.files.directory.glob(f"{self._collection.files.stem}_*"))
 
     @property
-    def verdict(self) -> dict[str, Any] | None:
+    def verdict(self) -> Verdict | None:
         """The verdict of the recording, on rank 0 after the end."""
-        return self._collection.result.get("verdict") if self._collection is not None else None
+        result = self._collection.result if self._collection is not None else None
+        return result["verdict"] if result is not None else None
 
     def mark(self, text: str, edge: str = "point") -> None:
         """Mark this moment in the recording of this rank's host: a point, or the "begin" or "end" of a phase.

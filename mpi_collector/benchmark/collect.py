@@ -11,11 +11,10 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mpi_collector._version import __version__
 from mpi_collector.benchmark.command import Command
-from mpi_collector.benchmark.console import RunConsole
+from mpi_collector.benchmark.console import RunConsole, described, listed
 from mpi_collector.benchmark.environment import (
     RUN_VARIABLE,
     find_launcher_pid,
@@ -25,10 +24,12 @@ from mpi_collector.benchmark.environment import (
     original_environment,
 )
 from mpi_collector.benchmark.page import write_page
-from mpi_collector.benchmark.run_document import described, listed, run_document, suite_facts
+from mpi_collector.benchmark.run_document import document_of
 from mpi_collector.benchmark.signals import CancelledBeforeStart, LeaveNow, Signals
 from mpi_collector.benchmark.stop_conditions import StopConditions
 from mpi_collector.errors import CommandError, ResultsError, TransportError, UnusableHostsError
+from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.formats.suite_samples import time_series_head
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool import marks
@@ -70,7 +71,7 @@ class Collection:
         self._ending: StopConditions | None = None
         self._opened = False
         self.command_ns: tuple[int, int] | None = None  #: when COMMAND ran, by the monotonic clock
-        self.result: dict[str, Any] = {}
+        self.result: RunDocument | None = None
         self.exit_code = 0
         self.unusable: dict[str, str] = {}  #: hosts that were asked for and left out, and why
         self.aliases: dict[str, str] = {}  #: further names of hosts
@@ -294,8 +295,8 @@ class Collection:
             self.transport.gather(
                 sink, lambda done, total: self.console.progress("gathering", done, total), json
             )
-            self.result = run_document(self, why, command)
-            sink.finish(self.result, suite_facts(self.result))
+            self.result = document_of(self, why, command)
+            sink.finish(self.result, time_series_head(self.result))
         except OSError as e:
             if sink is not None:
                 sink.abandon()
@@ -324,8 +325,8 @@ class Collection:
             write_page(
                 self.files.path("timeseries.npz"), self.files.path("report.html"), self.console
             )
-        incomplete = not saved or self.result["verdict"]["verdict"] != "complete"
-        if self.exit_code == 0 and self.plan.strict and incomplete:
+        complete = saved and self.result and self.result["verdict"]["verdict"] == "complete"
+        if self.exit_code == 0 and self.plan.strict and not complete:
             return INCOMPLETE
         return self.exit_code
 

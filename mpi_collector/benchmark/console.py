@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
+from mpi_collector.node.status import STATUS_NAMES
 from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
+from mpi_collector.transport.base import HostState
 
 
 def print_message(text: str) -> None:
@@ -64,3 +67,24 @@ class RunConsole:
 
         Not called while COMMAND shares the terminal.
         """
+
+
+def described(host: HostState) -> str:
+    """Return a line on a host that is ready to sample."""
+    ready = host.ready
+    bound = (
+        f"{host.clock_bound_ns / 1e3:.1f} us" if host.clock_bound_ns is not None else "not known"
+    )
+    absent = (
+        ", ".join(
+            f"{name} {STATUS_NAMES[status]}" for name, status in ready.get("absent", {}).items()
+        )
+        or "nothing"
+    )
+    return (f"{host.key}: {ready.get('columns')} columns, {ready.get('rows')} rows in {ready.get('spool') or 'plain memory'}, "
+            f"clock bound {bound}, without {absent}")  # fmt: skip
+
+
+def listed(problems: Mapping[str, str | None]) -> str:
+    """Return all problems, {host: why}, in one line."""
+    return "; ".join(f"{host}: {why}" for host, why in problems.items())

@@ -7,7 +7,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from mpi_collector.formats.run_document import Mark
 
 _DEPTH = 3
 _FILES_MAX = 2000  #: looked at; a data set is not searched
@@ -24,9 +26,9 @@ def places(results_dir: Path, command: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def marks_of_run(directories: Iterable[Path], since_ns: int) -> list[dict[str, Any]]:
+def marks_of_run(directories: Iterable[Path], since_ns: int) -> list[Mark]:
     """The marks of all statistics under ``directories`` that were written after ``since_ns`` (wall clock)."""
-    out: list[dict[str, Any]] = []
+    out: list[Mark] = []
     seen: set[Path] = set()
     for directory in directories:
         for path in _statistics(directory):
@@ -53,7 +55,7 @@ def _statistics(directory: Path) -> Iterator[Path]:
             return
 
 
-def marks_of_file(path: Path) -> list[dict[str, Any]]:
+def marks_of_file(path: Path) -> list[Mark]:
     """Begin and end of every epoch and of every block in it. Its times are local, without zone. [] when it is none."""
     try:
         epochs = json.loads(path.read_text(encoding="utf-8"))
@@ -62,15 +64,16 @@ def marks_of_file(path: Path) -> list[dict[str, Any]]:
         return []
 
 
-def _epoch(number: str, epoch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _epoch(number: str, epoch: dict[str, Any]) -> Iterator[Mark]:
     yield from _pair(f"epoch {number}", epoch)
     for name, part in epoch.items():
         if isinstance(part, dict) and "start" in part:
             yield from _pair(f"epoch {number} {name}", part)
 
 
-def _pair(text: str, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for key, edge in (("start", "begin"), ("end", "end")):
+def _pair(text: str, about: dict[str, Any]) -> Iterator[Mark]:
+    edges: tuple[tuple[str, Literal["begin", "end"]], ...] = (("start", "begin"), ("end", "end"))
+    for key, edge in edges:
         if isinstance(about.get(key), str):
             ns = int(datetime.fromisoformat(about[key]).timestamp() * 1e6) * 1000
             yield {"text": text, "edge": edge, "utc_ns": ns, "host": None}

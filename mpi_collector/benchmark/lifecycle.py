@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mpi_collector.benchmark.collect import Collection, CollectPlan, listed
-from mpi_collector.benchmark.console import RunConsole
+from mpi_collector.benchmark.collect import Collection, CollectPlan
+from mpi_collector.benchmark.console import RunConsole, listed
 from mpi_collector.benchmark.unrecorded import run_unrecorded
 from mpi_collector.errors import TransportError, UnusableHostsError
 from mpi_collector.node.host.identity import identity, same_host_key

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from mpi_collector._version import __version__
 from mpi_collector.benchmark.console import print_message
-from mpi_collector.benchmark.run_document import suite_facts
 from mpi_collector.benchmark.suite_recorder import packed
 from mpi_collector.errors import ResultsError
-from mpi_collector.formats.verdict import line, verdict
+from mpi_collector.formats.host_facts import HostFacts
+from mpi_collector.formats.run_document import RunDocument, marks_of, run_document
+from mpi_collector.formats.suite_samples import time_series_head
+from mpi_collector.formats.verdict import line
 from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.output.files import release, reserve
@@ -127,7 +128,7 @@ def recover_run(
     for key in [] if keep else result["hosts"]:
         for place in places[key]:
             _drop(place)
-    print_message(line(result))
+    print_message(line(result["verdict"]))
     return 0
 
 
@@ -140,9 +141,9 @@ def _drop(place: Place) -> None:
 
 def _write(
     run: str, places: Mapping[str, list[Place]], errors: dict[str, str], results_dir: Path
-) -> dict[str, Any]:
+) -> RunDocument:
     """The run's document; its ``hosts`` are those that are in the files."""
-    document = run_document(run, {k: of_one[0].about for k, of_one in places.items()}, errors)
+    document = document_of(run, {k: of_one[0].about for k, of_one in places.items()}, errors)
     files = reserve(results_dir, document["benchmark"], {"run": run})
     sink = FileSink(files, json=True)
     try:
@@ -151,10 +152,9 @@ def _write(
             about = _take(key, of_one, errors, sink)
             if about is not None:
                 taken[key] = about
-        document = run_document(run, taken, errors)
-        sink.finish(
-            document, suite_facts({**document, "collection_method": "local"})
-        )  # the suite knows no other word for it
+        document = document_of(run, taken, errors)
+        # the suite has no word for a recovered run
+        sink.finish(document, time_series_head(document, method="local"))
     except BaseException:
         sink.abandon()
         raise
@@ -183,25 +183,34 @@ def _take(
     return None
 
 
-def run_document(
+def document_of(
     run: str, about: Mapping[str, dict[str, Any]], errors: Mapping[str, str]
-) -> dict[str, Any]:
-    """What a finished run would have said of itself, as far as the spools know."""
+) -> RunDocument:
+    """Return the run document as far as the spools know it: {key: what its spool says}, {key: why
+    there is none}. RuntimeError when there is no spool."""
     first = next(iter(about.values()), None)
     if first is None:
         raise RuntimeError("no host is left")
     meta, grid = first["meta"], first["grid"]
-    marks = [dict(m, host=k) for k, a in about.items() for m in a["facts"].get("marks", [])]
-    ends = [a["end_ns"] for a in about.values() if a["end_ns"] is not None]
-    doc: dict[str, Any] = {
-        "format": 1, "program": f"mpi_collector {__version__}", "run": run, "stem": meta.get("stem"),
-        "benchmark": meta["benchmark"], "collection_method": "recovered", "ended_by": "recover",
-        "hosts": list(about), "hosts_requested": [*about, *errors], "hosts_partial": dict(errors), "missing_ranks": [],
-        "t0_ns": grid["t0_ns"], "start_ns": grid["epoch_ns"], "end_ns": max(ends, default=grid["epoch_ns"]),
-        "interval_ns": grid["interval_ns"], "capacity": grid["capacity"], "options": meta["options"],
-        "warnings": {}, "clock_bound_ns": {k: a["clock_bound_ns"] for k, a in about.items()},
-        "facts": {k: a["facts"] for k, a in about.items()}, "marks": sorted(marks, key=lambda m: m["utc_ns"]),
-        "command": None, "command_exit_code": None,
-    }  # fmt: skip
-    doc["verdict"] = verdict(doc)
-    return doc
+    facts: dict[str, HostFacts] = {k: a["facts"] for k, a in about.items()}
+    ends_ns = [a["end_ns"] for a in about.values() if a["end_ns"] is not None]
+    return run_document(
+        run=run,
+        stem=meta.get("stem"),
+        benchmark=meta["benchmark"],
+        collection_method="recovered",
+        ended_by="recover",
+        hosts=about,
+        hosts_requested=[*about, *errors],
+        hosts_partial=errors,
+        t0_ns=grid["t0_ns"],
+        start_ns=grid["epoch_ns"],
+        end_ns=max(ends_ns, default=grid["epoch_ns"]),
+        interval_ns=grid["interval_ns"],
+        capacity=grid["capacity"],
+        options=meta["options"],
+        warnings={},
+        clock_bound_ns={k: a["clock_bound_ns"] for k, a in about.items()},
+        facts=facts,
+        marks=marks_of(facts),
+    )

@@ -1,106 +1,79 @@
-"""What a run says of itself when it is over: its document, from which every file takes its facts, and lines of it."""
+"""The run document of a ``Collection``, whose values it gathers when the run is over."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
-from mpi_collector._version import __version__
 from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.dlio import marks_of_run, places
-from mpi_collector.formats.verdict import verdict
+from mpi_collector.formats.host_facts import HostFacts
+from mpi_collector.formats.run_document import Mark, RunDocument, marks_of, run_document
 from mpi_collector.node.compat import wall_ns
 from mpi_collector.node.host.secrets import hide_in_command
 from mpi_collector.node.host.snapshot.system import environment
 from mpi_collector.node.spool import marks
-from mpi_collector.node.status import STATUS_NAMES
 from mpi_collector.transport.base import HostState
 
 if TYPE_CHECKING:
     from mpi_collector.benchmark.collect import Collection
 
 
-def run_document(of: Collection, why: str, command: Command | None) -> dict[str, Any]:
-    """The run as ``run`` in the npz has it."""
-    transport, options = of.transport, of.plan.sampling
+def document_of(collection: Collection, ended_by: str, command: Command | None) -> RunDocument:
+    """Return the run document of ``collection``; ``command``: COMMAND, where it was started."""
+    transport, plan = collection.transport, collection.plan
     hosts = {h.key: h for h in transport.hosts}
-    argv = getattr(of, "command_argv", None)
-    doc = {
-        "format": 1, "program": f"mpi_collector {__version__}", "run": of.run, "stem": of.files.stem,
-        "benchmark": of.plan.benchmark, "collection_method": transport.method, "ended_by": why,
-        "hosts": [k for k, h in hosts.items() if h.collected or h.from_replica],
-        "hosts_requested": _in_order(of, [*hosts, *of.unusable]),
-        "hosts_partial": {**{k: h.error for k, h in hosts.items() if h.error}, **of.unusable},
-        "missing_ranks": transport.missing_ranks,
-        "t0_ns": transport.t0_ns, "start_ns": transport.epoch_ns, "end_ns": _utc_ns(of, of.ended_ns),
-        "interval_ns": options.interval_ns, "capacity": transport.capacity, "options": options.to_dict(),
-        "warnings": {k: h.ready.get("warnings") for k, h in hosts.items() if h.ready.get("warnings")},
-        "clock_bound_ns": {k: h.clock_bound_ns for k, h in hosts.items()},
-        "facts": {k: h.facts for k, h in hosts.items() if h.collected or h.from_replica},
-        "marks": _marks(of, hosts),
-        "command": hide_in_command(argv) if argv is not None else None,
-        "command_exit_code": command.exit_code() if command else None,
-        "command_ns": [_utc_ns(of, t) for t in of.command_ns] if of.command_ns else None,
-        "environment": environment(os.environ), "written_ns": wall_ns(),
-    }  # fmt: skip
-    doc["verdict"] = verdict(doc)
-    return doc
+    recorded = {k: h for k, h in hosts.items() if h.collected or h.from_replica}
+    failed = {k: h.error for k, h in hosts.items() if h.error}
+    warnings = {k: h.ready.get("warnings") or [] for k, h in hosts.items()}
+    argv = getattr(collection, "command_argv", None)
+    times = collection.command_ns
+    return run_document(
+        run=collection.run,
+        stem=collection.files.stem,
+        benchmark=plan.benchmark,
+        collection_method=transport.method,
+        ended_by=ended_by,
+        hosts=recorded,
+        hosts_requested=_as_asked(collection, [*hosts, *collection.unusable]),
+        hosts_partial={**failed, **collection.unusable},
+        missing_ranks=transport.missing_ranks,
+        t0_ns=transport.t0_ns,
+        start_ns=transport.epoch_ns,
+        end_ns=_utc_ns(collection, collection.ended_ns),
+        interval_ns=plan.sampling.interval_ns,
+        capacity=transport.capacity,
+        options=plan.sampling.to_dict(),
+        warnings={k: texts for k, texts in warnings.items() if texts},
+        clock_bound_ns={k: h.clock_bound_ns for k, h in hosts.items()},
+        facts={k: cast(HostFacts, h.facts) for k, h in recorded.items()},
+        marks=_marks(collection, hosts),
+        command=hide_in_command(argv) if argv is not None else None,
+        command_exit_code=command.exit_code() if command else None,
+        command_ns=[_utc_ns(collection, t) for t in times] if times else None,
+        environment=environment(os.environ),
+        written_ns=wall_ns(),
+    )
 
 
-def _in_order(of: Collection, names: list[str]) -> list[str]:
-    """As they were asked for, where they were named."""
-    asked = {host.name: n for n, host in enumerate(getattr(of.plan, "hosts", ()))}
+def _as_asked(collection: Collection, names: list[str]) -> list[str]:
+    """``names`` in the order of --hosts; those that were not named there follow."""
+    asked = {host.name: n for n, host in enumerate(getattr(collection.plan, "hosts", ()))}
     return sorted(names, key=lambda name: asked.get(name, len(asked)))
 
 
-def _utc_ns(of: Collection, mono: int) -> int:
-    """On the common time line."""
-    return of.transport.epoch_ns + mono - of.started_ns
+def _utc_ns(collection: Collection, mono_ns: int) -> int:
+    """A moment of the coordinator's monotonic clock on the time line of the recording."""
+    return collection.transport.epoch_ns + mono_ns - collection.started_ns
 
 
-def _marks(of: Collection, hosts: dict[str, HostState]) -> list[dict[str, Any]]:
-    """All marks of the run in order: of its hosts, and of those that only see the results directory (wall clock)."""
-    out = [dict(m, host=k) for k, h in hosts.items() for m in h.facts.get("marks", [])]
-    for mark in marks.read(str(of.files.marks)):
+def _marks(collection: Collection, hosts: Mapping[str, HostState]) -> list[Mark]:
+    """All marks of the run: of its hosts, of the results directory (wall clock) and of DLIO."""
+    out = marks_of({k: cast(HostFacts, h.facts) for k, h in hosts.items()})
+    for mark in marks.read(str(collection.files.marks)):
         out.append(
             {"text": mark["text"], "edge": mark["edge"], "utc_ns": mark["wall_ns"], "host": None}
         )
-    out += marks_of_run(places(of.files.directory, of.plan.command), of.transport.epoch_ns)
-    return sorted(out, key=lambda m: m["utc_ns"])
-
-
-def suite_facts(run: Mapping[str, Any]) -> dict[str, Any]:
-    """What the suite's time series says beside its samples."""
-    from mpi_collector.formats.suite_samples import utc_text
-
-    return {
-        "collection_interval_seconds": run["interval_ns"] / 1e9,
-        "start_time": utc_text(run["start_ns"]),
-        "end_time": utc_text(run["end_ns"]),
-        "num_samples": sum(f["samples"] for f in run["facts"].values()),
-        "collection_method": run["collection_method"],
-        "hosts_requested": run["hosts_requested"],
-        "hosts_collected": [k for k, f in run["facts"].items() if f["samples"]],
-    }
-
-
-def described(host: HostState) -> str:
-    """A host that is ready, in a line."""
-    ready = host.ready
-    bound = (
-        f"{host.clock_bound_ns / 1e3:.1f} us" if host.clock_bound_ns is not None else "not known"
-    )
-    absent = (
-        ", ".join(
-            f"{name} {STATUS_NAMES[status]}" for name, status in ready.get("absent", {}).items()
-        )
-        or "nothing"
-    )
-    return (f"{host.key}: {ready.get('columns')} columns, {ready.get('rows')} rows in {ready.get('spool') or 'plain memory'}, "
-            f"clock bound {bound}, without {absent}")  # fmt: skip
-
-
-def listed(problems: Mapping[str, str | None]) -> str:
-    """All problems in a line, host by host."""
-    return "; ".join(f"{host}: {why}" for host, why in problems.items())
+    directories = places(collection.files.directory, collection.plan.command)
+    return out + marks_of_run(directories, collection.transport.epoch_ns)

@@ -205,7 +205,7 @@ def tell(collection: Collection) -> None:
     for reason in collection.result["verdict"]["reasons"]:
         collection.console.warn(f"warning: {reason}")
     if not collection.console.quiet:
-        collection.console.info(line(collection.result))
+        collection.console.info(line(collection.result["verdict"]))
         for path in written(collection.files):
             print_message(f"wrote {path}")
         if not collection.plan.skip_timeseries:

@@ -89,8 +89,9 @@ def _parse(document: Mapping[str, Any]) -> SuiteTimeSeries:
     for name in hosts:
         name.encode()  # a lone surrogate cannot be the name of a zip member
     start_ns = _number(list(hosts.values()), interval_ns)
-    method = document.get("collection_method", "unknown")
-    return SuiteTimeSeries(interval_ns, start_ns, method, hosts)
+    method = document.get("collection_method")
+    known = method if isinstance(method, str) else "unknown"
+    return SuiteTimeSeries(interval_ns, start_ns, known, hosts)
 
 
 def _int64(value: int) -> int:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
+from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.node.row.layout import MISSING, DeviceTable, Layout
 from mpi_collector.node.status import OK, SKIPPED, STATUS_NAMES
 from mpi_collector.node.table.table import layout_with_devices
@@ -179,3 +180,34 @@ def utc_text(ns: int) -> str:
     if _second[0] != second:
         _second = (second, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)))
     return _second[1]
+
+
+class TimeSeriesHead(TypedDict):
+    """The members of ``*_timeseries.json`` beside ``samples_by_host``."""
+
+    collection_interval_seconds: float
+    start_time: str  #: UTC, whole seconds
+    end_time: str  #: UTC, whole seconds
+    num_samples: int  #: of all hosts
+    collection_method: str  #: mpi, ssh or local
+    hosts_requested: list[str]
+    hosts_collected: list[str]  #: hosts with at least one sample
+
+
+def time_series_head(
+    run: RunDocument, hosts: Sequence[str] | None = None, method: str | None = None
+) -> TimeSeriesHead:
+    """Return what the time series of ``run`` says beside its samples.
+
+    hosts: those that are written, where these are not all. method: in place of the run's.
+    """
+    samples = {k: f["samples"] for k, f in run["facts"].items() if hosts is None or k in hosts}
+    return {
+        "collection_interval_seconds": run["interval_ns"] / 1e9,
+        "start_time": utc_text(run["start_ns"]),
+        "end_time": utc_text(run["end_ns"]),
+        "num_samples": sum(samples.values()),
+        "collection_method": method or run["collection_method"],
+        "hosts_requested": run["hosts_requested"] if hosts is None else list(hosts),
+        "hosts_collected": [k for k, n in samples.items() if n],
+    }

@@ -1,8 +1,11 @@
-"""Can this recording be trusted? One word and the reasons."""
+"""Whether a recording can be trusted: one word, its reasons, and the figures behind it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Literal, TypedDict
+
+from mpi_collector.formats.host_facts import HostFacts
 
 _LATE_SHARE = 0.5  #: of the interval: samples later than that describe another moment
 _MISSED_SHARE = 0.01
@@ -10,68 +13,90 @@ _BOUND_SHARE = 0.1
 _BOUND_NS = 5_000_000
 
 
-def verdict(run: dict[str, Any]) -> dict[str, Any]:
-    """``{"verdict": "complete"|"partial"|"invalid", "reasons": [...], figures...}`` of a run document.
+class Verdict(TypedDict):
+    """The key ``verdict`` of a run document.
 
-    complete: every host, every tick, clocks known. partial: some of it is missing and named. invalid: no host gave samples.
+    complete: every host, every tick, clocks known. partial: some of it is missing, and ``reasons``
+    says what. invalid: no host gave samples.
     """
-    facts: dict[str, dict[str, Any]] = run["facts"]
-    reasons = [f"{k}: {why}" for k, why in run["hosts_partial"].items()]
-    reasons += [f"rank {r} never answered" for r in run["missing_ranks"]]
-    ticks = sum(f["ticks"] for f in facts.values())
-    missed = sum(f["missed"] for f in facts.values())
-    for key, f in facts.items():
-        reasons += _host_reasons(key, f, run["interval_ns"])
-    for key, bound in run["clock_bound_ns"].items():
-        if key in facts and (
-            bound is None or bound > max(_BOUND_NS, _BOUND_SHARE * run["interval_ns"])
-        ):
-            shown = "unknown" if bound is None else f"{bound / 1e6:.1f} ms"
-            reasons.append(f"{key}: clock bound {shown}")
+
+    verdict: Literal["complete", "partial", "invalid"]
+    reasons: list[str]
+    hosts: int  #: with facts
+    hosts_requested: int
+    ticks: int  #: rows on the grid, all hosts
+    missed: int  #: ticks without a row, all hosts
+    late_p99_ns: int  #: the largest of all hosts; 0: unknown
+    clock_bound_ns: int  #: the largest of all hosts with facts; 0: unknown
+    cpu_share_max: float  #: of a core, the largest of all hosts
+    crash_proof: bool  #: every host had its rows in a spool
+
+
+def verdict_of(
+    *,
+    facts: Mapping[str, HostFacts],
+    interval_ns: int,
+    hosts_requested: int,
+    hosts_partial: Mapping[str, str],
+    missing_ranks: Sequence[int],
+    clock_bound_ns: Mapping[str, int | None],
+    warnings: Mapping[str, Collection[str]],
+) -> Verdict:
+    """Return the verdict on a run. Arguments: keys of the run document, ``hosts_requested`` a count."""
+    reasons = [f"{key}: {why}" for key, why in hosts_partial.items()]
+    reasons += [f"rank {rank} never answered" for rank in missing_ranks]
+    for key, of_host in facts.items():
+        reasons += _host_reasons(key, of_host, interval_ns)
+    bounds = {key: bound for key, bound in clock_bound_ns.items() if key in facts}
+    reasons += _bound_reasons(bounds, interval_ns)
     rows = sum(f["samples"] for f in facts.values())
-    word = "invalid" if not rows else "partial" if reasons else "complete"
+    every_warning = [text for texts in warnings.values() for text in texts]
     return {
-        "verdict": word,
+        "verdict": "invalid" if not rows else "partial" if reasons else "complete",
         "reasons": reasons,
         "hosts": len(facts),
-        "hosts_requested": len(run["hosts_requested"]),
-        "ticks": ticks,
-        "missed": missed,
+        "hosts_requested": hosts_requested,
+        "ticks": sum(f["ticks"] for f in facts.values()),
+        "missed": sum(f["missed"] for f in facts.values()),
         "late_p99_ns": max((f["late_p99_ns"] or 0 for f in facts.values()), default=0),
-        "clock_bound_ns": max(
-            (b for k, b in run["clock_bound_ns"].items() if b is not None and k in facts), default=0
-        ),
+        "clock_bound_ns": max((b for b in bounds.values() if b is not None), default=0),
         "cpu_share_max": max((f["cpu_share"] or 0.0 for f in facts.values()), default=0.0),
-        "crash_proof": not any(
-            "not crash-proof" in w for ws in run["warnings"].values() for w in ws
-        ),
+        "crash_proof": not any("not crash-proof" in text for text in every_warning),
     }
 
 
-def _host_reasons(key: str, facts: dict[str, Any], interval_ns: int) -> list[str]:
-    out = []
+def _bound_reasons(bounds: Mapping[str, int | None], interval_ns: int) -> Iterator[str]:
+    limit_ns = max(_BOUND_NS, _BOUND_SHARE * interval_ns)
+    for key, bound in bounds.items():
+        if bound is None:
+            yield f"{key}: clock bound unknown"
+        elif bound > limit_ns:
+            yield f"{key}: clock bound {bound / 1e6:.1f} ms"
+
+
+def _host_reasons(key: str, facts: HostFacts, interval_ns: int) -> Iterator[str]:
     due = facts["ticks"] + facts["missed"]
+    late_ns = facts["late_p99_ns"] or 0
     if facts["missed"] > max(_MISSED_SHARE * due, 1):
-        out.append(f"{key}: {facts['missed']} of {due} ticks missed")
+        yield f"{key}: {facts['missed']} of {due} ticks missed"
     if not facts["complete"]:
-        out.append(f"{key}: the recording breaks off at tick {facts['last_tick']}")
-    if (facts["late_p99_ns"] or 0) > _LATE_SHARE * interval_ns:
-        out.append(
-            f"{key}: 1 % of the ticks were more than {facts['late_p99_ns'] / 1e6:.0f} ms late"
-        )
+        yield f"{key}: the recording breaks off at tick {facts['last_tick']}"
+    if late_ns > _LATE_SHARE * interval_ns:
+        yield f"{key}: 1 % of the ticks were more than {late_ns / 1e6:.0f} ms late"
     for event in facts["lost"]:
-        out.append(f"{key}: no room for {event['what']} {event['name']} of {event['source']}")
+        yield f"{key}: no room for {event['what']} {event['name']} of {event['source']}"
     for source, counts in facts["statuses"].items():
-        bad = ", ".join(f"{n} x {status}" for status, n in counts.items())
-        out.append(f"{key}: {source}: {bad}")
-    return out
+        shown = ", ".join(f"{n} x {status}" for status, n in counts.items())
+        yield f"{key}: {source}: {shown}"
 
 
-def line(run: dict[str, Any]) -> str:
-    """The verdict in one line."""
-    v = run["verdict"]
+def line(verdict: Verdict) -> str:
+    """Return the verdict and its figures in one line."""
     return (
-        f"verdict: {v['verdict']} ({v['hosts']} of {v['hosts_requested']} hosts, {v['ticks']} ticks, {v['missed']} missed, "
-        f"lateness p99 {v['late_p99_ns'] / 1e6:.2f} ms, clock bound {v['clock_bound_ns'] / 1e6:.2f} ms, "
-        f"own cost {100 * v['cpu_share_max']:.3f} % of a core)"
+        f"verdict: {verdict['verdict']} "
+        f"({verdict['hosts']} of {verdict['hosts_requested']} hosts, "
+        f"{verdict['ticks']} ticks, {verdict['missed']} missed, "
+        f"lateness p99 {verdict['late_p99_ns'] / 1e6:.2f} ms, "
+        f"clock bound {verdict['clock_bound_ns'] / 1e6:.2f} ms, "
+        f"own cost {100 * verdict['cpu_share_max']:.3f} % of a core)"
     )

@@ -10,6 +10,7 @@ from typing import Any
 from mpi_collector.formats.cluster_info import essence, host_information, summed
 from mpi_collector.formats.host_changes import changes, settings_issues, settings_of
 from mpi_collector.formats.metadata import metadata, processes_of
+from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.output.files import RunFiles
 from mpi_collector.output.hostlist import HostList
 
@@ -67,9 +68,7 @@ class HostDocuments:
         """The same with equal parts of all hosts in memory once."""
         return {k: self._same.setdefault(json.dumps(v), v) for k, v in parts.items()}
 
-    def documents(
-        self, files: RunFiles, run: Mapping[str, Any], series: str | None
-    ) -> dict[str, Any]:
+    def documents(self, files: RunFiles, run: RunDocument, series: str | None) -> dict[str, Any]:
         """{suffix: document}; in place of the hosts they have placeholders of ``lists``."""
         totals = {when: self._totals(when, run) for when in _WHENS}
         full, slim = (
@@ -88,7 +87,7 @@ class HostDocuments:
             "metadata.json": metadata_document(files, run, slim, series),
         }
 
-    def _totals(self, when: str, run: Mapping[str, Any]) -> dict[str, Any]:
+    def _totals(self, when: str, run: RunDocument) -> dict[str, Any]:
         """ClusterInformation without its hosts."""
         known = {k: self._essence[when][k] for k in run["hosts"] if k in self._essence[when]}
         broken = [
@@ -97,7 +96,8 @@ class HostDocuments:
             if name not in known
         ]
         for lists in (self._full, self._slim):
-            lists[when].order, lists[when].rest = list(known), list(broken)
+            lists[when].order = list(known)
+            lists[when].rest = broken
         issues = settings_issues({k: self._settings[when][k] for k in known})
         return summed(
             [{**part, "hostname": k} for k, part in known.items()],
@@ -111,7 +111,7 @@ class HostDocuments:
 
 
 def metadata_document(
-    files: RunFiles, run: Mapping[str, Any], slim: Mapping[str, Any], series: str | None
+    files: RunFiles, run: RunDocument, slim: Mapping[str, Any], series: str | None
 ) -> dict[str, Any]:
     """The run in the suite's words, with references to its files, what is missing, and the verdict.
 
@@ -146,7 +146,7 @@ def metadata_document(
     )
 
 
-def _series(files: RunFiles, run: Mapping[str, Any], suffix: str) -> dict[str, Any]:
+def _series(files: RunFiles, run: RunDocument, suffix: str) -> dict[str, Any]:
     samples = {k: f["samples"] for k, f in run["facts"].items()}
     return {
         "file": files.path(suffix).name,

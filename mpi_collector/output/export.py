@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from mpi_collector.errors import MissingLibraryError, RecordingError
-from mpi_collector.formats.suite_samples import RecordedRows, encode_samples, utc_text
+from mpi_collector.formats.suite_samples import RecordedRows, encode_samples, time_series_head
 from mpi_collector.node.row.layout import MISSING
 from mpi_collector.output.files import create
 from mpi_collector.output.json import JsonWriter
@@ -160,18 +160,6 @@ def _json(recording: Recording, f: BinaryIO, hosts: Sequence[str], tidy: bool) -
             ),
         )
         host.release()
-    samples = {k: run["facts"][k]["samples"] for k in hosts}
-    some = len(hosts) < len(
-        recording
-    )  # the others are left out, which is not the same as having given nothing
-    requested = list(hosts) if some else run["hosts_requested"]
-    facts = {
-        "collection_interval_seconds": run["interval_ns"] / 1e9,
-        "start_time": utc_text(run["start_ns"]),
-        "end_time": utc_text(run["end_ns"]),
-        "num_samples": sum(samples.values()),
-        "collection_method": run["collection_method"],
-        "hosts_requested": requested,
-        "hosts_collected": [k for k, n in samples.items() if n],
-    }
-    writer.finish(facts, requested)
+    # hosts that are left out are not hosts that gave nothing
+    head = time_series_head(run, hosts if len(hosts) < len(recording) else None)
+    writer.finish(head, head["hosts_requested"])

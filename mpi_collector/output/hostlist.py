@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 
@@ -20,7 +20,7 @@ class HostList:
         self._places: dict[str, tuple[int, int]] = {}
         self._end = 0
         self.order: Sequence[str] = ()
-        self.rest: list[dict[str, object]] = []  #: what follows the hosts in the list
+        self.rest: Sequence[Mapping[str, object]] = ()  #: what follows the hosts in the list
         self.placeholder = f"hosts {secrets.token_hex(16)}"
 
     def add(self, key: str, host: object) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO
+
+from mpi_collector.formats.suite_samples import TimeSeriesHead
 
 
 class JsonWriter:
@@ -45,10 +47,10 @@ class JsonWriter:
         self._file.seek(at)
         self._file.truncate()
 
-    def finish(self, facts: dict[str, object], hosts: list[str]) -> None:
-        """``hosts`` that gave nothing get an empty list; ``facts`` are the other members of the document."""
+    def finish(self, head: TimeSeriesHead, hosts: Sequence[str]) -> None:
+        """``hosts`` that gave nothing get an empty list; ``head``: the other members of the document."""
         for host in hosts:
             if host not in self._hosts:
                 self._file.write(f"{',' if self._hosts else ''}\n{json.dumps(host)}: []".encode())
                 self._hosts.add(host)
-        self._file.write(b"},\n" + json.dumps(facts)[1:].encode() + b"\n")
+        self._file.write(b"},\n" + json.dumps(head)[1:].encode() + b"\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
 from mpi_collector.node.table.npy import NpzMember, npy_header
@@ -104,7 +104,7 @@ class NpzWriter:
             [NpzMember("npz", name, [npy_header(f"<U{len(text)}", ()), text.encode("utf-32-le")])]
         )
 
-    def finish(self, run: dict[str, Any]) -> None:
+    def finish(self, run: Mapping[str, object]) -> None:
         """The members of the whole run and the zip's directory."""
         self.add_json("run", run)
         self.add(

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from mpi_collector.formats.suite_samples import RecordedRows, encode_samples
+from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.formats.suite_samples import RecordedRows, TimeSeriesHead, encode_samples
 from mpi_collector.output.documents import HostDocuments
 from mpi_collector.output.files import RunFiles, create
 from mpi_collector.output.hostlist import pieces
@@ -74,12 +75,12 @@ class FileSink:
         if self._json and json:
             self._json.rollback(json)
 
-    def finish(self, run: dict[str, Any], suite: dict[str, Any]) -> None:
+    def finish(self, run: RunDocument, head: TimeSeriesHead) -> None:
         """Write what belongs to the whole run; the files appear. OSError when they cannot be written."""
         self._npz.finish(run)
         if self._json:
             self._encode_the_rest(self._json)
-            self._json.finish(suite, suite["hosts_requested"])
+            self._json.finish(head, head["hosts_requested"])
         series = None if not self._keep else "timeseries.json" if self._json else "timeseries.npz"
         documents = self._known.documents(self._files, run, series)
         if self._keep:

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.verdict import line
 from mpi_collector.report.cluster import LIMITS, Cluster, HostFigures, aggregate_hosts
 from mpi_collector.report.outliers import outliers
@@ -119,7 +120,7 @@ def limits(hosts: Sequence[HostFigures]) -> list[dict[str, Any]]:
     return sorted(out, key=lambda x: -x["share"])
 
 
-def notes(cluster: Cluster, run: dict[str, Any]) -> list[str]:
+def notes(cluster: Cluster, run: RunDocument) -> list[str]:
     """What a reader must know to read the figures right."""
     out = []
     missing = [f.label for f in FIGURES if f.name not in cluster.totals and f.name not in OPTIONAL]
@@ -151,7 +152,7 @@ def print_summary(
     """The summary of a recording as text. ``most_hosts``: of a run with more of them only the verdict is printed, which
     takes no time; None: always everything. RecordingError when it cannot be read."""
     out = TextWriter(file, width)
-    print_verdict(recording.run, line(recording.run), out)
+    print_verdict(recording.run, line(recording.run["verdict"]), out)
     if most_hosts is not None and len(recording) > most_hosts:
         out.line(
             f"figures of {len(recording)} hosts: mpi_collector summary {out.name(recording.path)}"

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.report.quantity import duration, number, quantity, ranges, scale
 from mpi_collector.terminal_text import safe_text
 
@@ -100,7 +101,7 @@ class TextWriter:
         return text.replace("µ", "u") if self.ascii else text
 
 
-def print_verdict(run: dict[str, Any], line: str, out: TextWriter) -> None:
+def print_verdict(run: RunDocument, line: str, out: TextWriter) -> None:
     """The verdict and its reasons. ``line``: the verdict in one line."""
     v = run["verdict"]
     out.line(line, _COLOURS.get(v["verdict"], ""))

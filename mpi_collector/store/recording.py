@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpi_collector.errors import RecordingError
+from mpi_collector.formats.run_document import RunDocument, checked
 from mpi_collector.node.row.layout import MISSING, STOP_TICK
 from mpi_collector.store import safe_npz
 from mpi_collector.store.phases import Phase, phases_of
@@ -205,13 +206,17 @@ class Recording(Mapping[str, Host]):
         except safe_npz.DAMAGED as e:
             raise RecordingError(f"{path}: not a recording, or cut off: {e}") from e
         try:
-            self.run = self.document("run")
-            if why := safe_npz.why_no_run(self.run):
-                raise RecordingError(f"{path}: damaged at member 'run': {why}")
+            self.run = self._checked_run()
         except RecordingError:
             self._npz.close()
             raise
         self._hosts = {str(key): Host(self, str(key)) for key in self.run["hosts"]}
+
+    def _checked_run(self) -> RunDocument:
+        try:
+            return checked(self.document("run"))
+        except ValueError as e:
+            raise RecordingError(f"{self.path}: damaged at member 'run': {e}") from e
 
     def member(self, name: str) -> Any:
         try:
@@ -270,8 +275,7 @@ class Recording(Mapping[str, Host]):
     @cached_property
     def marks(self) -> list[Phase]:
         """Phases and moments that were marked, in order of time."""
-        found = self.run.get("marks")
-        return phases_of(found if isinstance(found, list) else [], int(self.run["end_ns"]))
+        return phases_of(self.run.get("marks", []), self.run["end_ns"])
 
     def close(self) -> None:
         self._npz.close()

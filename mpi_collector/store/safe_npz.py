@@ -7,7 +7,6 @@ import os
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
 from typing import IO, Any
 
 import numpy as np
@@ -17,8 +16,6 @@ DAMAGED = (ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError, Runtim
            MemoryError, OverflowError)  # fmt: skip
 _KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _RATIO_MAX = 1032  #: deflate packs no better
-_RUN = {"hosts": list, "hosts_requested": list, "hosts_partial": dict, "start_ns": int, "end_ns": int, "interval_ns": int,
-        "facts": dict, "verdict": dict}  # fmt: skip
 
 
 def read(npz: Any, name: str) -> Any:
@@ -59,18 +56,3 @@ def _look_inside(f: IO[bytes], size: int) -> None:
         raise ValueError(
             f"its header says {shape} of {dtype.itemsize} bytes each, and it has {size} bytes"
         )
-
-
-def why_no_run(run: Mapping[str, Any]) -> str:
-    """What a run document lacks; "" when it has what every reader needs."""
-    for key, kind in _RUN.items():
-        if not isinstance(run.get(key), kind):
-            return f"no usable {key!r}"
-    if run["interval_ns"] <= 0:
-        return "no usable 'interval_ns'"
-    without = [
-        h
-        for h in run["hosts"]
-        if not isinstance(h, str) or not isinstance(run["facts"].get(h), dict)
-    ]
-    return f"no facts of host {without[0]!r}" if without else ""

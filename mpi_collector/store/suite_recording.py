@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mpi_collector.formats.host_facts import HostFacts
+from mpi_collector.formats.run_document import RunDocument, run_document
 from mpi_collector.formats.suite_reader import SuiteHost, SuiteTimeSeries, read_suite
 from mpi_collector.node.row.layout import MISSING, STOP_TICK
 from mpi_collector.node.status import OK
@@ -53,31 +55,50 @@ def _arrays(host: SuiteHost) -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def _run(path: Path, series: SuiteTimeSeries) -> dict[str, Any]:
+def _run(path: Path, series: SuiteTimeSeries) -> RunDocument:
     hosts = series.hosts
-    ends = [h.timestamps_ns[-1] for h in hosts.values() if h.timestamps_ns]
+    facts = {key: _facts(host) for key, host in hosts.items() if host.rows}
     stem = path.name.removesuffix("_timeseries.json")
-    facts: dict[str, dict[str, Any]] = {}
-    for key, h in hosts.items():
-        all_ticks = h.ticks or []
-        n = len(all_ticks)
-        ticks = sum(t != STOP_TICK for t in all_ticks)
-        facts[key] = {"samples": n, "ticks": ticks, "last_tick": max(all_ticks, default=-1),
-                      "missed": 0, "level": 0, "complete": True,
-                      "late_p50_ns": None, "late_p99_ns": None, "late_max_ns": None, "cpu_share": None,
-                      "statuses": {}, "lost": [], "marks": [],
-                      "columns": len(h.columns)}  # fmt: skip
-    got = [k for k, f in facts.items() if f["samples"]]
-    partial = {k: "no samples" for k in facts if k not in got}
-    verdict = {"verdict": "partial" if partial else "complete", "reasons": [f"{k}: {why}" for k, why in partial.items()],
-               "hosts": len(got), "hosts_requested": len(facts), "ticks": sum(f["ticks"] for f in facts.values()), "missed": 0,
-               "late_p99_ns": 0, "clock_bound_ns": 0, "cpu_share_max": 0.0, "crash_proof": True}  # fmt: skip
+    return run_document(
+        program="MLPerf Storage's own collector",
+        run=stem,
+        stem=stem,
+        benchmark=stem.rsplit("_", 2)[0],
+        collection_method=series.collection_method,
+        ended_by="unknown",
+        hosts=facts,
+        hosts_requested=hosts,
+        hosts_partial={key: "no samples" for key in hosts if key not in facts},
+        t0_ns=0,
+        start_ns=series.start_ns,
+        end_ns=max((h.timestamps_ns[-1] for h in hosts.values() if h.rows), default=0),
+        interval_ns=series.interval_ns,
+        capacity=0,
+        options={},
+        warnings={},
+        clock_bound_ns={},
+        facts=facts,
+        marks=(),
+        written_ns=0,
+    )
+
+
+def _facts(host: SuiteHost) -> HostFacts:
+    """What the file says of the recording of a host; nothing on lateness and cost."""
+    ticks = host.ticks or []
     return {
-        "format": 1, "program": "MLPerf Storage's own collector", "run": stem, "stem": stem, "benchmark": stem.rsplit("_", 2)[0],
-        "collection_method": series.collection_method, "ended_by": "unknown", "hosts": got,
-        "hosts_requested": list(facts), "hosts_partial": partial, "missing_ranks": [], "t0_ns": 0,
-        "start_ns": series.start_ns, "end_ns": max(ends, default=0),
-        "interval_ns": series.interval_ns, "capacity": 0, "options": {},
-        "warnings": {}, "clock_bound_ns": {}, "facts": {k: facts[k] for k in got}, "command": None, "command_exit_code": None,
-        "marks": [], "written_ns": 0, "verdict": verdict,
-    }  # fmt: skip
+        "samples": len(ticks),
+        "ticks": sum(t != STOP_TICK for t in ticks),
+        "last_tick": max(ticks, default=-1),
+        "missed": 0,
+        "level": 0,
+        "complete": True,
+        "late_p50_ns": None,
+        "late_p99_ns": None,
+        "late_max_ns": None,
+        "cpu_share": None,
+        "statuses": {},
+        "lost": [],
+        "marks": [],
+        "columns": len(host.columns),
+    }

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.store.recording import Host, Recording
 
 _NOT_BY_ROW = ("columns", "units", "kinds", "sources", "meta")
@@ -32,10 +33,8 @@ class Window(Recording):
     def __init__(self, whole: Recording, begin_ns: int, end_ns: int) -> None:
         self._whole, self.path = whole, whole.path
         self.begin_ns, self.end_ns = begin_ns, end_ns
-        self.run: dict[str, Any] = {
-            **whole.run,
-            "window_ns": [begin_ns, end_ns],
-        }  # ticks still count from the run's start
+        # ticks still count from the run's start
+        self.run: RunDocument = {**whole.run, "window_ns": [begin_ns, end_ns]}
         self._hosts: dict[str, Host] = {
             key: HostWindow(host, begin_ns, end_ns) for key, host in whole.items()
         }

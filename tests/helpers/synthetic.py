@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mpi_collector.formats.verdict import verdict
+from mpi_collector.formats.run_document import run_document
 from mpi_collector.node.row.layout import MISSING, STOP_TICK
 from mpi_collector.node.table.npy import int_member, json_member, text_member
 from mpi_collector.output.npz import NpzWriter
@@ -94,15 +94,31 @@ def write(
             writer.add(members(key, host))
             facts[key] = facts_of(host)
             end = max([end, *host.times[-1:].tolist()])
-        doc: dict[str, Any] = {
-            "format": 1, "program": "mpi_collector 0", "run": "host_20260105_120000-abc", "stem": "host_20260105_120000",
-            "benchmark": "host", "collection_method": "mpi", "ended_by": "command", "hosts": list(facts),
-            "hosts_requested": list(facts), "hosts_partial": {}, "missing_ranks": [], "t0_ns": 0, "start_ns": START_NS,
-            "end_ns": end, "interval_ns": int(interval_s * S), "capacity": 3600, "options": {}, "warnings": {},
-            "clock_bound_ns": dict.fromkeys(facts, 12_000), "facts": facts, "command": ["./benchmark", "--size", "10G"],
-            "command_exit_code": 0, "written_ns": end, **run,
-        }  # fmt: skip
-        doc["verdict"] = verdict(doc)
+        known: dict[str, Any] = {
+            "program": "mpi_collector 0",
+            "run": "host_20260105_120000-abc",
+            "stem": "host_20260105_120000",
+            "benchmark": "host",
+            "collection_method": "mpi",
+            "ended_by": "command",
+            "hosts": list(facts),
+            "hosts_requested": list(facts),
+            "hosts_partial": {},
+            "t0_ns": 0,
+            "start_ns": START_NS,
+            "end_ns": end,
+            "interval_ns": int(interval_s * S),
+            "capacity": 3600,
+            "options": {},
+            "warnings": {},
+            "clock_bound_ns": dict.fromkeys(facts, 12_000),
+            "facts": facts,
+            "marks": [],
+            "command": ["./benchmark", "--size", "10G"],
+            "command_exit_code": 0,
+            "written_ns": end,
+        }
+        doc = run_document(**{**known, **run})
         writer.finish(doc)
     return path
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.report.cluster import Cluster, aggregate_hosts
 from mpi_collector.report.compare import compare
 from mpi_collector.report.page import sections
@@ -73,7 +74,7 @@ def comparison_data(a: Recording, b: Recording) -> PageData:
         }
         if lines:
             charts[name] = Chart(lines)
-    run = {**a.run, "start_ns": 0, "end_ns": int(span_ms * 1e6)}
+    run: RunDocument = {**a.run, "start_ns": 0, "end_ns": int(span_ms * 1e6)}
     empty = np.zeros(0, np.float32)
     return PageData(
         run,

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpi_collector.formats.host_changes import changes
+from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.node.row.layout import STOP_TICK
 from mpi_collector.report.cluster import Cluster, RunIntervals, aggregate_hosts
 from mpi_collector.report.summary import document
@@ -57,7 +58,7 @@ class Chart:
 class PageData:
     """Everything on the page. ``x_ms``: (points,) of the charts; ``bin_s``: what a reduced point covers, else 0."""
 
-    run: dict[str, Any]
+    run: RunDocument
     summary: dict[str, Any]
     hosts: list[str]
     x_ms: Float64

@@ -229,7 +229,7 @@ def render(page: PageData) -> str:
     title = sections.esc(page.run.get("run", ""))
     notes = "".join(f"<li>{sections.esc(n)}</li>" for n in page.summary["notes"])
     links = "".join(f"<li><a href='#{i}'>{t}</a></li>" for i, t in _SECTIONS)
-    head = f"""{sections.verdict(page.run, line(page.run))}<dl class="facts">{sections.facts(page)}</dl>"""
+    head = f"""{sections.verdict(page.run, line(page.run["verdict"]))}<dl class="facts">{sections.facts(page)}</dl>"""
     body = f"""<nav aria-label="sections"><ul>{links}</ul></nav>
 <section id="figures"><h2>Figures</h2>
 {sections.findings(page)}<div class="tables">{sections.figures(page)}<ul class="quiet notes">{notes}</ul></div></section>

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 
+from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.report.page.data import Mark, PageData
 from mpi_collector.report.quantity import duration, quantity, ranges
 from mpi_collector.report.text import outlier_text
@@ -45,7 +46,7 @@ def table(
             f"</thead><tbody>{''.join(lines)}</tbody></table></div>")  # fmt: skip
 
 
-def verdict(run: dict[str, Any], line: str) -> str:
+def verdict(run: RunDocument, line: str) -> str:
     """The verdict and its reasons. ``line``: the verdict in one line."""
     v = run["verdict"]
     word = v["verdict"] if v["verdict"] in ("complete", "partial", "invalid") else "invalid"
@@ -60,7 +61,8 @@ def verdict(run: dict[str, Any], line: str) -> str:
 def facts(page: PageData) -> str:
     """What run this is: short facts beside each other, the command and the hosts below."""
     run = page.run
-    command = " ".join(run["command"]) if run.get("command") else None
+    words = run.get("command")
+    command = " ".join(words) if words else None
     short = [
         ("benchmark", run.get("benchmark")),
         ("begun", f"{clock(run['start_ns'] / 1e6)[:-4]} UTC"),

@@ -1,0 +1,195 @@
+"""The run document: what a run says of itself when it is over.
+
+It is the member ``run`` of ``*_timeseries.npz``, and every other file of a run takes its facts from
+it. Three authors write one: ``collect``, ``recover`` (which knows no more than the spools do) and
+the reader of the suite's time series. All use ``run_document`` and every reader ``checked``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, Literal, TypedDict, cast
+
+from mpi_collector._version import __version__
+from mpi_collector.formats.host_facts import HostFacts, HostMark
+from mpi_collector.formats.verdict import Verdict, verdict_of
+
+FORMAT = 1
+PROGRAM = f"mpi_collector {__version__}"
+
+
+class Mark(HostMark):
+    """A mark of the run, with the host it is from."""
+
+    host: str | None  #: key of the host it was made on; None: a host that is not recorded
+
+
+class _Always(TypedDict):
+    format: int  #: version of the file format, 1
+    program: str  #: who wrote the recording, with its version
+    run: str  #: unique name of the run
+    stem: str | None  #: beginning of the file names, BENCHMARK_DATETIME; None: the spool has none
+    benchmark: str
+    collection_method: str  #: mpi, ssh, local, recovered, or what the suite's file says
+    ended_by: str  #: what ended the recording: command, duration, signal, recover, ...
+    hosts: list[str]  #: keys of the hosts that are in the file
+    hosts_requested: list[str]  #: keys of all hosts
+    hosts_partial: dict[str, str]  #: key -> why the host is missing or incomplete
+    missing_ranks: list[int]  #: ranks that never answered
+    t0_ns: int  #: tick 0 on the coordinator's monotonic clock
+    start_ns: int  #: tick 0, UTC
+    end_ns: int  #: the end of the recording, UTC
+    interval_ns: int  #: > 0
+    capacity: int  #: rows of each host's table
+    options: dict[str, Any]  #: SamplingOptions.to_dict()
+    warnings: dict[str, list[str]]  #: key -> warnings of the host, hosts without any left out
+    clock_bound_ns: dict[str, int | None]  #: key -> error bound of the host's clock; None: unknown
+    facts: dict[str, HostFacts]  #: key -> facts of each of ``hosts``
+    marks: list[Mark]  #: by time
+    command: list[str] | None  #: COMMAND without secrets
+    command_exit_code: int | None
+    verdict: Verdict
+
+
+class RunDocument(_Always, total=False):
+    """The run document. Keys are written in the order of ``run_document``'s arguments."""
+
+    command_ns: list[int] | None  #: begin and end of COMMAND, UTC; absent: its author cannot know
+    environment: dict[str, str]  #: launcher and scheduler variables of the coordinator
+    written_ns: int  #: when the document was made, UTC
+    window_ns: list[int]  #: begin and end of a part of a recording, UTC; never in a file
+
+
+def marks_of(facts: Mapping[str, HostFacts]) -> list[Mark]:
+    """Return the marks of all hosts, host by host."""
+    return [{**mark, "host": key} for key, f in facts.items() for mark in f.get("marks", [])]
+
+
+class _Absent(Enum):
+    ABSENT = "absent"
+
+
+#: value of a key that the author of a document cannot know: the document has no such key
+ABSENT: Final = _Absent.ABSENT
+
+
+def run_document(
+    *,
+    program: str = PROGRAM,
+    run: str,
+    stem: str | None,
+    benchmark: str,
+    collection_method: str,
+    ended_by: str,
+    hosts: Iterable[str],
+    hosts_requested: Iterable[str],
+    hosts_partial: Mapping[str, str],
+    missing_ranks: Sequence[int] = (),
+    t0_ns: int,
+    start_ns: int,
+    end_ns: int,
+    interval_ns: int,
+    capacity: int,
+    options: Mapping[str, Any],
+    warnings: Mapping[str, list[str]],
+    clock_bound_ns: Mapping[str, int | None],
+    facts: Mapping[str, HostFacts],
+    marks: Iterable[Mark],
+    command: list[str] | None = None,
+    command_exit_code: int | None = None,
+    command_ns: list[int] | Literal[_Absent.ABSENT] | None = ABSENT,
+    environment: Mapping[str, str] | Literal[_Absent.ABSENT] = ABSENT,
+    written_ns: int | Literal[_Absent.ABSENT] = ABSENT,
+) -> RunDocument:
+    """Return the document with its verdict; ``marks`` in any order. Meanings: ``RunDocument``."""
+    known: dict[str, object] = {
+        "format": FORMAT,
+        "program": program,
+        "run": run,
+        "stem": stem,
+        "benchmark": benchmark,
+        "collection_method": collection_method,
+        "ended_by": ended_by,
+        "hosts": list(hosts),
+        "hosts_requested": (requested := list(hosts_requested)),
+        "hosts_partial": dict(hosts_partial),
+        "missing_ranks": list(missing_ranks),
+        "t0_ns": t0_ns,
+        "start_ns": start_ns,
+        "end_ns": end_ns,
+        "interval_ns": interval_ns,
+        "capacity": capacity,
+        "options": dict(options),
+        "warnings": dict(warnings),
+        "clock_bound_ns": dict(clock_bound_ns),
+        "facts": dict(facts),
+        "marks": sorted(marks, key=lambda m: m["utc_ns"]),
+        "command": command,
+        "command_exit_code": command_exit_code,
+        "command_ns": command_ns,
+        "environment": environment,
+        "written_ns": written_ns,
+        "verdict": verdict_of(
+            facts=facts,
+            interval_ns=interval_ns,
+            hosts_requested=len(requested),
+            hosts_partial=hosts_partial,
+            missing_ranks=missing_ranks,
+            clock_bound_ns=clock_bound_ns,
+            warnings=warnings,
+        ),
+    }
+    return cast(RunDocument, {k: v for k, v in known.items() if v is not ABSENT})
+
+
+#: keys that every reader needs -> type
+_REQUIRED: Mapping[str, type] = {
+    "hosts": list,
+    "hosts_requested": list,
+    "hosts_partial": dict,
+    "start_ns": int,
+    "end_ns": int,
+    "interval_ns": int,
+    "facts": dict,
+    "verdict": dict,
+}
+#: the other keys -> types; files of older versions and of other programs may lack them
+_OPTIONAL: Mapping[str, tuple[type, ...]] = {
+    "format": (int,),
+    "program": (str,),
+    "run": (str,),
+    "stem": (str, type(None)),
+    "benchmark": (str,),
+    "collection_method": (str,),
+    "ended_by": (str,),
+    "missing_ranks": (list,),
+    "t0_ns": (int,),
+    "capacity": (int,),
+    "options": (dict,),
+    "warnings": (dict,),
+    "clock_bound_ns": (dict,),
+    "marks": (list,),
+    "command": (list, type(None)),
+    "command_exit_code": (int, type(None)),
+    "command_ns": (list, type(None)),
+    "environment": (dict,),
+    "written_ns": (int,),
+}
+
+
+def checked(document: Mapping[str, object]) -> RunDocument:
+    """Return ``document`` when it is a run document. ValueError names the key that is not usable."""
+    for key, kind in _REQUIRED.items():
+        if not isinstance(document.get(key), kind):
+            raise ValueError(f"no usable {key!r}")
+    for key, kinds in _OPTIONAL.items():
+        if key in document and not isinstance(document[key], kinds):
+            raise ValueError(f"no usable {key!r}")
+    run = cast(RunDocument, document)
+    if run["interval_ns"] <= 0:
+        raise ValueError("no usable 'interval_ns'")
+    for host in run["hosts"]:
+        if not isinstance(host, str) or not isinstance(run["facts"].get(host), dict):
+            raise ValueError(f"no facts of host {host!r}")
+    return run
