@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import signal
@@ -33,7 +32,7 @@ from mpi_collector.formats.suite_samples import time_series_head
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool import marks
-from mpi_collector.node.spool.directory import user_directory
+from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.output.files import RunFiles, announce, release, reserve
 from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import Transport
@@ -247,10 +246,9 @@ class Collection:
 
     def _wait(self, signals: Signals, command: Command | None) -> str:
         duration = self.plan.sampling.duration_ns
-        end_ns = (
-            self.transport.t0_ns + duration if duration else None
-        )  # only of a coordinator on this host
-        spool = Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop"
+        # only of a coordinator on this host
+        end_ns = self.transport.t0_ns + duration if duration else None
+        spool = Path(self._run_directory.stop_path)
         stdin = (
             self.launch is not None
             and not self.plan.command
@@ -270,13 +268,16 @@ class Collection:
         )
         return self._ending.wait()
 
+    @property
+    def _run_directory(self) -> RunDirectory:
+        """The run's directory of spools on this host, whether or not it exists."""
+        return RunDirectory(str(self.plan.sampling.spool_dir), self.run)
+
     def _turn(self) -> bool | None:
         """About once a second."""
         if not self.plan.command:
-            beside = Path(self.plan.sampling.spool_dir) / user_directory() / self.run
-            count = len(marks.read(str(self.files.marks))) + len(
-                marks.read(marks.path_in(str(beside)))
-            )
+            paths = (str(self.files.marks), self._run_directory.marks_path)
+            count = sum(len(marks.read(path)) for path in paths)
             facts = {"elapsed_s": (mono_ns() - self.started_ns) * 1e-9, "marks": count}
             self.console.status({**facts, **self.transport.status()})
         return self.transport.poll()
@@ -312,10 +313,7 @@ class Collection:
         return True
 
     def _end(self, saved: bool, command: Command | None) -> int:
-        with contextlib.suppress(
-            OSError
-        ):  # no directory, or not ours: then there was no request either
-            (Path(self.plan.sampling.spool_dir) / user_directory() / self.run / "stop").unlink()
+        self._run_directory.remove_stop()
         self.everybody = self.transport.close(saved)
         release(self.files)
         if command is not None and self._ending is not None:

@@ -12,7 +12,7 @@ from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.environment import RUN_VARIABLE
 from mpi_collector.cli.parser import QuietParser
 from mpi_collector.node.spool import marks
-from mpi_collector.node.spool.directory import user_directory
+from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.output.files import RUN_SUFFIX, held
 
 _MARK_EPILOG = """\
@@ -32,7 +32,6 @@ examples:
 
 
 _RESULTS = Path("results")
-_NO_SPOOLS = ("stop", marks.FILE_NAME)
 
 
 def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, list[Path]]:
@@ -53,12 +52,10 @@ def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, list[Path]]:
         )
         if held(marker):
             alive.add(run)
-    base = spool_dir / user_directory()
-    if base.is_dir():
-        for directory in sorted(base.iterdir()):
-            found.setdefault(directory.name, []).append(directory / "stop")
-            if any(held(spool) for spool in directory.iterdir() if spool.name not in _NO_SPOOLS):
-                alive.add(directory.name)
+    for directory in RunDirectory.all_in(str(spool_dir)):
+        found.setdefault(directory.run, []).append(Path(directory.stop_path))
+        if any(held(Path(directory.spool_path(key))) for key in directory.spool_names()):
+            alive.add(directory.run)
     # what died left its marker; but if nothing seems alive, the locks may not be seen from here
     return {run: requests for run, requests in found.items() if run in alive or not alive}
 
@@ -149,10 +146,10 @@ def mark(words: Sequence[str]) -> int:
     found = _one_run(args)
     if found is None:
         return 2
-    beside = found[1][-1]  # the spool's directory, if this host has one
-    path = (
-        beside.with_name(marks.FILE_NAME) if beside.name == "stop" else beside.with_suffix(".marks")
-    )
+    request = found[1][-1]  # in the run's spool directory, if this host has one
+    directory = RunDirectory.of_spool(str(request))
+    in_spool_directory = str(request) == directory.stop_path
+    path = Path(directory.marks_path) if in_spool_directory else request.with_suffix(".marks")
     try:
         marks.append(str(path), made)
     except OSError as e:

@@ -12,7 +12,7 @@ from typing import Any
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.node.spool.directory import open_run_directory
+from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.node.spool.replica import Replica
 from mpi_collector.node.table.facts import facts_of
 from mpi_collector.node.table.pack import pack
@@ -57,7 +57,7 @@ class Replicas:
             return
         try:
             if key not in self._copies:
-                directory = open_run_directory(self._options.spool_dir, self._run)
+                directory = RunDirectory(self._options.spool_dir, self._run).open()
                 try:
                     self._copies[key] = Replica(directory, key, int(doc["size"]))
                 finally:

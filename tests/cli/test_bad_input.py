@@ -26,7 +26,7 @@ from mpi_collector.node.errors import FrameError, SpoolError
 from mpi_collector.node.frames import MAGIC, FrameDecoder
 from mpi_collector.node.row.layout import DeviceTable, Field, Layout
 from mpi_collector.node.spool import marks
-from mpi_collector.node.spool.directory import open_run_directory
+from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.node.spool.reader import SpoolReader
 from mpi_collector.node.spool.writer import Spool
 from mpi_collector.node.table.recovered import RecoveredSpool
@@ -349,7 +349,7 @@ events = st.one_of(
 )
 def test_events_that_cannot_be(tmp_path: Path, log: list[dict[str, Any]], ticks: list[int]) -> None:
     """Behind right checksums: recovered and packed, or a SpoolError that names the file."""
-    directory = open_run_directory(str(tmp_path), "run")
+    directory = RunDirectory(str(tmp_path), "run").open()
     spool = Spool.create(
         directory, "a", {"layout": LAYOUT.to_dict(), "raw_bytes": [64]}, [64], 2, 16
     )
@@ -426,7 +426,7 @@ def test_spools_of_fuzzing(tmp_path: Path, path: Path) -> None:
         reader = SpoolReader(memoryview(image), "spool")
         assert all(isinstance(e["type"], str) for e in reader.events())
         assert all(0 <= at < len(image) for _tick, at in [*reader.rows(), *reader.staged()])
-    os.close(open_run_directory(str(tmp_path), "run"))
+    os.close(RunDirectory(str(tmp_path), "run").open())
     (place,) = tmp_path.glob("*/run")
     (place / "a").write_bytes(image)
     with contextlib.suppress(SpoolError):

@@ -16,7 +16,7 @@ from mpi_collector.node.read.probe import STAGE_SLOTS, Probe
 from mpi_collector.node.row.decode import RowDecoder, SourceDecoder, make_layout
 from mpi_collector.node.row.layout import MISSING, Layout
 from mpi_collector.node.sample.sampler import Sampler, TickGrid, run_meta
-from mpi_collector.node.spool.directory import open_run_directory
+from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.node.spool.reader import SpoolReader
 from mpi_collector.node.spool.writer import Spool
 from mpi_collector.node.table.table import SampleTable
@@ -98,7 +98,7 @@ def file_spool(
     base: Path, probe: Probe, rows: int = 64, run: str = "run", name: str = "host"
 ) -> Spool:
     """A spool in ``base``, as a run makes it."""
-    directory = open_run_directory(str(base), run)
+    directory = RunDirectory(str(base), run).open()
     try:
         return Spool.create(directory, name, run_meta(probe), probe.caps, STAGE_SLOTS, rows)
     finally:

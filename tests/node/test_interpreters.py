@@ -35,12 +35,12 @@ from node.read.probe import Probe
 from node.sample.sampler import Sampler, TickGrid, run_meta
 from node.spool.writer import Spool
 from node.spool.reader import open_reader
-from node.spool.directory import open_run_directory
+from node.spool.directory import RunDirectory
 from node.table.table import SampleTable
 import struct, time
 
 probe = Probe(sources.select("basic,stat"))
-directory = open_run_directory(base, "run")
+directory = RunDirectory(base, "run").open()
 spool = Spool.create(directory, "host", run_meta(probe, host="here"), probe.caps, 8, 64)
 sampler = Sampler(probe, spool)
 t0 = mono_ns() + 1000000

@@ -13,7 +13,7 @@ from ..read.probe import Probe
 from ..row.decode import RowDecoder
 from ..sample.sampler import Sampler, TickGrid
 from ..spool import backup, marks
-from ..spool.directory import open_run_directory, remove_spool
+from ..spool.directory import RunDirectory, remove_spool
 from ..spool.replica import Changes
 from ..spool.retention import apply_retention
 from ..spool.writer import Spool
@@ -91,7 +91,7 @@ class Recorder:
         )
         self.warnings += said
         try:
-            directory = open_run_directory(options.spool_dir, self.run)
+            directory = RunDirectory(options.spool_dir, self.run).open()
             try:
                 room = os.fstatvfs(directory)
                 limit = room.f_bavail * room.f_frsize // 2
@@ -168,7 +168,7 @@ class Recorder:
         if self._marks_taken or not self.spool.path:
             return
         self._marks_taken = True
-        for mark in marks.read(marks.path_in(os.path.dirname(self.spool.path))):
+        for mark in marks.read(RunDirectory.of_spool(self.spool.path).marks_path):
             self.spool.event(mark)
 
     def flush(self) -> None:
@@ -210,7 +210,7 @@ class Recorder:
         if self.spool is not None:
             self._table = None
             if remove and self.spool.path:
-                marks.remove(os.path.dirname(self.spool.path))
+                RunDirectory.of_spool(self.spool.path).remove_marks()
             with self._rescuing:
                 if remove and self._rescued:
                     remove_spool(self._rescued)

@@ -9,7 +9,7 @@ import os
 
 from ..errors import FrameError, SpoolError
 from ..frames import MAGIC, FrameDecoder, encode
-from .directory import open_run_directory, remove_spool, user_directory
+from .directory import RunDirectory
 from .format import HEADER_BYTES
 from .reader import SpoolReader, open_locked, open_reader
 from .replica import SIZE_MAX, Changes, pieces_of
@@ -23,7 +23,8 @@ _READ = 1 << 20
 
 def save(spool: "Any", directory: str, run: str, key: str, again: bool = False) -> str:
     """Write what is in ``spool`` now; the path. ``again``: in place of what this process saved before. SpoolError."""
-    place = open_run_directory(directory, run)
+    target = RunDirectory(directory, run)
+    place = target.open()
     temporary = ".%s.%d.part" % (key, os.getpid())
     try:
         fd = os.open(
@@ -45,7 +46,7 @@ def save(spool: "Any", directory: str, run: str, key: str, again: bool = False) 
         raise SpoolError("%s: %s" % (directory, e.strerror)) from e
     finally:
         os.close(place)
-    return os.path.join(directory, user_directory(), run, key)
+    return target.spool_path(key)
 
 
 def _frames(spool: "Any") -> "Iterator[bytes]":
@@ -80,12 +81,11 @@ def _forget(place: int, temporary: str) -> None:
 
 def why_unusable(directory: str) -> str:
     """Why nothing could be saved in ``directory``; "" when it could as far as can be seen before."""
-    probe = (
-        ".check-%s" % os.urandom(6).hex()
-    )  # ranks of other hosts may look at the same directory at this moment
+    # a random name: ranks of other hosts may check the same directory at this moment
+    probe = RunDirectory(directory, ".check-%s" % os.urandom(6).hex())
     try:
-        os.close(open_run_directory(directory, probe))
-        os.rmdir(os.path.join(directory, user_directory(), probe))
+        os.close(probe.open())
+        os.rmdir(probe.path)
     except SpoolError as e:
         return str(e)
     except OSError as e:

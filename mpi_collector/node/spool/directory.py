@@ -1,4 +1,4 @@
-"""Directories and locks of spools."""
+"""The directory of a run's spools, the files in it, and the lock that a spool's writer holds."""
 
 import errno
 import fcntl
@@ -8,49 +8,139 @@ import time
 import weakref
 
 from ..errors import SpoolError
-from . import marks
 
-OTHER_FILES = ("stop", marks.FILE_NAME)  #: files in a run's directory that are no spools
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_STOP = "stop"  #: its existence asks the run to stop
+_MARKS = "marks"  #: marks of users on this host, one JSON document a line (marks.py)
+_NOT_SPOOLS = (_STOP, _MARKS)
+_LOCK_TRIES = (
+    20  #: ``find_spools`` of another process holds a shared lock on each spool for a moment
+)
+_LOCK_RETRY_S = 0.01
 
 
-def find_spools(spool_dir: str) -> list:
-    """[{"dir", "run", "key", "bytes", "mtime", "alive"}] of this user's spools. What is not ours or no file is passed over."""
-    base = os.path.join(spool_dir, user_directory())
-    out = []
-    for run in _names(base):
-        for key in _names(os.path.join(base, run)):
-            path = os.path.join(base, run, key)
+def user_directory() -> str:
+    """Return the name of the directory that holds all runs of this user."""
+    return "mpi_collector-%d" % os.getuid()
+
+
+class RunDirectory:
+    """The directory ``SPOOL_DIR/mpi_collector-UID/RUN``: the spools of a run on one host, named by key.
+
+    Beside the spools it may hold the files ``stop`` and ``marks``, which other processes of the user leave there.
+    """
+
+    __slots__ = ("path", "run", "spool_dir")
+
+    def __init__(self, spool_dir: str, run: str) -> None:
+        self.spool_dir = spool_dir
+        self.run = run
+        self.path: str = os.path.join(spool_dir, user_directory(), run)
+
+    @classmethod
+    def of_spool(cls, path: str) -> "RunDirectory":
+        """Return the directory that the spool at ``path`` lies in."""
+        user, run = os.path.split(os.path.dirname(path))
+        return cls(os.path.dirname(user), run)
+
+    @classmethod
+    def all_in(cls, spool_dir: str) -> "list[RunDirectory]":
+        """Return the run directories of this user in ``spool_dir``, by name."""
+        return [cls(spool_dir, run) for run in _names(os.path.join(spool_dir, user_directory()))]
+
+    @property
+    def stop_path(self) -> str:
+        """Path of the file that asks the run to stop."""
+        return os.path.join(self.path, _STOP)
+
+    @property
+    def marks_path(self) -> str:
+        """Path of the file of marks."""
+        return os.path.join(self.path, _MARKS)
+
+    def spool_path(self, key: str) -> str:
+        """Return the path of the spool of host ``key``."""
+        return os.path.join(self.path, key)
+
+    def spool_names(self) -> "list[str]":
+        """Return the names of the spools, without files that are being written (a dot in front)."""
+        return [n for n in _names(self.path) if n not in _NOT_SPOOLS and not n.startswith(".")]
+
+    def open(self) -> int:
+        """Return a descriptor of the directory; make it with mode 0700 if missing; follow no symlink.
+
+        SpoolError when it or the user's directory belongs to somebody else or others may enter it.
+        """
+        for left in range(_LOCK_TRIES, -1, -1):
+            path = self.spool_dir
+            try:
+                fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                for name in (user_directory(), self.run):
+                    path = os.path.join(path, name)
+                    fd = _enter(fd, name, path)
+                return fd
+            except OSError as e:
+                # a run that ended may have removed the user's directory after it was opened here
+                if left and e.errno == errno.ENOENT and path != self.spool_dir:
+                    continue
+                raise SpoolError("%s: %s" % (path, e.strerror)) from e
+        raise AssertionError("not reached")
+
+    def discard(self, key: str) -> None:
+        """Remove the spool of ``key``, and after the last one the directory and all in it."""
+        remove_spool(self.spool_path(key))
+        if not [n for n in _names(self.path) if n not in _NOT_SPOOLS]:
+            for name in _NOT_SPOOLS:
+                remove_spool(os.path.join(self.path, name))
+
+    def remove_stop(self) -> None:
+        """Remove the request to stop, if there is one."""
+        _unlink(self.stop_path)
+
+    def remove_marks(self) -> None:
+        """Remove the file of marks, if there is one."""
+        _unlink(self.marks_path)
+
+
+def find_spools(spool_dir: str) -> "list[dict[str, Any]]":
+    """Return this user's spools in ``spool_dir``, ordered by run and key.
+
+    Each is {"dir", "run", "key", "bytes", "mtime" (s), "alive" (a process holds its lock)}.
+    Files of other users and what is not a regular file are left out.
+    """
+    out: "list[dict[str, Any]]" = []
+    for directory in RunDirectory.all_in(spool_dir):
+        for key in directory.spool_names():
+            path = directory.spool_path(key)
             try:
                 info = os.lstat(path)
             except OSError:
                 continue
-            # a name with a dot in front is of a file that is being written
-            if (
-                key not in OTHER_FILES
-                and key[0] != "."
-                and stat.S_ISREG(info.st_mode)
-                and info.st_uid == os.getuid()
-            ):
-                out.append({"dir": spool_dir, "run": run, "key": key, "bytes": info.st_size, "mtime": int(info.st_mtime),
-                            "alive": has_writer(path)})  # fmt: skip
+            if stat.S_ISREG(info.st_mode) and info.st_uid == os.getuid():
+                out.append(
+                    {
+                        "dir": spool_dir,
+                        "run": directory.run,
+                        "key": key,
+                        "bytes": info.st_size,
+                        "mtime": int(info.st_mtime),
+                        "alive": has_writer(path),
+                    }
+                )
     return out
 
 
-def _names(path: str) -> list:
-    try:
-        return sorted(os.listdir(path)) if not os.path.islink(path) else []
-    except OSError:
-        return []
-
-
 def has_writer(path: str) -> bool:
-    """True while a process holds the lock on a spool."""
+    """Return True while a process holds the exclusive lock on the spool at ``path``."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # others may look at the same time
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may look at the same time
     except OSError:
         return True
     finally:
@@ -58,26 +148,27 @@ def has_writer(path: str) -> bool:
     return False
 
 
-def discard_spool(path: str) -> None:
-    """Remove a spool, and what lies beside it when it was the last."""
-    directory = os.path.dirname(path)
-    remove_spool(path)
-    if not [n for n in _names(directory) if n not in OTHER_FILES]:
-        for name in OTHER_FILES:
-            remove_spool(os.path.join(directory, name))
-
-
-_LOOKS = 20  #: so often a lock is tried: who lists spools (salvage.held) has every one for a moment
+def remove_spool(path: str) -> None:
+    """Remove a spool, and the directories of its run and of the user if they are empty then."""
+    run = os.path.dirname(path)
+    _unlink(path)
+    for directory in (run, os.path.dirname(run)):
+        try:
+            os.rmdir(directory)
+        except OSError:  # gone already, or not empty
+            pass
 
 
 class SpoolLock:
-    """The flock that says that a spool's writer lives, on a descriptor of its own: the one that is mapped is duplicated by
-    the map, and a forked child would keep both for as long as it lives. OSError when the file cannot be locked.
+    """The exclusive flock that says that a spool has a writer. OSError when it cannot be had.
+
+    It is held on a descriptor of its own: a map duplicates the descriptor it is made of, and a
+    forked child would keep both open as long as it lives.
     """
 
     def __init__(self, directory: int, name: str) -> None:
         self._fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-        for left in range(_LOOKS, -1, -1):
+        for left in range(_LOCK_TRIES, -1, -1):
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
@@ -85,59 +176,54 @@ class SpoolLock:
                 if not left:
                     os.close(self._fd)
                     raise
-                time.sleep(0.01)
+                time.sleep(_LOCK_RETRY_S)
         _locks.add(self)
 
     def release(self) -> None:
-        fd, self._fd = self._fd, -1
+        """Release the lock; no-op when it was released before."""
+        fd = self._fd
+        self._fd = -1
         if fd >= 0:
             os.close(fd)
 
 
-_locks: "weakref.WeakSet" = weakref.WeakSet()
+_locks: "weakref.WeakSet[SpoolLock]" = weakref.WeakSet()
 
 
-def _not_ours() -> None:
+def _release_in_child() -> None:
+    """Close the descriptors that a forked child inherited: its parent alone is the writer."""
     for lock in list(_locks):
         lock.release()
 
 
 if hasattr(os, "register_at_fork"):  # Python 3.7
-    os.register_at_fork(after_in_child=_not_ours)
+    os.register_at_fork(after_in_child=_release_in_child)
 
 
-def open_run_directory(spool_dir: str, run: str) -> int:
-    """Descriptor of ``spool_dir/mpi_collector-UID/run``, made 0700 if missing, never through a symlink.
+def _names(path: str) -> "list[str]":
+    """Return the names in a directory in order; none of a symlink or of what cannot be listed."""
+    try:
+        return sorted(os.listdir(path)) if not os.path.islink(path) else []
+    except OSError:
+        return []
 
-    SpoolError when somebody else owns one of them or others may enter.
-    """
-    for left in range(_LOOKS, -1, -1):
-        path = spool_dir
-        try:
-            fd = os.open(spool_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            for name in (user_directory(), run):
-                path = os.path.join(path, name)
-                fd = _enter(fd, name, path)
-            return fd
-        except OSError as e:
-            if (
-                left and e.errno == errno.ENOENT and path != spool_dir
-            ):  # another run was the last one, and has just ended
-                continue
-            raise SpoolError("%s: %s" % (path, e.strerror)) from e
-    raise AssertionError("not reached")
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:  # not there
+        pass
 
 
 def _enter(fd: int, name: str, path: str) -> int:
-    """A directory in ``fd``, which is closed."""
+    """Return a descriptor of the directory ``name`` in ``fd``, made if missing; close ``fd``."""
     try:
         try:
             os.mkdir(name, 0o700, dir_fd=fd)
         except FileExistsError:
             pass
-        inner = os.open(
-            name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd
-        )
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        inner = os.open(name, flags, dir_fd=fd)
     finally:
         os.close(fd)
     info = os.fstat(inner)
@@ -145,17 +231,3 @@ def _enter(fd: int, name: str, path: str) -> int:
         os.close(inner)
         raise SpoolError("%s: must belong to this user alone (owner and mode 0700)" % path)
     return inner
-
-
-def user_directory() -> str:
-    return "mpi_collector-%d" % os.getuid()
-
-
-def remove_spool(path: str) -> None:
-    """Delete a spool, and the directories of its run and of the user when they are empty then."""
-    run = os.path.dirname(path)
-    for remove, what in ((os.unlink, path), (os.rmdir, run), (os.rmdir, os.path.dirname(run))):
-        try:
-            remove(what)
-        except OSError:  # gone already, or something of others is still in the directory
-            pass

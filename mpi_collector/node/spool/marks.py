@@ -13,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FILE_NAME = "marks"  #: in the run's spool directory
 EDGES = ("point", "begin", "end")
 TEXT_MAX = 200
 _FILE_MAX = 1 << 20
@@ -27,18 +26,6 @@ def make(text: str, edge: str = "point") -> dict:
     if not 0 < len(text) <= TEXT_MAX:
         raise ValueError("the text of a mark has 1 to %d characters" % TEXT_MAX)
     return {"type": "mark", "text": text, "edge": edge, "mono_ns": mono_ns(), "wall_ns": wall_ns()}
-
-
-def path_in(directory: str) -> str:
-    return os.path.join(directory, FILE_NAME)
-
-
-def remove(directory: str) -> None:
-    """They are in the recording."""
-    try:
-        os.unlink(path_in(directory))
-    except OSError:  # there were none
-        pass
 
 
 def append(path: str, mark: dict) -> None:

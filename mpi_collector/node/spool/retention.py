@@ -3,13 +3,12 @@
 Nothing goes that has a living writer, that somebody is recovering, or that is younger than a day, and nothing silently.
 """
 
-import os
 import struct
 import time
 
 from ..errors import SpoolError
 from .backup import open_any
-from .directory import discard_spool, find_spools, user_directory
+from .directory import RunDirectory, find_spools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,15 +103,16 @@ def _dead(spool_dir: str, run: str) -> list:
 
 def _remove(spool_dir: str, left: "Left", since: float) -> bool:
     """False when one of its spools cannot be read or is not as old as its file looks: a map that is written leaves no mtime."""
-    paths = [os.path.join(spool_dir, user_directory(), left.name, key) for key in left.keys]
+    directory = RunDirectory(spool_dir, left.name)
     try:
-        readers = [open_any(path) for path in paths]  # locked from here on
+        # locked from here on
+        readers = [open_any(directory.spool_path(key)) for key in left.keys]
     except SpoolError:
         return False
     if max(map(_last_wall_s, readers)) > since:
         return False
-    for path in paths:
-        discard_spool(path)
+    for key in left.keys:
+        directory.discard(key)
     return True
 
 

@@ -1,13 +1,11 @@
 """A spool that a dead process left, with the interface of a Recorder at the end of its run."""
 
-import os
-
 from ..clock import Timeline
 from ..errors import SpoolError
 from ..row.layout import STOP_TICK
 from ..spool import marks
 from ..spool.backup import open_any
-from ..spool.directory import discard_spool, user_directory
+from ..spool.directory import RunDirectory
 from .facts import facts_of
 from .pack import pack
 from .table import SampleTable
@@ -25,7 +23,8 @@ class RecoveredSpool:
             if not name or "/" in name or name in (".", ".."):
                 raise SpoolError("%r is no name of a spool" % name)
         self.key = key
-        self.path = os.path.join(spool_dir, user_directory(), run, key)
+        self._directory = RunDirectory(spool_dir, run)
+        self.path = self._directory.spool_path(key)
         self.sampler: "Any" = None
         self._table = self._sane(lambda: SampleTable(open_any(self.path)))
         if not self._table.grid:
@@ -51,7 +50,7 @@ class RecoveredSpool:
     def _add_marks(self) -> None:
         """Those that were left beside it and that nobody took at a stop."""
         if not any(e["type"] == "end" for e in self._table.events):
-            self._table.events.extend(marks.read(marks.path_in(os.path.dirname(self.path))))
+            self._table.events.extend(marks.read(self._directory.marks_path))
 
     def about(self) -> dict:
         """What the run's document needs of this host."""
@@ -84,7 +83,7 @@ class RecoveredSpool:
     def discard(self) -> None:
         """Its rows are safe elsewhere: remove it, and the directories that are empty then."""
         self._table = None
-        discard_spool(self.path)
+        self._directory.discard(self.key)
 
     def rescue(self) -> None:
         """It has been through worse."""

@@ -20,7 +20,7 @@ from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.read.worker import stuck_in_kernel
 from mpi_collector.node.spool import marks
-from mpi_collector.node.spool.directory import find_spools, user_directory
+from mpi_collector.node.spool.directory import RunDirectory, find_spools
 from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.ranks.world import World
@@ -61,7 +61,7 @@ class Worker:
         self._members: list[Any] = []
         self._options = SamplingOptions()
         self._stop_request = ""
-        self._beside = ""
+        self._marks_path = ""
         self.released = False
         self.refused = ""  #: why the root has dismissed this rank before it recorded anything
 
@@ -167,14 +167,14 @@ class Worker:
     # ---- the root's words
     def _on_follow(self, message: dict[str, Any]) -> None:
         self._poll_s = IDLE_POLL_S
-        self._beside = os.path.join(message["spool_dir"], user_directory(), message["run"])
+        self._marks_path = RunDirectory(message["spool_dir"], message["run"]).marks_path
 
     def mark(self, event: dict[str, Any]) -> None:
         """A mark made on this host; one of a rank that leads none lies beside its leader's spool."""
         if self.recorder is not None:
             self.recorder.mark(event)
         else:
-            marks.append(marks.path_in(self._beside), event)
+            marks.append(self._marks_path, event)
 
     def _on_lead(self, message: dict[str, Any]) -> None:
         if self.world.own:
@@ -185,7 +185,7 @@ class Worker:
         )
         ready = self.recorder.prepare()
         self._stop_request = (
-            os.path.join(os.path.dirname(ready["spool"]), "stop") if ready["spool"] else ""
+            RunDirectory.of_spool(ready["spool"]).stop_path if ready["spool"] else ""
         )
         self._answer(type="ready", **ready)
 

@@ -14,7 +14,7 @@ from mpi_collector.node.agent.recorder import Recorder
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.row.layout import DeviceTable, Field, Layout
 from mpi_collector.node.spool import marks
-from mpi_collector.node.spool.directory import find_spools, open_run_directory, user_directory
+from mpi_collector.node.spool.directory import RunDirectory, find_spools, user_directory
 from mpi_collector.node.spool.reader import open_reader
 from mpi_collector.node.spool.retention import apply_retention
 from mpi_collector.node.spool.writer import Spool
@@ -26,7 +26,7 @@ LAYOUT = Layout(["a"], [DeviceTable("a", "", [Field("f", "", "gauge", "")], [""]
 
 def spool(place: Path, run: str, days: float, last_row_days: float | None = None) -> Spool:
     """One that was made so many days ago and written until then; its writer lives until it is closed."""
-    directory = open_run_directory(str(place), run)
+    directory = RunDirectory(str(place), run).open()
     made = Spool.create(
         directory, "a", {"layout": LAYOUT.to_dict(), "raw_bytes": [64]}, [64], 2, 16
     )

@@ -27,10 +27,11 @@ from nodekit import QUICK, ROOT, script
 from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.row.layout import DeviceTable, Field, Layout
 from mpi_collector.node.spool import format as spool_module
+from mpi_collector.node.spool import writer as writer_module
 from mpi_collector.node.spool.directory import (
+    RunDirectory,
     SpoolLock,
     has_writer,
-    open_run_directory,
     remove_spool,
     user_directory,
 )
@@ -56,7 +57,7 @@ def make_meta(width: int = 3) -> dict[str, Any]:
 
 def make_spool(base: Path, rows: int = ROWS, **kw: Any) -> Spool:
     """A spool in ``base``."""
-    directory = open_run_directory(str(base), "run")
+    directory = RunDirectory(str(base), "run").open()
     try:
         return Spool.create(directory, "host", make_meta(), CAPS, 4, rows, **kw)
     finally:
@@ -188,7 +189,7 @@ def test_events_from_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
             spool.event({"type": who, "n": n})
 
     with monkeypatch.context() as patch:
-        patch.setattr(spool_module, "_FRAME", Slow)
+        patch.setattr(writer_module, "_FRAME", Slow)
         threads = [threading.Thread(target=tell, args=(who,)) for who in ("clock", "device")]
         for t in threads:
             t.start()
@@ -427,10 +428,10 @@ def test_modes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
 def test_open_directory_refused(tmp_path: Path, which: str, mode: int) -> None:
     """A directory that others may enter is not used."""
-    os.close(open_run_directory(str(tmp_path), "run"))
+    os.close(RunDirectory(str(tmp_path), "run").open())
     (tmp_path / user_directory() / ("run" if which == "run" else ".")).chmod(mode)
     with pytest.raises(SpoolError, match="0700"):
-        open_run_directory(str(tmp_path), "run")
+        RunDirectory(str(tmp_path), "run").open()
 
 
 @pytest.mark.parametrize("which", ["user", "run"])
@@ -444,7 +445,7 @@ def test_symlinked_directory_refused(tmp_path: Path, which: str) -> None:
         link /= "run"
     link.symlink_to(elsewhere)
     with pytest.raises(SpoolError, match=str(link)):
-        open_run_directory(str(tmp_path), "run")
+        RunDirectory(str(tmp_path), "run").open()
     assert list(elsewhere.iterdir()) == []
 
 
@@ -455,7 +456,7 @@ def test_other_users_directory_refused(tmp_path: Path) -> None:
     (tmp_path / user_directory()).mkdir(mode=0o700)
     os.chown(tmp_path / user_directory(), 65534, 65534)
     with pytest.raises(SpoolError, match="this user alone"):
-        open_run_directory(str(tmp_path), "run")
+        RunDirectory(str(tmp_path), "run").open()
 
 
 def test_no_spool_directory(tmp_path: Path) -> None:
@@ -464,7 +465,7 @@ def test_no_spool_directory(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for base in (tmp_path / "nothing", tmp_path / "file"):
         with pytest.raises(SpoolError, match=base.name):
-            open_run_directory(str(base), "run")
+            RunDirectory(str(base), "run").open()
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -495,7 +496,7 @@ def test_live_writer_refused(tmp_path: Path) -> None:
 
 def test_who_looks_does_not_keep_a_writer_from_its_lock(tmp_path: Path) -> None:
     """Another run that lists what is there has hold of every spool for a moment, also of one that was just made."""
-    directory = open_run_directory(str(tmp_path), "run")
+    directory = RunDirectory(str(tmp_path), "run").open()
     path = tmp_path / user_directory() / "run" / "host"
     path.touch()
     fd = os.open(path, os.O_RDWR)
@@ -601,7 +602,7 @@ def test_a_run_begins_while_another_one_ends(
 
     times = [1, 2]
     monkeypatch.setattr(os, "mkdir", mkdir)
-    os.close(open_run_directory(str(tmp_path), "run"))
+    os.close(RunDirectory(str(tmp_path), "run").open())
     assert not times
     assert (tmp_path / user_directory() / "run").is_dir()
 
@@ -634,7 +635,7 @@ def test_no_space_leaves_nothing(
 
     if call == "mmap":
         fake = type("mmap", (), {"mmap": staticmethod(refuse), "MAP_SHARED": mmap.MAP_SHARED})
-        monkeypatch.setattr(spool_module, "mmap", fake)
+        monkeypatch.setattr(writer_module, "mmap", fake)
     else:
         monkeypatch.setattr(os, call, refuse)
     before = len(os.listdir("/proc/self/fd"))
