@@ -18,7 +18,7 @@ from mpi_collector.errors import TransportError, UnusableHostsError
 from mpi_collector.node.host.identity import identity, same_host_key
 from mpi_collector.output.files import release
 from mpi_collector.transport.base import Transport
-from mpi_collector.transport.hosts import HostSpec, local_names, resolve_all
+from mpi_collector.transport.hosts import HostSpec, find_aliases, mark_local, resolve_all
 
 BENCHMARKS = {
     "training": "training",
@@ -49,6 +49,9 @@ class LifecyclePlan(CollectPlan):
     ssh_timeout_s: float = 30.0
     usable_first: bool = True
 
+    def __post_init__(self) -> None:
+        self.hosts = mark_local(self.hosts)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -61,8 +64,7 @@ class Choice:
 
 def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], Any]) -> Choice:
     """The transport of a run. TransportError when the one that was asked for cannot be had."""
-    here = local_names([h.name for h in plan.hosts])
-    local = [h for h in plan.hosts if h.name in here]
+    local = [h for h in plan.hosts if h.is_local]
     asked = plan.transport
     if asked == "local" or (asked == "auto" and len(local) == len(plan.hosts)):
         if len(local) < len(plan.hosts):
@@ -145,13 +147,11 @@ class Lifecycle:
         if choice.transport == "ssh":
             from mpi_collector.transport.ssh import SshCoordinator
 
-            here = local_names([h.name for h in self.plan.hosts])
-            hosts = [(h.name, h.name in here) for h in self.plan.hosts]
             plan = self.plan
             return SshCoordinator(
                 options,
                 run,
-                hosts,
+                plan.hosts,
                 plan.ssh_username,
                 plan.ssh_fanout,
                 plan.ssh_timeout_s,
@@ -198,21 +198,19 @@ def unusable(
     checked = to_check(plan, choice)
     found = check_ranks(checked, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, progress)
     own = " ".join(map(str, same_host_key(identity())))
-    first: dict[str, str] = {}
-    aliases = {}
-    for host in plan.hosts if checked else []:
-        who = found.identities.get(host.name, own)
-        if who and host.name not in found.broken and first.setdefault(who, host.name) != host.name:
-            aliases[host.name] = first[who]
-    return found.broken, aliases
+    known = [
+        (host.name, found.identities.get(host.name, own))
+        for host in (plan.hosts if checked else [])
+        if host.name not in found.broken
+    ]
+    return found.broken, find_aliases((name, who) for name, who in known if who)
 
 
 def to_check(plan: LifecyclePlan, choice: Choice) -> list[HostSpec]:
     """The hosts that ``unusable`` looks at over ssh."""
     if not choice.launcher.profile.ssh_variable or any(v in os.environ for v in _ALLOCATIONS):
         return []
-    here = local_names([h.name for h in plan.hosts])
-    return [h for h in plan.hosts if h.name not in here]
+    return [h for h in plan.hosts if not h.is_local]
 
 
 def ranks_launch(

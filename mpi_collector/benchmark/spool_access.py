@@ -18,7 +18,6 @@ from mpi_collector.benchmark.lifecycle import (
 )
 from mpi_collector.benchmark.recover import Reach
 from mpi_collector.errors import TransportError
-from mpi_collector.transport.hosts import local_names
 
 Spools = dict[str, list[dict[str, Any]]]
 
@@ -49,10 +48,8 @@ def open_spool_access(
             say(f"warning: {e}; over ssh instead")
     from mpi_collector.transport.ssh import HostQueries
 
-    own = local_names([h.name for h in plan.hosts])
-    pairs = [(h.name, h.name in own) for h in plan.hosts]
     root = HostQueries(
-        plan.sampling, run, pairs, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s
+        plan.sampling, run, plan.hosts, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s
     )
     try:
         yield root, root.spools(), root.unreached

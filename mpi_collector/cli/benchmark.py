@@ -36,7 +36,6 @@ from mpi_collector.errors import HostsError, TransportError
 from mpi_collector.transport.hosts import (
     HostSpec,
     from_scheduler,
-    local_names,
     parse_hostfile,
     parse_hosts,
     valid_user,
@@ -228,9 +227,8 @@ def _print_sessions(
 ) -> None:
     from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv
 
-    here = local_names([h.name for h in hosts])
     for host in hosts:
-        if host.name in here:
+        if host.is_local:
             argv = ["sh", "-c", command]
         else:
             extra = asyncio.run(host_key_option(host.name, plan.ssh_username))

@@ -32,7 +32,7 @@ def main(words: Sequence[str]) -> int:
     from mpi_collector.node.options import SamplingOptions
     from mpi_collector.transport.hosts import (
         from_scheduler,
-        local_names,
+        mark_local,
         parse_hostfile,
         parse_hosts,
     )
@@ -47,13 +47,11 @@ def main(words: Sequence[str]) -> int:
     except HostsError as e:
         print_message(str(e))
         return 2
-    here = local_names([h.name for h in hosts])
-    names = [(h.name, h.name in here) for h in hosts]
     options, run = SamplingOptions(spool_dir=args.spool_dir), f"check-{secrets.token_hex(4)}"
     root = HostQueries(
         options,
         run,
-        names,
+        mark_local(hosts),
         args.ssh_username,
         args.ssh_fanout,
         args.ssh_timeout,

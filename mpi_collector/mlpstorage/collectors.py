@@ -36,10 +36,10 @@ def _is_localhost(hostname: str) -> bool:
     """One of this host's own names or addresses."""
     import socket
 
-    from mpi_collector.transport.hosts import is_local
+    from mpi_collector.transport.hosts import local_names
 
     own = {"localhost", "127.0.0.1", "::1", socket.gethostname().lower(), socket.getfqdn().lower()}
-    return hostname.lower() in own or is_local(hostname)
+    return hostname.lower() in own or bool(local_names([hostname]))
 
 
 def _now() -> str:
@@ -123,13 +123,12 @@ class SSHClusterCollector(_Collector):
         return shutil.which("ssh") is not None
 
     def _root(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
-        from mpi_collector.transport.hosts import local_names
+        from mpi_collector.transport.hosts import HostSpec, mark_local
         from mpi_collector.transport.ssh import SshCoordinator
 
-        here = local_names(hosts)
-        pairs = [(h, h in here) for h in hosts]
+        specs = mark_local(HostSpec(name) for name in hosts)
         return SshCoordinator(
-            options, run, pairs, self.ssh_username, self.max_workers, options.start_timeout_s
+            options, run, specs, self.ssh_username, self.max_workers, options.start_timeout_s
         )
 
 
@@ -194,10 +193,11 @@ def validate_ssh_connectivity(
     hosts: Sequence[str], timeout: int = 5
 ) -> dict[str, tuple[bool, str]]:
     """{host: (can it be reached, why not)} of all of them, at the same time. This host needs no ssh."""
-    from mpi_collector.transport.hosts import HostSpec, local_names
+    from mpi_collector.transport.hosts import HostSpec, mark_local
     from mpi_collector.transport.launch.preflight import check_reachable
 
     names = unique_hosts(hosts)
-    here = local_names(names)
-    bad = check_reachable([HostSpec(h) for h in names if h not in here], None, 10, float(timeout))
+    specs = mark_local(HostSpec(name) for name in names)
+    remote = [host for host in specs if not host.is_local]
+    bad = check_reachable(remote, None, 10, float(timeout))
     return {h: (h not in bad, bad.get(h, "")) for h in names}

@@ -183,11 +183,10 @@ class MultiHostTimeSeriesCollector(_Series):
     def start(self) -> None:
         """Returns when every host that can be reached samples."""
         self._begin()
-        from mpi_collector.transport.hosts import local_names
+        from mpi_collector.transport.hosts import HostSpec, mark_local
         from mpi_collector.transport.ssh import SshCoordinator
 
-        here = local_names(self.hosts)
-        hosts = [(h, h in here) for h in self.hosts]
+        hosts = mark_local(HostSpec(name) for name in self.hosts)
         self._root = SshCoordinator(
             self._options(),
             self._run,

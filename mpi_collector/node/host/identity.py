@@ -75,17 +75,3 @@ def identity() -> dict:
 def same_host_key(who: dict) -> tuple:
     """Equal for two processes exactly when they see the same host, as far as that can be known from inside."""
     return (who["hostname"], who["boot_id"], who["machine_id"], who["net_namespace"])
-
-
-def unique_keys(names: list) -> list:
-    """The names in order, with ``-2``, ``-3`` ... behind those that were there before."""
-    taken: set = set()
-    keys = []
-    for name in names:
-        key, n = name, 1
-        while key in taken:
-            n += 1
-            key = "%s-%d" % (name, n)
-        taken.add(key)
-        keys.append(key)
-    return keys

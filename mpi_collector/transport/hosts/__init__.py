@@ -1,6 +1,7 @@
-"""Which hosts are meant: by the command line, a host file, the scheduler; and which of them is this one."""
+"""The hosts of a run: as the command line, a host file or the scheduler names them, and which of them is this one."""
 
 from mpi_collector.errors import HostsError
+from mpi_collector.transport.hosts.keys import find_aliases, unique_keys
 from mpi_collector.transport.hosts.names import HostSpec, checked, same_name, valid_host, valid_user
 from mpi_collector.transport.hosts.parse import (
     MAX_FILE_BYTES,
@@ -9,9 +10,23 @@ from mpi_collector.transport.hosts.parse import (
     parse_hostfile,
     parse_hosts,
 )
-from mpi_collector.transport.hosts.resolve import is_local, local_names, resolve_all
+from mpi_collector.transport.hosts.resolve import local_names, mark_local, resolve_all
 
 __all__ = [
-    "MAX_FILE_BYTES", "MAX_HOSTS", "HostSpec", "HostsError", "checked", "from_scheduler", "is_local", "local_names",
-    "parse_hostfile", "parse_hosts", "resolve_all", "same_name", "valid_host", "valid_user",
-]  # fmt: skip
+    "MAX_FILE_BYTES",
+    "MAX_HOSTS",
+    "HostSpec",
+    "HostsError",
+    "checked",
+    "find_aliases",
+    "from_scheduler",
+    "local_names",
+    "mark_local",
+    "parse_hostfile",
+    "parse_hosts",
+    "resolve_all",
+    "same_name",
+    "unique_keys",
+    "valid_host",
+    "valid_user",
+]

@@ -20,10 +20,15 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,254}\$?")
 
 @dataclass(frozen=True)
 class HostSpec:
-    """A host as it was asked for. ``slots``: ranks it may take, None when nothing was said."""
+    """A requested host.
+
+    slots: number of ranks it may take, None if not given. is_local: whether it is this host; decided once for all
+    hosts of a run, by ``resolve.mark_local``, since the resolver may be slow.
+    """
 
     name: str
     slots: int | None = None
+    is_local: bool = False
 
 
 def valid_host(name: str) -> bool:

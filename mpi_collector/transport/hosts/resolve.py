@@ -1,4 +1,4 @@
-"""Which of the named hosts is this one, and what addresses names have; a resolver that hangs delays nobody for long."""
+"""The addresses of host names, and which hosts are this one. A resolver that does not answer costs a bounded time."""
 
 from __future__ import annotations
 
@@ -6,40 +6,46 @@ import queue
 import socket
 import threading
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.host.identity import addresses
+from mpi_collector.transport.hosts.names import HostSpec
 
 RESOLVE_S = 2.0
 _THREADS = 32
-_ALWAYS = ("localhost", "localhost.localdomain", "localhost4", "localhost6", "ip6-localhost")
+_ALWAYS_LOCAL = ("localhost", "localhost.localdomain", "localhost4", "localhost6", "ip6-localhost")
 
+#: has the parameters and the result of socket.getaddrinfo
 Lookup = Callable[..., Iterable[Any]]
 
 
 def resolve_all(
     names: Collection[str], timeout_s: float = RESOLVE_S, lookup: Lookup = socket.getaddrinfo
 ) -> dict[str, set[str]]:
-    """{name: its addresses}, all looked up at once; what has none, or none by then, is left out."""
+    """Return {name: its addresses}, all looked up at the same time.
+
+    A name without an address, or without an answer within ``timeout_s``, is left out.
+    """
     todo: queue.SimpleQueue[str] = queue.SimpleQueue()
     for name in names:
         todo.put(name)
     found: dict[str, set[str]] = {}
-    over = threading.Event()
+    timed_out = threading.Event()
 
     def work() -> None:
-        while not over.is_set():
+        while not timed_out.is_set():
             try:
                 name = todo.get_nowait()
             except queue.Empty:
                 return
             try:
                 infos = list(lookup(name, None, type=socket.SOCK_STREAM))
-            except (OSError, UnicodeError):  # only the launcher's nodes may know it
+            except (OSError, UnicodeError):  # perhaps only the compute nodes know it
                 continue
-            found[name] = {plain(str(info[4][0])) for info in infos}
+            found[name] = {normalized(str(info[4][0])) for info in infos}
 
     threads = [
         threading.Thread(target=work, name="resolve", daemon=True)
@@ -50,31 +56,44 @@ def resolve_all(
         thread.start()
     for thread in threads:
         thread.join(max(0.0, (deadline - mono_ns()) * 1e-9))
-    over.set()
+    timed_out.set()
     return dict(found)
 
 
-def plain(address: str) -> str:
-    """One spelling for an address: no zone, IPv4 as IPv4."""
+def normalized(address: str) -> str:
+    """Return one spelling of an address: without a zone, an IPv4-mapped address as IPv4. Raise ValueError."""
     ip = ip_address(address.partition("%")[0])
     mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
     return str(mapped or ip)
 
 
+def mark_local(
+    hosts: Iterable[HostSpec], timeout_s: float = RESOLVE_S, lookup: Lookup = socket.getaddrinfo
+) -> list[HostSpec]:
+    """Return the hosts with ``is_local`` decided."""
+    hosts = list(hosts)
+    local = local_names([host.name for host in hosts], timeout_s, lookup)
+    return [replace(host, is_local=host.name in local) for host in hosts]
+
+
 def local_names(
     names: Iterable[str], timeout_s: float = RESOLVE_S, lookup: Lookup = socket.getaddrinfo
 ) -> set[str]:
-    """Those of ``names`` that are this host: its own names and addresses, and names that resolve only to those."""
-    own = {plain(a) for a in addresses()}
-    here = socket.gethostname().lower().rstrip(".")
-    own_names = {*_ALWAYS, here, here.partition(".")[0]}
-    local, unknown = set(), []
+    """Return those of ``names`` that are this host.
+
+    These are its own names and addresses, and names of which every address is this host's.
+    """
+    own = {normalized(a) for a in addresses()}
+    hostname = socket.gethostname().lower().rstrip(".")
+    own_names = {*_ALWAYS_LOCAL, hostname, hostname.partition(".")[0]}
+    local = set()
+    unknown = []
     for name in dict.fromkeys(names):
         if name.lower().rstrip(".") in own_names:
             local.add(name)
         elif not _is_address(name):
             unknown.append(name)
-        elif _is_own(plain(name), own):
+        elif _is_own(normalized(name), own):
             local.add(name)
     for name, found in resolve_all(unknown, timeout_s, lookup).items():
         if found and all(_is_own(address, own) for address in found):
@@ -82,14 +101,9 @@ def local_names(
     return local
 
 
-def is_local(name: str, timeout_s: float = RESOLVE_S, lookup: Lookup = socket.getaddrinfo) -> bool:
-    """``local_names`` for one name; for many of them that one is faster."""
-    return bool(local_names((name,), timeout_s, lookup))
-
-
 def _is_address(name: str) -> bool:
     try:
-        plain(name)
+        normalized(name)
     except ValueError:
         return False
     return True

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from mpi_collector.batch.recorder import BatchRecorder
 from mpi_collector.node.agent.recorder import use_all_cpus
 from mpi_collector.node.compat import mono_ns, wall_ns
-from mpi_collector.node.host.identity import identity, same_host_key, unique_keys
+from mpi_collector.node.host.identity import identity, same_host_key
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.read.worker import stuck_in_kernel
 from mpi_collector.transport.base import HostState, MemberSplitter, Sink, nap, run_status
+from mpi_collector.transport.hosts import find_aliases, unique_keys
 from mpi_collector.transport.replicas import Replicas
 
 if TYPE_CHECKING:
@@ -160,10 +161,9 @@ class Coordinator:
 
     def _elect(self, identities: dict[int, dict[str, Any]]) -> None:
         """The lowest rank of every host leads it."""
-        first: dict[tuple[Any, ...], int] = {}
-        for rank in sorted(identities):
-            first.setdefault(same_host_key(identities[rank]), rank)
-        leaders = sorted(first.values())
+        ranks = sorted(identities)
+        aliases = find_aliases((rank, same_host_key(identities[rank])) for rank in ranks)
+        leaders = [rank for rank in ranks if rank not in aliases]
         keys = unique_keys([self._name(identities[r]) for r in leaders])
         self.leaders = {
             r: HostState(k, identities[r]["hostname"], identities[r]) for r, k in zip(leaders, keys)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from mpi_collector.errors import SessionLostError
-from mpi_collector.node.host.identity import unique_keys
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.terminal_text import remote_text
 from mpi_collector.transport.base import HostState
+from mpi_collector.transport.hosts import HostSpec, unique_keys
 from mpi_collector.transport.limits import raise_open_file_limit
 from mpi_collector.transport.ssh.remote import RemoteHost, SessionLimits, SessionSettings
 
@@ -22,13 +22,13 @@ _T = TypeVar("_T")
 
 
 class Agents:
-    """Sessions to ``hosts``: (requested name, is it this host) in the order asked for."""
+    """Sessions to ``hosts``, in the order in which they were requested."""
 
     def __init__(
         self,
         options: SamplingOptions,
         run: str,
-        hosts: Sequence[tuple[str, bool]],
+        hosts: Sequence[HostSpec],
         user: str | None = None,
         fanout: int = 8,
         ssh_timeout_s: float = 30.0,
@@ -37,9 +37,9 @@ class Agents:
         self.options, self.run, self.progress = options, run, progress
         raise_open_file_limit(_FILES_PER_HOST * len(hosts))
         way = SessionSettings(options, run, user, ssh_timeout_s)
-        keys = unique_keys([name for name, _ in hosts])
+        keys = unique_keys([host.name for host in hosts])
         self._remotes = [
-            RemoteHost(way, name, local, key) for (name, local), key in zip(hosts, keys)
+            RemoteHost(way, host.name, host.is_local, key) for host, key in zip(hosts, keys)
         ]
         self._turns = SessionLimits(max(1, fanout))
         self._beats: list[asyncio.Task[None]] = []

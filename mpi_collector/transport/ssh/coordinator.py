@@ -12,6 +12,7 @@ from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.host.identity import same_host_key
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import Sink, run_status
+from mpi_collector.transport.hosts import HostSpec, find_aliases
 from mpi_collector.transport.replicas import Replicas
 from mpi_collector.transport.ssh.agents import Agents
 from mpi_collector.transport.ssh.remote import RemoteHost, heartbeat_s
@@ -31,7 +32,7 @@ class SshCoordinator(Agents):
         self,
         options: SamplingOptions,
         run: str,
-        hosts: Sequence[tuple[str, bool]],
+        hosts: Sequence[HostSpec],
         *more: Any,
         **named: Any,
     ) -> None:
@@ -55,11 +56,12 @@ class SshCoordinator(Agents):
 
     async def _open(self, facts: dict[str, Any]) -> None:
         await self._all("connecting", self._remotes, self._connect)
-        seen: dict[tuple[Any, ...], str] = {}
-        for remote in self._good():
-            other = seen.setdefault(same_host_key(remote.state.identity), remote.name)
-            if other != remote.name:
-                self.aliases[remote.name] = other
+        connected = self._good()
+        self.aliases = find_aliases(
+            (remote.name, same_host_key(remote.state.identity)) for remote in connected
+        )
+        for remote in connected:
+            if remote.name in self.aliases:
                 self._remotes.remove(remote)
                 await remote.part()
         await self._all("preparing", self._good(), lambda r: r.prepare(facts))

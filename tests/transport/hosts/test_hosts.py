@@ -21,8 +21,8 @@ from mpi_collector.transport.hosts import (
     HostSpec,
     checked,
     from_scheduler,
-    is_local,
     local_names,
+    mark_local,
     parse_hostfile,
     parse_hosts,
     resolve_all,
@@ -431,8 +431,8 @@ def test_a_name_is_local_when_all_its_addresses_are() -> None:
         return [(0, 0, 0, "", (address, 0)) for address in book[name]]
 
     assert local_names(["alias", "mixed", "other", "none", "absent"], lookup=lookup) == {"alias"}
-    assert is_local("alias", lookup=lookup)
-    assert not is_local("absent", lookup=lookup)
+    hosts = mark_local([HostSpec("alias"), HostSpec("absent", 4)], lookup=lookup)
+    assert hosts == [HostSpec("alias", is_local=True), HostSpec("absent", 4)]
     assert resolve_all(["other", "absent"], lookup=lookup) == {"other": {"192.0.2.1"}}
 
 

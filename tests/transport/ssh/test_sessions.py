@@ -100,7 +100,7 @@ def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> N
     visits = HostQueries(
         options(tmp_path),
         "run",
-        [(n, False) for n in names],
+        [HostSpec(n) for n in names],
         None,
         1,
         3.0,
@@ -125,7 +125,7 @@ def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> N
 
 
 def test_a_crowded_sshd_is_asked_again(told: Path, tmp_path: Path) -> None:
-    visits = HostQueries(options(tmp_path), "run", [("crowd1", False)])
+    visits = HostQueries(options(tmp_path), "run", [HostSpec("crowd1")])
     assert list(visits.check()) == ["crowd1"]
 
 
@@ -172,7 +172,7 @@ def test_users_are_never_options(user: str) -> None:
 def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Said of every host, and no exception."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    visits = HostQueries(options(tmp_path), "run", [("node1", False)])
+    visits = HostQueries(options(tmp_path), "run", [HostSpec("node1")])
     assert visits.check() == {}
     assert "No such file" in (visits.hosts[0].error or "")
     assert (
@@ -246,7 +246,7 @@ def root_of(tmp_path: Path, names: list[str], **more: Any) -> SshCoordinator:
     root = SshCoordinator(
         options(tmp_path, **more),
         f"sessions-{os.getpid()}-{time.monotonic_ns()}",
-        [(n, False) for n in names],
+        [HostSpec(n) for n in names],
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
@@ -356,7 +356,7 @@ def test_insisting_ends_in_time(told: Path, tmp_path: Path) -> None:
 
 def test_an_answer_without_sense_is_that_hosts_failure(told: Path, tmp_path: Path) -> None:
     """Not the run's."""
-    visits = HostQueries(options(tmp_path), "run", [("node1", False)])
+    visits = HostQueries(options(tmp_path), "run", [HostSpec("node1")])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "mpi_collector.transport.ssh.remote.remote_command",

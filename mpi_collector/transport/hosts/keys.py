@@ -1,0 +1,38 @@
+"""Names that stand for one host, and names that stand for several: the key of each host in the files."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
+
+_Name = TypeVar("_Name", bound=Hashable)
+
+
+def find_aliases(hosts: Iterable[tuple[_Name, Hashable]]) -> dict[_Name, _Name]:
+    """Return {further name of a host: its first name}.
+
+    hosts: (name, identity) in order; two names are of one host if their identities are equal
+    (``node.host.identity.same_host_key``). A name is whatever the caller counts by: a requested name, or a rank.
+    """
+    first: dict[Hashable, _Name] = {}
+    aliases = {}
+    for name, identity in hosts:
+        known = first.setdefault(identity, name)
+        if known != name:
+            aliases[name] = known
+    return aliases
+
+
+def unique_keys(names: Iterable[str]) -> list[str]:
+    """Return the names in order, with ``-2``, ``-3`` ... added to those that occurred before."""
+    taken: set[str] = set()
+    keys = []
+    for name in names:
+        key = name
+        number = 1
+        while key in taken:
+            number += 1
+            key = f"{name}-{number}"
+        taken.add(key)
+        keys.append(key)
+    return keys
