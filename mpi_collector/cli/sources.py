@@ -58,7 +58,7 @@ def about(source: Source) -> dict[str, Any]:
     out: dict[str, Any] = {
         "name": name,
         "doc": source.doc,
-        "file": source.kernel_file or "/" + source.path,
+        "file": source.location(),
         "since": source.since,
         "groups": [g for g, names in GROUPS.items() if name in names],
         "privileged": source.privileged,
@@ -111,7 +111,7 @@ def cost_us(probe: Probe) -> float:
     for _ in range(_READS):
         time.sleep(_APART_S)
         begin = time.process_time_ns()
-        n = kernel_file.read_into(view, 0) if kernel_file.fd < 0 else kernel_file.rest(view, 0)
+        n = kernel_file.read_into(view, 0)
         if n >= 0:
             decoder.decode([bytes(view[:n])], 0)
         costs.append(time.process_time_ns() - begin)

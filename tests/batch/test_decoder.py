@@ -22,7 +22,7 @@ NAMES = ["diskstats", "netdev", "stat", "vmstat", "meminfo", "loadavg"]
 
 
 def texts(tree: str = "linux-6.18") -> list[bytes]:
-    paths = [sources.BY_NAME[n].path for n in NAMES]
+    paths = [sources.BY_NAME[n]().location().lstrip("/") for n in NAMES]
     return [(FIXTURES / tree / p).read_bytes() for p in paths]
 
 

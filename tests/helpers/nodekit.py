@@ -16,6 +16,7 @@ from mpi_collector.node.read.probe import STAGE_SLOTS, Probe
 from mpi_collector.node.row.decode import RowDecoder, SourceDecoder, make_layout
 from mpi_collector.node.row.layout import MISSING, Layout
 from mpi_collector.node.sample.sampler import Sampler, TickGrid, run_meta
+from mpi_collector.node.sources.base import KernelFileSource
 from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.node.spool.reader import SpoolReader
 from mpi_collector.node.spool.writer import Spool
@@ -39,9 +40,16 @@ QUICK = settings(
 )
 
 
+def path_of(source: str) -> str:
+    """The path of a source's one kernel file below the root."""
+    cls = sources.BY_NAME[source]
+    assert issubclass(cls, KernelFileSource)
+    return cls.path
+
+
 def text_of(tree: str, source: str) -> bytes:
     """A kernel file of a fixture tree."""
-    return (FIXTURES / tree / sources.BY_NAME[source].path).read_bytes()
+    return (FIXTURES / tree / path_of(source)).read_bytes()
 
 
 def edge(name: str) -> bytes:
@@ -83,7 +91,7 @@ class Decoded:
 def make_root(root: Path, files: dict[str, bytes]) -> str:
     """A file system with these kernel files, by source name."""
     for source, text in files.items():
-        path = root / sources.BY_NAME[source].path
+        path = root / path_of(source)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text)
     return str(root)

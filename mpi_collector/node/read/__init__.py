@@ -1,1 +1,1 @@
-"""Read kernel files: the only place in this package where they are opened while sampling."""
+"""Read kernel files: while sampling they are opened and read only by the modules of this folder."""

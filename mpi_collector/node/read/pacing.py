@@ -2,50 +2,59 @@
 
 from ..compat import mono_ns
 from ..status import SKIPPED, status_of
+from .readable import OpenSource
 from .worker import BlockingReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+
+    from .readable import Readable
+
+_EVERY_MAX = 64  #: a throttled source is read at one tick in 64, at least
+_WEIGHT = 8  #: readings over which the cost of a source is averaged
+_OUTLIER = 4  #: budgets that one reading counts at most: a single hang says little about the others
 
 
-_EVERY_MAX = 64
+class Throttled(OpenSource):
+    """A source that is read at every n-th tick, and less often while it exceeds its time budget.
 
-
-_WEIGHT = 8  #: samples over which a source's cost is averaged
-
-
-_OUTLIER = 4  #: budgets that a single reading counts at most: one that hung for a minute says nothing of the others
-
-
-class Throttled:
-    """Reads at every n-th tick. A source that costs more than its budget, spread over the ticks it is read for, is read half as
-    often, and as often as before when it has become cheap again; both are told.
+    When its mean cost, spread over the ticks it stands for, exceeds ``budget_us`` (0: no budget),
+    it is read half as often, down to every 64th tick. Below a quarter of the budget it is read
+    twice as often again, up to every ``every``-th tick. Either way ``on_event`` receives
+    ``slowed``. ``every``, a power of two: the present distance. ``clock``: monotonic nanoseconds.
     """
 
-    fd = -1
-    whole_below = 0
-
-    def __init__(self, inner: "Any", name: str, every: int, budget_us: int) -> None:
-        self._inner, self._name = inner, name
-        self._every, self._budget_ns = every, budget_us * 1000
-        self.every = every
+    def __init__(
+        self,
+        inner: "Readable",
+        name: str,
+        every: int,
+        budget_us: int,
+        clock: "Callable[[], int]" = mono_ns,
+    ) -> None:
+        self._inner = inner
+        self._name = name
+        self._least_every = every
+        self._budget_ns = budget_us * 1000
+        self._clock = clock
         self._mean_ns = 0.0
         self._reads = 0
-        self.on_event: "Any" = None
-
-    @property
-    def capacity(self) -> int:
-        return self._inner.capacity  # type: ignore[no-any-return]
+        self.every = every
 
     def first(self) -> bytes:
-        return self._inner.first()  # type: ignore[no-any-return]
+        text = self._inner.first()
+        self.capacity = self._inner.capacity
+        return text
 
     def read_into(self, view: memoryview, tick: int) -> int:
-        """Bytes, or a negative status. The row of the stop (a negative tick) reads everything."""
+        """Return the bytes read into ``view``, or a negative status.
+
+        The row of the stop (a negative tick) reads everything.
+        """
         if tick % self.every and tick >= 0:
             return -SKIPPED
-        begin = mono_ns()
+        begin = self._clock()
         try:
             n = int(self._inner.read(view))
         except OSError as e:
@@ -54,31 +63,39 @@ class Throttled:
             cost_ns = (
                 self._inner.cost_ns
                 if isinstance(self._inner, BlockingReader)
-                else mono_ns() - begin
+                else self._clock() - begin
             )
             if cost_ns:
                 self._account(cost_ns, tick)
         return n
 
     def _account(self, cost_ns: int, tick: int) -> None:
-        cost_ns = min(cost_ns, _OUTLIER * self._budget_ns * self.every // self._every)
+        """Add a reading to the mean cost, and change the pace when that is due."""
+        cost_ns = min(cost_ns, _OUTLIER * self._budget_ns * self.every // self._least_every)
         self._mean_ns += (cost_ns - self._mean_ns) / min(self._reads + 1, _WEIGHT)
         self._reads += 1
         if self._reads < _WEIGHT:
             return
-        share_ns = self._mean_ns * self._every / self.every
+        share_ns = self._mean_ns * self._least_every / self.every
         if share_ns > self._budget_ns and self.every < _EVERY_MAX:
             self._pace(2 * self.every, tick)
-        elif (
-            self.every > self._every and share_ns < self._budget_ns / 4
-        ):  # twice that at half the divisor: still well below
+        # a quarter: read twice as often it is at half the budget, well below it
+        elif share_ns < self._budget_ns / 4 and self.every > self._least_every:
             self._pace(self.every // 2, tick)
 
     def _pace(self, every: int, tick: int) -> None:
-        self.every, self._reads = every, 0
+        self.every = every
+        self._reads = 0
         if self.on_event is not None:
-            self.on_event({"type": "slowed", "source": self._name, "every": every, "tick": tick,
-                           "cost_us": int(self._mean_ns / 1000)})  # fmt: skip
+            self.on_event(
+                {
+                    "type": "slowed",
+                    "source": self._name,
+                    "every": every,
+                    "tick": tick,
+                    "cost_us": int(self._mean_ns / 1000),
+                }
+            )
 
     def close(self) -> None:
         self._inner.close()

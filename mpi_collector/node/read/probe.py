@@ -2,63 +2,64 @@
 
 from ..row.decode import make_layout
 from ..status import status_of
-from .file_group import FileGroup
-from .kernel_file import KernelFile
-from .pacing import Throttled
-from .reader import ReaderFile
-from .worker import BlockingReader, call_with_timeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterable
+    from typing import Any, Protocol
+
+    from ..row.decode import Decodable
+    from .readable import OpenSource
+
+    class Openable(Decodable, Protocol):
+        """What a probe needs of a source (node/sources/base.py)."""
+
+        def open(self, root: str) -> "OpenSource": ...
 
 
-STAGE_SLOTS = 256  #: samples that are decoded at once, at most
-
-
-STAGE_BYTES = 8 << 20  #: room for their texts, at most, unless they are huge
-
-
+STAGE_SLOTS = 256  #: samples that are decoded together, at most
+STAGE_BYTES = 8 << 20  #: room for their texts, unless eight of them need more
 _LEAST_SLOTS = 8
 
 
 class Probe:
-    """The sources of this node that are there, opened and read once.
+    """The sources that this node has, opened and read once.
 
-    ``sources``, ``files`` in step; ``absent`` {name: status} of those that could not be read, ``reasons`` {name: text}.
+    ``sources`` and ``files`` go in step. ``absent``: {name: status} of the sources that could not
+    be read, ``reasons``: {name: text}. ``layout``: the columns of all sources that are there.
+    ``root``: root directory of the file system that sources read.
     """
 
-    def __init__(self, sources: list, root: str = "/") -> None:
-        self.sources: list = []
-        self.files: list = []
-        raws: list = []
-        self.absent: dict = {}
-        self.reasons: dict = {}
+    def __init__(self, sources: "Iterable[Openable]", root: str = "/") -> None:
+        self.sources: "list[Openable]" = []
+        self.files: "list[OpenSource]" = []
+        self.absent: "dict[str, int]" = {}
+        self.reasons: "dict[str, str]" = {}
+        raws = []
         for source in sources:
             try:
-                kernel_file = open_source(source, root) or KernelFile(
-                    root, source.path, source.record_max
-                )
-                raws.append(kernel_file.first())
+                opened = source.open(root)
+                raws.append(opened.first())
             except OSError as e:
                 self.absent[source.name] = status_of(e)
                 self.reasons[source.name] = str(e.strerror or e)
                 continue
             self.sources.append(source)
-            self.files.append(kernel_file)
+            self.files.append(opened)
         self.layout = make_layout(self.sources, raws)
 
     @property
-    def caps(self) -> list:
+    def caps(self) -> "list[int]":
+        """Bytes of buffer that each source needs."""
         return [f.capacity for f in self.files]
 
     @property
     def stage_slots(self) -> int:
-        """For how many samples the spool should have room before they are decoded."""
+        """Samples that the spool should have room for before they are decoded."""
         return max(_LEAST_SLOTS, min(STAGE_SLOTS, STAGE_BYTES // (sum(self.caps) or 1)))
 
-    def meta(self) -> dict:
-        """What a reader of the spool needs to know of the rows."""
+    def meta(self) -> "dict[str, Any]":
+        """Return what a reader of the spool needs to know of the rows."""
         return {
             "layout": self.layout.to_dict(),
             "raw_bytes": self.caps,
@@ -67,31 +68,6 @@ class Probe:
         }
 
     def close(self) -> None:
+        """Close all files."""
         for f in self.files:
             f.close()
-
-
-def open_source(source: "Any", root: str) -> "Any":
-    """What reads ``source``; None for a plain kernel file. OSError when it is not there, or does not answer."""
-    if not (
-        source.several
-        or source.makes_its_text
-        or source.every > 1
-        or source.budget_us
-        or source.may_block
-    ):
-        return None
-    if source.may_block:
-        inner = call_with_timeout(source.start_s, lambda: _opened(source, root), source.name)
-        return Throttled(
-            BlockingReader(inner, source.start_s), source.name, source.every, source.budget_us
-        )
-    return Throttled(_opened(source, root), source.name, source.every, source.budget_us)
-
-
-def _opened(source: "Any", root: str) -> "Any":
-    if source.several:
-        return FileGroup(root, lambda: source.files(root), source.relist_every)
-    if source.makes_its_text:
-        return ReaderFile(source.reader(root))
-    return FileGroup(root, lambda: [("", source.path)])

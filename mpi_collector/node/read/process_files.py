@@ -1,182 +1,203 @@
-"""What the source ``processes`` knows of /proc: which processes there are and which are meant, and the files of one of them.
+"""/proc as the source ``processes`` reads it: which processes are chosen, and the files of each.
 
-At every sample only what changed is looked at: the numbers that the kernel has given since the last one (the newest is the
-last field of loadavg), the kernel's own threads and other users' processes once, files of the rest through descriptors that stay
-open. Such a descriptor belongs to one process, not to its number: it gives an error when that is gone.
+At every sample only what changed is looked at:
+
+* PIDs that the kernel has given since the last one (the last field of loadavg is the newest);
+* kernel threads once, other processes that were not chosen now and then;
+* the files of the chosen ones through descriptors that stay open. Such a descriptor belongs to one
+  process, not to its PID: reading it fails when that process is gone.
 """
 
 import os
-import resource
+
+from ..pid_stat import PidStat, parse_pid_stat
+from .kernel_file import open_or_none, read_again, read_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from re import Pattern
 
-_LIST_EVERY = 8  #: reads after which /proc is listed whatever loadavg says; some imitations of it always say 0
-_FEW = 32  #: so many new numbers are looked at one by one, which costs less than the list
-_LOOK_AGAIN = 16  #: reads after which those that were not meant are looked at again: a user or a program may change
-_YOUNG = 3  #: looks at every sample that a new one gets, since it may be between fork and exec
-_KERNEL_THREAD = 0x00200000  #: PF_KTHREAD among the flags (include/linux/sched.h)
+_LIST_EVERY = 8  #: looks after which /proc is listed in any case; some containers' loadavg says 0
+_FEW = 32  #: up to so many new PIDs are looked at one by one, which costs less than the list
+_LOOK_AGAIN = (
+    16  #: looks after which processes not chosen are judged again: uid or program may change
+)
+_YOUNG = 3  #: a new process is judged at so many looks in a row: it may be between fork and exec
+_PF_KTHREAD = 0x00200000  #: flag of a kernel thread (include/linux/sched.h)
 _TICK_MS = 1000 // os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _IO = (b"rchar", b"wchar", b"syscr", b"syscw", b"read_bytes", b"write_bytes")
-_OWN = 3  #: counters before those of I/O
+_OWN = 3  #: counters before those of I/O: user and system milliseconds, major faults
 _COUNTERS = _OWN + len(_IO)
 _OWED_FOR = 2  #: samples in which a parent's counters may grow by those of a child that has ended
-_SIZE = 4096
-#: processes whose two files stay open; many a user may open 1024 files and no more, and they are the job's
-_OPEN = min(256, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8)
+_STAT_BLANKS = 23  #: blanks in a whole text of /proc/PID/stat, at least
 
 
 class Pids:
-    """``look()`` -> the PIDs that are meant, as a set of str: this user's, or those that ``pattern`` chooses of them."""
+    """The PIDs that are chosen: this user's processes, or those of them that ``pattern`` chooses.
 
-    def __init__(self, proc: str, pattern: "Any", tree: bool) -> None:
-        self._proc, self._pattern, self._tree = proc, pattern, tree
-        self._mine, self._here = os.getuid(), str(os.getpid())
-        self._meant: set = set()
-        self._never: set = set()  # kernel threads
-        self._others: dict = {}  # pid -> how often it was looked at
-        self._reads = 0
+    ``proc``: path of /proc; ``tree``: also what the chosen ones start. The collector itself is never
+    chosen.
+    """
+
+    def __init__(self, proc: str, pattern: "Pattern[bytes] | None", tree: bool) -> None:
+        self._proc = proc
+        self._pattern = pattern
+        self._tree = tree
+        self._uid = os.getuid()
+        self._own_pid = str(os.getpid())
+        self._chosen: "set[str]" = set()
+        self._never: "set[str]" = set()  # kernel threads
+        self._others: "dict[str, int]" = {}  # PID -> how often it was judged
+        self._looks = 0
         self._last_pid = 0
-        self._loadavg = -1
-        try:
-            self._loadavg = os.open(os.path.join(proc, "loadavg"), os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            pass
+        self._loadavg = open_or_none(os.path.join(proc, "loadavg"))
 
     def __del__(self) -> None:
-        if self._loadavg >= 0:
+        if self._loadavg is not None:
             os.close(self._loadavg)
 
-    def look(self) -> set:
-        self._reads += 1
-        newest, before = (
-            self._newest(),
-            self._last_pid,
-        )  # before the list: who comes in between makes the next one
+    def look(self) -> "set[str]":
+        """Return the PIDs that are chosen now."""
+        self._looks += 1
+        # Before the list is made: a process that starts in between makes the next newest PID.
+        newest = self._newest()
+        before = self._last_pid
         self._last_pid = newest
-        if self._reads % _LIST_EVERY == 1 or not newest or not 0 <= newest - before <= _FEW:
+        if self._looks % _LIST_EVERY == 1 or not newest or not 0 <= newest - before <= _FEW:
             self._list()
         else:
-            fresh = [str(pid) for pid in range(before + 1, newest + 1) if str(pid) != self._here]
-            self._judge(
-                [pid for pid in fresh if pid not in self._meant and self._leads(pid)]
-                + self._young()
-            )
-        if self._reads % _LOOK_AGAIN == 0:
+            fresh = [str(pid) for pid in range(before + 1, newest + 1) if str(pid) != self._own_pid]
+            leaders = [pid for pid in fresh if pid not in self._chosen and self._is_leader(pid)]
+            self._judge(leaders + self._young())
+        if self._looks % _LOOK_AGAIN == 0:
             self._judge(list(self._others))
-        return self._meant
+        return self._chosen
 
     def forget(self, pid: str) -> None:
-        """It has ended; whoever has the number next is judged anew."""
-        self._meant.discard(pid)
+        """Drop a process that has ended; the next one with its PID is judged anew."""
+        self._chosen.discard(pid)
 
     def _newest(self) -> int:
+        """Return the newest PID, 0 when it is not known."""
+        if self._loadavg is None:
+            return 0
         try:
-            return int(os.pread(self._loadavg, 128, 0).split()[-1]) if self._loadavg >= 0 else 0
-        except (OSError, IndexError, ValueError):
+            return int(read_again(self._loadavg).split()[-1])
+        except (IndexError, ValueError):
             return 0
 
-    def _leads(self, pid: str) -> bool:
-        """Of the numbers that were given, some are threads of a process, and many have ended."""
-        return ("\nTgid:\t%s\n" % pid).encode() in read_once(
-            os.path.join(self._proc, pid, "status")
-        )
+    def _is_leader(self, pid: str) -> bool:
+        """Return whether the PID is a process; others are threads of one, or have ended."""
+        status = read_once(os.path.join(self._proc, pid, "status"))
+        return ("\nTgid:\t%s\n" % pid).encode() in status
 
-    def _young(self) -> list:
+    def _young(self) -> "list[str]":
         return [pid for pid, looks in self._others.items() if looks < _YOUNG]
 
     def _list(self) -> None:
         there = {name for name in os.listdir(self._proc) if name.isdigit()}
-        there.discard(self._here)
-        self._meant &= there
+        there.discard(self._own_pid)
+        self._chosen &= there
         self._never &= there
         for pid in self._others.keys() - there:
             del self._others[pid]
-        self._judge(
-            sorted(there - self._meant - self._never - self._others.keys(), key=int) + self._young()
-        )
+        fresh = there - self._chosen - self._never - self._others.keys()
+        self._judge(sorted(fresh, key=int) + self._young())
 
-    def _judge(self, pids: list) -> None:
-        """Sort ``pids`` into those that are meant, those that never will be, and the others."""
-        again = [] if not self._tree else pids
+    def _judge(self, pids: "list[str]") -> None:
+        """Sort ``pids`` into those that are chosen, those that never will be, and the others."""
         for pid in pids:
             self._others[pid] = self._others.get(pid, 0) + 1
             self._judge_one(pid)
-        # a child may be listed before its parent
+        # A child may be listed before its parent: repeat until nothing changes.
+        again = pids if self._tree else []
         while again:
-            before = len(self._meant)
+            before = len(self._chosen)
             again = [pid for pid in again if pid in self._others]
             for pid in again:
                 self._judge_one(pid)
-            if len(self._meant) == before:
+            if len(self._chosen) == before:
                 return
 
     def _judge_one(self, pid: str) -> None:
         at = os.path.join(self._proc, pid)
         try:
-            if os.stat(at).st_uid != self._mine:
+            if os.stat(at).st_uid != self._uid:
                 return
-        except OSError:  # it has ended
+            stat = parse_pid_stat(read_once(at + "/stat"))
+            is_kernel_thread = bool(stat.flags & _PF_KTHREAD)
+        except (OSError, IndexError, ValueError):  # it has ended
             return
-        words = read_once(at + "/stat").rpartition(b")")[2].split(None, 8)
-        if len(words) < 8:
-            return
-        if words[6].isdigit() and int(words[6]) & _KERNEL_THREAD:
+        if is_kernel_thread:
             del self._others[pid]
             self._never.add(pid)
-        elif self._is_meant(at, words[1].decode("ascii", "replace")):
+        elif self._is_chosen(at, str(stat.ppid)):
             del self._others[pid]
-            self._meant.add(pid)
+            self._chosen.add(pid)
 
-    def _is_meant(self, at: str, parent: str) -> bool:
-        if self._pattern is None or (self._tree and parent in self._meant):
+    def _is_chosen(self, at: str, parent: str) -> bool:
+        if self._pattern is None or (self._tree and parent in self._chosen):
             return True
         words = read_once(at + "/cmdline").rstrip(b"\0").split(b"\0")
-        return bool(self._pattern.search(b" ".join(words))) and not _is_collector(words)
+        return bool(self._pattern.search(b" ".join(words))) and not is_collector(words)
 
 
-def _is_collector(words: list) -> bool:
-    """Its ranks and their launcher have the command's words and the pattern itself in their command lines."""
-    by_module = (b"-m", b"mpi_collector") in zip(words, words[1:])  # noqa: RUF007 - Python 3.6 has no pairwise
-    return by_module or any(word.endswith(b"mpi-collector") for word in words)
+def is_collector(words: "list[bytes]") -> bool:
+    """Return whether a command line is the collector's.
+
+    The ranks and their launcher have the words of the command, and so the pattern, in theirs.
+    """
+    pairs = zip(words, words[1:])  # noqa: RUF007 - Python 3.6 has no pairwise
+    return (b"-m", b"mpi_collector") in pairs or any(w.endswith(b"mpi-collector") for w in words)
 
 
 class Process:
-    """One process. ``look()``, False when it is gone; then ``take()`` -> what it added to the counters since the last one.
+    """One process: ``look()``, then ``take()`` for what its counters grew by since the last one.
 
-    ``comm``, ``parent``, ``gauges``: its name, who waits for it, and [1, threads, resident bytes]. ``held``: how many others
-    hold their files open. ``family``: its CPU time is with that of the children it waited for, as the kernel has their I/O.
-    ``before``: who was last seen gone under this number; nothing is counted twice if that was a mistake (no file to be had).
+    ``proc``: path of /proc; ``keep_open``: its two files stay open. ``family``: its CPU time and
+    faults include those of the children it waited for, as the kernel's I/O counters do. ``before``:
+    the process that was last seen under this PID and taken for gone; should it be the same one (its
+    files could not be read for a moment), nothing is counted twice.
+
+    ``comm``, ``parent``: name, and PID of the parent; ``gauges``: [1, threads, resident bytes].
+    ``start``: start time in clock ticks since boot, 0 when not known yet.
     """
 
-    def __init__(self, proc: str, pid: str, held: int, family: bool, before: "Any" = None) -> None:
-        self._paths = tuple(os.path.join(proc, pid, name) for name in ("stat", "io"))
-        self._fds = [_open(path) for path in self._paths] if held < _OPEN else [-1, -1]
+    def __init__(
+        self, proc: str, pid: str, keep_open: bool, family: bool, before: "Process | None" = None
+    ) -> None:
+        self._paths = [os.path.join(proc, pid, name) for name in ("stat", "io")]
+        self._fds = [open_or_none(path) if keep_open else None for path in self._paths]
         self._texts = [b"", b""]
         self._changed = False
         self._family = family
-        self._owed, self._owed_for = [0] * _COUNTERS, 0
-        self.start = before.start if before else b""
-        self.counters = before.counters if before else [0] * _COUNTERS
-        self.comm, self.parent, self.gauges = b"", "", [1, 0, 0]
+        self._owed = [0] * _COUNTERS
+        self._owed_for = 0
+        self.start: int = before.start if before else 0
+        self.counters: "list[int]" = before.counters if before else [0] * _COUNTERS
+        self.comm = b""
+        self.parent = ""
+        self.gauges = [1, 0, 0]
 
     def look(self) -> bool:
+        """Read the files. Return False when the process is gone."""
         texts = [
-            _again(fd) if fd >= 0 else read_once(path) for fd, path in zip(self._fds, self._paths)
+            read_once(path) if fd is None else read_again(fd)
+            for fd, path in zip(self._fds, self._paths)
         ]
         self._changed = texts != self._texts  # most processes sleep
-        if self._changed and texts[0].count(b" ") < 23:
+        if self._changed and texts[0].count(b" ") < _STAT_BLANKS:
             return False
         self._texts = texts
         return True
 
-    def take(self) -> list:
-        added: list = []
+    def take(self) -> "list[int]":
+        """Return what the counters grew by since the last call; empty when nothing changed."""
+        added: "list[int]" = []
         if self._changed:
-            counters = self._own() + _io_counters(self._texts[1])
-            # io may be closed to us for a moment (an exec): what it said before stays
+            counters = self._own_counters() + _io_counters(self._texts[1])
+            # io may be closed to us for a moment (during an exec): its counters stay
             counters = [max(a, b) for a, b in zip(counters, self.counters)]
             added = [a - b for a, b in zip(counters, self.counters)]
             self.counters = counters
@@ -184,33 +205,45 @@ class Process:
             added = self._repay(added)
         return added
 
-    def _own(self) -> list:
-        head, _, rest = self._texts[0].rpartition(b")")
-        words = rest.split(None, 22)
-        if words[19] != self.start:
-            if self.start:  # the number has gone to another process
+    def _own_counters(self) -> "list[int]":
+        """Update what is known of the process. Return [user ms, system ms, major faults]."""
+        stat = parse_pid_stat(self._texts[0])
+        if stat.starttime != self.start:
+            if self.start:  # the PID has gone to another process
                 self.counters = [0] * _COUNTERS
-            self.start = words[19]
-        self.comm, self.parent = head.partition(b"(")[2], words[1].decode("ascii", "replace")
-        # without memory of its own it just ends, or waits to be waited for
-        self.gauges = (
-            [1, int(words[17]), int(words[21]) * _PAGE] if words[20] != b"0" else [0, 0, 0]
-        )
-        user, system, children_user, children_system = [int(w) * _TICK_MS for w in words[11:15]]
-        if self._family:
-            return [user + children_user, system + children_system, int(words[9]) + int(words[10])]
-        return [user, system, int(words[9])]
+            self.start = stat.starttime
+        self.comm = stat.comm
+        self.parent = str(stat.ppid)
+        # Without memory of its own it is ending, or a zombie: no process any more.
+        self.gauges = [1, stat.num_threads, stat.rss * _PAGE] if stat.vsize else [0, 0, 0]
+        return self._cpu_and_faults(stat)
+
+    def _cpu_and_faults(self, stat: PidStat) -> "list[int]":
+        user_ms = stat.utime * _TICK_MS
+        system_ms = stat.stime * _TICK_MS
+        if not self._family:
+            return [user_ms, system_ms, stat.majflt]
+        return [
+            user_ms + stat.cutime * _TICK_MS,
+            system_ms + stat.cstime * _TICK_MS,
+            stat.majflt + stat.cmajflt,
+        ]
 
     def inherit(self, child: "Process") -> None:
-        """``child`` was waited for: the kernel adds what it did to ours (kernel/exit.c); what we saw is in the sums already."""
-        owed = [
-            a + b for a, b in zip(child.counters, child._owed)
-        ]  # it may have waited for one just before
-        owed[:_OWN] = owed[:_OWN] if self._family else [0] * _OWN
+        """Expect the counters of ``child``, which has ended, in ours.
+
+        The kernel adds them to the parent that waited for it (kernel/exit.c); what was seen of the
+        child is in the sums already.
+        """
+        # the child may have inherited itself just before
+        owed = [a + b for a, b in zip(child.counters, child._owed)]
+        if not self._family:
+            owed[:_OWN] = [0] * _OWN
         self._owed = [a + b for a, b in zip(self._owed, owed)]
         self._owed_for = _OWED_FOR
 
-    def _repay(self, added: list) -> list:
+    def _repay(self, added: "list[int]") -> "list[int]":
+        """Return ``added`` without what children brought that is counted already."""
         self._owed_for -= 1
         if added:
             paid = [min(a, b) for a, b in zip(added, self._owed)]
@@ -221,37 +254,14 @@ class Process:
         return added
 
     def close(self) -> None:
+        """Close the files."""
         for fd in self._fds:
-            if fd >= 0:
+            if fd is not None:
                 os.close(fd)
-        self._fds = [-1, -1]
+        self._fds = [None, None]
 
 
-def _io_counters(io: bytes) -> list:
+def _io_counters(io: bytes) -> "list[int]":
+    """Return the counters of a text of /proc/PID/io, 0 where it has none."""
     values = dict(line.split(b": ", 1) for line in io.split(b"\n") if b": " in line)
-    return [int(values.get(k, 0)) for k in _IO]
-
-
-def _open(path: str) -> int:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return -1
-
-
-def _again(fd: int) -> bytes:
-    try:
-        return os.pread(fd, _SIZE, 0)
-    except OSError:
-        return b""
-
-
-def read_once(path: str) -> bytes:
-    """The beginning of a file, nothing when it cannot be read."""
-    fd = _open(path)
-    if fd < 0:
-        return b""
-    try:
-        return _again(fd)
-    finally:
-        os.close(fd)
+    return [int(values.get(key, 0)) for key in _IO]

@@ -1,49 +1,52 @@
-"""Sources whose text is made by a reader, not read from one kernel file."""
+"""Texts that a source's own reader makes, in place of one kernel file as it is."""
 
-import os
-
-from .file_group import _ROOM
+from .kernel_file import WholeFile
+from .readable import Readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class Reader(Protocol):
+        """Makes the text of a source."""
+
+        def read(self) -> bytes: ...
+        def close(self) -> None: ...
 
 
-_CHUNK = 1 << 18
+_LATER_BYTES = 16384  #: room for devices that appear later
 
 
 class CondensedFile:
-    """The file's text by way of ``condense``, as a source's own reader. OSError when it is not there."""
+    """A reader: one kernel file by way of ``condense``, which keeps what is worth storing.
+
+    OSError when the file is not there.
+    """
 
     def __init__(self, root: str, path: str, condense: "Callable[[bytes], bytes]") -> None:
-        self._fd = os.open(os.path.join(root, path), os.O_RDONLY | os.O_CLOEXEC)
+        self._file = WholeFile(root, path)
         self._condense = condense
 
     def read(self) -> bytes:
-        chunks: list = []
-        at = 0
-        while True:
-            chunk = os.pread(self._fd, _CHUNK, at)
-            if not chunk:
-                return self._condense(b"".join(chunks))
-            chunks.append(chunk)
-            at += len(chunk)
+        """Return the condensed text now."""
+        return self._condense(self._file.read())
 
     def close(self) -> None:
-        os.close(self._fd)
+        self._file.close()
 
 
-class ReaderFile:
-    """A source's own reader (``read() -> bytes``, ``close()``) with the face of a file."""
+class ReaderFile(Readable):
+    """The text of a reader, as a Readable. ``capacity`` is twice the first text and 16 KiB."""
 
-    def __init__(self, reader: "Any") -> None:
+    def __init__(self, reader: "Reader") -> None:
         self._reader = reader
         self.capacity = 0
 
     def first(self) -> bytes:
         text = self._reader.read()
-        self.capacity = 2 * len(text) + _ROOM
-        return text  # type: ignore[no-any-return]
+        self.capacity = 2 * len(text) + _LATER_BYTES
+        return text
 
     def read(self, view: memoryview) -> int:
         text = self._reader.read()

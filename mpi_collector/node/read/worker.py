@@ -1,72 +1,85 @@
-"""Reading in a thread of its own, for what may hang: the others go on."""
+"""Read in a thread of its own what may block in the kernel, so that the other sources go on."""
 
 import threading
 
 from ..compat import mono_ns
+from ..status import SLOW
+from .readable import Readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from collections.abc import Callable
+    from typing import TypeVar
 
-SLOW = 7  #: a status, as in decode.py
+    T = TypeVar("T")
+
 _WAIT_NS = 20 * 10**6  #: for an answer
-_WAIT_MAX_NS = 100 * 10**6  #: for one of a source that was slower than that, but not by much
-_reading: set = set()  # what the threads are at just now
+_WAIT_MAX_NS = 100 * 10**6  #: for an answer of a source that was a little slower than that
+_CLOSE_S = 1.0  #: for the thread to end
+_reading: "set[int]" = set()  #: ids of the readings that are in progress
 
 
-def call_with_timeout(seconds: float, call: "Callable", what: str) -> "Any":
-    """What ``call`` returns or raises. TimeoutError, an OSError, when it takes longer; then its thread stays behind."""
-    answer: list = []
+def call_with_timeout(seconds: float, call: "Callable[[], T]", what: str) -> "T":
+    """Return what ``call`` returns, or raise what it raises.
+
+    TimeoutError, an OSError, when it takes longer; its thread is then left behind.
+    """
+    result: "list[T]" = []
+    failure: "list[BaseException]" = []
+    call_id = id(result)
 
     def work() -> None:
-        _reading.add(answer_id)
+        _reading.add(call_id)
         try:
-            answer.append((call(), None))
-        except BaseException as e:  # noqa: BLE001 - told to who asked
-            answer.append((None, e))
+            result.append(call())
+        except BaseException as e:  # noqa: BLE001 - raised in the caller's thread
+            failure.append(e)
         finally:
-            _reading.discard(answer_id)
-
-    answer_id = id(answer)
+            _reading.discard(call_id)
 
     thread = threading.Thread(target=work, name=what, daemon=True)
     thread.start()
     thread.join(seconds)
-    if not answer:
+    if failure:
+        raise failure[0]
+    if not result:
         raise TimeoutError("%s did not answer within %g s" % (what, seconds))
-    value, error = answer[0]
-    if error is not None:
-        raise error
-    return value
+    return result[0]
 
 
-class BlockingReader:
-    """Nobody waits for ``inner`` longer than a moment, and not again while it hangs.
+class BlockingReader(Readable):
+    """A Readable that may block: it is read in a thread, and waited for only a moment.
 
-    An answer that came after its sample is dropped, and a new one asked for: it is of then, not of now. Of a source that
-    always takes longer than anybody waits, the last answer is better than none: it is told at the next sample, late.
-    ``cost_ns``: what the reading took that has ended with the last ``read``, 0 when none has.
+    While a reading has not ended, ``read`` returns -SLOW at once and asks for no other. A result
+    that arrives after its tick is stale: it is dropped and a new one asked for. Of a source that is
+    always slower than anybody waits, the last result is returned at the next tick, late.
+
+    ``cost_ns``: duration of the readings that ended with the last ``read``, 0 when none did.
+    ``clock``: monotonic nanoseconds.
     """
 
-    def __init__(self, inner: "Any", start_s: float = 3.0) -> None:
-        self._inner, self._start_s = inner, start_s
-        self._wake, self._done = threading.Semaphore(0), threading.Event()
+    def __init__(
+        self, inner: Readable, start_s: float = 3.0, clock: "Callable[[], int]" = mono_ns
+    ) -> None:
+        self._inner = inner
+        self._start_s = start_s
+        self._clock = clock
+        self._wake = threading.Semaphore(0)
+        self._done = threading.Event()
         self._buffer = bytearray()
-        self._result: "Any" = 0
+        self._result: "int | Exception" = 0
         self._took_ns = 0
-        self.cost_ns = 0
         self._busy = False
         self._quit = False
-        self._thread: "Any" = None
-
-    @property
-    def capacity(self) -> int:
-        return self._inner.capacity  # type: ignore[no-any-return]
+        self._thread: "threading.Thread | None" = None
+        self.cost_ns = 0
+        self.capacity = 0
 
     def first(self) -> bytes:
         text = call_with_timeout(self._start_s, self._inner.first, "the first reading")
+        self.capacity = self._inner.capacity
         self._buffer = bytearray(self.capacity)
-        return text  # type: ignore[no-any-return]
+        return text
 
     def _work(self) -> None:
         view = memoryview(self._buffer)
@@ -74,32 +87,37 @@ class BlockingReader:
             self._wake.acquire()
             if self._quit:
                 return
-            began = mono_ns()
+            begin = self._clock()
             _reading.add(id(self))
             try:
                 self._result = self._inner.read(view)
-            except Exception as e:  # noqa: BLE001 - told to who asked
+            except Exception as e:  # noqa: BLE001 - raised in the sampler's thread
                 self._result = e
             _reading.discard(id(self))
-            self._took_ns = mono_ns() - began
+            self._took_ns = self._clock() - begin
             self._done.set()
 
     def read(self, view: memoryview) -> int:
         self.cost_ns = 0
         if self._busy and self._done.is_set():
-            self._ended()
+            self._end()
             if self._took_ns > _WAIT_MAX_NS:
                 return self._answer(view)
         if not self._busy:
             self._ask()
         if not self._done.is_set():
             return -SLOW
-        self._ended()
+        self._end()
         return self._answer(view)
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until the reading in progress has ended. Return False when it has not by then."""
+        return self._done.wait(seconds)
+
     def _ask(self) -> None:
+        """Start a reading and wait for it a moment: twice what the last one took, within limits."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="aside", daemon=True)
+            self._thread = threading.Thread(target=self._work, name="blocking", daemon=True)
             self._thread.start()
         self._busy = True
         self._done.clear()
@@ -111,31 +129,33 @@ class BlockingReader:
         )
         self._done.wait(wait_ns * 1e-9)
 
-    def _ended(self) -> None:
+    def _end(self) -> None:
         self._busy = False
         self.cost_ns += self._took_ns
 
     def _answer(self, view: memoryview) -> int:
         if isinstance(self._result, Exception):
             raise self._result
-        n = min(int(self._result), len(view))
+        n = min(self._result, len(view))
         view[:n] = self._buffer[:n]
         return n
 
     def close(self) -> None:
+        """Close the files, unless the thread is still in the kernel with them."""
         self._quit = True
         self._wake.release()
-        if self._thread is not None and not (
-            self._busy and not self._done.is_set()
-        ):  # what hangs keeps its files
-            self._thread.join(1)
+        if self._thread is not None and not (self._busy and not self._done.is_set()):
+            self._thread.join(_CLOSE_S)
             self._busy = False
         if not self._busy:
             self._inner.close()
 
 
 def stuck_in_kernel(patience_s: float = 0.5) -> bool:
-    """Is one of them in the kernel and does not come back? Such a process cannot end, not even by SIGKILL."""
+    """Return whether a reading is still in progress after ``patience_s``.
+
+    Such a process cannot end while the kernel does not return, not even by SIGKILL.
+    """
     deadline = mono_ns() + int(patience_s * 1e9)
     while _reading and mono_ns() < deadline:
         threading.Event().wait(0.01)

@@ -1,1 +1,1 @@
-"""Turn the text of kernel files into the fixed int64 record of a sample."""
+"""Rows: the layout of their columns, from kernel text to a row, and which rows are kept."""

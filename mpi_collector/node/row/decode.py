@@ -4,11 +4,33 @@ import struct
 from operator import itemgetter
 
 from ..status import MALFORMED, OK
-from .layout import LABEL, MISSING, Cell, DeviceTable, Field, Layout
+from .layout import MISSING, DeviceTable, Field, Layout
+from .scan import LABEL, Cell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, Protocol
+
+    from .scan import Scan
+
+    class Decodable(Protocol):
+        """What decoding needs of a source (node/sources/base.py)."""
+
+        name: str
+        fields: "tuple[Field, ...]"
+        lists_devices: bool
+        may_be_empty: bool
+
+        def prepare(self, raw: bytes) -> bytes: ...
+        def scan(self, text: bytes) -> "Scan": ...
+        def field(self, table: str, name: str) -> "Field": ...
+        def spare_slots(self, table: str, devices: int) -> int: ...
+
+    class Row(Protocol):
+        """A row that takes runs of values."""
+
+        def __setitem__(self, where: slice, values: "list[int]") -> None: ...
 
 
 COLLECTOR_FIELDS = (
@@ -22,12 +44,14 @@ COLLECTOR_FIELDS = (
         "rss_bytes",
         "bytes",
         "gauge",
-        "resident memory of the sampling process (/proc/self/statm), now and then",
+        "resident memory of the sampling process (/proc/self/statm), updated at intervals",
     ),
 )
+DEVICES = "devices"  #: name of a source's table of devices where the source gives it none
 
 
-def _getter(positions: list) -> "Callable[[list], tuple]":
+def _getter(positions: "Sequence[int]") -> "Callable[[list[bytes]], tuple[bytes, ...]]":
+    """Return a function that picks the tokens at ``positions``, always as a tuple."""
     if len(positions) > 1:
         return itemgetter(*positions)
     if positions:
@@ -39,7 +63,8 @@ def _getter(positions: list) -> "Callable[[list], tuple]":
 class Plan:
     """How to take the values out of a text of one shape.
 
-    ``runs``: (first column, last column + 1, first value, last value + 1) copies from the value list to the row.
+    A text fits when it has as many tokens and the same labels. ``runs``: (first column,
+    last column + 1, first value, last value + 1) copies from the list of values to the row.
     """
 
     __slots__ = (
@@ -54,47 +79,61 @@ class Plan:
     )
 
     def __init__(
-        self, tokens: list, label_at: list, value_at: list, columns: list, problems: list
+        self,
+        tokens: "list[bytes]",
+        label_at: "list[int]",
+        value_at: "list[int]",
+        columns: "list[int]",
+        problems: "list[str]",
     ) -> None:
         self.count = len(tokens)
-        self.label_at, self.value_at = label_at, value_at
-        self.labels_of, self.values_of = _getter(label_at), _getter(value_at)
+        self.label_at = label_at
+        self.value_at = value_at
+        self.labels_of = _getter(label_at)
+        self.values_of = _getter(value_at)
         self.labels = self.labels_of(tokens)
         self.problems = problems
-        self.runs: list = []
+        self.runs: "list[tuple[int, int, int, int]]" = []
         start = 0
         for i in range(1, len(columns) + 1):
             if i == len(columns) or columns[i] != columns[i - 1] + 1:
                 self.runs.append((columns[start], columns[i - 1] + 1, start, i))
                 start = i
 
-    def fits(self, tokens: list) -> bool:
+    def fits(self, tokens: "list[bytes]") -> bool:
+        """Return whether the plan was made for a text of this shape."""
         return len(tokens) == self.count and self.labels_of(tokens) == self.labels
 
 
 class SourceDecoder:
-    """Decodes the texts of one source. ``on_event(dict)`` hears of new devices and of what found no room."""
+    """Decodes the texts of one source.
+
+    ``on_event`` receives ``device`` (a new device has taken a spare slot) and ``lost`` (a device or
+    field found no column), each once a name.
+    """
 
     def __init__(
-        self, source: "Any", layout: "Layout", on_event: "Callable[[dict], object]"
+        self,
+        source: "Decodable",
+        layout: "Layout",
+        on_event: "Callable[[dict[str, Any]], object]",
     ) -> None:
         self.source = source
         self.tables = {t.name: t for t in layout.tables if t.source == source.name}
-        self.plan: "Any" = None
+        self.plan: "Plan | None" = None
         self._on_event = on_event
-        self._lost: set = set()
+        self._lost: "set[tuple[str, str, str]]" = set()
 
-    def decode(self, raw: bytes, row: "Any", tick: int) -> int:
-        """Put the values of ``raw`` into ``row`` (a list of ints, MISSING where nothing is known). Returns a status."""
+    def decode(self, raw: bytes, row: "Row", tick: int) -> int:
+        """Put the values of ``raw`` into ``row``, which is MISSING elsewhere. Return a status."""
         return self.decode_text(self.source.prepare(raw), row, tick)
 
-    def decode_text(self, text: bytes, row: "Any", tick: int) -> int:
-        """The same for a text that is prepared already."""
+    def decode_text(self, text: bytes, row: "Row", tick: int) -> int:
+        """Decode a text that is prepared already."""
         tokens = text.split()
         plan = self.plan
-        if (
-            plan is None or plan.problems or not plan.fits(tokens)
-        ):  # what was no number may be one again
+        # A plan with problems is not kept: what was no number may be one again.
+        if plan is None or plan.problems or not plan.fits(tokens):
             plan = self.replan(text, tokens, tick)
         try:
             values = list(map(int, plan.values_of(tokens)))
@@ -105,12 +144,13 @@ class SourceDecoder:
             row[first:last] = values[a:b]
         return MALFORMED if plan.problems or not (tokens or self.source.may_be_empty) else OK
 
-    def replan(self, text: bytes, tokens: list, tick: int) -> "Plan":
-        roles, problems = self.source.scan(text)
-        label_at: list = []
-        value_at: list = []
-        columns: list = []
-        for i, role in enumerate(roles):
+    def replan(self, text: bytes, tokens: "list[bytes]", tick: int) -> "Plan":
+        """Scan ``text`` and return the plan for its shape, which is kept for the texts to come."""
+        scan = self.source.scan(text)
+        label_at: "list[int]" = []
+        value_at: "list[int]" = []
+        columns: "list[int]" = []
+        for i, role in enumerate(scan.roles):
             if role is LABEL:
                 label_at.append(i)
             elif isinstance(role, Cell):
@@ -118,25 +158,34 @@ class SourceDecoder:
                 if column is not None:
                     value_at.append(i)
                     columns.append(column)
-        self.plan = Plan(tokens, label_at, value_at, columns, problems)
-        return self.plan  # type: ignore[no-any-return]
+        self.plan = plan = Plan(tokens, label_at, value_at, columns, scan.problems)
+        return plan
 
-    def _column(self, cell: "Cell", tick: int) -> "Any":
-        table = self.tables.get(cell.table if cell.table or cell.device == "" else DEVICES)
+    def _column(self, cell: "Cell", tick: int) -> "int | None":
+        table = self.tables.get(_table_name(cell))
         if table is None or cell.field not in table.field_at:
-            return self._lose(cell, "field", cell.field, tick)
+            self._lose(cell, "field", cell.field, tick)
+            return None
         if cell.device not in table.slot_of:
             if not table.add_device(cell.device):
-                return self._lose(cell, "device", cell.device, tick)
+                self._lose(cell, "device", cell.device, tick)
+                return None
             self._on_event(
-                {"type": "device", "source": table.source, "table": table.name, "device": cell.device,
-                 "slot": table.slot_of[cell.device], "tick": tick}
-            )  # fmt: skip
+                {
+                    "type": "device",
+                    "source": table.source,
+                    "table": table.name,
+                    "device": cell.device,
+                    "slot": table.slot_of[cell.device],
+                    "tick": tick,
+                }
+            )
         return table.column(cell.device, cell.field)
 
     def _lose(self, cell: "Cell", what: str, name: str, tick: int) -> None:
-        if (cell.table, what, name) not in self._lost:
-            self._lost.add((cell.table, what, name))
+        key = (cell.table, what, name)
+        if key not in self._lost:
+            self._lost.add(key)
             self._on_event(
                 {
                     "type": "lost",
@@ -148,65 +197,77 @@ class SourceDecoder:
             )
 
 
-DEVICES = "devices"  #: name of a source's table of devices when the source gives it none
+def _table_name(cell: "Cell") -> str:
+    """Return the name of a cell's table: its own, "" for scalars, or DEVICES."""
+    return cell.table if cell.table or cell.device == "" else DEVICES
 
 
-def declare(source: "Any", raw: bytes) -> list:
-    """The tables of a source from its first text: fields in declared order first, devices as they come."""
-    roles, _problems = source.scan(source.prepare(raw))
-    seen: dict = {}
-    for role in roles:
+def declare(source: "Decodable", raw: bytes) -> "list[DeviceTable]":
+    """Return the tables of a source as its first text shows them.
+
+    Only what the text has is declared. The order of columns is decided here:
+
+    * tables in the order in which the text first mentions them;
+    * in a table the devices in the order in which they are found, then the spare slots, which new
+      devices take as they appear;
+    * of every device first the fields that the source declares, in declared order, then those that
+      it does not know, in the order in which they are found.
+    """
+    found: "dict[str, tuple[dict[str, None], dict[str, None]]]" = {}
+    for role in source.scan(source.prepare(raw)).roles:
         if isinstance(role, Cell):
-            key = role.table if role.table or role.device == "" else DEVICES
-            fields, devices = seen.setdefault(key, ({}, {}))
-            fields[role.field] = devices[role.device] = None
-    if source.lists_devices and not seen:
-        seen[DEVICES] = (dict.fromkeys(f.name for f in source.fields), {})
+            fields, devices = found.setdefault(_table_name(role), ({}, {}))
+            fields[role.field] = None
+            devices[role.device] = None
+    if source.lists_devices and not found:
+        found[DEVICES] = (dict.fromkeys(f.name for f in source.fields), {})
     tables = []
-    for key, (fields, devices) in seen.items():
+    for key, (fields, devices) in found.items():
         order = [f.name for f in source.fields if f.name in fields]
         order += [name for name in fields if name not in order]
         spare = 0 if list(devices) == [""] else source.spare_slots(key, len(devices))
-        tables.append(
-            DeviceTable(
-                source.name,
-                key,
-                [source.field(key, n) for n in order],
-                devices,
-                len(devices) + spare,
-            )
-        )
+        declared = [source.field(key, name) for name in order]
+        tables.append(DeviceTable(source.name, key, declared, devices, len(devices) + spare))
     return tables
 
 
-def make_layout(sources: list, raws: list) -> "Layout":
-    """The layout for these sources, each with the first text that was read of it."""
+def make_layout(sources: "Sequence[Decodable]", raws: "Sequence[bytes]") -> "Layout":
+    """Return the layout for these sources, given the first text of each.
+
+    The sources in reading order, the collector's own columns last.
+    """
     tables = [t for source, raw in zip(sources, raws) for t in declare(source, raw)]
-    tables.append(DeviceTable("collector", "", list(COLLECTOR_FIELDS), [""], 1))
+    tables.append(DeviceTable("collector", "", COLLECTOR_FIELDS, [""], 1))
     return Layout([s.name for s in sources], tables)
 
 
 class RowDecoder:
-    """Decodes all sources of a sample into one row of ``layout.width`` values."""
+    """Decodes the texts of all sources at one tick into a row of ``layout.width`` values."""
 
     def __init__(
-        self, sources: list, layout: "Layout", on_event: "Callable[[dict], object]"
+        self,
+        sources: "Iterable[Decodable]",
+        layout: "Layout",
+        on_event: "Callable[[dict[str, Any]], object]",
     ) -> None:
         self.layout = layout
         self.decoders = [SourceDecoder(s, layout, on_event) for s in sources]
         self._blank = [MISSING] * layout.width
         self._pack = struct.Struct("<%dq" % layout.width).pack
 
-    def decode(self, raws: list, tick: int) -> tuple:
-        """(row as a list of ints, [status per source]). ``raws``: bytes per source, or an int status for one not read."""
+    def decode(self, raws: "Iterable[bytes | int]", tick: int) -> "tuple[list[int], list[int]]":
+        """Return (row, status of every source).
+
+        ``raws``: the bytes of every source, or an int status for one that was not read.
+        """
         row = self._blank[:]
         statuses = []
         for decoder, raw in zip(self.decoders, raws):
             statuses.append(raw if isinstance(raw, int) else decoder.decode(raw, row, tick))
         return row, statuses
 
-    def to_bytes(self, row: list) -> bytes:
-        """The row as little-endian int64; counters above 2^63 wrap modulo 2^64."""
+    def to_bytes(self, row: "Sequence[int]") -> bytes:
+        """Return the row as little-endian int64; counters above 2^63 wrap modulo 2^64."""
         try:
             return self._pack(*row)
         except struct.error:
@@ -214,6 +275,6 @@ class RowDecoder:
 
 
 def wrap(value: int) -> int:
-    """``value`` modulo 2^64 as a signed int64."""
+    """Return ``value`` modulo 2^64 as a signed int64."""
     value &= 0xFFFFFFFFFFFFFFFF
     return value - (1 << 64) if value >> 63 else value

@@ -1,4 +1,4 @@
-"""The registry: every module in this folder that has a source in it. One kernel file, one module; no list of them."""
+"""The registry of sources: a module in this folder that defines one registers it by being there."""
 
 import importlib
 import pkgutil
@@ -6,8 +6,9 @@ import pkgutil
 from .base import Source
 
 
-def _modules() -> list:
-    in_memory = getattr(__spec__.loader, "sources", None)  # an agent's, which has no folder
+def _modules() -> "list[str]":
+    """Return the names of the modules in this folder."""
+    in_memory = getattr(__spec__.loader, "sources", None)  # an agent's package has no folder
     if in_memory is None:
         return sorted(m.name for m in pkgutil.iter_modules(__path__))
     return sorted(
@@ -15,20 +16,23 @@ def _modules() -> list:
     )
 
 
-def _sources() -> list:
-    found: list = []
+def _sources() -> "list[type[Source]]":
+    """Return the source classes of all modules, in reading order."""
+    found = []
     for name in _modules():
         module = importlib.import_module("." + name, __name__)
-        things = [
-            t
-            for t in vars(module).values()
-            if isinstance(t, type) and t.__module__ == module.__name__
-        ]
-        found += [t for t in things if issubclass(t, Source) and t.name]
+        for thing in vars(module).values():
+            if (
+                isinstance(thing, type)
+                and issubclass(thing, Source)
+                and thing.__module__ == module.__name__
+                and thing.name
+            ):
+                found.append(thing)
     return sorted(found, key=lambda s: (s.may_block, s.order, s.name))
 
 
-#: in reading order
+#: all sources in reading order
 ALL = tuple(_sources())
 BY_NAME = {s.name: s for s in ALL}
 GROUPS = {
@@ -40,13 +44,14 @@ GROUPS = {
 ALIASES = {"net/dev": "netdev", "net_dev": "netdev"}
 
 
-def select(spec: str) -> list:
-    """Source objects for ``basic``, ``default``, ``all``, or names separated by commas (groups may be among them).
+def select(spec: str) -> "list[Source]":
+    """Return sources for ``basic``, ``default``, ``all`` or names separated by commas or blanks.
 
-    A name may be followed by ``:OPTION`` where a source has options. ValueError names what is not known and what there is.
+    Groups may be among the names. A name may be followed by ``:OPTION`` where a source has options.
+    ValueError names what is not known, and what there is.
     """
-    wanted: set = set()
-    options: dict = {}
+    wanted: "set[str]" = set()
+    options: "dict[str, str]" = {}
     if spec == "none":
         return []
     for word in spec.replace(",", " ").split():
@@ -73,7 +78,8 @@ def select(spec: str) -> list:
     return out
 
 
-def _check_option(name: str, option: str, options: dict) -> None:
+def _check_option(name: str, option: str, options: "dict[str, str]") -> None:
+    """ValueError when the option of a source is not allowed, empty, or given twice."""
     with_options = [s.name for s in ALL if s.option_doc]
     if name not in with_options:
         raise ValueError(

@@ -1,172 +1,198 @@
-"""TODO"""
+"""What a source is: three kinds of them on a small common base.
 
-from ..row.layout import IGNORE, LABEL, Cell, Field
+* ``KernelFileSource``: one kernel file, stored as it is;
+* ``FileGroupSource``: several kernel files, stored as one text;
+* ``ReaderSource``: a text that a reader of the source's own makes.
+
+docs/adding-a-source.md adds one step by step.
+"""
+
+from ..read.file_group import FileGroup
+from ..read.kernel_file import KernelFile
+from ..read.pacing import Throttled
+from ..read.reader import ReaderFile
+from ..read.worker import BlockingReader, call_with_timeout
+from ..row.layout import Field
+from ..row.scan import Scan, is_number, scan_cells, scan_keyed, scan_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from collections.abc import Sequence
+
+    from ..read.readable import OpenSource, Readable
+    from ..read.reader import Reader
 
 
 class Source:
-    """One kernel file. Subclasses set the class attributes and ``scan``; most need nothing else."""
+    """One source of metrics: its name, its columns, and how its text is read and scanned.
 
-    name = ""  #: first part of the column names
-    path = ""  #: under the root of the file system, without a leading slash
-    doc = ""  #: one line for people
-    record_max = 0
-    """Longest record in bytes of a file that the kernel hands out record by record (seq_file): a read that ends closer
-    than this to a page's end may have more behind it. 0: the kernel formats the file in one piece (single_open)."""
-    fields: tuple = ()  #: Field tuples known by name
-    fixed_width = True  #: the same number of tokens in every sample of one shape
-    lists_devices = False  #: has its table of devices even when none is there at the start
-    may_be_empty = False  #: a text without tokens says that there are no devices
-    several = (
-        False  #: ``files`` says which; their text is one, with a line ``@LABEL`` before each file's
-    )
-    makes_its_text = False  #: ``reader`` gives what makes it
-    relist_every = 0  #: reads after which ``files`` is asked again
-    every = 1  #: read at every so many ticks; a power of two
-    budget_us = (
-        0  #: what a read may take on average before it is done half as often; 0: whatever it takes
-    )
-    may_block = False  #: opened and read in a thread of its own
-    start_s = (
-        3.0  #: what may block is opened and read for the first time within this, or is not there
-    )
-    order = 50  #: sources are read in this order: what changes fastest and matters most first; what may block comes last of all
+    A source is used in four steps: ``open`` once on a node; then for every text of it ``prepare``
+    and ``scan``, which say what its tokens are; ``field`` and ``spare_slots`` when the columns are
+    declared from the first text (node/row/decode.py). Texts are stored as they are read and decoded
+    later: ``prepare`` and ``scan`` get nothing but the text.
+    """
+
+    # ---- for people, and which groups it is in
+    name = ""  #: first part of the column names; a class without one is no source
+    doc = ""  #: one line
+    kernel_file = ""  #: where it is read, for the documentation; a KernelFileSource needs none
+    since = ""  #: Linux version, where it is not as old as 2.6
+    option_doc = ""  #: lines ``name:OPTION  meaning`` where ``choose`` takes one
     default = True  #: is in the group default
-    privileged = False  #: needs rights that users rarely have
-    since = ""  #: Linux version
-    option_doc = ""  #: lines ``name:OPTION  meaning`` for people, where ``choose`` takes one
-    kernel_file = ""  #: for the documentation, where ``path`` does not say it
+    privileged = False  #: needs rights that users rarely have; not in the group default then
 
-    def prepare(self, raw: bytes) -> bytes:
-        """The text to split; a hook for files whose tokens are glued together."""
-        return raw
+    # ---- columns
+    fields: "tuple[Field, ...]" = ()  #: fields known by name, in the order of their columns
+    lists_devices = False  #: has its table of devices even when none is there at the start
+    may_be_empty = False  #: a text without tokens is in order: there are no devices
+
+    # ---- when and how it is read
+    order = 50  #: reading order: first what changes fastest and matters most; blocking ones last
+    every = 1  #: read at every so many ticks; a power of two
+    budget_us = 0
+    """Mean time of a reading above which it is read half as often (Throttled); 0: no budget."""
+    may_block = False  #: a reading may hang: opened and read in a thread of its own
+    start_s = 3.0  #: time for opening and for the first reading, where it may block
 
     def choose(self, text: str) -> None:
-        """What ``name:text`` means. ValueError, with the name in it, when it means nothing."""
+        """Take the option of ``name:text``. ValueError, with the name in it, when it is invalid."""
         raise NotImplementedError
 
-    def files(self, root: str) -> list:
-        """(label without blanks, path below root) of every file there is now."""
+    def location(self) -> str:
+        """Return the kernel file or files as the documentation names them."""
+        return self.kernel_file
+
+    def open(self, root: str) -> "OpenSource":
+        """Open what it reads below ``root``. OSError when it is not there, or does not answer."""
+        if not self.may_block:
+            return self._throttled(self.open_files(root))
+        inner = call_with_timeout(self.start_s, lambda: self.open_files(root), self.name)
+        return self._throttled(BlockingReader(inner, self.start_s))
+
+    def open_files(self, root: str) -> "Readable":
+        """Open the files of this kind of source. OSError when there is nothing to read."""
         raise NotImplementedError
 
-    def reader(self, root: str) -> "Any":
-        """An object with ``read() -> bytes`` and ``close()``. OSError when there is nothing to read."""
-        raise NotImplementedError
+    def _throttled(self, inner: "Readable") -> Throttled:
+        return Throttled(inner, self.name, self.every, self.budget_us)
 
-    def scan(self, text: bytes) -> tuple:
-        """(roles, problems): for every token of ``text.split()`` LABEL, IGNORE or a Cell; what was wrong, for people."""
-        raise NotImplementedError
+    def prepare(self, raw: bytes) -> bytes:
+        """Return the text that ``scan`` gets; a hook for texts whose tokens need work first."""
+        return raw
 
-    def field(self, table: str, name: str) -> "Field":
-        """The declaration of a field, also of one that this version does not know yet."""
+    def scan(self, text: bytes) -> Scan:
+        """Return the role of every token of ``text.split()``.
+
+        The default: lines of ``device field value``, in the tables that ``table_of`` names.
+        """
+        return scan_cells(text.split(b"\n"), self.table_of)
+
+    def table_of(self, line: bytes) -> str:
+        """Return the table of a line of ``device field value``; "": the one table of devices.
+
+        Devices with different fields belong into different tables: every device of a table has a
+        column for every field of it.
+        """
+        return ""
+
+    def field(self, table: str, name: str) -> Field:
+        """Return the declaration of a field, also of one that this version does not know yet."""
         for f in self.fields:
             if f.name == name:
-                return f  # type: ignore[no-any-return]
+                return f
         return Field(name, "", "gauge", "not known to this version")
 
     def spare_slots(self, table: str, devices: int) -> int:
-        """How many devices may appear later."""
+        """Return for how many devices that appear later a table has room."""
         return max(4, devices // 4)
 
 
-def is_number(token: bytes) -> bool:
-    """True for what int() takes and the kernel prints: digits, perhaps after a minus. isdigit() alone is ASCII on bytes.
+class KernelFileSource(Source):
+    """One kernel file, stored as it is: the cheapest kind.
 
-    64 bits have 20 digits at most; int() refuses thousands of them.
+    The default scan takes ``key value [unit]`` lines as scalars (/proc/meminfo). With ``device_at``
+    it takes a table with a device per line (/proc/diskstats): the device is token ``device_at``,
+    the values begin at token ``first_value``, and ``names_for`` names them.
     """
-    return len(token) <= 20 and (token.isdigit() or (token[:1] == b"-" and token[1:].isdigit()))
+
+    path = ""  #: below the root, without a leading slash
+    record_max = 0
+    """Longest record in bytes of a file that the kernel hands out record by record (seq_file): a
+    reading that ends closer than this to a page's end may have more behind it. 0: the kernel
+    formats the file in one piece (single_open)."""
+    device_at: "int | None" = None  #: token that names the device, in a table of devices
+    first_value = 1  #: first token that is a value, in a table of devices
+
+    def location(self) -> str:
+        return "/" + self.path
+
+    def open(self, root: str) -> "OpenSource":
+        if self.every == 1 and not self.budget_us and not self.may_block:
+            return self.open_files(root)  # read by the sampler itself, at every tick
+        return super().open(root)
+
+    def open_files(self, root: str) -> KernelFile:
+        return KernelFile(root, self.path, self.record_max)
+
+    def scan(self, text: bytes) -> Scan:
+        lines = text.split(b"\n")
+        if self.device_at is None:
+            return scan_keyed(lines)
+        return scan_table(lines, self.first_value, self.device_at, self.names_for)
+
+    def names_for(self, values: int) -> "Sequence[str] | None":
+        """Return the names of the values of a line that has so many; None: it is cut."""
+        return tuple(f.name for f in self.fields) if values >= len(self.fields) else None
 
 
-def name_of(token: bytes) -> str:
-    """A device or key as text, whatever bytes the kernel printed."""
-    return token.decode("utf-8", "backslashreplace")
+class FileGroupSource(Source):
+    """Several kernel files, stored as one text: a line ``@LABEL`` before the text of each.
 
-
-def unique(name: str, seen: set) -> str:
-    """``name``, or ``name#2`` where the file itself repeats it."""
-    out, n = name, 1
-    while out in seen:
-        n += 1
-        out = "%s#%d" % (name, n)
-    seen.add(out)
-    return out
-
-
-def scan_table(
-    lines: list,
-    first_value: int,
-    device_at: int,
-    names_for: "Callable",
-    roles: list,
-    problems: list,
-) -> None:
-    """Lines of ``labels... value value ...``, one device each, appended to ``roles``.
-
-    ``names_for(n)`` names the values of a line that has n of them, in order; None: such a line is cut or malformed. A
-    kernel that prints more than there are names for gets ``field_N``. A value that is no number is reported, the rest of
-    its line is kept.
+    The default ``prepare`` is for files of one number each, as most of /sys has them, with labels
+    ``DEVICE:FIELD``. Files that cannot be read are left out; the source is absent when that is so
+    of all of them.
     """
-    seen: set = set()
-    for line in lines:
-        tokens = line.split()
-        if not tokens:
-            continue
-        values = len(tokens) - first_value
-        field_names = names_for(values) if values > 0 else None
-        if field_names is None:
-            problems.append("short line %r" % line[:80])
-            roles.extend([LABEL if i < first_value else IGNORE for i in range(len(tokens))])
-            continue
-        device = unique(name_of(tokens[device_at]), seen)
-        roles.extend([LABEL] * first_value)
-        for i, token in enumerate(tokens[first_value:]):
-            if is_number(token):
-                name = field_names[i] if i < len(field_names) else "field_%d" % (i + 1)
-                roles.append(Cell("", device, name))
-            else:
-                problems.append("no number %r in %r" % (token[:20], line[:80]))
-                roles.append(IGNORE)
+
+    relist_every = 0  #: readings after which ``files`` is asked again; 0: only at the start
+
+    def files(self, root: str) -> "list[tuple[str, str]]":
+        """Return (label without blanks, path below ``root``) of every file there is now."""
+        raise NotImplementedError
+
+    def open_files(self, root: str) -> FileGroup:
+        return FileGroup(root, lambda: self.files(root), self.relist_every)
+
+    def prepare(self, raw: bytes) -> bytes:
+        """Return ``device field value`` lines of files that have one number each."""
+        out = []
+        for label, lines in labelled(raw):
+            device, _, field = label.rpartition(b":")
+            value = lines[0].strip() if lines else b""
+            if device and is_number(value):
+                out.append(b"%s %s %s" % (device, field, value))
+        return b"\n".join(out)
 
 
-def scan_cells(lines: list, roles: list, problems: list, table: str = "") -> None:
-    """Lines of ``device field value``, as a source's ``prepare`` makes them."""
-    seen: set = set()
-    for line in lines:
-        tokens = line.split()
-        if len(tokens) == 3 and is_number(tokens[2]) and (tokens[0], tokens[1]) not in seen:
-            seen.add((tokens[0], tokens[1]))
-            roles.extend([LABEL, LABEL, Cell(table, name_of(tokens[0]), name_of(tokens[1]))])
-        elif tokens:
-            problems.append("no cell %r" % line[:80])
-            roles.extend([IGNORE] * len(tokens))
+class ReaderSource(Source):
+    """A text that a reader makes, where a kernel file is too large to store or needs state."""
+
+    def reader(self, root: str) -> "Reader":
+        """Return an object with ``read() -> bytes`` and ``close()``.
+
+        OSError when there is nothing to read. ``CondensedFile`` makes one of a function.
+        """
+        raise NotImplementedError
+
+    def open_files(self, root: str) -> ReaderFile:
+        return ReaderFile(self.reader(root))
 
 
-def labelled(text: bytes) -> list:
-    """[(label, [lines])] of the text of several files."""
-    out: list = []
+def labelled(text: bytes) -> "list[tuple[bytes, list[bytes]]]":
+    """Return (label, lines) of every file of a text of several files, without empty lines."""
+    out: "list[tuple[bytes, list[bytes]]]" = []
     for line in text.split(b"\n"):
         if line[:1] == b"@":
             out.append((line[1:], []))
         elif out and line:
             out[-1][1].append(line)
     return out
-
-
-def scan_keyed(lines: list, roles: list, problems: list) -> None:
-    """Lines of ``key value [unit]``: the key (a trailing colon removed) names the field of a scalar."""
-    seen: set = set()
-    for line in lines:
-        tokens = line.split()
-        if not tokens:
-            continue
-        roles.append(LABEL)
-        if len(tokens) < 2 or not is_number(tokens[1]):
-            problems.append("no number in %r" % line[:80])
-            roles.extend([IGNORE] * (len(tokens) - 1))
-            continue
-        key = tokens[0][:-1] if tokens[0].endswith(b":") else tokens[0]
-        roles.append(Cell("", "", unique(name_of(key), seen)))
-        roles.extend([LABEL] * (len(tokens) - 2))

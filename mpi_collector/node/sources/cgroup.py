@@ -1,107 +1,199 @@
-"""The cgroup of this process: CPU and its throttling, memory, I/O, pressure (Documentation/admin-guide/cgroup-v2.rst).
+"""The cgroup of this process: CPU, memory, I/O, pressure (Documentation/admin-guide/cgroup-v2.rst).
 
-Under Slurm it is the job's on this host, all its steps together, whichever of them the collector was started in; under other
-schedulers the one that this process is in. With version 1 what cpuacct, cpu, memory and pids show.
+Under Slurm it is the cgroup of the job on this host, all its steps together, whichever of them the
+collector was started in; under other schedulers the one that this process is in. Of version 1 the
+controllers cpuacct, cpu, memory and pids are read (Documentation/admin-guide/cgroup-v1).
 """
 
 import os
 import re
 
+from ..read.kernel_file import read_whole
 from ..row.layout import Field
-from .base import Source, is_number, labelled, scan_cells
+from ..row.scan import is_number, name_of
+from .base import FileGroupSource, labelled
 
-_V2 = ("cpu.stat", "memory.current", "memory.swap.current", "memory.stat", "memory.events", "io.stat", "pids.current",
-       "cpu.pressure", "memory.pressure", "io.pressure", "irq.pressure")  # fmt: skip
-_V1 = (("cpuacct", "cpuacct.usage"), ("cpu", "cpu.stat"), ("memory", "memory.usage_in_bytes"), ("memory", "memory.stat"),
-       ("memory", "memory.failcnt"), ("pids", "pids.current"))  # fmt: skip
-_LEVELS = (b"anon", b"file", b"shmem", b"file_dirty", b"file_writeback", b"slab", b"sock", b"cache", b"rss", b"mapped_file",
-           b"dirty", b"writeback")  # fmt: skip
+_V2 = (
+    "cpu.stat",
+    "memory.current",
+    "memory.swap.current",
+    "memory.stat",
+    "memory.events",
+    "io.stat",
+    "pids.current",
+    "cpu.pressure",
+    "memory.pressure",
+    "io.pressure",
+    "irq.pressure",
+)
+#: controller, file
+_V1 = (
+    ("cpuacct", "cpuacct.usage"),
+    ("cpu", "cpu.stat"),
+    ("memory", "memory.usage_in_bytes"),
+    ("memory", "memory.stat"),
+    ("memory", "memory.failcnt"),
+    ("pids", "pids.current"),
+)
+#: keys of memory.stat: levels in bytes, and counters
+_LEVELS = (
+    b"anon",
+    b"file",
+    b"shmem",
+    b"file_dirty",
+    b"file_writeback",
+    b"slab",
+    b"sock",
+    b"cache",
+    b"rss",
+    b"mapped_file",
+    b"dirty",
+    b"writeback",
+)
 _MEMORY = (*_LEVELS, b"pgfault", b"pgmajfault", b"workingset_refault_file", b"pgscan", b"pgsteal")
-_SINGLE = {"memory.current": b"memory_bytes", "memory.swap.current": b"swap_bytes", "pids.current": b"pids",
-           "memory.usage_in_bytes": b"memory_bytes", "cpuacct.usage": b"usage_ns",
-           "memory.failcnt": b"memory_limit_hits"}  # fmt: skip
-_JOB = re.compile(r"(.*/job_[0-9]+)/.*", re.S)  #: of Slurm's .../job_N/step_M/user/task_0
+#: file of one number -> field
+_SINGLE = {
+    "memory.current": b"memory_bytes",
+    "memory.swap.current": b"swap_bytes",
+    "pids.current": b"pids",
+    "memory.usage_in_bytes": b"memory_bytes",
+    "cpuacct.usage": b"usage_ns",
+    "memory.failcnt": b"memory_limit_hits",
+}
 _IO = {b"rbytes": b"read_bytes", b"wbytes": b"written_bytes", b"rios": b"reads", b"wios": b"writes"}
+_JOB = re.compile(r"(.*/job_[0-9]+)/.*", re.DOTALL)  #: of Slurm's .../job_N/step_M/user/task_0
+_DOC = {
+    "usage_us": "CPU time, user and system",
+    "usage_ns": "CPU time, user and system",
+    "user_us": "CPU time in user mode",
+    "system_us": "CPU time in the kernel",
+    "nr_periods": "periods of the CPU limit that passed",
+    "nr_throttled": "periods in which the CPU limit was reached",
+    "throttled_us": "time for which the CPU limit throttled tasks",
+    "throttled_time": "time for which the CPU limit throttled tasks",
+    "memory_bytes": "memory in use, page cache included",
+    "swap_bytes": "swap in use",
+    "memory_limit_hits": "times the memory limit was reached",
+    "anon": "anonymous memory",
+    "file": "page cache, tmpfs and shared memory included",
+    "shmem": "tmpfs and shared memory",
+    "file_dirty": "page cache that is waiting to be written to storage",
+    "file_writeback": "page cache that is being written to storage",
+    "slab": "data structures of the kernel",
+    "sock": "buffers of network connections",
+    "pgfault": "page faults, minor and major",
+    "pgmajfault": "page faults that needed I/O",
+    "events_low": "times memory below the low boundary was reclaimed",
+    "events_high": "times usage exceeded the high boundary",
+    "events_max": "times usage was about to exceed the limit",
+    "events_oom": "times the limit was reached and an allocation failed",
+    "events_oom_kill": "processes that the OOM killer ended",
+    "read_bytes": "bytes read from the device",
+    "written_bytes": "bytes written to the device",
+    "reads": "read requests",
+    "writes": "write requests",
+    "pids": "processes and threads",
+}
 
 
-class Cgroup(Source):
-    """The device is the cgroup's part: ``cpu``, ``memory``, ``pids``, ``pressure``, or a block device by number for I/O."""
+class Cgroup(FileGroupSource):
+    """A device is a part of the cgroup: ``cpu``, ``memory``, ``pids``, ``pressure``.
+
+    For I/O it is a block device by number, ``8:0``.
+    """
 
     name = "cgroup"
     order = 14
     kernel_file = "/sys/fs/cgroup of this process"
     doc = "the job's cgroup: CPU time and throttling, memory, I/O per device, pressure"
-    several = True
     budget_us = 20000  # with many CPUs and cgroups the kernel takes long to sum memory.stat
     since = "4.5"
 
-    def files(self, root: str) -> list:
-        text = _read(root, "proc/self/cgroup")
-        v2: str = ""
-        v1: dict = {}
-        for line in text.split("\n"):
-            _number, _, rest = line.partition(":")
-            controllers, _, path = rest.partition(":")
-            path = _JOB.sub(r"\1", path)
-            if path and not controllers:
-                v2 = path
-            for controller in controllers.split(","):
-                if path:
-                    v1[controller] = (controllers, path)
-        out = []
-        for base in ("sys/fs/cgroup", "sys/fs/cgroup/unified"):
-            at = (
-                _visible(root, base, v2)
-                if v2 and os.path.exists(os.path.join(root, base, "cgroup.controllers"))
-                else ""
-            )
-            out += [
-                (name, at + "/" + name)
-                for name in _V2
-                if at and os.path.exists(os.path.join(root, at, name))
-            ]
-        if not any(name == "memory.current" for name, _ in out):
-            for controller, name in _V1:
-                together, path = v1.get(
-                    controller, (controller, "")
-                )  # "cpu,cpuacct" has links of either name, mostly
-                at = _visible(root, "sys/fs/cgroup/" + controller, path) or _visible(
-                    root, "sys/fs/cgroup/" + together, path
-                )
-                if at and os.path.exists(os.path.join(root, at, name)):
-                    out.append((name, at + "/" + name))
+    def files(self, root: str) -> "list[tuple[str, str]]":
+        text = read_whole(root, "proc/self/cgroup").decode("utf-8", "backslashreplace")
+        v2_path, v1_paths = _paths(text)
+        out = _v2_files(root, v2_path)
+        # Version 2 without controllers beside version 1 with them: both are read.
+        if not any(name == "memory.current" for name, _path in out):
+            out += _v1_files(root, v1_paths)
         return list(dict(out).items())
 
-    def field(self, table: str, name: str) -> "Field":
+    def field(self, table: str, name: str) -> Field:
         unit = "us" if name.endswith("_us") else "ns" if name.endswith(("_ns", "_time")) else ""
         if name.endswith("_bytes") or name.encode() in _LEVELS:
             unit = "bytes"
         gauge = (unit == "bytes" and name not in ("read_bytes", "written_bytes")) or name == "pids"
-        return Field(
-            name,
-            unit or "events",
-            "gauge" if gauge else "counter",
-            "cgroup: %s" % name.replace("_", " "),
-        )
+        kind = "gauge" if gauge else "counter"
+        return Field(name, unit or "events", kind, _DOC.get(name, _other_doc(name)))
 
     def prepare(self, raw: bytes) -> bytes:
-        out: list = []
+        out = []
         for label, lines in labelled(raw):
-            out += _cells(label.decode("utf-8", "backslashreplace"), lines)
+            out += _cells(name_of(label), lines)
         return b"\n".join(out)
 
-    def scan(self, text: bytes) -> tuple:
-        roles: list = []
-        problems: list = []
-        for line in text.split(b"\n"):
-            device = line.split(b" ")[0]
-            table = "io" if b":" in device else device.decode("utf-8", "backslashreplace")
-            scan_cells([line], roles, problems, table)
-        return roles, problems
+    def table_of(self, line: bytes) -> str:
+        device = line.split(b" ")[0]
+        return "io" if b":" in device else name_of(device)
 
 
-def _cells(name: str, lines: list) -> list:
-    """``part field value`` lines of a file."""
+def _other_doc(name: str) -> str:
+    """Return the meaning of a field that is not in the list above."""
+    for what in ("some", "full"):
+        resource, found, _ = name.partition("_%s_us" % what)
+        if found:
+            tasks = "at least one task" if what == "some" else "all tasks that were not idle"
+            return "time in which %s waited for %s" % (tasks, resource)
+    return "cgroup: %s" % name.replace("_", " ")
+
+
+def _paths(text: str) -> "tuple[str, dict[str, tuple[str, str]]]":
+    """Return the cgroup of version 2, "" if none, and {controller: (its hierarchy, cgroup)} of v1.
+
+    ``text``: /proc/self/cgroup, lines ``NUMBER:CONTROLLERS:PATH`` (cgroups(7)).
+    """
+    v2 = ""
+    v1 = {}
+    for line in text.split("\n"):
+        _number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        path = _JOB.sub(r"\1", path)
+        if path and not controllers:
+            v2 = path
+        for controller in controllers.split(","):
+            if path:
+                v1[controller] = (controllers, path)
+    return v2, v1
+
+
+def _v2_files(root: str, path: str) -> "list[tuple[str, str]]":
+    out = []
+    for base in ("sys/fs/cgroup", "sys/fs/cgroup/unified"):
+        if path and os.path.exists(os.path.join(root, base, "cgroup.controllers")):
+            out += _existing(root, _visible(root, base, path), _V2)
+    return out
+
+
+def _v1_files(root: str, paths: "dict[str, tuple[str, str]]") -> "list[tuple[str, str]]":
+    out = []
+    for controller, name in _V1:
+        # "cpu,cpuacct" has links of either name on most systems
+        together, path = paths.get(controller, (controller, ""))
+        at = _visible(root, "sys/fs/cgroup/" + controller, path)
+        at = at or _visible(root, "sys/fs/cgroup/" + together, path)
+        out += _existing(root, at, (name,))
+    return out
+
+
+def _existing(root: str, at: str, names: "tuple[str, ...]") -> "list[tuple[str, str]]":
+    """Return (name, path) of those of ``names`` that the directory ``at`` has; "": none."""
+    if not at:
+        return []
+    return [(n, at + "/" + n) for n in names if os.path.exists(os.path.join(root, at, n))]
+
+
+def _cells(name: str, lines: "list[bytes]") -> "list[bytes]":
+    """Return the ``part field value`` lines of a file."""
     part = name.partition(".")[0].replace("cpuacct", "cpu").encode()
     if name in _SINGLE:
         value = lines[0].strip() if lines else b""
@@ -112,53 +204,53 @@ def _cells(name: str, lines: list) -> list:
     for line in lines:
         words = line.split()
         if name == "io.stat" and words and b":" in words[0]:
-            for word in words[1:]:
-                key, _, value = word.partition(b"=")
-                if key in _IO and is_number(value):
-                    out.append(b"%s %s %s" % (words[0], _IO[key], value))
-        elif (
-            name.endswith(".pressure")
-            and words
-            and words[-1].startswith(b"total=")
-            and is_number(words[-1][6:])
-        ):
+            out += _io_cells(words)
+        elif name.endswith(".pressure") and _has_total(words):
             out.append(b"pressure %s_%s_us %s" % (part, words[0], words[-1][6:]))
-        elif (
-            len(words) == 2
-            and is_number(words[1])
-            and (name != "memory.stat" or words[0] in _MEMORY)
-        ):
-            key = (
-                words[0].replace(b"_usec", b"_us").replace(b".", b"_")
-                if name == "cpu.stat"
-                else words[0]
-            )
-            out.append(
-                b"%s %s%s %s"
-                % (part, b"events_" if name == "memory.events" else b"", key, words[1])
-            )
+        elif len(words) == 2 and is_number(words[1]) and _is_kept(name, words[0]):
+            out.append(b"%s %s %s" % (part, _key(name, words[0]), words[1]))
     return out
 
 
-def _with_children(lines: list) -> list:
-    """Version 1 says twice what there is: of the cgroup alone, and as ``total_`` of those below it, too."""
+def _io_cells(words: "list[bytes]") -> "list[bytes]":
+    """Return the lines of ``8:0 rbytes=100 wbytes=200 ...``."""
+    out = []
+    for word in words[1:]:
+        key, _, value = word.partition(b"=")
+        if key in _IO and is_number(value):
+            out.append(b"%s %s %s" % (words[0], _IO[key], value))
+    return out
+
+
+def _has_total(words: "list[bytes]") -> bool:
+    return bool(words) and words[-1].startswith(b"total=") and is_number(words[-1][6:])
+
+
+def _is_kept(name: str, key: bytes) -> bool:
+    return name != "memory.stat" or key in _MEMORY
+
+
+def _key(name: str, key: bytes) -> bytes:
+    """Return the field of a key of a file."""
+    if name == "cpu.stat":
+        return key.replace(b"_usec", b"_us").replace(b".", b"_")
+    return b"events_" + key if name == "memory.events" else key
+
+
+def _with_children(lines: "list[bytes]") -> "list[bytes]":
+    """Return what includes the cgroups below: of version 1 the keys that begin with ``total_``."""
     totals = [line[6:] for line in lines if line.startswith(b"total_")]
     return totals or lines
 
 
 def _visible(root: str, base: str, path: str) -> str:
-    """The deepest directory of ``path`` that is there: in a container only a part of it, or nothing, can be seen."""
+    """Return the deepest directory of ``path`` below ``base`` that is there, "" if none is.
+
+    In a container only a part of the path can be seen, or nothing.
+    """
     parts = [p for p in re.split("/+", path) if p and p != ".."]
     for n in range(len(parts), -1, -1):
         at = "/".join([base] + parts[:n])
         if os.path.isdir(os.path.join(root, at)):
             return at
     return ""
-
-
-def _read(root: str, path: str) -> str:
-    try:
-        with open(os.path.join(root, path), "rb") as f:
-            return f.read(1 << 16).decode("utf-8", "backslashreplace")
-    except OSError:
-        return ""

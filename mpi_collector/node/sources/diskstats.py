@@ -1,14 +1,22 @@
-"""/proc/diskstats: block devices, partitions included (Documentation/admin-guide/iostats.rst, proc(5))."""
+"""/proc/diskstats: block devices and partitions (Documentation/admin-guide/iostats.rst, proc(5))."""
 
 from ..row.layout import Field
-from .base import Source, scan_table
+from .base import KernelFileSource
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SECTORS = "sectors_512_bytes"
+#: of a partition before Linux 2.6.25, which has four numbers
+_FOUR = ("reads_completed", "sectors_read", "writes_completed", "sectors_written")
 
 
-def _f(name: str, unit: str, doc: str, kind: str = "counter") -> "Field":
-    return Field(name, unit, kind, doc)
+def _counter(name: str, unit: str, doc: str) -> Field:
+    return Field(name, unit, "counter", doc)
 
 
-class Diskstats(Source):
+class Diskstats(KernelFileSource):
     """Cumulative since boot except ``ios_in_progress``; a sector is always 512 bytes here."""
 
     name = "diskstats"
@@ -16,52 +24,45 @@ class Diskstats(Source):
     path = "proc/diskstats"
     doc = "reads, writes, discards, flushes and time of every block device"
     record_max = 512
+    device_at = 2
+    first_value = 3
     lists_devices = True
     may_be_empty = True  # diskless, or hidden from a container
     fields = (
-        _f("reads_completed", "reads", "reads completed; Linux 2.6"),
-        _f(
-            "reads_merged",
-            "reads",
-            "reads merged with an adjacent one before they were queued; Linux 2.6",
+        _counter("reads_completed", "reads", "reads completed"),
+        _counter("reads_merged", "reads", "reads merged with an adjacent queued request"),
+        _counter("sectors_read", _SECTORS, "512-byte sectors read"),
+        _counter("time_reading_ms", "ms", "time of reads, summed over requests"),
+        _counter("writes_completed", "writes", "writes completed"),
+        _counter("writes_merged", "writes", "writes merged with an adjacent queued request"),
+        _counter("sectors_written", _SECTORS, "512-byte sectors written"),
+        _counter("time_writing_ms", "ms", "time of writes, summed over requests"),
+        Field("ios_in_progress", "requests", "gauge", "requests in flight"),
+        _counter("time_doing_ios_ms", "ms", "time with at least one request in flight"),
+        _counter("weighted_time_doing_ios_ms", "ms", "time multiplied by requests in flight"),
+        _counter("discards_completed", "discards", "discards completed; since Linux 4.18"),
+        _counter(
+            "discards_merged",
+            "discards",
+            "discards merged with an adjacent queued request; since Linux 4.18",
         ),
-        _f("sectors_read", "sectors_512_bytes", "512-byte sectors read; Linux 2.6"),
-        _f("time_reading_ms", "ms", "time that reads took, summed over requests; Linux 2.6"),
-        _f("writes_completed", "writes", "writes completed; Linux 2.6"),
-        _f(
-            "writes_merged",
-            "writes",
-            "writes merged with an adjacent one before they were queued; Linux 2.6",
+        _counter("sectors_discarded", _SECTORS, "512-byte sectors discarded; since Linux 4.18"),
+        _counter(
+            "time_discarding_ms", "ms", "time of discards, summed over requests; since Linux 4.18"
         ),
-        _f("sectors_written", "sectors_512_bytes", "512-byte sectors written; Linux 2.6"),
-        _f("time_writing_ms", "ms", "time that writes took, summed over requests; Linux 2.6"),
-        _f("ios_in_progress", "requests", "requests at the device now; Linux 2.6", "gauge"),
-        _f("time_doing_ios_ms", "ms", "time with at least one request in flight; Linux 2.6"),
-        _f("weighted_time_doing_ios_ms", "ms", "time times requests in flight; Linux 2.6"),
-        _f("discards_completed", "discards", "discards completed; Linux 4.18"),
-        _f("discards_merged", "discards", "discards merged; Linux 4.18"),
-        _f("sectors_discarded", "sectors_512_bytes", "512-byte sectors discarded; Linux 4.18"),
-        _f("time_discarding_ms", "ms", "time that discards took; Linux 4.18"),
-        _f(
+        _counter(
             "flush_requests_completed",
             "flushes",
-            "flushes completed, not for partitions; Linux 5.5",
+            "flushes completed, of whole devices only; since Linux 5.5",
         ),
-        _f("time_flushing_ms", "ms", "time that flushes took; Linux 5.5"),
+        _counter("time_flushing_ms", "ms", "time of flushes; since Linux 5.5"),
     )
-    #: a partition before Linux 2.6.25 has four numbers only
-    _four = ("reads_completed", "sectors_read", "writes_completed", "sectors_written")
 
-    def _names(self, values: int) -> object:
+    def names_for(self, values: int) -> "Sequence[str] | None":
         if values == 4:
-            return self._four
+            return _FOUR
+        # 11 until Linux 4.17, 15 until 5.4, then 17; other counts below are a line that was cut
         return tuple(f.name for f in self.fields) if values in (11, 15) or values >= 17 else None
-
-    def scan(self, text: bytes) -> tuple:
-        roles: list = []
-        problems: list = []
-        scan_table(text.split(b"\n"), 3, 2, self._names, roles, problems)
-        return roles, problems
 
     def spare_slots(self, table: str, devices: int) -> int:
         return max(8, devices // 4)

@@ -1,46 +1,72 @@
-"""GPUs: NVIDIA through NVML (the package nvidia-ml-py, extra ``gpu``), AMD through sysfs (Documentation/gpu/amdgpu).
+"""GPUs: NVIDIA through NVML (the package nvidia-ml-py, extra ``gpu``), AMD through sysfs.
 
-NVML is asked only where the driver is, and nothing of it is imported before. What takes long is left out: NVML's PCIe
-throughput measures for 20 ms a call, AMD's pcie_bw for a second. The driver's own PCIe and NVLink counters are read instead.
+NVML is called only where the driver is, and nothing of it is imported before. AMD: files of
+Documentation/gpu/amdgpu. Slow calls are left out: NVML's PCIe throughput measures for 20 ms a call,
+AMD's pcie_bw for a second. The driver's own PCIe and NVLink counters are read instead.
 """
 
 import importlib
 import os
 import threading
+from collections import namedtuple
 
-from ..read.process_files import read_once
+from ..read.kernel_file import list_names, read_once
 from ..row.layout import Field
-from .base import Source, is_number, scan_cells
+from ..row.scan import is_number
+from .base import ReaderSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, NamedTuple
 
-_INIT_S = 10  #: NVML wakes every GPU; without the persistence daemon that takes seconds, with a broken one for ever
+_INIT_S = 10  #: NVML wakes every GPU: without the persistence daemon that takes seconds
 _DRIVER = ("proc/driver/nvidia/version", "dev/nvidiactl", "dev/dxg")
 _ALL_LINKS = 0xFFFFFFFF
-#: NVML_FI_DEV_PCIE_COUNT_{TX,RX}_BYTES, NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_{TX,RX} (KiB), by number (nvml.h)
-_VALUES = ((197, 0, "pcie_tx_bytes", 1), (198, 0, "pcie_rx_bytes", 1), (138, _ALL_LINKS, "nvlink_tx_bytes", 1024),
-           (139, _ALL_LINKS, "nvlink_rx_bytes", 1024))  # fmt: skip
-_WIDE = (
-    2,
-    3,
-)  #: NVML_VALUE_TYPE_UNSIGNED_LONG(_LONG): 32 bits of bytes wrap several times a second
-#: file below device/ -> field, divisor; the first that is there counts
-_AMD = (("gpu_busy_percent", "busy_percent", 1), ("mem_busy_percent", "memory_busy_percent", 1),
-        ("mem_info_vram_used", "memory_used_bytes", 1), ("mem_info_vram_total", "memory_total_bytes", 1),
-        ("hwmon/power1_average", "power_mw", 1000), ("hwmon/power1_input", "power_mw", 1000),
-        ("hwmon/temp1_input", "temperature_mc", 1), ("hwmon/freq1_input", "clock_mhz", 1000000))  # fmt: skip
+#: values by number (nvml.h): number, scope, field, factor. They are NVML_FI_DEV_PCIE_COUNT_TX_BYTES,
+#: ..._RX_BYTES, NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX and ..._RX (KiB)
+_VALUES = (
+    (197, 0, b"pcie_tx_bytes", 1),
+    (198, 0, b"pcie_rx_bytes", 1),
+    (138, _ALL_LINKS, b"nvlink_tx_bytes", 1024),
+    (139, _ALL_LINKS, b"nvlink_rx_bytes", 1024),
+)
+#: NVML_VALUE_TYPE_UNSIGNED_LONG and ..._LONG_LONG; 32 bits of bytes wrap several times a second
+_WIDE_TYPES = (2, 3)
+#: file below device/, field, divisor; of several files for a field the first that is there counts
+_AMD = (
+    ("gpu_busy_percent", b"busy_percent", 1),
+    ("mem_busy_percent", b"memory_busy_percent", 1),
+    ("mem_info_vram_used", b"memory_used_bytes", 1),
+    ("mem_info_vram_total", b"memory_total_bytes", 1),
+    ("hwmon/power1_average", b"power_mw", 1000),
+    ("hwmon/power1_input", b"power_mw", 1000),
+    ("hwmon/temp1_input", b"temperature_mc", 1),
+    ("hwmon/freq1_input", b"clock_mhz", 1000000),
+)
+
+if TYPE_CHECKING:
+
+    class _AmdFile(NamedTuple):
+        device: bytes
+        path: str
+        field: bytes
+        divisor: int
+
+else:
+    _AmdFile = namedtuple("_AmdFile", "device path field divisor")
 
 
-class Gpu(Source):
+class Gpu(ReaderSource):
     """Devices ``nvidia0`` in NVML's order, ``card1`` for AMD."""
 
     name = "gpu"
     order = 23
     kernel_file = "NVML; /sys/class/drm/card*/device"
-    doc = "GPUs: busy, memory, power, energy, temperature, clock, PCIe and NVLink traffic (NVIDIA: with the extra gpu)"
-    makes_its_text = True
+    doc = (
+        "GPUs: busy, memory, power, energy, temperature, clock, PCIe and NVLink traffic "
+        "(NVIDIA: with the extra gpu)"
+    )
     may_block = True
     start_s = _INIT_S + 3.0
     budget_us = 20000
@@ -50,51 +76,52 @@ class Gpu(Source):
             "busy_percent",
             "%",
             "gauge",
-            "time in which a kernel ran, in the driver's last period (up to 1 s)",
+            "time in which a kernel ran, over the driver's last period (up to 1 s)",
         ),
         Field("memory_busy_percent", "%", "gauge", "time in which memory was read or written"),
         Field("memory_used_bytes", "bytes", "gauge", "memory that is allocated"),
-        Field("memory_total_bytes", "bytes", "gauge", "memory there is"),
+        Field("memory_total_bytes", "bytes", "gauge", "memory of the GPU"),
         Field("power_mw", "mW", "gauge", "power drawn"),
         Field("energy_mj", "mJ", "counter", "energy used since the driver was loaded"),
         Field("temperature_mc", "mC", "gauge", "temperature in thousandths of a degree Celsius"),
         Field("clock_mhz", "MHz", "gauge", "clock of the processors"),
-        Field("pcie_tx_bytes", "bytes", "counter", "sent over PCIe"),
-        Field("pcie_rx_bytes", "bytes", "counter", "received over PCIe"),
+        Field("pcie_tx_bytes", "bytes", "counter", "bytes sent over PCIe"),
+        Field("pcie_rx_bytes", "bytes", "counter", "bytes received over PCIe"),
         Field("nvlink_tx_bytes", "bytes", "counter", "data sent over NVLink, all links"),
         Field("nvlink_rx_bytes", "bytes", "counter", "data received over NVLink, all links"),
     )
 
-    def reader(self, root: str) -> "Any":
-        return _Reader(root)
-
-    def scan(self, text: bytes) -> tuple:
-        roles: list = []
-        problems: list = []
-        scan_cells(text.split(b"\n"), roles, problems)
-        return roles, problems
+    def reader(self, root: str) -> "GpuReader":
+        return GpuReader(root)
 
     def spare_slots(self, table: str, devices: int) -> int:
         return 0
 
 
-class _Reader:
-    def __init__(self, root: str) -> None:
-        self._nvidia, why = _nvidia(root)
-        self._amd = _amd(root)
+class GpuReader:
+    """Reads all GPUs. FileNotFoundError, with the reasons, when there are none.
+
+    ``init_s``: time for the start of NVML.
+    """
+
+    def __init__(self, root: str, init_s: float = _INIT_S) -> None:
+        self._nvidia: "list[_Nvidia]" = []
+        why = _start_nvidia(root, init_s, self._nvidia)
+        self._amd = _amd_files(root)
         if not self._nvidia and not self._amd:
             raise FileNotFoundError(
                 2, "NVIDIA: %s; AMD: no /sys/class/drm/card*/device/gpu_busy_percent" % why
             )
 
     def read(self) -> bytes:
+        """Return ``device field value`` lines."""
         out = []
         for gpu in self._nvidia:
             out += [b"%s %s %d" % (gpu.name, field, value) for field, value in gpu.values()]
-        for name, path, field, divisor in self._amd:
-            word = read_once(path).strip()
+        for f in self._amd:
+            word = read_once(f.path).strip()
             if is_number(word):
-                out.append(b"%s %s %d" % (name, field, int(word) // divisor))
+                out.append(b"%s %s %d" % (f.device, f.field, int(word) // f.divisor))
         return b"\n".join(out)
 
     def close(self) -> None:
@@ -103,60 +130,61 @@ class _Reader:
         self._nvidia = []
 
 
-def _amd(root: str) -> list:
-    """[(device, path, field, divisor)] of the files there are."""
-    base = os.path.join(root, "sys/class/drm")
+def _amd_files(root: str) -> "list[_AmdFile]":
+    """Return the files of all AMD cards that there are."""
+    base = "sys/class/drm"
     out = []
-    for card in sorted(os.listdir(base)) if os.path.isdir(base) else []:
-        device = os.path.join(base, card, "device")
+    for card in list_names(root, base):
+        device = os.path.join(root, base, card, "device")
         if not card[4:].isdigit() or not os.path.exists(os.path.join(device, "gpu_busy_percent")):
             continue
-        hwmon = os.path.join(device, "hwmon")
-        chips = sorted(os.listdir(hwmon)) if os.path.isdir(hwmon) else []
-        found: set = set()
+        chips = list_names(device, "hwmon")
+        found = set()
         for path, field, divisor in _AMD:
             at = os.path.join(device, path.replace("hwmon", "hwmon/" + chips[0]) if chips else path)
             if field not in found and os.path.exists(at):
                 found.add(field)
-                out.append((card.encode(), at, field.encode(), divisor))
+                out.append(_AmdFile(card.encode(), at, field, divisor))
     return out
 
 
-def _nvidia(root: str) -> tuple:
-    """([GPUs], why there are none)."""
+def _start_nvidia(root: str, init_s: float, found: "list[_Nvidia]") -> str:
+    """Start NVML and append its GPUs to ``found``. Return why there are none."""
     if not any(os.path.exists(os.path.join(root, path)) for path in _DRIVER):
-        return [], "no driver"
+        return "no driver"
     try:
         nvml = importlib.import_module("pynvml")
     except ImportError:
-        return [], "no pynvml for this Python (pip install 'mpi-collector[gpu]', or nvidia-ml-py)"
-    done: list = []
+        return "no pynvml for this Python (pip install 'mpi-collector[gpu]', or nvidia-ml-py)"
+    gpus: "list[list[_Nvidia]]" = []
+    errors: "list[Exception]" = []
 
     def begin() -> None:
         try:
             nvml.nvmlInit()
-            done.append([_Nvidia(nvml, i) for i in range(nvml.nvmlDeviceGetCount())])
-        except Exception as e:  # noqa: BLE001 - whatever a driver of another version may answer
-            done.append(e)
+            gpus.append([_Nvidia(nvml, i) for i in range(nvml.nvmlDeviceGetCount())])
+        except Exception as e:  # noqa: BLE001 - a driver of another version may raise anything
+            errors.append(e)
 
     thread = threading.Thread(target=begin, name="nvml", daemon=True)
     thread.start()
-    thread.join(_INIT_S)
-    if not done:
-        return [], "NVML did not begin within %d s" % _INIT_S
-    if isinstance(done[0], Exception):
-        return [], "NVML: %s" % done[0]
-    return done[0], "NVML lists none"
+    thread.join(init_s)
+    if errors:
+        return "NVML: %s" % errors[0]
+    if not gpus:
+        return "NVML did not begin within %d s" % init_s
+    found += gpus[0]
+    return "NVML lists none"
 
 
 class _Nvidia:
-    """One GPU. Calls that it does not know are not made again."""
+    """One GPU. Calls that it does not support are made once and no more."""
 
     def __init__(self, nvml: "Any", index: int) -> None:
         self.nvml = nvml
         self.name = b"nvidia%d" % index
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        calls = (
+        calls: "tuple[Callable[[], list[tuple[bytes, int]] | None], ...]" = (
             lambda: _pairs(
                 nvml.nvmlDeviceGetUtilizationRates(handle),
                 gpu="busy_percent",
@@ -171,34 +199,37 @@ class _Nvidia:
             lambda: [(b"energy_mj", nvml.nvmlDeviceGetTotalEnergyConsumption(handle))],
             lambda: [(b"temperature_mc", 1000 * nvml.nvmlDeviceGetTemperature(handle, 0))],
             lambda: [(b"clock_mhz", nvml.nvmlDeviceGetClockInfo(handle, 1))],
-            lambda: self._fields(handle),
+            lambda: self._counters(handle),
         )
-        self._calls = [call for call in calls if self._ask(call, True) is not None]
+        self._calls = [call for call in calls if self._ask(call) is not None]
 
-    def values(self) -> list:
-        """[(field, value)] of what it tells now."""
-        out: list = []
+    def values(self) -> "list[tuple[bytes, int]]":
+        """Return (field, value) of what it answers now."""
+        out = []
         for call in self._calls:
-            out += self._ask(call, False) or []
+            out += self._ask(call) or []
         return out
 
-    def _ask(self, call: "Any", first: bool) -> "Any":
-        """None where it does not know the call, or does not answer now."""
+    def _ask(
+        self, call: "Callable[[], list[tuple[bytes, int]] | None]"
+    ) -> "list[tuple[bytes, int]] | None":
+        """Return None where it does not support the call, or does not answer now."""
         try:
             return call()
         except (self.nvml.NVMLError, AttributeError):  # an older pynvml lacks some of the calls
             return None
 
-    def _fields(self, handle: "Any") -> "Any":
+    def _counters(self, handle: "Any") -> "list[tuple[bytes, int]] | None":
         answers = self.nvml.nvmlDeviceGetFieldValues(
-            handle, [(number, scope) for number, scope, _name, _factor in _VALUES]
+            handle, [(number, scope) for number, scope, _field, _factor in _VALUES]
         )
         out = []
-        for (_number, _scope, name, factor), answer in zip(_VALUES, answers):
-            if answer.nvmlReturn == 0 and answer.valueType in _WIDE:
-                out.append((name.encode(), answer.value.ullVal * factor))
+        for (_number, _scope, field, factor), answer in zip(_VALUES, answers):
+            if answer.nvmlReturn == 0 and answer.valueType in _WIDE_TYPES:
+                out.append((field, answer.value.ullVal * factor))
         return out or None
 
 
-def _pairs(answer: "Any", **names: str) -> list:
+def _pairs(answer: "Any", **names: str) -> "list[tuple[bytes, int]]":
+    """Return (field, value) of the attributes of an answer."""
     return [(field.encode(), getattr(answer, name)) for name, field in sorted(names.items())]

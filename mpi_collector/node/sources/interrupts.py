@@ -2,42 +2,35 @@
 
 from ..read.reader import CondensedFile
 from ..row.layout import Field
-from .base import Source, is_number, scan_cells
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ..row.scan import is_number
+from .base import ReaderSource
 
 _MANY = 256  #: devices with a column of their own, in the order of their names; the rest is one sum
 
 
-class Interrupts(Source):
-    """A device is what the line is for without the number of its queue: ``nvme0q``, ``mlx5_comp@pci:0000:21:00.0``, ``LOC``."""
+class Interrupts(ReaderSource):
+    """A device is what the line is for, without the number of its queue.
+
+    Examples: ``nvme0q``, ``mlx5_comp@pci:0000:21:00.0``, ``LOC``.
+    """
 
     name = "interrupts"
     order = 18
     kernel_file = "/proc/interrupts"
     doc = "interrupts per device, summed over CPUs and queues"
-    makes_its_text = True
     every = 4
     budget_us = 5000
-    default = False  # on a machine of 256 CPUs the text has a megabyte
+    default = False  # on a machine with 256 CPUs the text has a megabyte
     lists_devices = True
-    fields = (Field("count", "interrupts", "counter", "interrupts delivered"),)
+    fields = (Field("count", "interrupts", "counter", "interrupts serviced since boot"),)
 
-    def reader(self, root: str) -> "Any":
+    def reader(self, root: str) -> CondensedFile:
         return CondensedFile(root, "proc/interrupts", condense)
-
-    def scan(self, text: bytes) -> tuple:
-        roles: list = []
-        problems: list = []
-        scan_cells(text.split(b"\n"), roles, problems)
-        return roles, problems
 
 
 def condense(raw: bytes) -> bytes:
-    """``DEVICE count SUM`` lines."""
-    sums: dict = {}
+    """Return ``DEVICE count SUM`` lines."""
+    sums: "dict[bytes, int]" = {}
     for line in raw.split(b"\n"):
         name, colon, rest = line.partition(b":")
         words = rest.split()
@@ -54,7 +47,7 @@ def condense(raw: bytes) -> bytes:
     return b"\n".join(lines)
 
 
-def _device(words: list) -> bytes:
-    """From ``PCI-MSI 524288-edge nvme0q1``: nvme0q. The card behind an @ stays."""
+def _device(words: "list[bytes]") -> bytes:
+    """Return the device of ``PCI-MSI 524288-edge nvme0q1``: nvme0q. The card after @ is kept."""
     last, at, card = words[-1].partition(b"@") if words else (b"unknown", b"", b"")
     return (last.rstrip(b"0123456789").rstrip(b"-.") or last or b"unknown") + at + card

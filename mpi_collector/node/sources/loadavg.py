@@ -1,10 +1,11 @@
-"""/proc/loadavg: run-queue length averages and thread counts (proc(5))."""
+"""/proc/loadavg: load averages and thread counts (proc(5))."""
 
-from ..row.layout import IGNORE, Cell, Field
-from .base import Source, is_number
+from ..row.layout import Field
+from ..row.scan import Cell, Scan, is_number
+from .base import KernelFileSource
 
 
-class Loadavg(Source):
+class Loadavg(KernelFileSource):
     """Loads are kept as hundredths, which is exactly what the kernel prints."""
 
     name = "loadavg"
@@ -15,17 +16,21 @@ class Loadavg(Source):
         Field("load_1min", "hundredths", "gauge", "load average over 1 minute, times 100"),
         Field("load_5min", "hundredths", "gauge", "load average over 5 minutes, times 100"),
         Field("load_15min", "hundredths", "gauge", "load average over 15 minutes, times 100"),
-        Field("running_processes", "threads", "gauge", "scheduling entities that are runnable now"),
-        Field("total_processes", "threads", "gauge", "scheduling entities that exist"),
-        Field("last_pid", "pid", "gauge", "the newest process id"),
+        Field("running_processes", "threads", "gauge", "threads that are runnable"),
+        Field("total_processes", "threads", "gauge", "threads that exist"),
+        Field("last_pid", "pid", "gauge", "the PID that was given last"),
     )
 
     def prepare(self, raw: bytes) -> bytes:
-        # "0.08" -> "008" is exact only because the kernel always prints two decimals; scan() checks the count of tokens
+        # "0.08" -> "008": exact, since the kernel always prints two decimals
         return raw.replace(b".", b"").replace(b"/", b" ")
 
-    def scan(self, text: bytes) -> tuple:
+    def scan(self, text: bytes) -> Scan:
         tokens = text.split()
+        scan = Scan()
         if len(tokens) != len(self.fields) or not all(map(is_number, tokens)):
-            return [IGNORE] * len(tokens), ["not a load average: %r" % text[:80]]
-        return [Cell("", "", f.name) for f in self.fields], []
+            scan.reject(text, "not a load average:")
+            return scan
+        for f in self.fields:
+            scan.add(Cell("", "", f.name))
+        return scan

@@ -1,26 +1,34 @@
-"""Lustre client statistics: llite (file system calls), osc and mdc (RPCs), LNet, where this kernel shows them.
+"""Lustre client statistics: llite (file system calls), osc and mdc (RPCs), LNet.
 
-/proc/fs/lustre, /sys/fs/lustre and, in newer versions and for root only, /sys/kernel/debug/lustre (Lustre manual,
-"Monitoring the file system"): where the module is there and its statistics are for root alone, the status is ``denied``. A
-line is ``name N samples [unit] min max sum sumsq``; what cannot be differenced (least, most, squares, which wrap) is left.
-LNet has one line of eleven numbers (lnet/lnet/router_proc.c), for all networks.
+/proc/fs/lustre, /sys/fs/lustre and, in newer versions and for root only, /sys/kernel/debug/lustre
+(Lustre manual, "Monitoring the file system"). Where the module is there and its statistics are for
+root alone, the status is ``denied``. A line is ``name N samples [unit] min max sum sumsq``; what
+cannot be differenced (min, max, and sumsq, which wraps) is left out. LNet has one line of eleven
+numbers for all networks (lnet/lnet/router_proc.c).
 """
 
 import os
-from itertools import groupby
 
 from ..row.layout import Field
-from .base import Source, is_number, labelled, scan_cells
+from ..row.scan import is_number
+from .base import FileGroupSource, labelled
 
 _ROOTS = ("proc/fs/lustre", "sys/kernel/debug/lustre", "sys/fs/lustre")
 _KINDS = ("llite", "osc", "mdc")
 _LNET_AT = ("proc/sys/lnet/stats", "sys/kernel/debug/lnet/stats")
-_LNET = (("msgs_alloc", "messages", "gauge", "messages in being"), ("msgs_max", "messages", "gauge", "most there ever were"),
-         ("errors", "errors", "counter", "errors"), ("send_count", "messages", "counter", "messages sent"),
-         ("recv_count", "messages", "counter", "messages received"), ("route_count", "messages", "counter", "messages passed on"),
-         ("drop_count", "messages", "counter", "messages dropped"), ("send_length", "bytes", "counter", "bytes sent"),
-         ("recv_length", "bytes", "counter", "bytes received"), ("route_length", "bytes", "counter", "bytes passed on"),
-         ("drop_length", "bytes", "counter", "bytes dropped"))  # fmt: skip
+_LNET = (
+    Field("msgs_alloc", "messages", "gauge", "messages that are allocated"),
+    Field("msgs_max", "messages", "gauge", "most messages that were ever allocated"),
+    Field("errors", "errors", "counter", "errors"),
+    Field("send_count", "messages", "counter", "messages sent"),
+    Field("recv_count", "messages", "counter", "messages received"),
+    Field("route_count", "messages", "counter", "messages routed"),
+    Field("drop_count", "messages", "counter", "messages dropped"),
+    Field("send_length", "bytes", "counter", "bytes sent"),
+    Field("recv_length", "bytes", "counter", "bytes received"),
+    Field("route_length", "bytes", "counter", "bytes routed"),
+    Field("drop_length", "bytes", "counter", "bytes dropped"),
+)
 #: units of sums that are neither bytes nor microseconds
 _UNITS = {
     "req_active": "requests",
@@ -31,23 +39,29 @@ _UNITS = {
 }
 
 
-class Lustre(Source):
-    """A device is a mount or a target, ``llite/lfs-ffff8a``, with fields ``NAME_samples`` and ``NAME_sum``; or ``lnet``."""
+class Lustre(FileGroupSource):
+    """A device is a mount or target, ``llite/lfs-ffff8a``, or ``lnet``.
+
+    Fields of mounts and targets are ``NAME_samples`` and ``NAME_sum``; llite, osc, mdc and lnet are
+    a table each, since their fields differ.
+    """
 
     name = "lustre"
     order = 22
     kernel_file = "lustre/{llite,osc,mdc}/*/stats, lnet/stats"
-    doc = "Lustre client: calls, bytes and times of every mount (llite) and target (osc, mdc), and LNet's traffic"
-    several = True
+    doc = (
+        "Lustre client: calls, bytes and times of every mount (llite) and target (osc, mdc), "
+        "and LNet's traffic"
+    )
     relist_every = 256
     may_block = True
     budget_us = 20000
 
-    def files(self, root: str) -> list:
-        out: dict = {}
-        out.update(
-            [("lnet", path) for path in _LNET_AT if os.path.exists(os.path.join(root, path))][:1]
-        )
+    def files(self, root: str) -> "list[tuple[str, str]]":
+        out: "dict[str, str]" = {}
+        for path in _LNET_AT:
+            if "lnet" not in out and os.path.exists(os.path.join(root, path)):
+                out["lnet"] = path
         denied = False
         for base in _ROOTS:
             for kind in _KINDS:
@@ -59,26 +73,25 @@ class Lustre(Source):
                     continue
                 for name in sorted(names):
                     label = "%s/%s" % (kind, name)
-                    if (
-                        " " not in name
-                        and label not in out
-                        and os.path.exists(os.path.join(root, folder, name, "stats"))
-                    ):
-                        out[label] = "%s/%s/stats" % (folder, name)
+                    path = "%s/%s/stats" % (folder, name)
+                    if " " in name or label in out:
+                        continue
+                    if os.path.exists(os.path.join(root, path)):
+                        out[label] = path
         if not out and denied and os.path.isdir(os.path.join(root, "sys/fs/lustre")):
             raise PermissionError(
                 13, "its statistics are for root alone (/sys/kernel/debug/lustre)"
             )
         return sorted(out.items())
 
-    def field(self, table: str, name: str) -> "Field":
+    def field(self, table: str, name: str) -> Field:
         if table == "lnet":
-            return next(Field(*f) for f in _LNET if f[0] == name)
+            return next(f for f in _LNET if f.name == name)
         call, _, what = name.rpartition("_")
         if what == "samples":
-            return Field(name, "calls", "counter", "%s: how often" % call)
+            return Field(name, "calls", "counter", "%s: number of calls" % call)
         unit = "bytes" if call.endswith("bytes") else _UNITS.get(call, "us")
-        return Field(name, unit, "counter", "%s: in sum" % call)
+        return Field(name, unit, "counter", "%s: sum over its calls" % call)
 
     def prepare(self, raw: bytes) -> bytes:
         out = []
@@ -86,25 +99,24 @@ class Lustre(Source):
             if device == b"lnet":
                 words = lines[0].split() if lines else []
                 out += [
-                    b"lnet %s %s" % (f[0].encode(), w) for f, w in zip(_LNET, words) if is_number(w)
+                    b"lnet %s %s" % (f.name.encode(), word)
+                    for f, word in zip(_LNET, words)
+                    if is_number(word)
                 ]
-                continue
-            for line in lines:
-                words = line.split()
-                if len(words) < 4 or words[2] != b"samples" or not is_number(words[1]):
-                    continue
-                out.append(b"%s %s_samples %s" % (device, words[0], words[1]))
-                if len(words) > 6 and is_number(words[6]):
-                    out.append(b"%s %s_sum %s" % (device, words[0], words[6]))
+            else:
+                for line in lines:
+                    out += [b"%s %s" % (device, pair) for pair in _pairs(line.split())]
         return b"\n".join(out)
 
-    def scan(self, text: bytes) -> tuple:
-        roles: list = []
-        problems: list = []
-        for kind, lines in groupby(
-            text.split(b"\n"), lambda line: line.split(b" ")[0].partition(b"/")[0]
-        ):
-            scan_cells(
-                list(lines), roles, problems, kind.decode("ascii", "replace")
-            )  # a table each: their calls differ
-        return roles, problems
+    def table_of(self, line: bytes) -> str:
+        return line.split(b" ")[0].partition(b"/")[0].decode("ascii", "replace")
+
+
+def _pairs(words: "list[bytes]") -> "list[bytes]":
+    """Return the ``field value`` of a line of statistics: how often, and the sum."""
+    if len(words) < 4 or words[2] != b"samples" or not is_number(words[1]):
+        return []
+    out = [b"%s_samples %s" % (words[0], words[1])]
+    if len(words) > 6 and is_number(words[6]):
+        out.append(b"%s_sum %s" % (words[0], words[6]))
+    return out

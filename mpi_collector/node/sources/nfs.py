@@ -1,89 +1,118 @@
-"""/proc/self/mountstats: NFS mounts of this mount namespace (net/sunrpc/stats.c, fs/nfs/super.c; statvers 1.0 and 1.1)."""
+"""/proc/self/mountstats: NFS mounts of this mount namespace (net/sunrpc/stats.c, fs/nfs/super.c).
 
-import os
+Versions 1.0 and 1.1 of the statistics. The columns are those that nfsiostat(8) shows.
+"""
+
 import re
 
+from ..read.kernel_file import WholeFile, read_whole
 from ..row.layout import Field
-from .base import Source, is_number, scan_cells
+from ..row.scan import is_number
+from .base import ReaderSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterable
 
 #: operations that have columns of their own; the others are summed as OTHER
-_OPS = (b"READ", b"WRITE", b"COMMIT", b"GETATTR", b"LOOKUP", b"ACCESS", b"OPEN", b"CREATE", b"REMOVE", b"SETATTR", b"READDIR",
-        b"OTHER")  # fmt: skip
-_SAME = {b"READDIRPLUS": b"READDIR", b"OPEN_NOATTR": b"OPEN", b"READ_PLUS": b"READ"}
-#: words of a per-op line: operations, transmissions, timeouts, bytes sent, bytes received, queue, rtt, execute (ms), errors
-_OP = ((0, b"ops", "operations", "operations done"), (1, b"transmissions", "requests", "requests sent, again or not"),
-       (2, b"timeouts", "timeouts", "requests that timed out"), (3, b"sent_bytes", "bytes", "bytes sent"),
-       (4, b"received_bytes", "bytes", "bytes received"), (5, b"queue_ms", "ms", "time requests waited to be sent"),
-       (6, b"rtt_ms", "ms", "time until the answer"), (7, b"execute_ms", "ms", "time from request to completion"),
-       (8, b"errors", "operations", "operations that failed (Linux 5.3)"))  # fmt: skip
-_BYTES = (b"normal_read_bytes", b"normal_write_bytes", b"direct_read_bytes", b"direct_write_bytes", b"server_read_bytes",
-          b"server_write_bytes", b"read_pages", b"write_pages")  # fmt: skip
-_BYTES_DOC = (
-    "read by read()",
-    "written by write()",
-    "read with O_DIRECT",
-    "written with O_DIRECT",
-    "read from the server",
-    "written to the server",
-    "read by readpage(s)",
-    "written by writepage(s)",
+_OPS = (
+    b"READ",
+    b"WRITE",
+    b"COMMIT",
+    b"GETATTR",
+    b"LOOKUP",
+    b"ACCESS",
+    b"OPEN",
+    b"CREATE",
+    b"REMOVE",
+    b"SETATTR",
+    b"READDIR",
+    b"OTHER",
 )
-_XPRT = {
-    b"tcp": (7, 8, 9),
-    b"rdma": (7, 8, 9),
-    b"udp": (4, 5, 6),
-}  #: where sends, receives and bad transaction ids are
-_XPRT_NAMES = (b"xprt_sends", b"xprt_receives", b"xprt_bad_xids")
-_CHUNK = 1 << 18
+_SAME = {b"READDIRPLUS": b"READDIR", b"OPEN_NOATTR": b"OPEN", b"READ_PLUS": b"READ"}
+#: the words of a per-op line in order: field, unit, meaning
+_OP = (
+    (b"ops", "operations", "operations completed"),
+    (b"transmissions", "requests", "requests sent, retransmits included"),
+    (b"timeouts", "timeouts", "requests that timed out (major timeouts)"),
+    (b"sent_bytes", "bytes", "bytes sent, RPC headers included"),
+    (b"received_bytes", "bytes", "bytes received, RPC headers included"),
+    (b"queue_ms", "ms", "time requests waited to be sent"),
+    (b"rtt_ms", "ms", "time from sending a request to its reply"),
+    (b"execute_ms", "ms", "time from the request to its completion, queue and round trip included"),
+    (b"errors", "operations", "operations that failed; since Linux 5.3"),
+)
+#: the words of the line ``bytes:`` in order: field, unit, meaning
+_BYTES = (
+    (b"normal_read_bytes", "bytes", "bytes read by applications, from the page cache too"),
+    (b"normal_write_bytes", "bytes", "bytes written by applications, to the page cache too"),
+    (b"direct_read_bytes", "bytes", "bytes read with O_DIRECT"),
+    (b"direct_write_bytes", "bytes", "bytes written with O_DIRECT"),
+    (b"server_read_bytes", "bytes", "bytes read from the server"),
+    (b"server_write_bytes", "bytes", "bytes written to the server"),
+    (b"read_pages", "pages", "pages read by readpage(s)"),
+    (b"write_pages", "pages", "pages written by writepage(s)"),
+)
+#: transport -> where sends, receives and bad transaction ids are on its line
+_XPRT = {b"tcp": (7, 8, 9), b"rdma": (7, 8, 9), b"udp": (4, 5, 6)}
+_XPRT_FIELDS = (
+    (b"xprt_sends", "requests sent over its connections, which mounts of one server may share"),
+    (
+        b"xprt_receives",
+        "replies received over its connections, which mounts of one server may share",
+    ),
+    (
+        b"xprt_bad_xids",
+        "replies with an unknown transaction id on its connections, "
+        "which mounts of one server may share",
+    ),
+)
+_XPRT_NAMES = tuple(name for name, _doc in _XPRT_FIELDS)
+#: operation -> its fields in the order of the words
+_OP_NAMES = {op: tuple(op + b"_" + name for name, _unit, _doc in _OP) for op in _OPS}
 _ESCAPED = re.compile(rb"[\s@]")
 
 
 def _escape(name: bytes) -> bytes:
-    """A mount point without blanks; mountinfo's octal escapes stay."""
+    """Return a mount point without blanks; mountinfo's octal escapes stay."""
     return _ESCAPED.sub(lambda m: b"\\%03o" % ord(m.group()), name)
 
 
-def _fields() -> tuple:
-    out = []
-    for name, doc in zip(_BYTES, _BYTES_DOC):
-        unit = "pages" if name.endswith(b"pages") else "bytes"
-        out.append(Field(name.decode(), unit, "counter", "%s %s" % (unit, doc)))
+def _fields() -> "tuple[Field, ...]":
+    out = [Field(name.decode(), unit, "counter", doc) for name, unit, doc in _BYTES]
     for op in (o.decode() for o in _OPS):
         out += [
             Field("%s_%s" % (op, name.decode()), unit, "counter", "%s: %s" % (op, doc))
-            for _at, name, unit, doc in _OP
+            for name, unit, doc in _OP
         ]
-    for name in _XPRT_NAMES:
-        doc = "%s of its connections, which mounts of one server may share" % name.decode()[
-            5:
-        ].replace("_", " ")
-        out.append(Field(name.decode(), "requests", "counter", doc))
+    out += [Field(name.decode(), "requests", "counter", doc) for name, doc in _XPRT_FIELDS]
     return tuple(out)
 
 
-class Nfs(Source):
-    """A device is a mount point; all its connections (nconnect) are summed. A file system in several places counts once."""
+class Nfs(ReaderSource):
+    """A device is a mount point; all its connections (nconnect) are summed.
+
+    A file system that is mounted in several places counts once.
+    """
 
     name = "nfs"
     order = 11
     kernel_file = "/proc/self/mountstats"
-    doc = "NFS client: bytes, operations, retransmits, queue, round trip and execution time of every mount"
-    makes_its_text = True
+    doc = (
+        "NFS client: bytes, operations, retransmits, queue, round trip and execution time "
+        "of every mount"
+    )
     may_be_empty = True
     since = "2.6.17"
     budget_us = 20000
     fields = _fields()
 
-    def reader(self, root: str) -> "Any":
-        return _Reader(root)
+    def reader(self, root: str) -> "NfsReader":
+        return NfsReader(root)
 
     def prepare(self, raw: bytes) -> bytes:
-        """What is known of every NFS mount, a line per value."""
-        out: list = []
+        """Return a line per value of every NFS mount."""
+        out = []
         for block in _blocks(raw):
             if _is_nfs(block):
                 place = _escape(_place(block))
@@ -93,22 +122,15 @@ class Nfs(Source):
                 ]
         return b"\n".join(out)
 
-    def scan(self, text: bytes) -> tuple:
-        roles: list = []
-        problems: list = []
-        scan_cells(text.split(b"\n"), roles, problems)
-        return roles, problems
 
-
-def _blocks(raw: bytes) -> list:
-    """What is behind ``device `` of every mount."""
+def _blocks(raw: bytes) -> "list[bytes]":
+    """Return what stands behind ``device `` of every mount."""
     return (b"\n" + raw).split(b"\ndevice ")[1:]
 
 
 def _is_nfs(block: bytes) -> bool:
-    words = block.partition(b"\n")[0].split(
-        b" "
-    )  # SERVER:/PATH mounted on PLACE with fstype nfs4 statvers=1.1
+    # SERVER:/PATH mounted on PLACE with fstype nfs4 statvers=1.1
+    words = block.partition(b"\n")[0].split(b" ")
     return len(words) > 6 and words[6] in (b"nfs", b"nfs4")
 
 
@@ -116,50 +138,44 @@ def _place(block: bytes) -> bytes:
     return block.split(b" ", 4)[3]
 
 
-class _Reader:
+class NfsReader:
     """The NFS mounts of mountstats, each file system once.
 
-    A bind mount, or another mount that shares its file system, shows the very same counters again. The kernel's number of the
-    file system tells (major:minor in mountinfo), which is read when the mounts have changed.
+    A bind mount, or another mount of the same file system, shows the same counters again. The
+    number of the file system tells (major:minor in mountinfo, proc(5)); that is read again when the
+    mounts have changed. Without mountinfo every mount counts.
     """
 
     def __init__(self, root: str) -> None:
-        self._fd = os.open(os.path.join(root, "proc/self/mountstats"), os.O_RDONLY | os.O_CLOEXEC)
-        self._mountinfo = os.path.join(root, "proc/self/mountinfo")
-        self._heads: list = []
-        self._repeated: set = set()
+        self._root = root
+        self._mountstats = WholeFile(root, "proc/self/mountstats")
+        self._heads: "list[bytes]" = []
+        self._repeated: "set[int]" = set()
 
     def read(self) -> bytes:
-        chunks: list = []
-        at = 0
-        while not chunks or chunks[-1]:
-            chunks.append(os.pread(self._fd, _CHUNK, at))
-            at += len(chunks[-1])
-        raw = b"".join(chunks)
+        """Return the blocks of mountstats that count."""
+        raw = self._mountstats.read()
         if b" with fstype nfs" not in raw:
             return b""
-        # one that hides another of the same place keeps its name alone
+        # of mounts on the same place the last one hides the others, and keeps the name
         blocks = list({_place(block): block for block in _blocks(raw) if _is_nfs(block)}.values())
         heads = [block.partition(b"\n")[0] for block in blocks]
         if heads != self._heads:
-            self._heads, self._repeated = heads, self._look([_place(block) for block in blocks])
+            self._heads = heads
+            self._repeated = self._look([_place(block) for block in blocks])
         return b"".join(
             [b"device %s\n" % block for n, block in enumerate(blocks) if n not in self._repeated]
         )
 
-    def _look(self, places: list) -> set:
-        """Which of the mounts repeat one before them."""
-        numbers: dict = {}
-        try:
-            with open(self._mountinfo, "rb") as f:
-                for line in f.read().split(b"\n"):
-                    words = line.split(b" ", 5)  # ID PARENT MAJOR:MINOR ROOT PLACE ...
-                    if len(words) > 5:
-                        numbers[words[4]] = words[2]
-        except OSError:  # then all of them count
-            pass
-        seen: set = set()
-        out: set = set()
+    def _look(self, places: "list[bytes]") -> "set[int]":
+        """Return which of the mounts repeat the file system of one before them."""
+        numbers = {}
+        for line in read_whole(self._root, "proc/self/mountinfo").split(b"\n"):
+            words = line.split(b" ", 5)  # ID PARENT MAJOR:MINOR ROOT PLACE ...
+            if len(words) > 5:
+                numbers[words[4]] = words[2]
+        seen = set()
+        out = set()
         for n, place in enumerate(places):
             number = numbers.get(place)
             if number in seen:
@@ -169,28 +185,40 @@ class _Reader:
         return out
 
     def close(self) -> None:
-        os.close(self._fd)
+        self._mountstats.close()
 
 
-def _mount(lines: list) -> dict:
-    out: dict = {}
+def _mount(lines: "list[bytes]") -> "dict[bytes, int]":
+    """Return {field: value} of the lines of a mount."""
+    out: "dict[bytes, int]" = {}
     in_ops = False
     for line in lines:
         words = line.split()
-        line = line.strip()
-        if line.startswith(b"bytes:"):
-            out.update((n, int(w)) for n, w in zip(_BYTES, words[1:]) if is_number(w))
-        elif line.startswith(b"xprt:") and len(words) > 1:
-            for name, at in zip(_XPRT_NAMES, _XPRT.get(words[1], ())):
-                if at < len(words) and is_number(words[at]):
-                    out[name] = out.get(name, 0) + int(words[at])
-        elif line.startswith(b"per-op statistics"):
+        if not words:
+            continue
+        first = words[0]
+        if first.startswith(b"bytes:"):
+            for (name, _unit, _doc), word in zip(_BYTES, words[1:]):
+                if is_number(word):
+                    out[name] = int(word)
+        elif first.startswith(b"xprt:") and len(words) > 1:
+            _add(out, _XPRT_NAMES, words, _XPRT.get(words[1], ()))
+        elif line.lstrip().startswith(b"per-op statistics"):
             in_ops = True
-        elif in_ops and words and words[0].endswith(b":"):
-            op = _SAME.get(words[0][:-1], words[0][:-1])
-            op = op if op in _OPS else b"OTHER"
-            for at, name, _unit, _doc in _OP:
-                if at + 1 < len(words) and is_number(words[at + 1]):
-                    key = op + b"_" + name
-                    out[key] = out.get(key, 0) + int(words[at + 1])
+        elif in_ops and first.endswith(b":"):
+            op = _SAME.get(first[:-1], first[:-1])
+            names = _OP_NAMES.get(op, _OP_NAMES[b"OTHER"])
+            _add(out, names, words, range(1, len(names) + 1))
     return out
+
+
+def _add(
+    sums: "dict[bytes, int]",
+    names: "Iterable[bytes]",
+    words: "list[bytes]",
+    places: "Iterable[int]",
+) -> None:
+    """Add the words at ``places`` to the sums of ``names``, those that are there and numbers."""
+    for name, at in zip(names, places):
+        if at < len(words) and is_number(words[at]):
+            sums[name] = sums.get(name, 0) + int(words[at])

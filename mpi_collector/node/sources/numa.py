@@ -1,79 +1,76 @@
-"""/sys/devices/system/node: allocations and memory of every NUMA node (Documentation/admin-guide/numastat.rst)."""
+"""/sys/devices/system/node: allocations and memory of NUMA nodes (admin-guide/numastat.rst)."""
 
-import os
 import re
 
+from ..read.kernel_file import list_names
 from ..row.layout import Field
-from .base import Source, is_number, labelled, scan_cells
+from ..row.scan import is_number
+from .base import FileGroupSource, labelled
 
+_BASE = "sys/devices/system/node"
+_NODE = re.compile(r"node([0-9]+)\Z")
+_FILES = ("numastat", "meminfo")
 _STAT = (
-    ("numa_hit", "allocated here as wanted"),
-    ("numa_miss", "allocated here though wanted elsewhere"),
-    ("numa_foreign", "wanted here, allocated elsewhere"),
-    ("local_node", "allocated by a process of this node"),
-    ("other_node", "allocated by a process of another node"),
-    ("interleave_hit", "interleaved here as wanted"),
+    ("numa_hit", "pages allocated on this node as intended"),
+    ("numa_miss", "pages allocated on this node though another one was preferred"),
+    ("numa_foreign", "pages intended for this node but allocated on another one"),
+    ("local_node", "pages allocated on this node by a process that ran on it"),
+    ("other_node", "pages allocated on this node by a process that ran on another one"),
+    ("interleave_hit", "pages interleaved over nodes that were allocated here as intended"),
 )
-_MEMORY = (
-    b"MemTotal",
-    b"MemFree",
-    b"FilePages",
-    b"AnonPages",
-    b"Dirty",
-    b"Writeback",
-    b"Shmem",
-    b"Slab",
-)
+_MEMORY = {
+    b"MemTotal": "memory of the node",
+    b"MemFree": "memory that is not used at all",
+    b"FilePages": "page cache",
+    b"AnonPages": "anonymous memory that is mapped",
+    b"Dirty": "page cache that is waiting to be written to storage",
+    b"Writeback": "page cache that is being written to storage",
+    b"Shmem": "tmpfs and shared memory",
+    b"Slab": "data structures of the kernel",
+}
 
 
-class Numa(Source):
+class Numa(FileGroupSource):
+    """A device is a node, ``node0``."""
+
     name = "numa"
     order = 15
     kernel_file = "/sys/devices/system/node/node*/{numastat,meminfo}"
     doc = "allocations that hit or missed their NUMA node, and each node's memory"
-    several = True
     budget_us = 10000
-    fields = tuple(Field(n, "pages", "counter", "pages " + d) for n, d in _STAT) + tuple(
-        Field(n.decode() + "_kB", "kB", "gauge", n.decode() + " of the node") for n in _MEMORY
+    fields = tuple(Field(name, "pages", "counter", doc) for name, doc in _STAT) + tuple(
+        Field(key.decode() + "_kB", "kB", "gauge", doc) for key, doc in _MEMORY.items()
     )
 
-    def files(self, root: str) -> list:
-        base = "sys/devices/system/node"
-        try:
-            nodes = [
-                n for n in os.listdir(os.path.join(root, base)) if re.match(r"node[0-9]+\Z", n)
-            ]
-        except OSError:
-            return []
-        nodes.sort(key=lambda n: int(n[4:]))
-        return [
-            ("%s:%s" % (n, f), "%s/%s/%s" % (base, n, f))
-            for n in nodes
-            for f in ("numastat", "meminfo")
-        ]
+    def files(self, root: str) -> "list[tuple[str, str]]":
+        nodes = [name for name in list_names(root, _BASE) if _NODE.match(name)]
+        nodes.sort(key=lambda name: int(name[4:]))
+        return [("%s:%s" % (n, f), "%s/%s/%s" % (_BASE, n, f)) for n in nodes for f in _FILES]
 
     def prepare(self, raw: bytes) -> bytes:
         out = []
         for label, lines in labelled(raw):
             node, _, file = label.partition(b":")
-            for line in lines:
-                words = line.split()
-                if file == b"numastat" and len(words) == 2 and is_number(words[1]):
-                    out.append(b"%s %s %s" % (node, words[0], words[1]))
-                elif (
-                    file == b"meminfo"
-                    and len(words) >= 4
-                    and words[2].rstrip(b":") in _MEMORY
-                    and is_number(words[3])
-                ):
-                    out.append(b"%s %s_kB %s" % (node, words[2].rstrip(b":"), words[3]))
+            read = {b"numastat": _numastat, b"meminfo": _meminfo}.get(file, _nothing)
+            out += [b"%s %s" % (node, pair) for line in lines for pair in read(line.split())]
         return b"\n".join(out)
-
-    def scan(self, text: bytes) -> tuple:
-        roles: list = []
-        problems: list = []
-        scan_cells(text.split(b"\n"), roles, problems)
-        return roles, problems
 
     def spare_slots(self, table: str, devices: int) -> int:
         return 0
+
+
+def _numastat(words: "list[bytes]") -> "list[bytes]":
+    """Return the ``field value`` of ``numa_hit 76557759``."""
+    return [b" ".join(words)] if len(words) == 2 and is_number(words[1]) else []
+
+
+def _meminfo(words: "list[bytes]") -> "list[bytes]":
+    """Return the ``field value`` of ``Node 0 MemFree: 7 kB``."""
+    if len(words) < 4 or not is_number(words[3]):
+        return []
+    key = words[2].rstrip(b":")
+    return [b"%s_kB %s" % (key, words[3])] if key in _MEMORY else []
+
+
+def _nothing(words: "list[bytes]") -> "list[bytes]":
+    return []

@@ -1,62 +1,64 @@
-"""/proc/pressure: how long tasks waited for CPU, I/O and memory (Documentation/accounting/psi.rst)."""
+"""/proc/pressure: time lost waiting for CPU, I/O and memory (Documentation/accounting/psi.rst)."""
 
-from ..row.layout import IGNORE, LABEL, Cell, Field
-from .base import Source, is_number, name_of
+from ..row.layout import Field
+from ..row.scan import IGNORE, LABEL, Cell, Scan, is_number, name_of
+from .base import FileGroupSource
 
 _RESOURCES = ("cpu", "io", "memory", "irq")
-_DOC = {"some": "time in which at least one task waited for it",
-        "full": "time in which all that were not idle waited for it (cpu: Linux 5.13, irq: Linux 6.1)"}  # fmt: skip
 
 
-class Pressure(Source):
+class Pressure(FileGroupSource):
+    """A device is a resource. The averages are left out: they can be made from the totals."""
+
     name = "pressure"
     order = 10
     kernel_file = "/proc/pressure/*"
     doc = "time lost waiting for CPU, I/O, memory and interrupts (PSI)"
-    several = True
     budget_us = 10000
     since = "4.20"
-    fields = tuple(
-        Field(k + "_us", "us", "counter", v) for k, v in sorted(_DOC.items(), reverse=True)
+    fields = (
+        Field(
+            "some_us", "us", "counter", "time in which at least one task waited for the resource"
+        ),
+        Field(
+            "full_us",
+            "us",
+            "counter",
+            "time in which all tasks that were not idle waited for it "
+            "(cpu: since Linux 5.13; irq: since Linux 6.1)",
+        ),
     )
 
-    def files(self, root: str) -> list:
-        return [(r, "proc/pressure/" + r) for r in _RESOURCES]
+    def files(self, root: str) -> "list[tuple[str, str]]":
+        return [(resource, "proc/pressure/" + resource) for resource in _RESOURCES]
 
     def prepare(self, raw: bytes) -> bytes:
         return raw.replace(b"=", b" ")
 
-    def scan(self, text: bytes) -> tuple:
-        return scan_pressure(text)
+    def scan(self, text: bytes) -> Scan:
+        """Scan ``some avg10 0.00 ... total N`` lines below ``@RESOURCE`` lines."""
+        scan = Scan()
+        seen = set()
+        resource = b""
+        for line in text.split(b"\n"):
+            tokens = line.split()
+            if line[:1] == b"@":
+                resource = line[1:]
+                scan.add(LABEL, len(tokens))
+                continue
+            cell = (resource, tokens[0] if tokens else b"")
+            if resource and cell not in seen and _has_total(tokens):
+                seen.add(cell)
+                scan.add(LABEL)
+                scan.add(IGNORE, len(tokens) - 2)
+                scan.add(Cell("", name_of(resource), name_of(tokens[0]) + "_us"))
+            elif tokens:
+                scan.reject(line, "no pressure")
+        return scan
 
     def spare_slots(self, table: str, devices: int) -> int:
         return 0
 
 
-def scan_pressure(text: bytes) -> tuple:
-    """Roles of ``some avg10 0.00 ... total N`` lines below ``@RESOURCE`` lines; the averages can be made from the totals."""
-    roles: list = []
-    problems: list = []
-    seen: set = set()
-    resource = b""
-    for line in text.split(b"\n"):
-        tokens = line.split()
-        if line[:1] == b"@":
-            resource = line[1:]
-            roles.extend([LABEL] * len(tokens))
-            continue
-        cell = (resource, tokens[0] if tokens else b"")
-        if (
-            len(tokens) >= 3
-            and tokens[-2] == b"total"
-            and is_number(tokens[-1])
-            and resource
-            and cell not in seen
-        ):
-            seen.add(cell)
-            roles.extend([LABEL] + [IGNORE] * (len(tokens) - 2))
-            roles.append(Cell("", name_of(resource), name_of(tokens[0]) + "_us"))
-        elif tokens:
-            problems.append("no pressure %r" % line[:80])
-            roles.extend([IGNORE] * len(tokens))
-    return roles, problems
+def _has_total(tokens: "list[bytes]") -> bool:
+    return len(tokens) >= 3 and tokens[-2] == b"total" and is_number(tokens[-1])

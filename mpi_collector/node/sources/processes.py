@@ -1,29 +1,35 @@
-"""/proc/PID: what the processes of this user do, by the name of their command (proc(5): stat, io).
+"""/proc/PID: the processes of this user, by the name of their command (proc(5): stat, io).
 
-Summed by name, so that the columns stay the same while processes come and go; bounded in number. Which processes: those of
-this user other than the collector, or of them those that a pattern chooses. What a process added since it was last seen goes
-to the name that it has now: sums never fall, neither when it ends nor when it runs another program under the same PID (a
-launcher's child between fork and exec). What a child did after it was last seen, or without having been seen at all, goes to the
-one that waited for it, since there the kernel shows it.
+Summed by name, so that the columns stay the same while processes come and go; bounded in number.
+Which processes: those of this user other than the collector, or of them those that a pattern
+chooses. What a process added since it was last seen goes to the name that it has now: sums never
+fall, neither when it ends nor when it runs another program under the same PID (a launcher's child
+between fork and exec). What a child did after it was last seen, or without having been seen at all,
+goes to the process that waited for it, since there the kernel shows it.
 """
 
 import os
 import re
+import resource
 
 from ..read.process_files import Pids, Process
 from ..row.layout import Field
-from .base import Source, scan_cells
-
-_NAMES = 16  #: commands with columns of their own, in the order in which they were first seen
-_PIDS = 512  #: processes that are counted; how many there are beyond is told
-_LEFT_OUT = b"left_out"
+from .base import ReaderSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from re import Pattern
+
+_NAMES_MAX = 16  #: commands with columns of their own, in the order in which they were first seen
+_PROCESSES_MAX = 512  #: processes that are counted; how many there are beyond is a column
+#: processes whose files stay open; many a user may open 1024 files and no more, and the job needs them
+_OPEN_MAX = min(256, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8)
+_LEFT_OUT = b"left_out"
 
 
-class Processes(Source):
+class Processes(ReaderSource):
+    """A device is the name of a command; ``others`` and ``left_out`` are what finds no room."""
+
     name = "processes"
     order = 24
     kernel_file = "/proc/PID/{stat,io}"
@@ -33,7 +39,6 @@ processes:PATTERN       those whose command line has PATTERN in it, a regular ex
 processes:tree:PATTERN  those and all that they start, whatever its name
   No blanks or commas in PATTERN (. or \\s and \\x2c stand for them). Chosen once, a process stays so until it ends. The
   collector's own processes are never chosen. 512 processes are counted; device left_out says how many more there are."""
-    makes_its_text = True
     may_block = True  # io waits for a process that is just being set up
     budget_us = 10000
     default = False
@@ -42,14 +47,17 @@ processes:tree:PATTERN  those and all that they start, whatever its name
     fields = (
         Field("processes", "processes", "gauge", "processes of this name"),
         Field("threads", "threads", "gauge", "their threads"),
-        Field("user_ms", "ms", "counter", "CPU time in user mode, of those that ended too"),
-        Field("system_ms", "ms", "counter", "CPU time in the kernel"),
-        Field("rss_bytes", "bytes", "gauge", "resident memory"),
+        Field("user_ms", "ms", "counter", "CPU time in user mode, ended processes included"),
+        Field("system_ms", "ms", "counter", "CPU time in the kernel, ended processes included"),
+        Field("rss_bytes", "bytes", "gauge", "resident memory, shared pages counted for each"),
         Field("major_faults", "faults", "counter", "page faults that needed I/O"),
         Field(
-            "read_call_bytes", "bytes", "counter", "bytes by read calls, from the page cache too"
+            "read_call_bytes",
+            "bytes",
+            "counter",
+            "bytes returned by read calls, from the page cache too",
         ),
-        Field("write_call_bytes", "bytes", "counter", "bytes by write calls"),
+        Field("write_call_bytes", "bytes", "counter", "bytes passed to write calls"),
         Field("read_calls", "calls", "counter", "read calls"),
         Field("write_calls", "calls", "counter", "write calls"),
         Field("read_bytes", "bytes", "counter", "bytes fetched from storage"),
@@ -57,11 +65,14 @@ processes:tree:PATTERN  those and all that they start, whatever its name
     )
 
     def __init__(self) -> None:
-        self._pattern: "Any" = None
+        self._pattern: "Pattern[bytes] | None" = None
         self._tree = False
 
     def choose(self, text: str) -> None:
-        """``PATTERN`` or ``tree:PATTERN``. ValueError when it is no regular expression or chooses everything."""
+        """Take ``PATTERN`` or ``tree:PATTERN``.
+
+        ValueError when it is no regular expression, or one that every command line matches.
+        """
         word, colon, rest = text.partition(":")
         self._tree = bool(colon) and word == "tree"
         pattern = rest if self._tree else text
@@ -75,47 +86,67 @@ processes:tree:PATTERN  those and all that they start, whatever its name
                 % text
             )
 
-    def reader(self, root: str) -> "Any":
-        return _Reader(root, self._pattern, self._tree)
-
-    def scan(self, text: bytes) -> tuple:
-        roles: list = []
-        problems: list = []
-        scan_cells(text.split(b"\n"), roles, problems)
-        return roles, problems
+    def reader(self, root: str) -> "ProcessReader":
+        return ProcessReader(root, self._pattern, self._tree)
 
     def spare_slots(self, table: str, devices: int) -> int:
-        return max(0, _NAMES + 2 - devices)
+        return max(0, _NAMES_MAX + 2 - devices)
 
 
-_GAUGES = (b"processes", b"threads", b"rss_bytes")
-_COUNTERS = (b"user_ms", b"system_ms", b"major_faults", b"read_call_bytes", b"write_call_bytes", b"read_calls", b"write_calls",
-             b"read_bytes", b"write_bytes")  # fmt: skip
+GAUGES = (b"processes", b"threads", b"rss_bytes")
+_COUNTERS = (
+    b"user_ms",
+    b"system_ms",
+    b"major_faults",
+    b"read_call_bytes",
+    b"write_call_bytes",
+    b"read_calls",
+    b"write_calls",
+    b"read_bytes",
+    b"write_bytes",
+)
 
 
-class _Name:
-    """What all processes of a name did, those that ended too; and what those that are there now hold."""
+class _Command:
+    """All processes of a name: ``sums`` of counters, of ended ones too; ``now``: the gauges."""
 
     def __init__(self, name: bytes) -> None:
-        lines = [b"%s %s %%d" % (name.replace(b"%", b"%%"), f) for f in _GAUGES + _COUNTERS]
+        lines = [b"%s %s %%d" % (name.replace(b"%", b"%%"), f) for f in GAUGES + _COUNTERS]
         self._format = b"\n".join(lines)
         self.sums = [0] * len(_COUNTERS)
-        self.now = [0] * len(_GAUGES)
+        self.now = [0] * len(GAUGES)
 
     def text(self) -> bytes:
+        """Return its ``device field value`` lines."""
         return self._format % tuple(self.now + self.sums)
 
 
-class _Reader:
-    def __init__(self, root: str, pattern: "Any" = None, tree: bool = False) -> None:
+class ProcessReader:
+    """Follows the chosen processes and sums what they do by the names of their commands.
+
+    ``pattern``, ``tree``: as ``Pids`` has them. Up to ``processes_max`` are counted; the files of
+    up to ``open_max`` stay open, those of the others are opened at every reading. OSError when
+    there is no /proc below ``root``.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        pattern: "Pattern[bytes] | None" = None,
+        tree: bool = False,
+        processes_max: int = _PROCESSES_MAX,
+        open_max: int = _OPEN_MAX,
+    ) -> None:
         self._proc = os.path.join(root, "proc")
+        self._processes_max = processes_max
+        self._open_max = open_max
         self._pids = Pids(self._proc, pattern, tree)
-        self._family = tree or pattern is None  # who starts them is among them
-        self._names: dict = {}  # name as it is printed -> _Name, in the order of their coming
-        self._name_of: dict = {}  # comm -> _Name
-        self._chosen: dict = {}  # pid -> Process
-        self._new = False
-        self._ended: dict = {}  # the latest of those that were
+        self._family = tree or pattern is None  # the parents of those chosen are chosen, too
+        self._commands: "dict[bytes, _Command]" = {}  # by printed name, in the order of appearance
+        self._command_of: "dict[bytes, _Command]" = {}  # by comm
+        self._chosen: "dict[str, Process]" = {}  # by PID, parents before their children
+        self._unsorted = False
+        self._ended: "dict[str, Process]" = {}  # the latest of those that ended, by PID
         os.listdir(self._proc)
 
     def close(self) -> None:
@@ -124,69 +155,74 @@ class _Reader:
         self._chosen = {}
 
     def read(self) -> bytes:
+        """Return ``device field value`` lines, devices in the order of their appearance."""
         left_out = self._follow()
-        # Parents come first: one that is read before its child has not inherited of it yet, or the child is seen gone.
+        # Parents come first. Were a child read before its parent, and then end, the parent would be
+        # read with the child's counters in its own before the child is known to have ended.
         self._end([pid for pid, process in self._chosen.items() if not process.look()])
-        for name in self._names.values():
-            name.now = [0] * len(_GAUGES)
+        for command in self._commands.values():
+            command.now = [0] * len(GAUGES)
         for process in self._chosen.values():
             added = process.take()
-            about = self._name(process.comm)
-            about.now = [a + b for a, b in zip(about.now, process.gauges)]
+            command = self._command(process.comm)
+            command.now = [a + b for a, b in zip(command.now, process.gauges)]
             if added:
-                about.sums = [a + b for a, b in zip(about.sums, added)]
-        self._order()
-        out = [name.text() for name in self._names.values()]
+                command.sums = [a + b for a, b in zip(command.sums, added)]
+        self._sort()
+        out = [command.text() for command in self._commands.values()]
         if left_out:
             out.append(b"%s processes %d" % (_LEFT_OUT, left_out))
         return b"\n".join(out)
 
     def _follow(self) -> int:
-        """Processes that are chosen from now on, and those that are no more. Returns how many find no room."""
+        """Add the processes that are newly chosen and drop those that no longer are.
+
+        Return how many found no room.
+        """
         pids = self._pids.look()
         self._end([pid for pid in self._chosen if pid not in pids])
         left_out = 0
         for pid in sorted(pids - self._chosen.keys(), key=int):
-            if len(self._chosen) < _PIDS:
-                self._new = True
+            if len(self._chosen) < self._processes_max:
+                self._unsorted = True
                 before = self._ended.pop(pid, None)
-                self._chosen[pid] = Process(
-                    self._proc, pid, len(self._chosen), self._family, before
-                )
+                keep_open = len(self._chosen) < self._open_max
+                self._chosen[pid] = Process(self._proc, pid, keep_open, self._family, before)
             else:
                 left_out += 1
         return left_out
 
-    def _order(self) -> None:
-        """Parents first, by the time of their start: numbers begin anew at some point."""
-        if self._new:
-            self._new = False
-            self._chosen = dict(
-                sorted(self._chosen.items(), key=lambda item: int(item[1].start or 0))
-            )
+    def _sort(self) -> None:
+        """Put parents first: by start time, since PIDs begin anew at some point."""
+        if self._unsorted:
+            self._unsorted = False
+            self._chosen = dict(sorted(self._chosen.items(), key=lambda item: item[1].start))
 
-    def _end(self, pids: list) -> None:
-        """Children before their parents, which may end in the same moment: who waited for those inherits of both."""
+    def _end(self, pids: "list[str]") -> None:
+        """Drop processes that ended, children before parents that end in the same moment.
+
+        The process that waited for them inherits the counters of both.
+        """
         for pid in reversed(pids):
             process = self._ended[pid] = self._chosen.pop(pid)
             process.close()
             self._pids.forget(pid)
             if process.parent in self._chosen:
                 self._chosen[process.parent].inherit(process)
-            if len(self._ended) > _PIDS:
+            if len(self._ended) > _PROCESSES_MAX:
                 del self._ended[next(iter(self._ended))]
 
-    def _name(self, comm: bytes) -> "_Name":
-        about = self._name_of.get(comm)
-        if about is None:
+    def _command(self, comm: bytes) -> _Command:
+        """Return the sums of a name, those of ``others`` when there are too many names."""
+        command = self._command_of.get(comm)
+        if command is None:
             name = b"_".join(comm.split()) or b"?"
-            if name not in self._names and len(self._names) >= _NAMES:
+            if name not in self._commands and len(self._commands) >= _NAMES_MAX:
                 name = b"others"
-            about = self._names.get(name)
-            if about is None:
-                about = self._names[name] = _Name(name)
-            if (
-                len(self._name_of) < _PIDS
-            ):  # a program that renames itself without end shall not fill memory
-                self._name_of[comm] = about
-        return about
+            command = self._commands.get(name)
+            if command is None:
+                command = self._commands[name] = _Command(name)
+            # bounded: a program may rename itself without end
+            if len(self._command_of) < _PROCESSES_MAX:
+                self._command_of[comm] = command
+        return command

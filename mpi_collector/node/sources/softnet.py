@@ -1,8 +1,9 @@
-"""/proc/net/softnet_stat: packets between the interface and the protocols (net/core/net-procfs.c)."""
+"""/proc/net/softnet_stat: packets between interfaces and protocols (net/core/net-procfs.c)."""
 
 from ..row.layout import Field
-from .base import Source, scan_keyed
+from .base import KernelFileSource
 
+#: hexadecimal column -> field
 _COLUMNS = (
     (0, b"processed"),
     (1, b"dropped"),
@@ -12,7 +13,9 @@ _COLUMNS = (
 )
 
 
-class Softnet(Source):
+class Softnet(KernelFileSource):
+    """The file has a line per CPU; the fields are sums over all of them."""
+
     name = "softnet"
     order = 13
     path = "proc/net/softnet_stat"
@@ -24,26 +27,31 @@ class Softnet(Source):
             "dropped",
             "packets",
             "counter",
-            "dropped since a CPU's backlog was full (netdev_max_backlog)",
+            "packets dropped because the backlog of a CPU was full (netdev_max_backlog)",
         ),
         Field(
             "squeezed",
             "events",
             "counter",
-            "times a CPU ran out of its budget with work left (netdev_budget)",
+            "times a CPU used up its budget with packets left (netdev_budget)",
         ),
         Field(
             "received_rps",
             "events",
             "counter",
-            "times a CPU was woken to receive for another (RPS); Linux 2.6.35",
+            "times a CPU was woken to receive for another one (RPS); since Linux 2.6.35",
         ),
-        Field("flow_limited", "packets", "counter", "dropped by the flow limit; Linux 3.11"),
+        Field(
+            "flow_limited",
+            "packets",
+            "counter",
+            "packets dropped by the flow limit; since Linux 3.11",
+        ),
     )
 
     def prepare(self, raw: bytes) -> bytes:
-        """Hexadecimal columns of every CPU as sums."""
-        sums: dict = {}
+        """Return ``field value`` lines with the sums over all CPUs."""
+        sums: "dict[bytes, int]" = {}
         for line in raw.split(b"\n"):
             words = line.split()
             for at, name in _COLUMNS:
@@ -53,9 +61,3 @@ class Softnet(Source):
                     except ValueError:
                         pass
         return b"".join(b"%s %d\n" % (name, sums[name]) for _at, name in _COLUMNS if name in sums)
-
-    def scan(self, text: bytes) -> tuple:
-        roles: list = []
-        problems: list = []
-        scan_keyed(text.split(b"\n"), roles, problems)
-        return roles, problems

@@ -1,70 +1,86 @@
-"""/proc/net/snmp and /proc/net/netstat: what TCP, IP and UDP went through (Documentation/networking/snmp_counter.rst)."""
+"""/proc/net/snmp, /proc/net/netstat: TCP, UDP and IP (Documentation/networking/snmp_counter.rst)."""
 
 from ..row.layout import Field
-from .base import Source, is_number, labelled, scan_cells
+from ..row.scan import is_number, name_of
+from .base import FileGroupSource, labelled
 
-#: protocol -> counters that say something about a storage network; the others are left where they are
-_KEPT: dict = {
+_SEGMENTS = "segments"
+_DATAGRAMS = "datagrams"
+_CONNECTIONS = "connections"
+#: protocol -> (kernel name, unit, meaning) of the counters that matter to storage and MPI traffic
+_KEPT = {
     b"Tcp": (
-        (b"CurrEstab", "connections", "gauge", "connections that are up"),
-        (b"InSegs", "segments", "counter", "segments received"),
-        (b"OutSegs", "segments", "counter", "segments sent"),
-        (b"RetransSegs", "segments", "counter", "segments sent again"),
-        (b"InErrs", "segments", "counter", "segments received in error"),
-        (b"OutRsts", "segments", "counter", "resets sent"),
-        (b"AttemptFails", "connections", "counter", "connections that did not come up"),
-        (b"EstabResets", "connections", "counter", "connections that were reset"),
+        (b"CurrEstab", _CONNECTIONS, "connections that are established"),
+        (b"InSegs", _SEGMENTS, "segments received"),
+        (b"OutSegs", _SEGMENTS, "segments sent, retransmits not included"),
+        (b"RetransSegs", _SEGMENTS, "segments retransmitted"),
+        (b"InErrs", _SEGMENTS, "segments received with an error"),
+        (b"OutRsts", _SEGMENTS, "resets sent"),
+        (b"AttemptFails", _CONNECTIONS, "connection attempts that failed"),
+        (b"EstabResets", _CONNECTIONS, "established connections that were reset"),
     ),
     b"Udp": (
-        (b"InDatagrams", "datagrams", "counter", "datagrams received"),
-        (b"OutDatagrams", "datagrams", "counter", "datagrams sent"),
-        (b"InErrors", "datagrams", "counter", "datagrams that could not be delivered"),
-        (b"RcvbufErrors", "datagrams", "counter", "dropped since the socket's buffer was full"),
-        (b"SndbufErrors", "datagrams", "counter", "not sent since the socket's buffer was full"),
+        (b"InDatagrams", _DATAGRAMS, "datagrams received"),
+        (b"OutDatagrams", _DATAGRAMS, "datagrams sent"),
+        (b"InErrors", _DATAGRAMS, "datagrams received that could not be delivered"),
+        (b"RcvbufErrors", _DATAGRAMS, "datagrams dropped because the receive buffer was full"),
+        (b"SndbufErrors", _DATAGRAMS, "datagrams not sent because the send buffer was full"),
     ),
     b"TcpExt": (
-        (b"ListenOverflows", "connections", "counter", "dropped since the accept queue was full"),
-        (b"ListenDrops", "connections", "counter", "dropped while listening"),
-        (b"TCPTimeouts", "timeouts", "counter", "retransmission timers that ran out"),
-        (b"TCPLostRetransmit", "segments", "counter", "retransmissions that were lost again"),
-        (b"TCPFastRetrans", "segments", "counter", "fast retransmissions"),
-        (b"TCPSlowStartRetrans", "segments", "counter", "retransmissions in slow start"),
-        (b"TCPSynRetrans", "segments", "counter", "SYN sent again"),
-        (b"TCPOFOQueue", "segments", "counter", "received out of order and queued"),
-        (b"TCPOFODrop", "segments", "counter", "received out of order and dropped"),
-        (b"TCPRcvQDrop", "segments", "counter", "dropped since the receive queue was full"),
-        (b"TCPBacklogDrop", "segments", "counter", "dropped since the socket's backlog was full"),
-        (b"TCPZeroWindowDrop", "segments", "counter", "dropped since the window was closed"),
-        (b"TCPToZeroWindowAdv", "events", "counter", "windows that were closed"),
-        (b"TCPMemoryPressures", "events", "counter", "times TCP ran short of memory"),
-        (b"TCPAbortOnTimeout", "connections", "counter", "given up after retransmissions"),
-        (b"PruneCalled", "events", "counter", "receive queues that had to be pruned"),
+        (b"ListenOverflows", _CONNECTIONS, "connections dropped because the accept queue was full"),
+        (b"ListenDrops", _CONNECTIONS, "connections dropped by a listening socket, any reason"),
+        (b"TCPTimeouts", "timeouts", "retransmission timeouts"),
+        (b"TCPLostRetransmit", _SEGMENTS, "retransmits that were lost again"),
+        (b"TCPFastRetrans", _SEGMENTS, "fast retransmits"),
+        (b"TCPSlowStartRetrans", _SEGMENTS, "retransmits in slow start"),
+        (b"TCPSynRetrans", _SEGMENTS, "SYN segments retransmitted; since Linux 3.14"),
+        (b"TCPOFOQueue", _SEGMENTS, "segments received out of order and queued"),
+        (b"TCPOFODrop", _SEGMENTS, "segments received out of order and dropped"),
+        (
+            b"TCPRcvQDrop",
+            _SEGMENTS,
+            "segments dropped because the receive queue was full; since Linux 4.20",
+        ),
+        (b"TCPBacklogDrop", _SEGMENTS, "segments dropped because the socket's backlog was full"),
+        (
+            b"TCPZeroWindowDrop",
+            _SEGMENTS,
+            "segments dropped because the window was closed; since Linux 4.20",
+        ),
+        (b"TCPToZeroWindowAdv", "events", "times a window was closed"),
+        (b"TCPMemoryPressures", "events", "times TCP ran short of memory"),
+        (b"TCPAbortOnTimeout", _CONNECTIONS, "connections aborted after too many retransmits"),
+        (b"PruneCalled", "events", "receive queues that had to be pruned"),
     ),
     b"IpExt": (
-        (b"InOctets", "bytes", "counter", "IP bytes received"),
-        (b"OutOctets", "bytes", "counter", "IP bytes sent"),
-        (b"InNoECTPkts", "packets", "counter", "packets received without ECN"),
-        (b"InCEPkts", "packets", "counter", "packets received that were marked as congested"),
+        (b"InOctets", "bytes", "IP bytes received"),
+        (b"OutOctets", "bytes", "IP bytes sent"),
+        (b"InNoECTPkts", "packets", "packets received without ECN"),
+        (b"InCEPkts", "packets", "packets received that were marked congestion experienced (ECN)"),
     ),
 }
+_GAUGE = b"CurrEstab"
 
 
-class Tcp(Source):
-    """A protocol is the device: ``tcp.TcpExt.TCPTimeouts``."""
+class Tcp(FileGroupSource):
+    """A protocol is the device: ``tcp.TcpExt.TCPTimeouts``. Other counters are left out."""
 
     name = "tcp"
     order = 12
     kernel_file = "/proc/net/snmp, /proc/net/netstat"
     doc = "TCP, UDP and IP: retransmits, timeouts, drops, out of order (of this network namespace)"
-    several = True
     budget_us = 10000
-    fields = tuple(Field(n.decode(), u, k, d) for rows in _KEPT.values() for n, u, k, d in rows)
+    fields = tuple(
+        Field(name.decode(), unit, "gauge" if name == _GAUGE else "counter", doc)
+        for rows in _KEPT.values()
+        for name, unit, doc in rows
+    )
 
-    def files(self, root: str) -> list:
+    def files(self, root: str) -> "list[tuple[str, str]]":
         return [("snmp", "proc/net/snmp"), ("netstat", "proc/net/netstat")]
 
     def prepare(self, raw: bytes) -> bytes:
-        """Pairs of lines, names and values, as one line per value that is kept."""
+        """Return a line per value that is kept, of pairs of lines: names and values."""
         out = []
         for _file, lines in labelled(raw):
             for names, values in zip(lines[::2], lines[1::2]):
@@ -76,14 +92,8 @@ class Tcp(Source):
                 out += [b"%s %s %s" % (protocol, name, known[name]) for name in kept]
         return b"\n".join(out)
 
-    def scan(self, text: bytes) -> tuple:
-        roles: list = []
-        problems: list = []
-        for line in text.split(b"\n"):
-            scan_cells(
-                [line], roles, problems, line.split(b" ")[0].decode("utf-8", "backslashreplace")
-            )
-        return roles, problems
+    def table_of(self, line: bytes) -> str:
+        return name_of(line.split(b" ")[0])
 
     def spare_slots(self, table: str, devices: int) -> int:
         return 0

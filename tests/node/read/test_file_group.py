@@ -21,7 +21,7 @@ from mpi_collector.node.read.worker import BlockingReader
 from mpi_collector.node.row.layout import Field
 from mpi_collector.node.sample.sampler import Sampler, TickGrid
 from mpi_collector.node.sources import ALL, BY_NAME, interrupts
-from mpi_collector.node.sources.base import Source, scan_cells
+from mpi_collector.node.sources.base import KernelFileSource, ReaderSource
 from mpi_collector.node.status import ERROR, OK, SKIPPED, SLOW
 
 
@@ -94,7 +94,6 @@ class Counting:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, cost_us: int = 0) -> None:
         self.now, self.cost_us = 0, cost_us
-        monkeypatch.setattr("mpi_collector.node.read.pacing.mono_ns", lambda: self.now)
 
     def read(self, view: memoryview) -> int:
         self.now += 1000 * self.cost_us
@@ -106,7 +105,7 @@ class Counting:
 
 def paced(inner: Any, every: int, budget_us: int) -> tuple[Throttled, list[dict[str, Any]]]:
     events: list[dict[str, Any]] = []
-    out = Throttled(inner, "x", every, budget_us)
+    out = Throttled(inner, "x", every, budget_us, lambda: inner.now)
     out.on_event = events.append
     return out, events
 
@@ -177,7 +176,6 @@ class Gate:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.open, self.asked, self.answers = threading.Semaphore(0), threading.Semaphore(0), 0
         self.now, self.takes_ns = 0, 0
-        monkeypatch.setattr(worker, "mono_ns", lambda: self.now)
 
     def first(self) -> bytes:
         return b"first"
@@ -197,7 +195,7 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Gate, BlockingReader]]:
     inner = Gate(monkeypatch)
-    outer = BlockingReader(inner)
+    outer = BlockingReader(inner, clock=lambda: inner.now)
     assert outer.first() == b"first"
     yield inner, outer
     inner.open.release(100)
@@ -215,10 +213,10 @@ def test_who_hangs_is_not_waited_for_again(gate: tuple[Gate, BlockingReader]) ->
     assert [ask(outer) for _ in range(5)] == [-SLOW] * 5
     assert inner.asked.acquire(timeout=30)
     assert not inner.asked.acquire(blocking=False)  # asked once
-    assert worker.hanging(0)  # and the process is known to have somebody in the kernel
+    assert worker.stuck_in_kernel(0)  # and the process is known to have somebody in the kernel
     inner.open.release()
-    assert outer._done.wait(30)
-    assert not worker.hanging(0)
+    assert outer.wait(30)
+    assert not worker.stuck_in_kernel(0)
 
 
 def test_an_answer_that_came_after_its_sample_is_not_told(
@@ -229,7 +227,7 @@ def test_an_answer_that_came_after_its_sample_is_not_told(
     assert ask(outer) == -SLOW
     inner.takes_ns = 30_000_000
     inner.open.release(2)
-    assert outer._done.wait(30)
+    assert outer.wait(30)
     assert ask(outer) == b"2"
     assert outer.cost_ns == 60_000_000  # both are charged
 
@@ -242,7 +240,7 @@ def test_of_a_source_that_is_always_late_the_last_answer_is_told(
     for n in (b"1", b"2"):
         assert ask(outer) == -SLOW
         inner.open.release()
-        assert outer._done.wait(30)
+        assert outer.wait(30)
         assert ask(outer) == n
         assert outer.cost_ns == inner.takes_ns
     assert inner.answers == 2
@@ -262,12 +260,11 @@ def test_what_it_raises_is_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
     outer.close()
 
 
-class Hanging(Source):
+class Hanging(ReaderSource):
     """Where it hangs: ``opened``, ``first`` or ``later``."""
 
     name = "hanging"
     doc = "for a test"
-    makes_its_text = True
     may_block = True
     start_s = 0.05
     fields = (Field("value", "", "gauge", "a number"),)
@@ -291,12 +288,6 @@ class Hanging(Source):
 
     def close(self) -> None:
         pass
-
-    def scan(self, text: bytes) -> tuple[list[Any], list[str]]:
-        roles: list[Any] = []
-        problems: list[str] = []
-        scan_cells(text.split(b"\n"), roles, problems)
-        return roles, problems
 
 
 @pytest.fixture
@@ -347,19 +338,21 @@ def test_a_source_is_one_module(tmp_path: Path) -> None:
     (package / "node/sources/entropy.py").write_text('''
 """/proc/sys/kernel/random/entropy_avail: entropy that is left."""
 
-from ..layout import Field
-from .base import Cell, Source
+from ..row.layout import Field
+from ..row.scan import Cell, Scan
+from .base import KernelFileSource
 
 
-class Entropy(Source):
+class Entropy(KernelFileSource):
     name = "entropy"
     path = "proc/sys/kernel/random/entropy_avail"
     doc = "entropy that is left"
     fields = (Field("available", "bits", "gauge", "entropy that is left"),)
 
     def scan(self, text):
-        # type: (bytes) -> tuple
-        return [Cell("", "", "available")], []
+        scan = Scan()
+        scan.add(Cell("", "", "available"))
+        return scan
 ''')
     program = f"""
 import sys, time
@@ -397,5 +390,5 @@ assert "entropy" in [s.name for s in shipped]
 def test_what_may_hang_is_read_last() -> None:
     blocking = [s.may_block for s in ALL]
     assert blocking == sorted(blocking)
-    assert all(s.budget_us for s in ALL if s.may_block or s.several or s.makes_its_text)
+    assert all(s.budget_us for s in ALL if s.may_block or not issubclass(s, KernelFileSource))
     assert len(BY_NAME) == len(ALL) >= 21

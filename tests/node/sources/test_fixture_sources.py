@@ -35,7 +35,7 @@ def recorded(spec: str, root: Path) -> dict[str, int]:
     texts: list[bytes | int] = []
     for source_file in probe.files:
         view = memoryview(bytearray(source_file.capacity))
-        n = source_file.read_into(view, 0) if source_file.fd < 0 else source_file.rest(view, 0)
+        n = source_file.read_into(view, 0)
         texts.append(bytes(view[:n]) if n >= 0 else -n)
     row, statuses = RowDecoder(probe.sources, probe.layout, lambda event: None).decode(texts, 0)
     probe.close()
@@ -144,7 +144,12 @@ def test_mountstats_every_number() -> None:
         if not place or not words:
             continue
         if words[0] == "bytes:":
-            wanted.update({f"{place}.{n.decode()}": int(w) for n, w in zip(nfs._BYTES, words[1:])})
+            wanted.update(
+                {
+                    f"{place}.{n.decode()}": int(w)
+                    for n, w in zip((b[0] for b in nfs._BYTES), words[1:])
+                }
+            )
         elif words[0] == "xprt:":
             for i, n in enumerate(("sends", "receives", "bad_xids")):
                 key = f"{place}.xprt_{n}"
@@ -152,7 +157,7 @@ def test_mountstats_every_number() -> None:
         elif words[0].endswith(":") and words[0][:-1].isupper():
             op = {"OPEN_NOATTR": "OPEN"}.get(words[0][:-1], words[0][:-1])
             op = op if op.encode() in nfs._OPS else "OTHER"
-            for (_at, n, _unit, _doc), w in zip(nfs._OP, words[1:]):
+            for (n, _unit, _doc), w in zip(nfs._OP, words[1:]):
                 key = f"{place}.{op}_{n.decode()}"
                 wanted[key] = wanted.get(key, 0) + int(w)
     assert {k.rpartition(".")[0] for k in found} == {

@@ -53,9 +53,9 @@ def parent() -> Iterator[subprocess.Popen[str]]:
     child.wait(10)
 
 
-def reader_of(spec: str) -> processes._Reader:
+def reader_of(spec: str) -> processes.ProcessReader:
     (source,) = select(spec)
-    reader: processes._Reader = source.reader("/")
+    reader: processes.ProcessReader = source.reader("/")
     return reader
 
 
@@ -84,7 +84,7 @@ def test_a_tree(parent: subprocess.Popen[str]) -> None:
 
 
 def test_the_collector_does_not_match_itself() -> None:
-    is_collector = process_files._is_collector
+    is_collector = process_files.is_collector
     assert is_collector(
         b"mpirun -np 2 python -m mpi_collector --sources processes:dlio -- dlio_benchmark".split()
     )
@@ -155,7 +155,7 @@ def test_short_lived_processes(parent: subprocess.Popen[str]) -> None:
             sums = by_name(reader.read())
             for name, fields in last.items():
                 for field, value in fields.items():
-                    if name != "left_out" and field.encode() not in processes._GAUGES:
+                    if name != "left_out" and field.encode() not in processes.GAUGES:
                         assert sums[name][field] >= value, (name, field)
             last = sums
             time.sleep(0.02)
@@ -198,7 +198,7 @@ class Tree:
 def test_a_number_that_is_used_again(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
     tree.put(10, read=500)
-    reader = processes._Reader(str(tmp_path))
+    reader = processes.ProcessReader(str(tmp_path))
     assert by_name(reader.read())["x"]["read_call_bytes"] == 500
     tree.remove(10)
     tree.put(10, read=30, start=8)
@@ -212,7 +212,7 @@ def test_a_file_that_is_not_to_be_had_for_a_moment(tmp_path: Path) -> None:
     """The same process again, not another one: nothing is counted twice."""
     tree = Tree(tmp_path)
     tree.put(10, read=500)
-    reader = processes._Reader(str(tmp_path))
+    reader = processes.ProcessReader(str(tmp_path))
     reader.read()
     (tmp_path / "proc/10/stat").write_text("")
     assert by_name(reader.read())["x"] | {"processes": 0} == by_name(reader.read())["x"] | {
@@ -225,14 +225,13 @@ def test_a_file_that_is_not_to_be_had_for_a_moment(tmp_path: Path) -> None:
     reader.close()
 
 
-def test_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_there_is_room_for(tmp_path: Path) -> None:
     """The rest is told; kernel threads are none of them."""
-    monkeypatch.setattr(processes, "_PIDS", 3)
     tree = Tree(tmp_path)
     for pid in range(10, 15):
         tree.put(pid)
     tree.put(20, flags=0x208040)
-    reader = processes._Reader(str(tmp_path))
+    reader = processes.ProcessReader(str(tmp_path), processes_max=3)
     found = by_name(reader.read())
     assert (found["x"]["processes"], found["left_out"]["processes"]) == (3, 2)
     tree.remove(11)
@@ -242,13 +241,12 @@ def test_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
     reader.close()
 
 
-def test_without_descriptors_to_spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_files, "_OPEN", 1)
+def test_without_descriptors_to_spare(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
     for pid in (10, 11, 12):
         tree.put(pid, read=100)
     before = len(os.listdir("/proc/self/fd"))
-    reader = processes._Reader(str(tmp_path))
+    reader = processes.ProcessReader(str(tmp_path), open_max=1)
     assert by_name(reader.read())["x"]["read_call_bytes"] == 300
     assert len(os.listdir("/proc/self/fd")) - before <= 2
     tree.put(12, read=150)

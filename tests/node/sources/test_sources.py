@@ -29,7 +29,8 @@ from nodekit import (
 from mpi_collector.node import sources
 from mpi_collector.node.read.probe import Probe
 from mpi_collector.node.row.decode import RowDecoder, declare
-from mpi_collector.node.row.layout import IGNORE, LABEL, MISSING, Cell, Layout
+from mpi_collector.node.row.layout import MISSING, Layout
+from mpi_collector.node.row.scan import IGNORE, LABEL, Cell
 from mpi_collector.node.sample.sampler import TickGrid
 from mpi_collector.node.status import ABSENT, DENIED, ERROR, MALFORMED, OK, status_of
 
@@ -324,7 +325,8 @@ def test_scan_of_any_bytes(source: str, raw: bytes) -> None:
     """scan() gives a role to every token of every text, and every cell is a number."""
     one = sources.BY_NAME[source]()
     text = one.prepare(raw)
-    roles, problems = one.scan(text)
+    scan = one.scan(text)
+    roles, problems = scan.roles, scan.problems
     tokens = text.split()
     assert len(roles) == len(tokens) and all(isinstance(p, str) for p in problems)
     for role, token in zip(roles, tokens):

@@ -23,6 +23,7 @@ import synthetic as sy
 
 from mpi_collector.node import sources
 from mpi_collector.node.row.decode import RowDecoder, make_layout
+from mpi_collector.node.sources.base import FileGroupSource
 from mpi_collector.report.summary import document
 from mpi_collector.store.figures.derive import Derived, derive
 from mpi_collector.store.load import load
@@ -100,7 +101,8 @@ def later(source: str, text: str) -> str:
 def files(source: str) -> list[tuple[str, Path]]:
     """(label, path below /proc) of a source's files; one file has no label."""
     about = sources.BY_NAME[source]()
-    pairs = about.files("/") if about.several else [("", about.path)]
+    single = [("", about.location().lstrip("/"))]
+    pairs = about.files("/") if isinstance(about, FileGroupSource) else single
     return [
         (label, Path(path).relative_to("proc")) for label, path in pairs if Path("/", path).exists()
     ]

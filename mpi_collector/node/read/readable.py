@@ -1,0 +1,63 @@
+"""The bases of what this folder opens: a text that can be read again, and an open source."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class Readable:
+    """A text that is read at every tick or now and then.
+
+    ``capacity``: bytes of buffer to keep for it, known after ``first``. The text of a later reading
+    may be longer than the first.
+    """
+
+    capacity = 0
+
+    def first(self) -> bytes:
+        """Return the whole text now and fix ``capacity``. OSError when it cannot be read."""
+        raise NotImplementedError
+
+    def read(self, view: memoryview) -> int:
+        """Read the text into ``view``. Return its bytes, or a negative status; or OSError.
+
+        A text that does not fit fills ``view``: ``len(view)`` means truncated.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the files."""
+        raise NotImplementedError
+
+
+class OpenSource:
+    """An open source as the sampler reads it, in one of two ways.
+
+    ``fd`` >= 0: the sampler reads the first piece itself, and calls ``rest`` when that piece has
+    ``whole_below`` bytes or more. ``fd`` < 0: it calls ``read_into`` at every tick.
+
+    ``capacity``: bytes of buffer to keep for it, known after ``first``. ``on_event``: receives what
+    happens to it, as the dicts that go into the events of a recording.
+    """
+
+    fd = -1
+    whole_below = 0
+    capacity = 0
+    on_event: "Callable[[dict[str, Any]], object] | None" = None
+
+    def first(self) -> bytes:
+        """Return the whole text now and fix ``capacity``. OSError when it cannot be read."""
+        raise NotImplementedError
+
+    def rest(self, buffer: memoryview, got: int) -> int:
+        """Read on behind the first ``got`` bytes of ``buffer``. Return all bytes."""
+        raise NotImplementedError
+
+    def read_into(self, view: memoryview, tick: int) -> int:
+        """Return the bytes read into ``view``, or a negative status (node/status.py)."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the files."""
+        raise NotImplementedError
