@@ -15,7 +15,12 @@ from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.suite_recorder import SuiteChildRecorder, SuiteRecorder
 from mpi_collector.errors import ResultsError
 from mpi_collector.formats.verdict import Verdict
-from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.options import (
+    END_OF_SECONDS_S,
+    MIN_INTERVAL_S,
+    MIN_SAMPLES,
+    SamplingOptions,
+)
 from mpi_collector.node.row.placement import POLICIES
 from mpi_collector.node.sources import select
 from mpi_collector.node.spool import marks
@@ -155,14 +160,14 @@ class EmbeddedRecorder:
 
 def collect(
     comm: Any = None,
-    interval: float = 10.0,
+    interval: float = SamplingOptions.interval_s,
     *,
     results_dir: str | Path = "results",
-    sources: str = "default",
-    max_samples: int = 3600,
-    when_full: str = "decimate",
+    sources: str = SamplingOptions.sources,
+    max_samples: int = SamplingOptions.max_samples,
+    when_full: str = SamplingOptions.when_full,
     json: str = "auto",
-    spool_dir: str = "/dev/shm",
+    spool_dir: str = SamplingOptions.spool_dir,
     rescue_dir: str | None = None,
     sampler: str = "process",
     quiet: bool = False,
@@ -174,13 +179,13 @@ def collect(
     ValueError for an argument that cannot be, ResultsError when entering for a directory that cannot be written, both on
     every rank. What goes wrong later is said, and the program goes on.
     """
-    if not 0.01 <= interval < 1e9:
+    if not MIN_INTERVAL_S <= interval < END_OF_SECONDS_S:
         raise ValueError(f"interval: {interval} is not between 0.01 and 1e9 seconds")
     if sampler not in _SAMPLERS:
         raise ValueError(f"sampler: {sampler!r} is none of {', '.join(_SAMPLERS)}")
     if when_full not in POLICIES:
         raise ValueError(f"when_full: {when_full!r} is none of {', '.join(POLICIES)}")
-    if max_samples < 2:
+    if max_samples < MIN_SAMPLES:
         raise ValueError("max_samples: at least 2")
     if json not in _JSON:
         raise ValueError(f"json: {json!r} is none of {', '.join(_JSON)}")

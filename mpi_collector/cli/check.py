@@ -13,6 +13,7 @@ from mpi_collector.benchmark.console import print_message
 from mpi_collector.cli.parser import QuietParser
 from mpi_collector.cli.sampling import seconds, sessions
 from mpi_collector.cli.terminal import Terminal
+from mpi_collector.node.options import SamplingOptions
 from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
 
 _OFFSET_NS = 1_000_000_000
@@ -29,7 +30,6 @@ examples:
 def main(words: Sequence[str]) -> int:
     """0 only when every host is fit; 1 when one is not; 2 for a mistake."""
     from mpi_collector.errors import HostsError
-    from mpi_collector.node.options import SamplingOptions
     from mpi_collector.transport.hosts import (
         from_scheduler,
         mark_local,
@@ -74,9 +74,9 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     add("--hostfile", type=Path, default=None, metavar="FILE", help="hosts from a file")
     add(
         "--spool-dir",
-        default="/dev/shm",
+        default=SamplingOptions.spool_dir,
         metavar="DIR",
-        help="where the recording would be spooled (/dev/shm)",
+        help=f"where the recording would be spooled ({SamplingOptions.spool_dir})",
     )
     add("--ssh-username", default=None, metavar="USER", help="user on the hosts")
     add(

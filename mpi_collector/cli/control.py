@@ -11,6 +11,7 @@ from pathlib import Path
 from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.environment import RUN_VARIABLE
 from mpi_collector.cli.parser import QuietParser
+from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool import marks
 from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.output.files import RUN_SUFFIX, held
@@ -93,7 +94,11 @@ def _add_directories(parser: argparse.ArgumentParser) -> None:
         help="where it writes to (./results)",
     )
     parser.add_argument(
-        "--spool-dir", type=Path, default=Path("/dev/shm"), metavar="DIR", help="where it spools to"
+        "--spool-dir",
+        type=Path,
+        default=Path(SamplingOptions.spool_dir),
+        metavar="DIR",
+        help="where it spools to",
     )
 
 

@@ -179,7 +179,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     add(
         "--spool-dir",
         type=Path,
-        default=Path("/dev/shm"),
+        default=Path(SamplingOptions.spool_dir),
         metavar="DIR",
         help="where the spools are",
     )

@@ -8,7 +8,16 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.options import (
+    END_OF_SECONDS_S,
+    END_OF_SPOOL_MB,
+    MAX_KEPT,
+    MAX_SAMPLES,
+    MIN_INTERVAL_S,
+    MIN_SAMPLES,
+    MIN_TIMEOUT_S,
+    SamplingOptions,
+)
 from mpi_collector.node.row.placement import POLICIES
 from mpi_collector.node.sources import select
 
@@ -21,7 +30,7 @@ def seconds(low: float) -> type:
 
     def parse(text: str) -> float:
         value = float(text)
-        if not low <= value < 1e9:
+        if not low <= value < END_OF_SECONDS_S:
             raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and 1e9 seconds")
         return value
 
@@ -31,8 +40,8 @@ def seconds(low: float) -> type:
 
 def _count(text: str) -> int:
     value = int(text)
-    if not 2 <= value <= 100_000_000:
-        raise argparse.ArgumentTypeError(f"{text} is not between 2 and 100,000,000")
+    if not MIN_SAMPLES <= value <= MAX_SAMPLES:
+        raise argparse.ArgumentTypeError(f"{text} is not between {MIN_SAMPLES} and {MAX_SAMPLES:,}")
     return value
 
 
@@ -41,8 +50,8 @@ _count.__name__ = "whole number"
 
 def _bound(text: str) -> int:
     value = int(text)
-    if not 0 <= value <= 100_000:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 100,000")
+    if not 0 <= value <= MAX_KEPT:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {MAX_KEPT:,}")
     return value
 
 
@@ -51,7 +60,7 @@ _bound.__name__ = "whole number"
 
 def _megabytes(text: str) -> float:
     value = float(text)
-    if not 0 < value < 1e9:
+    if not 0 < value < END_OF_SPOOL_MB:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1e9")
     return value
 
@@ -94,25 +103,25 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--timeseries-interval",
-        type=seconds(0.01),
-        default=10.0,
+        type=seconds(MIN_INTERVAL_S),
+        default=SamplingOptions.interval_s,
         metavar="S",
-        help="seconds between samples (10)",
+        help=f"seconds between samples ({SamplingOptions.interval_s:g})",
     )
     add(
         "--max-timeseries-samples",
         type=_count,
-        default=3600,
+        default=SamplingOptions.max_samples,
         metavar="N",
-        help="rows of the array (3600)",
+        help=f"rows of the array ({SamplingOptions.max_samples})",
     )
     add(
         "--when-full",
         choices=POLICIES,
-        default="decimate",
+        default=SamplingOptions.when_full,
         help="what a full array does (decimate: every other tick)",
     )
-    add("--sources", type=_sources, default="default", metavar="LIST",
+    add("--sources", type=_sources, default=SamplingOptions.sources, metavar="LIST",
         help="basic, default, all, or names with commas; processes:PATTERN (mpi_collector sources --help)")  # fmt: skip
     add("--skip-timeseries", action="store_true", help="snapshots at the start and the end only")
     add(
@@ -132,40 +141,40 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
         help="write the page when the report extra is installed (auto; MPI_COLLECTOR_REPORT)")  # fmt: skip
     add(
         "--spool-dir",
-        default="/dev/shm",
+        default=SamplingOptions.spool_dir,
         metavar="DIR",
-        help="tmpfs for the recording while it is made (/dev/shm)",
+        help=f"tmpfs for the recording while it is made ({SamplingOptions.spool_dir})",
     )
     add("--max-spool-mb", type=_megabytes, default=None, metavar="MB",
         help="limit of the spools on each host, those of dead runs included (half of what is free)")  # fmt: skip
-    add("--keep-spools", type=_bound, default=32, metavar="N",
+    add("--keep-spools", type=_bound, default=SamplingOptions.keep_spools, metavar="N",
         help="of dead runs that nobody recovered a host keeps the newest N; what goes is said, and over a day old (32, 0: all)"
         )  # fmt: skip
     add(
         "--keep-spool-days",
         type=_bound,
-        default=30,
+        default=int(SamplingOptions.keep_spool_days),
         metavar="D",
         help="and none that is older than D days (30, 0: for ever)",
     )
     add("--rescue-dir", default=os.environ.get("MPI_COLLECTOR_RESCUE_DIR") or None, metavar="DIR",
         help="where a host's process that loses its launcher sets its recording down once more, for sites that wipe /dev/shm "
              "at logout; recover --rescue-dir reads it (MPI_COLLECTOR_RESCUE_DIR, off)")  # fmt: skip
-    add("--replicate", type=seconds(0.1), default=0.0, metavar="S",
+    add("--replicate", type=seconds(MIN_TIMEOUT_S), default=SamplingOptions.replicate_s, metavar="S",
         help="send new rows to rank 0 or the launcher every S seconds, for hosts that lose power (off)")  # fmt: skip
     add(
         "--start-timeout",
-        type=seconds(0.1),
-        default=30.0,
+        type=seconds(MIN_TIMEOUT_S),
+        default=SamplingOptions.start_timeout_s,
         metavar="S",
-        help="wait for the hosts to be sampling (30)",
+        help=f"wait for the hosts to be sampling ({SamplingOptions.start_timeout_s:g})",
     )
     add(
         "--gather-timeout",
-        type=seconds(0.1),
-        default=60.0,
+        type=seconds(MIN_TIMEOUT_S),
+        default=SamplingOptions.gather_timeout_s,
         metavar="S",
-        help="wait for a host's table at the end (60)",
+        help=f"wait for a host's table at the end ({SamplingOptions.gather_timeout_s:g})",
     )
     add("--strict", action="store_true",
         help="exit 3 when the recording is incomplete though the job succeeded; of a benchmark verb also 2, before the job, "

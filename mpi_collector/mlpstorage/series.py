@@ -68,7 +68,10 @@ class TimeSeriesCollector(_Series):
     """Samples this host. At most ``max_samples``; when there are more, every other one goes, never the end of the run."""
 
     def __init__(
-        self, interval_seconds: float = 10.0, max_samples: int = 3600, logger: Any = None
+        self,
+        interval_seconds: float = SamplingOptions.interval_s,
+        max_samples: int = SamplingOptions.max_samples,
+        logger: Any = None,
     ) -> None:
         super().__init__(interval_seconds, max_samples, logger)
         self._recorder: Recorder | None = None
@@ -161,8 +164,8 @@ class MultiHostTimeSeriesCollector(_Series):
     def __init__(
         self,
         hosts: Sequence[str],
-        interval_seconds: float = 10.0,
-        max_samples: int = 3600,
+        interval_seconds: float = SamplingOptions.interval_s,
+        max_samples: int = SamplingOptions.max_samples,
         ssh_username: str | None = None,
         ssh_timeout: int = 30,
         max_workers: int = 10,
