@@ -183,27 +183,31 @@ def unusable(
 
     One broken host would fail the whole launch, and so does one that is named twice.
     """
-    from mpi_collector.transport.launch.preflight import check_by_launcher, check_ranks, question
+    from mpi_collector.transport.launch.preflight import (
+        check_by_launcher,
+        check_program,
+        check_ranks,
+    )
 
     if not choice.launcher.profile.ssh_variable:  # it reaches hosts that nobody may log in to
         with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
-            argv, environ = ranks_launch(plan, choice, plan.hosts, directory, question())
+            argv, environ = ranks_launch(plan, choice, plan.hosts, directory, check_program())
             argv = [
                 word for word in argv if word != "--unbuffered"
             ]  # whole lines of one task after the other
             names = known_names(plan.hosts)
             return check_by_launcher(
                 argv, environ, names, plan.hosts, plan.sampling.start_timeout_s
-            ).broken, {}
+            ).problems, {}
     checked = to_check(plan, choice)
     found = check_ranks(checked, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, progress)
     own = " ".join(map(str, same_host_key(identity())))
     known = [
         (host.name, found.identities.get(host.name, own))
         for host in (plan.hosts if checked else [])
-        if host.name not in found.broken
+        if host.name not in found.problems
     ]
-    return found.broken, find_aliases((name, who) for name, who in known if who)
+    return found.problems, find_aliases((name, who) for name, who in known if who)
 
 
 def to_check(plan: LifecyclePlan, choice: Choice) -> list[HostSpec]:

@@ -206,14 +206,14 @@ def _print_what_if(plan: LifecyclePlan, choice: Choice) -> None:
 
 
 def _print_launch(plan: LifecyclePlan, choice: Choice) -> None:
-    from mpi_collector.transport.launch.preflight import question, ranks_command
+    from mpi_collector.transport.launch.preflight import check_command, check_program
 
     if looked_at := to_check(plan, choice):
-        _print_sessions("checks", plan, looked_at, ranks_command())
+        _print_sessions("checks", plan, looked_at, check_command())
     with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
         if not choice.launcher.profile.ssh_variable:
             print(
-                f"checks: {shlex.join(ranks_launch(plan, choice, plan.hosts, directory, question())[0])}"
+                f"checks: {shlex.join(ranks_launch(plan, choice, plan.hosts, directory, check_program())[0])}"
             )
         argv, environ = ranks_launch(plan, choice, plan.hosts, directory)
         for line in (Path(directory) / "hosts").read_text().splitlines():

@@ -14,6 +14,9 @@ from mpi_collector.node.host.snapshot.system import OWN_VARIABLE
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.find import FoundLauncher
 
+#: the directory that holds this package
+PACKAGE_HOME = str(Path(__file__).resolve().parents[3])
+
 #: variables that make the ranks the same program, for launchers that do not pass on the whole environment
 _EXPORTED = re.compile(
     r"PYTHON(PATH|HOME|USERBASE|NOUSERSITE)|LD_LIBRARY_PATH|(MPI4PY|MPI_COLLECTOR)_\w+"
@@ -93,8 +96,7 @@ def _option_name(word: str) -> str:
 
 def _python_path(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the PYTHONPATH by which ranks find this package, {} if it is installed or already on it."""
-    home = str(Path(__file__).resolve().parents[3])
-    if home in {*site.getsitepackages(), site.getusersitepackages()}:
+    if PACKAGE_HOME in {*site.getsitepackages(), site.getusersitepackages()}:
         return {}
     known = [part for part in environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    return {} if home in known else {"PYTHONPATH": os.pathsep.join([home, *known])}
+    return {} if PACKAGE_HOME in known else {"PYTHONPATH": os.pathsep.join([PACKAGE_HOME, *known])}

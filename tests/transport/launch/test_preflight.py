@@ -42,7 +42,7 @@ def test_judge(code: int, out: str, err: str, words: str) -> None:
 
 
 def test_names_that_are_refused_reach_no_ssh() -> None:
-    found = check_ranks([HostSpec("-oProxyCommand=x"), HostSpec("a;reboot")], None, 4, 5.0).broken
+    found = check_ranks([HostSpec("-oProxyCommand=x"), HostSpec("a;reboot")], None, 4, 5.0).problems
     assert list(found) == ["-oProxyCommand=x", "a;reboot"]
     assert all("no host name" in why for why in found.values())
 
@@ -57,7 +57,7 @@ def test_answers_of_a_launcher(tmp_path: Path) -> None:
         script.write_text(
             "".join(f"echo '{line}'\n" for line in lines) + f"echo '{error}' >&2; exit 2\n"
         )
-        return check_by_launcher(["sh", str(script)], os.environ, names, hosts, 20).broken
+        return check_by_launcher(["sh", str(script)], os.environ, names, hosts, 20).problems
 
     here = f"mpi_collector is here {__version__}"
     assert broken(f"{here} a.example boot 1", "noise", f"{here} b boot 2") == {}

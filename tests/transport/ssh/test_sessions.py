@@ -177,7 +177,7 @@ def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "No such file" in (visits.hosts[0].error or "")
     assert (
         "cannot start ssh"
-        in preflight.check_ranks([HostSpec("node1")], None, 4, 5.0).broken["node1"]
+        in preflight.check_ranks([HostSpec("node1")], None, 4, 5.0).problems["node1"]
     )
 
 
