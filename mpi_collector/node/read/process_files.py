@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 _LIST_EVERY = 8  #: looks after which /proc is listed in any case; some containers' loadavg says 0
 _FEW = 32  #: up to so many new PIDs are looked at one by one, which costs less than the list
-_LOOK_AGAIN = (
-    16  #: looks after which processes not chosen are judged again: uid or program may change
-)
+_LOOK_AGAIN = 16  #: looks after which the others are judged again: uid or program may change
 _YOUNG = 3  #: a new process is judged at so many looks in a row: it may be between fork and exec
 _PF_KTHREAD = 0x00200000  #: flag of a kernel thread (include/linux/sched.h)
 _TICK_MS = 1000 // os.sysconf("SC_CLK_TCK")

@@ -69,7 +69,7 @@ class DeviceTable:
         return self.slots * len(self.fields)
 
     def column(self, device: str, field: str) -> int:
-        """Return the column of a metric. KeyError for a device without a slot, or no field of it."""
+        """Return the column of a metric. KeyError for an unknown device or field."""
         return self.base + self.slot_of[device] * len(self.fields) + self.field_at[field]
 
     def add_device(self, device: str) -> bool:

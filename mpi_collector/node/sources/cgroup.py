@@ -198,43 +198,54 @@ def _cells(name: str, lines: "list[bytes]") -> "list[bytes]":
     if name in _SINGLE:
         value = lines[0].strip() if lines else b""
         return [b"%s %s %s" % (part, _SINGLE[name], value)] if is_number(value) else []
-    if name == "memory.stat":
-        lines = _with_children(lines)
-    out = []
+    out: "list[bytes]" = []
+    if name == "io.stat":
+        _add_io(lines, out)
+    elif name.endswith(".pressure"):
+        _add_pressure(part, lines, out)
+    elif name == "memory.stat":
+        _add_keyed(part, _with_children(lines), out, _MEMORY)
+    elif name == "cpu.stat":
+        keys = [line.replace(b"_usec", b"_us").replace(b".", b"_") for line in lines]
+        _add_keyed(part, keys, out)
+    elif name == "memory.events":
+        _add_keyed(part + b" events", lines, out, separator=b"_")
+    else:
+        _add_keyed(part, lines, out)
+    return out
+
+
+def _add_io(lines: "list[bytes]", out: "list[bytes]") -> None:
+    """Append the cells of lines like ``8:0 rbytes=100 wbytes=200``."""
     for line in lines:
         words = line.split()
-        if name == "io.stat" and words and b":" in words[0]:
-            out += _io_cells(words)
-        elif name.endswith(".pressure") and _has_total(words):
+        if words and b":" in words[0]:
+            for word in words[1:]:
+                key, _, value = word.partition(b"=")
+                if key in _IO and is_number(value):
+                    out.append(b"%s %s %s" % (words[0], _IO[key], value))
+
+
+def _add_pressure(part: bytes, lines: "list[bytes]", out: "list[bytes]") -> None:
+    """Append the cells of lines like ``some avg10=0.00 ... total=55``."""
+    for line in lines:
+        words = line.split()
+        if words and words[-1].startswith(b"total=") and is_number(words[-1][6:]):
             out.append(b"pressure %s_%s_us %s" % (part, words[0], words[-1][6:]))
-        elif len(words) == 2 and is_number(words[1]) and _is_kept(name, words[0]):
-            out.append(b"%s %s %s" % (part, _key(name, words[0]), words[1]))
-    return out
 
 
-def _io_cells(words: "list[bytes]") -> "list[bytes]":
-    """Return the lines of ``8:0 rbytes=100 wbytes=200 ...``."""
-    out = []
-    for word in words[1:]:
-        key, _, value = word.partition(b"=")
-        if key in _IO and is_number(value):
-            out.append(b"%s %s %s" % (words[0], _IO[key], value))
-    return out
-
-
-def _has_total(words: "list[bytes]") -> bool:
-    return bool(words) and words[-1].startswith(b"total=") and is_number(words[-1][6:])
-
-
-def _is_kept(name: str, key: bytes) -> bool:
-    return name != "memory.stat" or key in _MEMORY
-
-
-def _key(name: str, key: bytes) -> bytes:
-    """Return the field of a key of a file."""
-    if name == "cpu.stat":
-        return key.replace(b"_usec", b"_us").replace(b".", b"_")
-    return b"events_" + key if name == "memory.events" else key
+def _add_keyed(
+    part: bytes,
+    lines: "list[bytes]",
+    out: "list[bytes]",
+    kept: "tuple[bytes, ...] | None" = None,
+    separator: bytes = b" ",
+) -> None:
+    """Append the cells of lines of ``key value``; ``kept``: the keys that count."""
+    for line in lines:
+        words = line.split()
+        if len(words) == 2 and is_number(words[1]) and (kept is None or words[0] in kept):
+            out.append(b"%s%s%s %s" % (part, separator, words[0], words[1]))
 
 
 def _with_children(lines: "list[bytes]") -> "list[bytes]":

@@ -1,4 +1,4 @@
-"""/proc/diskstats: block devices and partitions (Documentation/admin-guide/iostats.rst, proc(5))."""
+"""/proc/diskstats: block devices and partitions (proc(5), admin-guide/iostats.rst)."""
 
 from ..row.layout import Field
 from .base import KernelFileSource

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _INIT_S = 10  #: NVML wakes every GPU: without the persistence daemon that takes seconds
 _DRIVER = ("proc/driver/nvidia/version", "dev/nvidiactl", "dev/dxg")
 _ALL_LINKS = 0xFFFFFFFF
-#: values by number (nvml.h): number, scope, field, factor. They are NVML_FI_DEV_PCIE_COUNT_TX_BYTES,
-#: ..._RX_BYTES, NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX and ..._RX (KiB)
+#: number in nvml.h, scope, field, factor. NVML_FI_DEV_PCIE_COUNT_TX_BYTES, ..._RX_BYTES,
+#: NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX and ..._RX (KiB)
 _VALUES = (
     (197, 0, b"pcie_tx_bytes", 1),
     (198, 0, b"pcie_rx_bytes", 1),

@@ -94,7 +94,7 @@ class Lustre(FileGroupSource):
         return Field(name, unit, "counter", "%s: sum over its calls" % call)
 
     def prepare(self, raw: bytes) -> bytes:
-        out = []
+        out: "list[bytes]" = []
         for device, lines in labelled(raw):
             if device == b"lnet":
                 words = lines[0].split() if lines else []
@@ -104,19 +104,19 @@ class Lustre(FileGroupSource):
                     if is_number(word)
                 ]
             else:
-                for line in lines:
-                    out += [b"%s %s" % (device, pair) for pair in _pairs(line.split())]
+                _add_statistics(device, lines, out)
         return b"\n".join(out)
 
     def table_of(self, line: bytes) -> str:
         return line.split(b" ")[0].partition(b"/")[0].decode("ascii", "replace")
 
 
-def _pairs(words: "list[bytes]") -> "list[bytes]":
-    """Return the ``field value`` of a line of statistics: how often, and the sum."""
-    if len(words) < 4 or words[2] != b"samples" or not is_number(words[1]):
-        return []
-    out = [b"%s_samples %s" % (words[0], words[1])]
-    if len(words) > 6 and is_number(words[6]):
-        out.append(b"%s_sum %s" % (words[0], words[6]))
-    return out
+def _add_statistics(device: bytes, lines: "list[bytes]", out: "list[bytes]") -> None:
+    """Append ``device field value`` lines: how often each call was made, and its sum."""
+    for line in lines:
+        words = line.split()
+        if len(words) < 4 or words[2] != b"samples" or not is_number(words[1]):
+            continue
+        out.append(b"%s %s_samples %s" % (device, words[0], words[1]))
+        if len(words) > 6 and is_number(words[6]):
+            out.append(b"%s %s_sum %s" % (device, words[0], words[6]))

@@ -48,29 +48,30 @@ class Numa(FileGroupSource):
         return [("%s:%s" % (n, f), "%s/%s/%s" % (_BASE, n, f)) for n in nodes for f in _FILES]
 
     def prepare(self, raw: bytes) -> bytes:
-        out = []
+        out: "list[bytes]" = []
         for label, lines in labelled(raw):
             node, _, file = label.partition(b":")
-            read = {b"numastat": _numastat, b"meminfo": _meminfo}.get(file, _nothing)
-            out += [b"%s %s" % (node, pair) for line in lines for pair in read(line.split())]
+            if file == b"numastat":
+                _add_numastat(node, lines, out)
+            elif file == b"meminfo":
+                _add_meminfo(node, lines, out)
         return b"\n".join(out)
 
     def spare_slots(self, table: str, devices: int) -> int:
         return 0
 
 
-def _numastat(words: "list[bytes]") -> "list[bytes]":
-    """Return the ``field value`` of ``numa_hit 76557759``."""
-    return [b" ".join(words)] if len(words) == 2 and is_number(words[1]) else []
+def _add_numastat(node: bytes, lines: "list[bytes]", out: "list[bytes]") -> None:
+    """Append ``device field value`` lines of lines like ``numa_hit 76557759``."""
+    for line in lines:
+        words = line.split()
+        if len(words) == 2 and is_number(words[1]):
+            out.append(b"%s %s %s" % (node, words[0], words[1]))
 
 
-def _meminfo(words: "list[bytes]") -> "list[bytes]":
-    """Return the ``field value`` of ``Node 0 MemFree: 7 kB``."""
-    if len(words) < 4 or not is_number(words[3]):
-        return []
-    key = words[2].rstrip(b":")
-    return [b"%s_kB %s" % (key, words[3])] if key in _MEMORY else []
-
-
-def _nothing(words: "list[bytes]") -> "list[bytes]":
-    return []
+def _add_meminfo(node: bytes, lines: "list[bytes]", out: "list[bytes]") -> None:
+    """Append ``device field value`` lines of lines like ``Node 0 MemFree: 7 kB``."""
+    for line in lines:
+        words = line.split()
+        if len(words) >= 4 and words[2].rstrip(b":") in _MEMORY and is_number(words[3]):
+            out.append(b"%s %s_kB %s" % (node, words[2].rstrip(b":"), words[3]))

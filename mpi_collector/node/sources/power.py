@@ -1,4 +1,8 @@
-"""Energy and temperature: RAPL (/sys/class/powercap) and hwmon (Documentation/hwmon/sysfs-interface.rst)."""
+"""Energy and temperature: RAPL and sensors.
+
+/sys/class/powercap (Documentation/power/powercap), /sys/class/hwmon
+(Documentation/hwmon/sysfs-interface.rst).
+"""
 
 import os
 import re
@@ -21,7 +25,10 @@ class Power(FileGroupSource):
     name = "power"
     order = 25
     kernel_file = "/sys/class/powercap/*/energy_uj, /sys/class/hwmon/*"
-    doc = "energy of packages and memory (RAPL), power and temperature sensors, NVMe drives among them"
+    doc = (
+        "energy of packages and memory (RAPL), power and temperature sensors, "
+        "NVMe drives among them"
+    )
     may_block = True  # sensors may be behind a slow bus
     budget_us = 20000
     every = 4

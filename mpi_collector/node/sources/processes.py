@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _NAMES_MAX = 16  #: commands with columns of their own, in the order in which they were first seen
 _PROCESSES_MAX = 512  #: processes that are counted; how many there are beyond is a column
-#: processes whose files stay open; many a user may open 1024 files and no more, and the job needs them
+#: processes whose files stay open: an eighth of the open files that this process may have
 _OPEN_MAX = min(256, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8)
 _LEFT_OUT = b"left_out"
 
@@ -35,10 +35,11 @@ class Processes(ReaderSource):
     kernel_file = "/proc/PID/{stat,io}"
     doc = "the user's processes by command: CPU time, memory, threads, bytes and calls of I/O"
     option_doc = """\
-processes:PATTERN       those whose command line has PATTERN in it, a regular expression
+processes:PATTERN       those whose command line matches PATTERN, a regular expression
 processes:tree:PATTERN  those and all that they start, whatever its name
-  No blanks or commas in PATTERN (. or \\s and \\x2c stand for them). Chosen once, a process stays so until it ends. The
-  collector's own processes are never chosen. 512 processes are counted; device left_out says how many more there are."""
+  No blanks or commas in PATTERN (. or \\s and \\x2c stand for them). Once chosen, a process stays
+  chosen until it ends. The collector's own processes are never chosen. Up to 512 processes are
+  counted; device left_out says how many more there are."""
     may_block = True  # io waits for a process that is just being set up
     budget_us = 10000
     default = False

@@ -1,9 +1,9 @@
 """HPE Slingshot: the telemetry of Cassini network cards, /sys/class/cxi/*/device/telemetry.
 
-The driver has about 1,700 counters, each a file ``VALUE@SECONDS.NANOSECONDS``. Those that HPE's guide
-to the Cassini performance counters names for traffic, congestion and errors are read. What is counted
-per traffic class (``NAME_0`` to ``NAME_7``) is summed. Counters have 56 bits. State and speed of the
-link are words: ``up``, ``BS_200G``.
+The driver has about 1,700 counters, each a file ``VALUE@SECONDS.NANOSECONDS``. Those that HPE's
+guide to the Cassini performance counters names for traffic, congestion and errors are read. What is
+counted per traffic class (``NAME_0`` to ``NAME_7``) is summed. Counters have 56 bits. State and
+speed of the link are words: ``up``, ``BS_200G``.
 """
 
 import os
@@ -49,6 +49,7 @@ _LINK = {
     "link_up": ("port/link", "port/0/link/state"),
     "link_gbit_per_s": ("port/speed", "port/0/link/speed"),
 }
+_ONE_NAMES = frozenset(name.encode() for name in _ONE)
 _COUNTERS = dict(_ONE)
 _COUNTERS.update(_SUMMED)
 
@@ -87,26 +88,21 @@ class Slingshot(FileGroupSource):
         values: "dict[tuple[bytes, bytes], int]" = {}
         for label, lines in labelled(raw):
             card, _, name = label.partition(b":")
-            value = _value(name, lines[0].partition(b"@")[0].strip() if lines else b"")
-            if name.decode("ascii", "replace") not in _ONE and name not in _WORDS:
-                name = name.rpartition(b"_")[0]  # of a traffic class
+            word = lines[0].partition(b"@")[0].strip() if lines else b""
+            value: "int | None" = None
+            if name == b"link_up":
+                value = int(word == b"up") if word else None
+            elif name == b"link_gbit_per_s":
+                value = _gbit(word)
+            else:
+                value = int(word) if is_number(word) else None
+                if name not in _ONE_NAMES:
+                    name = name.rpartition(b"_")[0]  # without the number of the traffic class
             if value is not None:
                 values[card, name] = values.get((card, name), 0) + value
         return b"\n".join(
             [b"%s %s %d" % (card, name, value) for (card, name), value in values.items()]
         )
-
-
-_WORDS = (b"link_up", b"link_gbit_per_s")
-
-
-def _value(name: bytes, word: bytes) -> "int | None":
-    """Return the value of a file, None when it has none."""
-    if name == b"link_up":
-        return int(word == b"up") if word else None
-    if name == b"link_gbit_per_s":
-        return _gbit(word)
-    return int(word) if is_number(word) else None
 
 
 def _gbit(word: bytes) -> "int | None":

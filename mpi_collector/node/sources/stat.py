@@ -47,7 +47,7 @@ _SCALARS = {
 
 
 class Stat(KernelFileSource):
-    """Times in USER_HZ ticks. Device ``cpu`` is the sum over all CPUs, ``cpu0`` ... the online ones."""
+    """Times in USER_HZ ticks. Device ``cpu`` is the sum over all CPUs; ``cpu0`` ... are online."""
 
     name = "stat"
     order = 3

@@ -1,4 +1,4 @@
-"""/proc/net/snmp, /proc/net/netstat: TCP, UDP and IP (Documentation/networking/snmp_counter.rst)."""
+"""/proc/net/snmp, /proc/net/netstat: TCP, UDP and IP (networking/snmp_counter.rst)."""
 
 from ..row.layout import Field
 from ..row.scan import is_number, name_of
