@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpi_collector.node.pid_stat import parse_pid_stat
+
 PROC = Path("/proc")
 
 
@@ -26,11 +28,10 @@ class ProcessStat:
 def read_stat(pid: int, proc: Path = PROC) -> ProcessStat | None:
     """Return the process, None if it cannot be read. A name may hold blanks and parentheses."""
     try:
-        head, _, rest = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")
-    except OSError:
+        stat = parse_pid_stat((proc / str(pid) / "stat").read_bytes())
+    except (OSError, ValueError):
         return None
-    state, parent = rest.split()[:2]
-    return ProcessStat(pid, head.partition("(")[2], state, int(parent))
+    return ProcessStat(pid, stat.comm.decode("utf-8", "replace"), stat.state, stat.ppid)
 
 
 def read_all(proc: Path = PROC) -> Iterator[ProcessStat]:

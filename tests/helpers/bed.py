@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from mpi_collector.node.pid_stat import parse_pid_stat
+
 REPOSITORY = Path(__file__).parents[2]
 TESTBED = REPOSITORY / "scripts" / "testbed.sh"
 SECOND_NS = 1_000_000_000
@@ -131,12 +133,12 @@ class Process:
     @property
     def alive(self) -> bool:
         stat = _read(f"/proc/{self.pid}/stat")
-        return bool(stat) and stat.rpartition(")")[2].split()[0] != "Z"
+        return bool(stat) and parse_pid_stat(stat.encode()).state != "Z"
 
     @property
     def parent(self) -> int:
         """The machine's pid of its parent."""
-        return int(_read(f"/proc/{self.pid}/stat").rpartition(")")[2].split()[1])
+        return parse_pid_stat(_read(f"/proc/{self.pid}/stat").encode()).ppid
 
     def cpu_s(self) -> float:
         """CPU seconds of all its threads so far, to the nanosecond."""

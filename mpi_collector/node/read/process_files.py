@@ -34,8 +34,8 @@ _STAT_BLANKS = 23  #: blanks in a whole text of /proc/PID/stat, at least
 class Pids:
     """The PIDs that are chosen: this user's processes, or those of them that ``pattern`` chooses.
 
-    ``proc``: path of /proc; ``tree``: also what the chosen ones start. The collector itself is never
-    chosen.
+    ``proc``: path of /proc; ``tree``: also what the chosen ones start. The collector itself is
+    never chosen.
     """
 
     def __init__(self, proc: str, pattern: "Pattern[bytes] | None", tree: bool) -> None:
