@@ -306,7 +306,7 @@ class Collection:
                 f"the recording is kept; save it with: mpi_collector recover {self.run} --results-dir DIR"
             )
             return False
-        except LeaveNow:
+        except BaseException:
             if sink is not None:
                 sink.abandon()
             raise

@@ -14,7 +14,7 @@ from mpi_collector.cli.parser import QuietParser
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool import marks
 from mpi_collector.node.spool.directory import RunDirectory
-from mpi_collector.output.files import RUN_SUFFIX, held
+from mpi_collector.output.files import RUN_SUFFIX, may_be_locked
 
 _MARK_EPILOG = """\
 examples:
@@ -51,11 +51,11 @@ def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, list[Path]]:
         found.setdefault(run, []).append(
             marker.with_name(marker.name[: -len(RUN_SUFFIX)] + ".stop")
         )
-        if held(marker):
+        if may_be_locked(marker):
             alive.add(run)
     for directory in RunDirectory.all_in(str(spool_dir)):
         found.setdefault(directory.run, []).append(Path(directory.stop_path))
-        if any(held(Path(directory.spool_path(key))) for key in directory.spool_names()):
+        if any(may_be_locked(Path(directory.spool_path(key))) for key in directory.spool_names()):
             alive.add(directory.run)
     # what died left its marker; but if nothing seems alive, the locks may not be seen from here
     return {run: requests for run, requests in found.items() if run in alive or not alive}

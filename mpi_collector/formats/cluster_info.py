@@ -1,105 +1,236 @@
-"""``ClusterInformation`` from snapshots: the suite's keys and types, with what else is known under keys of our own."""
+"""``*_cluster_info.json``: what the hosts of a run are, at its start and at its end.
+
+``ClusterInformation`` and its parts have the suite's keys and types. What else a snapshot knows of
+a host stands beside them under keys of its own, which the suite's readers ignore.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypedDict, cast
 
-from mpi_collector.formats.host_changes import differing
+from mpi_collector.formats.host_consistency import differing
 
-_MEMORY = {"total": "MemTotal", "available": "MemAvailable", "free": "MemFree", "active": "Active", "inactive": "Inactive",
-           "buffers": "Buffers", "cached": "Cached", "shared": "Shmem"}  # fmt: skip
-#: of a snapshot, kept under its own name beside the suite's keys
-_OURS = ("vmstat", "mounts", "cgroups", "numa", "nics", "infiniband", "drives", "chassis", "sysctls", "transparent_hugepage",
-         "kernel_cmdline", "cgroup_limits", "limits", "directories", "environment", "python", "errors")  # fmt: skip
+
+class MemoryInformation(TypedDict):
+    """Bytes. ``used`` = total - free - buffers - cached; a line that /proc/meminfo lacks is 0."""
+
+    total: int
+    available: int
+    used: int
+    free: int
+    active: int
+    inactive: int
+    buffers: int
+    cached: int
+    shared: int
+
+
+class CpuInformation(TypedDict):
+    """The snapshot's ``cpu``, of which these keys are always there."""
+
+    num_cores: int  #: physical, of all sockets
+    num_logical_cores: int
+    model: str
+    architecture: str
+
+
+class SystemInformation(TypedDict):
+    """What is known of the operating system; None: not known."""
+
+    hostname: str  #: the host's own name
+    kernel_version: str  #: the line of /proc/version
+    os_release: dict[str, str]  #: os-release(5)
+    uptime_seconds: float | None
+    load_average_1min: float | None
+    load_average_5min: float | None
+    load_average_15min: float | None
+    running_processes: int | None
+    total_processes: int | None
+
+
+class _AnyHost(TypedDict):
+    hostname: str  #: key of the host in the run
+
+
+class HostInformation(_AnyHost, total=False):
+    """One host. A host without a snapshot has ``hostname`` and ``error`` only.
+
+    Further keys are those of ``_OWN_KEYS``, as the snapshot has them.
+    """
+
+    memory: MemoryInformation
+    collection_timestamp: str | None  #: UTC, whole seconds
+    cpu: CpuInformation
+    num_sockets: int
+    disks: list[dict[str, Any]]  #: a row for each line of /proc/diskstats
+    network: list[dict[str, Any]]  #: a row for each line of /proc/net/dev
+    system: SystemInformation
+    error: str
+
+
+class ClusterTotals(TypedDict):
+    """Sums over the hosts with a snapshot."""
+
+    total_memory_bytes: int
+    total_cores: int  #: physical
+    num_hosts: int
+    min_memory_bytes: int
+    max_memory_bytes: int
+    collection_method: str
+    collection_timestamp: str | None  #: of the first host
+
+
+class ClusterSummary(ClusterTotals, total=False):
+    """``ClusterInformation`` without its hosts."""
+
+    host_consistency_issues: list[str]  #: absent when hosts that should be alike are
+
+
+class ClusterInformation(ClusterSummary):
+    """All hosts at one moment: those with a snapshot, then those without."""
+
+    hosts: list[HostInformation]
+
+
+class ClusterSnapshots(TypedDict):
+    """The hosts at the start and at the end of a run."""
+
+    start: ClusterInformation
+    end: ClusterInformation
+    collection_method: str
+
+
+class ClusterInfoDocument(ClusterInformation):
+    """The whole of ``*_cluster_info.json``: the hosts at the start, and what became of them."""
+
+    cluster_snapshots: ClusterSnapshots
+    changes: dict[str, list[str]]  #: key -> what changed during the run (``host_changes``)
+
+
+class ComparedHost(TypedDict):
+    """The parts of a ``HostInformation`` that totals and consistency need."""
+
+    memory: Mapping[str, int]  #: total
+    cpu: Mapping[str, int]  #: num_cores
+    system: Mapping[str, Any]  #: os_release, kernel_version
+    collection_timestamp: str | None
+
+
+#: lines of /proc/meminfo, in kB
+_MEMINFO_LINES = {
+    "total": "MemTotal",
+    "available": "MemAvailable",
+    "free": "MemFree",
+    "active": "Active",
+    "inactive": "Inactive",
+    "buffers": "Buffers",
+    "cached": "Cached",
+    "shared": "Shmem",
+}
+#: parts of a snapshot that stand beside the suite's keys, under their own names
+_OWN_KEYS = (
+    "vmstat",
+    "mounts",
+    "cgroups",
+    "numa",
+    "nics",
+    "infiniband",
+    "drives",
+    "chassis",
+    "sysctls",
+    "transparent_hugepage",
+    "kernel_cmdline",
+    "cgroup_limits",
+    "limits",
+    "directories",
+    "environment",
+    "python",
+    "errors",
+)
 _MEMORY_SPREAD = 0.1
 
 
-def memory(meminfo: Mapping[str, int]) -> dict[str, int]:
-    """Bytes of what /proc/meminfo prints in kB; used = total - free - buffers - cached. A key that is missing is 0."""
-    out = {ours: int(meminfo.get(name, 0)) * 1024 for ours, name in _MEMORY.items()}
-    used = out["total"] - out["free"] - out["buffers"] - out["cached"]
+def memory_information(meminfo: Mapping[str, int]) -> MemoryInformation:
+    """Return bytes from the numbers that /proc/meminfo prints in kB."""
+    size = {name: int(meminfo.get(line, 0)) * 1024 for name, line in _MEMINFO_LINES.items()}
+    used = size["total"] - size["free"] - size["buffers"] - size["cached"]
     return {
-        "total": out.pop("total"),
-        "available": out.pop("available"),
+        "total": size["total"],
+        "available": size["available"],
         "used": max(used, 0),
-        **out,
+        "free": size["free"],
+        "active": size["active"],
+        "inactive": size["inactive"],
+        "buffers": size["buffers"],
+        "cached": size["cached"],
+        "shared": size["shared"],
     }
 
 
-def host_information(snapshot: Mapping[str, Any], hostname: str | None = None) -> dict[str, Any]:
-    """One host of ``ClusterInformation``; ``hostname``: the name it is known by in the run."""
-    name = hostname or snapshot["hostname"]
-    cpu, load = snapshot.get("cpu") or {}, snapshot.get("loadavg") or {}
-    return {
+def host_information(snapshot: Mapping[str, Any], key: str | None = None) -> HostInformation:
+    """Return the information on one host from its snapshot; ``key``: its name in the run."""
+    name = key or snapshot["hostname"]
+    cpu = snapshot.get("cpu") or {}
+    load = snapshot.get("loadavg") or {}
+    cpu_information: CpuInformation = {
+        **cpu,
+        "num_cores": cpu.get("num_cores", 0),
+        "num_logical_cores": cpu.get("num_logical_cores", 0),
+        "model": cpu.get("model", ""),
+        "architecture": cpu.get("architecture", ""),
+    }
+    system: SystemInformation = {
+        "hostname": snapshot.get("hostname", name),
+        "kernel_version": snapshot.get("version", ""),
+        "os_release": snapshot.get("os_release") or {},
+        "uptime_seconds": snapshot.get("uptime_seconds"),
+        "load_average_1min": load.get("load_1min"),
+        "load_average_5min": load.get("load_5min"),
+        "load_average_15min": load.get("load_15min"),
+        "running_processes": load.get("running_processes"),
+        "total_processes": load.get("total_processes"),
+    }
+    host: HostInformation = {
         "hostname": name,
-        "memory": memory(snapshot.get("meminfo") or {}),
+        "memory": memory_information(snapshot.get("meminfo") or {}),
         "collection_timestamp": snapshot.get("collection_timestamp"),
-        "cpu": {**cpu, "num_cores": cpu.get("num_cores", 0), "num_logical_cores": cpu.get("num_logical_cores", 0),
-                "model": cpu.get("model", ""), "architecture": cpu.get("architecture", "")},
+        "cpu": cpu_information,
         "num_sockets": cpu.get("num_sockets", 0),
         "disks": snapshot.get("diskstats") or [],
         "network": snapshot.get("netdev") or [],
-        "system": {
-            "hostname": snapshot.get("hostname", name),
-            "kernel_version": snapshot.get("version", ""),
-            "os_release": snapshot.get("os_release") or {},
-            "uptime_seconds": snapshot.get("uptime_seconds"),
-            "load_average_1min": load.get("load_1min"),
-            "load_average_5min": load.get("load_5min"),
-            "load_average_15min": load.get("load_15min"),
-            "running_processes": load.get("running_processes"),
-            "total_processes": load.get("total_processes"),
-        },
-        **{key: snapshot[key] for key in _OURS if key in snapshot},
-    }  # fmt: skip
+        "system": system,
+    }
+    own = {part: snapshot[part] for part in _OWN_KEYS if part in snapshot}
+    return cast(HostInformation, {**host, **own})
 
 
-def cluster_information(
-    snapshots: Mapping[str, Mapping[str, Any]],
-    errors: Mapping[str, str] | None = None,
-    method: str = "",
-    timestamp: str | None = None,
-    extra_issues: Iterable[str] = (),
-) -> dict[str, Any]:
-    """``ClusterInformation`` as a dict. A host in ``errors`` is listed with its error and not counted in the totals."""
-    hosts = [host_information(s, name) for name, s in snapshots.items()]
-    broken = [
-        {"hostname": name, "error": why}
-        for name, why in (errors or {}).items()
-        if name not in snapshots
-    ]
-    return {**summed(hosts, method, timestamp, extra_issues), "hosts": hosts + broken}
-
-
-def summed(
-    hosts: list[dict[str, Any]],
-    method: str,
-    timestamp: str | None = None,
-    extra_issues: Iterable[str] = (),
-) -> dict[str, Any]:
-    """ClusterInformation without its hosts; of those, which all answered, their ``essence`` is enough."""
-    out = totals(hosts, method, timestamp)
-    issues = [*consistency_issues(hosts), *extra_issues]
-    if issues:
-        out["host_consistency_issues"] = issues
-    return out
-
-
-def essence(host: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``totals`` and ``consistency_issues`` look at."""
+def compared_parts(host: HostInformation) -> ComparedHost:
+    """Return what ``cluster_summary`` needs of a host, which is little: there may be thousands."""
     system = host["system"]
     return {
         "memory": {"total": host["memory"]["total"]},
         "cpu": {"num_cores": host["cpu"]["num_cores"]},
-        "system": {k: system[k] for k in ("os_release", "kernel_version")},
+        "system": {
+            "os_release": system["os_release"],
+            "kernel_version": system["kernel_version"],
+        },
         "collection_timestamp": host["collection_timestamp"],
     }
 
 
-def totals(hosts: list[dict[str, Any]], method: str, timestamp: str | None) -> dict[str, Any]:
-    """The sums over ``hosts``, all of which answered."""
+def cluster_summary(
+    hosts: Mapping[str, ComparedHost], method: str, further_issues: Iterable[str] = ()
+) -> ClusterSummary:
+    """Return ``ClusterInformation`` without its hosts. ``hosts``: those with a snapshot, by key."""
+    totals = cluster_totals(list(hosts.values()), method)
+    issues = [*consistency_issues(hosts), *further_issues]
+    return cast(ClusterSummary, {**totals, "host_consistency_issues": issues} if issues else totals)
+
+
+def cluster_totals(hosts: Sequence[ComparedHost], method: str) -> ClusterTotals:
+    """Return the sums over ``hosts``, all of which have a snapshot."""
     sizes = [h["memory"]["total"] for h in hosts]
     return {
         "total_memory_bytes": sum(sizes),
@@ -108,28 +239,35 @@ def totals(hosts: list[dict[str, Any]], method: str, timestamp: str | None) -> d
         "min_memory_bytes": min(sizes, default=0),
         "max_memory_bytes": max(sizes, default=0),
         "collection_method": method,
-        "collection_timestamp": timestamp or next((h["collection_timestamp"] for h in hosts), None),
+        "collection_timestamp": next((h["collection_timestamp"] for h in hosts), None),
     }
 
 
-def consistency_issues(hosts: list[dict[str, Any]]) -> list[str]:
-    """What differs between hosts that should be alike: memory by more than 10 %, cores, operating system, kernel."""
+def consistency_issues(hosts: Mapping[str, ComparedHost]) -> list[str]:
+    """Return what differs between hosts that should be alike, one line a difference.
+
+    Compared: memory (more than 10 %), physical cores, OS version, kernel release.
+    """
     issues = []
-    sizes = {h["hostname"]: h["memory"]["total"] for h in hosts}
+    sizes = {key: h["memory"]["total"] for key, h in hosts.items()}
     if sizes and max(sizes.values()) > (1 + _MEMORY_SPREAD) * min(sizes.values()):
-        low, high = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
+        low = min(sizes, key=sizes.__getitem__)
+        high = max(sizes, key=sizes.__getitem__)
         shown = f"{low} has {sizes[low] / 2**30:.1f} GiB, {high} {sizes[high] / 2**30:.1f} GiB"
         issues.append(f"memory differs by more than 10 %: {shown}")
-    for what, value in (
-        ("core count", lambda h: h["cpu"]["num_cores"]),
-        ("operating system version", lambda h: h["system"]["os_release"].get("VERSION_ID")),
-        ("kernel release", lambda h: kernel_release(h["system"]["kernel_version"])),
-    ):
-        issues += differing(what, {h["hostname"]: value(h) for h in hosts})
+    for what, value_of in _COMPARED:
+        issues += differing(what, {key: value_of(h) for key, h in hosts.items()})
     return issues
 
 
 def kernel_release(version: str) -> str | None:
-    """``5.14.0-427.el9.x86_64`` of a /proc/version line."""
+    """Return ``5.14.0-427.el9.x86_64`` of a line of /proc/version, None when it is none."""
     match = re.match(r"Linux version (\S+)", version)
     return match[1] if match else None
+
+
+_COMPARED: tuple[tuple[str, Callable[[ComparedHost], object]], ...] = (
+    ("core count", lambda h: h["cpu"]["num_cores"]),
+    ("operating system version", lambda h: h["system"]["os_release"].get("VERSION_ID")),
+    ("kernel release", lambda h: kernel_release(h["system"]["kernel_version"])),
+)

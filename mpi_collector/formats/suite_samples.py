@@ -9,12 +9,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.node.row.layout import MISSING, DeviceTable, Layout
 from mpi_collector.node.status import OK, SKIPPED, STATUS_NAMES
 from mpi_collector.node.table.table import layout_with_devices
+
+if TYPE_CHECKING:  # every node encodes samples, and no node loads numpy for it
+    import numpy as np
+    import numpy.typing as npt
 
 #: sources that are a list of objects, one per device -> the key with the device's name
 DEVICE_LISTS = {"diskstats": "device_name", "netdev": "interface_name"}
@@ -134,10 +138,32 @@ def encode_samples(rows: Rows, hostname: str) -> Iterator[bytes]:
     yield b"]"
 
 
-class RecordedRows:
-    """The rows of a host of a recording, for ``encode_samples``. ``host``: a ``store.recording.Host``."""
+class RecordedHost(Protocol):
+    """A host of a recording (``store.recording.Host``)."""
 
-    def __init__(self, host: Any) -> None:
+    key: str
+
+    @property
+    def meta(self) -> dict[str, Any]: ...
+    @property
+    def tick(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def timestamp_ns(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def values(self) -> npt.NDArray[np.int64]: ...
+    def array(self, name: str) -> Any: ...
+
+
+def encode_recorded(host: RecordedHost) -> Iterator[bytes]:
+    """Yield the JSON list of the samples of a host of a recording."""
+    hostname = str(host.meta.get("identity", {}).get("hostname", host.key))
+    return encode_samples(RecordedRows(host), hostname)
+
+
+class RecordedRows:
+    """The rows of a host of a recording, for ``encode_samples``."""
+
+    def __init__(self, host: RecordedHost) -> None:
         self._host = host
         full = layout_with_devices(host.meta)
         # a recording holds no spare slots: the same tables without them have the same columns

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from mpi_collector.formats.cluster_info import cluster_totals
 from mpi_collector.mlpstorage.models import HostInfo, issues_of
 
 
@@ -18,10 +19,12 @@ class ClusterInformation:
         logger: Any = None,
         calculate_aggregated_info: bool = True,
     ) -> None:
-        self.host_info_list, self.logger = list(host_info_list), logger
-        self.total_memory_bytes = self.total_cores = self.min_memory_bytes = (
-            self.max_memory_bytes
-        ) = 0
+        self.host_info_list = list(host_info_list)
+        self.logger = logger
+        self.total_memory_bytes = 0
+        self.total_cores = 0
+        self.min_memory_bytes = 0
+        self.max_memory_bytes = 0
         self.num_hosts = sum(h.error is None for h in self.host_info_list)
         self.collection_method = "unknown"
         self.collection_timestamp: str | None = None
@@ -31,11 +34,12 @@ class ClusterInformation:
             self.calculate_aggregated_info()
 
     def calculate_aggregated_info(self) -> None:
-        good = [h for h in self.host_info_list if h.error is None]
-        sizes = [h.memory.total for h in good]
-        self.total_memory_bytes = sum(sizes)
-        self.min_memory_bytes, self.max_memory_bytes = min(sizes, default=0), max(sizes, default=0)
-        self.total_cores = sum(h.cpu.num_cores for h in good if h.cpu)
+        good = [h.compared() for h in self.host_info_list if h.error is None]
+        totals = cluster_totals(good, self.collection_method)
+        self.total_memory_bytes = totals["total_memory_bytes"]
+        self.min_memory_bytes = totals["min_memory_bytes"]
+        self.max_memory_bytes = totals["max_memory_bytes"]
+        self.total_cores = totals["total_cores"]
 
     def validate_cluster_consistency(self) -> list[str]:
         self.host_consistency_issues = issues_of(self.host_info_list)

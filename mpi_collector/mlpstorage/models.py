@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
-from mpi_collector.formats.cluster_info import consistency_issues, host_information, memory
+from mpi_collector.formats.cluster_info import (
+    ComparedHost,
+    consistency_issues,
+    host_information,
+    memory_information,
+)
 
 _T = TypeVar("_T", bound="_Row")
 
@@ -140,7 +145,7 @@ class HostMemoryInfo(_Row):
             word = str(value).split()[:1]
             if word and word[0].lstrip("-").isdigit():
                 numbers[name] = int(word[0])
-        return cls(**memory(numbers))
+        return cls(**memory_information(numbers))
 
     @classmethod
     def from_psutil_dict(cls, data: Mapping[str, int]) -> HostMemoryInfo:
@@ -223,6 +228,20 @@ class HostInfo:
             known["cpu"] = {**summary, "num_cores": summary["num_physical_cores"]}
         return cls.from_dict(hostname, host_information(known, hostname))
 
+    def compared(self) -> ComparedHost:
+        """Return what totals and consistency need; 0 and "" where it was not collected."""
+        cpu = self.cpu or HostCPUInfo()
+        system = self.system or HostSystemInfo(self.hostname)
+        return {
+            "memory": {"total": self.memory.total},
+            "cpu": {"num_cores": cpu.num_cores},
+            "system": {
+                "os_release": system.os_release,
+                "kernel_version": system.kernel_version,
+            },
+            "collection_timestamp": self.collection_timestamp,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         if self.error is not None:
             return {"hostname": self.hostname, "error": self.error}
@@ -243,12 +262,10 @@ class HostInfo:
         return {**out, **extra}
 
 
-def issues_of(hosts: list[HostInfo]) -> list[str]:
-    """What differs between hosts that should be alike."""
-    full = [
-        h.to_dict() for h in hosts if h.error is None and h.cpu is not None and h.system is not None
-    ]
-    return consistency_issues(full) if len(full) > 1 else []
+def issues_of(hosts: Iterable[HostInfo]) -> list[str]:
+    """Return what differs between hosts that should be alike."""
+    known = {h.hostname: h.compared() for h in hosts if h.error is None and h.cpu and h.system}
+    return consistency_issues(known)
 
 
 # ---- interfaces

@@ -1,18 +1,19 @@
-"""Names of the files of a run, and how they come into being: whole, once, and never over something else."""
+"""Names of the files of a run, the marker that reserves them, and files that appear whole."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from mpi_collector.errors import ResultsError
 
@@ -25,8 +26,8 @@ SUFFIXES = (
     "report.html",
 )
 
-
-_locks: dict[Path, int] = {}  #: descriptors of the markers of runs that are on
+#: marker -> its descriptor, which holds the lock of a run of this process
+_locks: dict[Path, int] = {}
 
 
 @dataclass(frozen=True)
@@ -46,65 +47,70 @@ class RunFiles:
 
     @property
     def marker(self) -> Path:
-        """There while the run is: says where it runs."""
+        """The marker: it exists, and is locked, as long as the run lasts."""
         return self.directory / f".mpi_collector_{self.stem}{RUN_SUFFIX}"
 
     @property
     def marks(self) -> Path:
-        """Marks made on a host that sees the results directory and is not recorded itself."""
+        """Marks made on a host that has the results directory and is not recorded itself."""
         return self.directory / f".mpi_collector_{self.stem}.marks"
 
     @property
     def stop_request(self) -> Path:
-        """Made by ``mpi_collector stop`` on a host that sees the results directory."""
+        """The request of ``mpi_collector stop`` on a host that has the results directory."""
         return self.directory / f".mpi_collector_{self.stem}.stop"
 
 
 def reserve(
-    directory: Path, benchmark: str, about: dict[str, Any], now: float | None = None
+    directory: Path, benchmark: str, about: Mapping[str, object], now_s: float | None = None
 ) -> RunFiles:
-    """A run's names in ``directory`` (made if missing): local time, the next free second, held by an O_EXCL marker.
+    """Reserve the names of a run in ``directory``, which is made if missing.
 
-    ResultsError when the directory cannot be made or written.
+    The datetime is local time, the next second whose names are free, held by a marker with the
+    content ``about``. now_s: seconds since the epoch. ResultsError when the directory cannot be
+    made or written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        second = int(time.time() if now is None else now)
-        while True:
-            files = RunFiles(
-                directory, benchmark, time.strftime("%Y%m%d_%H%M%S", time.localtime(second))
-            )
-            second += 1
-            if any(os.path.lexists(files.path(s)) for s in SUFFIXES):
-                continue
-            try:
-                fd = os.open(files.marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-            except FileExistsError:
-                continue
-            os.write(fd, json.dumps(dict(about, stem=files.stem)).encode())
-            _locks[files.marker] = fd
-            try:
-                fcntl.flock(
-                    fd, fcntl.LOCK_EX | fcntl.LOCK_NB
-                )  # goes with this process, however that ends
-            except OSError:  # a file system without locks: nobody can tell, then
-                pass
-            return files
+        return _reserve(directory, benchmark, about, int(time.time() if now_s is None else now_s))
     except OSError as e:
         raise ResultsError(
-            f"cannot write the results directory {directory}: {e.strerror}; choose another with --results-dir"
+            f"cannot write the results directory {directory}: {e.strerror}; "
+            "choose another with --results-dir"
         ) from e
 
 
-def announce(files: RunFiles, about: dict[str, Any]) -> None:
-    """Say in the marker what ``mpi_collector stop`` looks for. By its descriptor: the name may have become something else's."""
+def _reserve(directory: Path, benchmark: str, about: Mapping[str, object], second: int) -> RunFiles:
+    while True:
+        datetime = time.strftime("%Y%m%d_%H%M%S", time.localtime(second))
+        files = RunFiles(directory, benchmark, datetime)
+        second += 1
+        if any(os.path.lexists(files.path(s)) for s in SUFFIXES):
+            continue
+        try:
+            fd = os.open(files.marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            continue
+        os.write(fd, json.dumps({**about, "stem": files.stem}).encode())
+        _locks[files.marker] = fd
+        # held until this process ends, however it ends; some file systems have no locks
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return files
+
+
+def announce(files: RunFiles, about: Mapping[str, object]) -> None:
+    """Replace the content of the marker, in which ``mpi_collector stop`` finds the run.
+
+    It is written through its descriptor: its name may be another file's by now.
+    """
     fd = _locks.get(files.marker)
     if fd is not None:
         os.ftruncate(fd, os.pwrite(fd, json.dumps(about).encode() + b"\n", 0))
 
 
 def release(files: RunFiles) -> None:
-    """Remove the marker, a stop request and marks, if their directory is still there."""
+    """Remove the marker, a stop request and marks, if they still exist."""
     for path in (files.marker, files.stop_request, files.marks):
         with contextlib.suppress(OSError):
             path.unlink()
@@ -112,14 +118,17 @@ def release(files: RunFiles) -> None:
         os.close(_locks.pop(files.marker))
 
 
-def held(path: Path) -> bool:
-    """False when no living process holds the lock on ``path`` (a marker, a spool). True where that cannot be known."""
+def may_be_locked(path: Path) -> bool:
+    """Return False when no living process holds the lock on ``path`` (a marker, a spool).
+
+    True also where that cannot be known: the file is gone, or may not be opened.
+    """
     try:
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except OSError:
         return True
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # others may look at the same time
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may ask at the same time
     except OSError:
         return True
     finally:
@@ -127,42 +136,71 @@ def held(path: Path) -> bool:
     return False
 
 
-@contextmanager
-def create(path: Path) -> Iterator[BinaryIO]:
+class NewFile:
     """A binary file that appears under ``path`` only when it is whole and on disk.
 
-    FileExistsError rather than overwriting anything, a symlink included.
+    Write to ``file``, then ``commit`` or ``discard`` it. OSError when it cannot be made.
     """
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
-    try:
-        with _opened(temporary, path) as f:
-            yield f
-            f.flush()
-            os.fsync(f.fileno())
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
         try:
-            os.link(temporary, path)
+            # x = O_EXCL, which follows no symlink either
+            self.file: BinaryIO = open(self._temporary, "xb", buffering=1 << 20)  # noqa: SIM115
+        except OSError as e:
+            raise OSError(e.errno, e.strerror, str(path)) from e  # the name that the user knows
+
+    def commit(self) -> None:
+        """Put the file on disk and give it its name.
+
+        FileExistsError rather than overwriting anything, a symlink included. OSError when it cannot
+        be written. In both cases nothing is left behind.
+        """
+        try:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
+            self._link()
+            _sync(self.path.parent)
+        finally:
+            self.discard()
+
+    def _link(self) -> None:
+        try:
+            os.link(self._temporary, self.path)
         except FileExistsError:
             raise
         except OSError:  # a file system without hard links
-            if os.path.lexists(path):
-                raise FileExistsError(17, "exists already", str(path)) from None
-            os.rename(temporary, path)
-        _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+            if os.path.lexists(self.path):
+                raise FileExistsError(errno.EEXIST, "exists already", str(self.path)) from None
+            os.rename(self._temporary, self.path)
+
+    def discard(self) -> None:
+        """Leave nothing behind but what was committed. Raises nothing."""
+        with contextlib.suppress(OSError):  # what is in the buffer may have no place on the disk
+            self.file.close()
+        with contextlib.suppress(OSError):
+            self._temporary.unlink()
 
 
-def _opened(temporary: Path, path: Path) -> BinaryIO:
+@contextmanager
+def create(path: Path) -> Iterator[BinaryIO]:
+    """Yield a new binary file that appears under ``path`` at the end of the block.
+
+    Nothing appears when the block raises. FileExistsError rather than overwriting anything.
+    """
+    new = NewFile(path)
     try:
-        return open(
-            temporary, "xb", buffering=1 << 20
-        )  # x = O_EXCL, which follows no symlink either
-    except OSError as e:  # the name that the user knows
-        raise OSError(e.errno, e.strerror, str(path)) from e
+        yield new.file
+    except BaseException:
+        new.discard()
+        raise
+    new.commit()
 
 
 def _sync(directory: Path) -> None:
-    """The name, too, is on disk: spools are removed after this."""
+    """Put the directory's names on disk: spools are removed after this."""
     with contextlib.suppress(OSError):  # some file systems refuse it for directories
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,4 +1,4 @@
-"""The hosts of ``cluster_info.json`` and ``metadata.json``, on disk until they are asked for: there may be thousands."""
+"""A JSON list of hosts that is kept on disk until its document is written."""
 
 from __future__ import annotations
 
@@ -7,35 +7,43 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+
+class _Place(NamedTuple):
+    """Where the text of a host is in the file, bytes."""
+
+    at: int
+    size: int
 
 
 class HostList:
-    """JSON objects by host, kept in a nameless file in ``directory``.
+    """JSON objects by host, in a file without a name in ``directory``.
 
-    ``placeholder`` stands for the list in a document until that is written (``pieces``).
+    A document has ``placeholder`` in place of the list, until ``pieces`` makes its text.
     """
 
     def __init__(self, directory: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - lives as long as this
-        self._places: dict[str, tuple[int, int]] = {}
+        self._places: dict[str, _Place] = {}
         self._end = 0
-        self.order: Sequence[str] = ()
+        self.order: Sequence[str] = ()  #: hosts in the order of the list
         self.rest: Sequence[Mapping[str, object]] = ()  #: what follows the hosts in the list
         self.placeholder = f"hosts {secrets.token_hex(16)}"
 
-    def add(self, key: str, host: object) -> None:
+    def add(self, key: str, host: Mapping[str, object]) -> None:
         text = json.dumps(host).encode()
-        self._places[key] = (self._end, len(text))
+        self._places[key] = _Place(self._end, len(text))
         self._file.write(text)
         self._end += len(text)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Every object in the order of ``order``, then the rest."""
+        """Yield the text of each host in the order of ``order``, then of ``rest``."""
         for key in self.order:
             if key in self._places:
-                at, size = self._places[key]
-                self._file.seek(at)
-                yield self._file.read(size)
+                place = self._places[key]
+                self._file.seek(place.at)
+                yield self._file.read(place.size)
         for item in self.rest:
             yield json.dumps(item).encode()
 
@@ -43,18 +51,18 @@ class HostList:
         self._file.close()
 
 
-def pieces(document: object, lists: Sequence[HostList]) -> Iterator[bytes]:
-    """The JSON text of ``document`` with the lists in the places of their placeholders; a line a host."""
+def pieces(document: Mapping[str, object], lists: Sequence[HostList]) -> Iterator[bytes]:
+    """Yield the JSON text of ``document`` with the lists in place of their placeholders.
+
+    One line a host. A list may stand in several places or in none.
+    """
     rest = json.dumps(document, indent=1)
-    by_name = {f'"{one.placeholder}"': one for one in lists}
-    while by_name:
-        found = [(rest.find(name), name) for name in by_name]
-        at, name = min(((i, name) for i, name in found if i >= 0), default=(-1, ""))
-        if at < 0:
-            break
+    by_text = {f'"{hosts.placeholder}"': hosts for hosts in lists}
+    while found := [(at, text) for text in by_text if (at := rest.find(text)) >= 0]:
+        at, text = min(found)
         yield rest[:at].encode() + b"["
-        for n, host in enumerate(by_name[name]):
+        for n, host in enumerate(by_text[text]):
             yield (b",\n" if n else b"\n") + host
         yield b"]"
-        rest = rest[at + len(name) :]
+        rest = rest[at + len(text) :]
     yield rest.encode() + b"\n"

@@ -1,7 +1,8 @@
-"""The native recording: a zip of ``.npy`` members, appended to as hosts arrive (APPNOTE.TXT of zip, numpy.lib.format).
+"""``*_timeseries.npz``, the recording: a zip of ``.npy`` members, appended to as hosts arrive.
 
-The members come compressed from the nodes, so that the writer neither computes nor holds a host in memory. Zip64 records
-are written where sizes or the number of members need them.
+The members come deflated from the nodes: the writer neither compresses nor holds a host in memory.
+Zip64 records are written where sizes or the number of members need them. Formats: APPNOTE.TXT of
+zip, numpy.lib.format.
 """
 
 from __future__ import annotations
@@ -10,17 +11,16 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
-from mpi_collector.node.table.npy import NpzMember, npy_header
+from mpi_collector.node.table.npy import NpzMember, json_member, npy_header
 
 _LOCAL = struct.Struct("<IHHHHHIIIHH")
 _CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
 _BIG = 0xFFFFFFFF
 _DEFLATED = 8
 _UTF8 = 0x800
-_DOS_DATE = 0x21  # 1980-01-01: the time of a run stands inside, and equal runs give equal bytes
-FORMAT_VERSION = 1
+_DOS_DATE = 0x21  # 1980-01-01: equal runs give equal bytes
 
 README = """\
 mpi_collector recording. Read it with numpy alone:
@@ -36,15 +36,22 @@ source_begin_ns, source_duration_ns, source_status (0 = ok), in the order of sou
 """
 
 
+class NpzMark(NamedTuple):
+    """A state of an ``NpzWriter``."""
+
+    at: int  #: position in the file, bytes
+    directory_bytes: int
+    members: int
+
+
 class NpzWriter:
     """Appends members to ``file``."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._at = 0
-        self._directory = (
-            bytearray()
-        )  # of the zip; as objects it would be the largest thing in memory
+        # of the zip, in its binary form: as objects it would be the largest thing in memory
+        self._directory = bytearray()
         self._count = 0
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
@@ -52,9 +59,14 @@ class NpzWriter:
         self._at += len(data)
 
     def begin(self, head: dict[str, Any]) -> None:
-        """The next member; its ``head["packed"]`` deflated bytes follow through ``write``."""
+        """Begin a member, whose ``head["packed"]`` deflated bytes follow through ``write``.
+
+        head: ``NpzMember.head()``.
+        """
         name = (head["name"] + ".npy").encode()
-        crc, size, packed = head["crc"], head["size"], head["packed"]
+        crc = head["crc"]
+        size = head["size"]
+        packed = head["packed"]
         self._list(name, crc, packed, size)
         big = size >= _BIG or packed >= _BIG
         extra = struct.pack("<HHQQ", 1, 16, size, packed) if big else b""
@@ -66,6 +78,7 @@ class NpzWriter:
         self._write(head_bytes + name + extra)
 
     def write(self, data: bytes | memoryview) -> None:
+        """Write deflated bytes of the member that was begun."""
         self._write(data)
 
     def _list(self, name: bytes, crc: int, packed: int, size: int) -> None:
@@ -73,49 +86,36 @@ class NpzWriter:
         at = self._at
         big = max(size, packed, at) >= _BIG
         extra = struct.pack("<HHQQQ", 1, 24, size, packed, at) if big else b""
-        sizes, offset = ((_BIG, _BIG), _BIG) if big else ((packed, size), at)
+        sizes = (_BIG, _BIG) if big else (packed, size)
+        offset = _BIG if big else at
         version = 45 if big else 20
         fields = (0x02014B50, (3 << 8) | version, version, _UTF8, _DEFLATED, 0, _DOS_DATE, crc, *sizes, len(name),
                   len(extra), 0, 0, 0, 0o600 << 16, offset)  # fmt: skip
         self._directory += _CENTRAL.pack(*fields) + name + extra
         self._count += 1
 
-    def mark(self) -> tuple[int, int, int]:
-        """Where the file stands, for ``rollback``."""
-        return self._at, len(self._directory), self._count
+    def mark(self) -> NpzMark:
+        """Return the state to which ``rollback`` returns."""
+        return NpzMark(self._at, len(self._directory), self._count)
 
-    def rollback(self, mark: tuple[int, int, int]) -> None:
-        """Forget everything behind ``mark``: a host whose rank died while it sent."""
-        self._at, listed, self._count = mark
-        del self._directory[listed:]
+    def rollback(self, mark: NpzMark) -> None:
+        """Remove everything behind ``mark``, as of a host whose rank died while it sent."""
+        self._at = mark.at
+        self._count = mark.members
+        del self._directory[mark.directory_bytes :]
         self._file.seek(self._at)
         self._file.truncate()
 
     def add(self, members: Iterable[NpzMember]) -> None:
-        """Whole members that are in memory."""
+        """Write whole members."""
         for m in members:
             self.begin(m.head())
             for chunk in m.chunks:
                 self.write(chunk)
 
-    def add_json(self, name: str, doc: object) -> None:
-        text = json.dumps(doc)
-        self.add(
-            [NpzMember("npz", name, [npy_header(f"<U{len(text)}", ()), text.encode("utf-32-le")])]
-        )
-
     def finish(self, run: Mapping[str, object]) -> None:
-        """The members of the whole run and the zip's directory."""
-        self.add_json("run", run)
-        self.add(
-            [
-                NpzMember(
-                    "npz",
-                    "README",
-                    [npy_header(f"<U{len(README)}", ()), README.encode("utf-32-le")],
-                )
-            ]
-        )
+        """Write the members of the run and the zip's directory. ``run``: the run document."""
+        self.add([json_member("run", run), _text_member("README", README)])
         start = self._at
         self._write(self._directory)
         self._end(start, self._at - start)
@@ -136,19 +136,26 @@ class NpzWriter:
         )
 
 
-_JSON_MAX = (
-    64 << 20
-)  #: plain bytes of such a document, four a character; those of a large host have 5 MB
+def _text_member(name: str, text: str) -> NpzMember:
+    """Return a member that holds one string."""
+    return NpzMember("npz", name, [npy_header(f"<U{len(text)}", ()), text.encode("utf-32-le")])
+
+
+#: bytes of the plain document, four a character; that of a large host has 5 MB
+_JSON_BYTES_MAX = 64 << 20
 
 
 def json_of(packed: bytes) -> dict[str, Any]:
-    """The document in the deflated bytes of a member that ``pack.json_member`` made; {} of none. ValueError when it is none."""
+    """Return the document in the deflated bytes of a member made by ``json_member``.
+
+    {} when there are no bytes. ValueError when it is damaged or too large.
+    """
     if not packed:
         return {}
     try:
-        plain = zlib.decompressobj(-15).decompress(packed, _JSON_MAX + 1)
-        if len(plain) > _JSON_MAX:
-            raise ValueError(f"more than {_JSON_MAX >> 20} MB of meta data")
+        plain = zlib.decompressobj(-15).decompress(packed, _JSON_BYTES_MAX + 1)
+        if len(plain) > _JSON_BYTES_MAX:
+            raise ValueError(f"more than {_JSON_BYTES_MAX >> 20} MB of meta data")
         head = 10 + int.from_bytes(plain[8:10], "little")
         return dict(json.loads(plain[head:].decode("utf-32-le")))
     except (zlib.error, TypeError, RecursionError) as e:

@@ -1,124 +1,136 @@
-"""The gathered hosts on their way into the files of the run."""
+"""The sink of a run: the packed hosts on their way into the run's files."""
 
 from __future__ import annotations
 
-import contextlib
-from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mpi_collector.formats.run_document import RunDocument
-from mpi_collector.formats.suite_samples import RecordedRows, TimeSeriesHead, encode_samples
+from mpi_collector.formats.suite_samples import TimeSeriesHead, encode_recorded
 from mpi_collector.output.documents import HostDocuments
-from mpi_collector.output.files import RunFiles, create
-from mpi_collector.output.hostlist import pieces
-from mpi_collector.output.json import JsonWriter
-from mpi_collector.output.npz import NpzWriter, json_of
+from mpi_collector.output.files import NewFile, RunFiles, create
+from mpi_collector.output.json import JsonMark, JsonWriter
+from mpi_collector.output.npz import NpzMark, NpzWriter, json_of
+
+
+@dataclass
+class _CurrentHost:
+    """The host whose members arrive."""
+
+    key: str
+    npz_mark: NpzMark  #: where it begins
+    json_mark: JsonMark | None
+    for_json: bool = False  #: the current member is samples for the JSON
+    is_meta: bool = False  #: the current member is the meta data
+    packed_meta: list[bytes] = field(default_factory=list)
 
 
 class FileSink:
-    """Writes the npz and, if ``json``, the suite's time series; then cluster_info and metadata from what is in them.
+    """Writes the hosts to the npz and, if ``json``, to the suite's time series.
 
-    Nothing appears before ``finish``; ``abandon`` drops it all. ``keep`` False: only the last two (``--skip-timeseries``).
+    ``finish`` writes cluster_info and metadata from what the hosts said of themselves, and all files
+    appear; before, none does. keep: False for the last two only (--skip-timeseries). OSError when
+    the files cannot be made.
     """
 
     def __init__(self, files: RunFiles, json: bool, keep: bool = True) -> None:
-        self._files, self._keep = files, keep
-        self._stack = ExitStack()
-        self._npz_file = self._stack.enter_context(create(files.path("timeseries.npz")))
-        self._npz = NpzWriter(self._npz_file)
-        self._json: JsonWriter | None = None
-        if json:
-            self._json = JsonWriter(
-                self._stack.enter_context(create(files.path("timeseries.json")))
-            )
-        self._into_json = False
         self.hosts: list[str] = []
-        self._known = HostDocuments(files.directory)
-        self._packed_meta: list[bytes] = []
-        self._in_meta = False
+        self._files = files
+        self._keep = keep
+        self._npz_file = NewFile(files.path("timeseries.npz"))
+        self._npz = NpzWriter(self._npz_file.file)
+        self._json_file: NewFile | None = None
+        self._json: JsonWriter | None = None
+        try:
+            if json:
+                self._json_file = NewFile(files.path("timeseries.json"))
+                self._json = JsonWriter(self._json_file.file)
+            self._documents = HostDocuments(files.directory)
+        except BaseException:
+            self.abandon()
+            raise
+        self._host = self._next_host("")
+
+    def _next_host(self, key: str) -> _CurrentHost:
+        return _CurrentHost(key, self._npz.mark(), self._json.mark() if self._json else None)
 
     def begin_host(self, key: str) -> None:
-        self._marks = (self._npz.mark(), self._json.mark() if self._json else None)
-        self._key = key
-        self._packed_meta = []
+        """Begin the host ``key``."""
+        self._host = self._next_host(key)
 
     def begin(self, head: dict[str, Any]) -> None:
-        self._into_json = head["kind"] == "json"
-        # read as it passes: to look for it in a file of thousands of hosts takes more time, and memory for its directory
-        self._in_meta = head["name"] == f"{self._key}/meta"
-        if not self._into_json:
+        """Begin a member of the host; its deflated bytes follow. head: ``NpzMember.head()``."""
+        host = self._host
+        host.for_json = head["kind"] == "json"
+        # kept as it passes: to look for it in a file of thousands of hosts takes more time, and
+        # memory for the directory of the zip
+        host.is_meta = head["name"] == f"{host.key}/meta"
+        if not host.for_json:
             self._npz.begin(head)
         elif self._json:
-            self._json.begin(self._key)
+            self._json.begin(host.key)
 
     def write(self, data: bytes | memoryview) -> None:
-        if not self._into_json:
+        """Write deflated bytes of the member."""
+        if not self._host.for_json:
             self._npz.write(data)
-            if self._in_meta:
-                self._packed_meta.append(bytes(data))
+            if self._host.is_meta:
+                self._host.packed_meta.append(bytes(data))
         elif self._json:
             self._json.write(data)
 
     def end_host(self) -> None:
-        """RuntimeError when what its table says of itself cannot be read: the host is dropped."""
+        """End the host. RuntimeError when its meta data cannot be read: the host is dropped."""
+        host = self._host
         try:
-            self._known.add(self._key, json_of(b"".join(self._packed_meta)))
+            self._documents.add(host.key, json_of(b"".join(host.packed_meta)))
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             self.drop_host()
             raise RuntimeError(f"its table is damaged: meta: {e}") from e
-        self.hosts.append(self._key)
+        self.hosts.append(host.key)
 
     def drop_host(self) -> None:
-        npz, json = self._marks
-        self._npz.rollback(npz)
-        if self._json and json:
-            self._json.rollback(json)
+        """Remove what was written of the host."""
+        self._npz.rollback(self._host.npz_mark)
+        if self._json and self._host.json_mark:
+            self._json.rollback(self._host.json_mark)
 
     def finish(self, run: RunDocument, head: TimeSeriesHead) -> None:
-        """Write what belongs to the whole run; the files appear. OSError when they cannot be written."""
+        """Write what belongs to the whole run; the files appear. OSError when that fails."""
         self._npz.finish(run)
         if self._json:
-            self._encode_the_rest(self._json)
+            self._encode_missing(self._json)
             self._json.finish(head, head["hosts_requested"])
         series = None if not self._keep else "timeseries.json" if self._json else "timeseries.npz"
-        documents = self._known.documents(self._files, run, series)
+        documents = self._documents.documents(self._files, run, series)
         if self._keep:
-            self._stack.close()
+            if self._json_file is not None:
+                self._json_file.commit()
+            self._npz_file.commit()
         else:
             self.abandon()
-        for suffix, document in documents.items():
+        for suffix, text in documents.items():
             with create(self._files.path(suffix)) as f:
-                f.writelines(pieces(document, self._known.lists))
-        self._known.close()
+                f.writelines(text)
+        self._documents.close()
 
-    def _encode_the_rest(self, json: JsonWriter) -> None:
-        """The samples of hosts that could not encode them themselves."""
-        rest = [h for h in self.hosts if h not in json.hosts]
-        if not rest:
+    def _encode_missing(self, json: JsonWriter) -> None:
+        """Encode the samples of the hosts that could not encode them themselves."""
+        missing = [h for h in self.hosts if h not in json.hosts]
+        if not missing:
             return
         from mpi_collector.store.recording import Recording
 
-        self._npz_file.flush()
-        with Recording(Path(self._npz_file.name)) as recording:
-            for key in rest:
+        self._npz_file.file.flush()
+        with Recording(Path(self._npz_file.file.name)) as recording:
+            for key in missing:
                 host = recording[key]
-                json.add(
-                    key,
-                    encode_samples(
-                        RecordedRows(host), str(host.meta.get("identity", {}).get("hostname", key))
-                    ),
-                )
+                json.add(key, encode_recorded(host))
                 host.release()
 
     def abandon(self) -> None:
-        """Leave no file behind, and raise nothing: what is still in buffers may have no place on a full file system."""
-        try:
-            raise _Abandoned
-        except _Abandoned as e:
-            with contextlib.suppress(OSError):
-                self._stack.__exit__(type(e), e, e.__traceback__)
-
-
-class _Abandoned(Exception):
-    pass
+        """Leave no time series behind but what appeared already. Raises nothing."""
+        for new in (self._json_file, self._npz_file):
+            if new is not None:
+                new.discard()

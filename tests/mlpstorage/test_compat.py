@@ -12,10 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from cluster_documents import cluster_information
 
 from mpi_collector import mlpstorage
-from mpi_collector.formats.cluster_info import cluster_information, host_information
-from mpi_collector.formats.metadata import metadata, parameters_of, processes_of, workload_of
+from mpi_collector.formats.cluster_info import host_information
 from mpi_collector.mlpstorage import (
     ClusterInformation,
     ClusterSnapshots,
@@ -268,37 +268,6 @@ def test_from_a_collection(name: str) -> None:
     assert len(found.host_info_list) == 3
     assert found.host_consistency_issues
     assert "_metadata" in data
-
-
-def test_metadata_has_all_keys() -> None:
-    empty = metadata(benchmark_type="training", run_datetime="20260105_120000", result_dir="/r", command=[], runtime_s=1, cluster=None,
-                     snapshots=None, timeseries=None, args={}, num_processes=1, extra={})  # fmt: skip
-    assert set(empty) >= {"benchmark_type", "model", "command", "run_datetime", "num_processes", "accelerator", "result_dir", "parameters",
-                          "override_parameters", "system_info", "cluster_information", "cluster_snapshots", "timeseries_data", "runtime",
-                          "executed_command", "args"}  # fmt: skip
-    command = [
-        "mpirun",
-        "-np",
-        "8",
-        "dlio_benchmark",
-        "workload=unet3d_h100",
-        "++workload.reader.batch_size=7",
-        "--x=1",
-    ]
-    assert parameters_of(command) == {"workload": "unet3d_h100", "workload.reader.batch_size": "7"}
-    assert workload_of(command) == ("unet3d", "h100")
-    assert workload_of(["python", "bench.py", "--model", "llama3-8b"]) == ("llama3-8b", None)
-    assert workload_of(["true"]) == (None, None)
-    assert processes_of(command, 3) == 8
-    for launch in (
-        "srun -N2 -n4 ./x",
-        "env A=1 /opt/bin/mpiexec -f h -n 4 ./x",
-        "mpirun --np=4 ./x",
-        "srun --ntasks 4 ./x",
-    ):
-        assert processes_of(launch.split(), 3) == 4
-    for none in ("./run a=b -n 9", "python train.py -n 9", "mpirun ./x", ""):
-        assert processes_of(none.split(), 3) == 3
 
 
 # ---- samples

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cluster_documents import cluster_information
 
-from mpi_collector.formats.cluster_info import cluster_information
-from mpi_collector.formats.host_changes import settings_issues
+from mpi_collector.formats.host_consistency import settings_issues
 from mpi_collector.node.host.snapshot import take
 from mpi_collector.node.table.npy import json_member
 from mpi_collector.output.documents import HostDocuments
@@ -49,18 +49,17 @@ def test_hosts_in_the_order_of_the_run(tmp_path: Path) -> None:
         RunFiles(tmp_path, "host", "20260101_000000"), about, "timeseries.npz"
     )
     info, metadata = (
-        json.loads(b"".join(pieces(documents[k], known.lists)))
-        for k in ("cluster_info.json", "metadata.json")
+        json.loads(b"".join(documents[k])) for k in ("cluster_info.json", "metadata.json")
     )
     known.close()
 
     expected = cluster_information(
-        start, {"h5": "no route"}, "mpi", extra_issues=settings_issues(start)
+        start, {"h5": "no route"}, "mpi", further_issues=settings_issues(start)
     )
     assert {k: v for k, v in info.items() if k not in ("cluster_snapshots", "changes")} == expected
     assert info["cluster_snapshots"]["start"] == expected
     assert info["cluster_snapshots"]["end"] == cluster_information(
-        end, {"h5": "no route"}, "mpi", extra_issues=settings_issues(end)
+        end, {"h5": "no route"}, "mpi", further_issues=settings_issues(end)
     )
     assert any("vm.dirty_ratio" in issue for issue in info["host_consistency_issues"])
     assert list(info["changes"]) == ["h3"]

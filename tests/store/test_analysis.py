@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import mpi_collector
 from mpi_collector.errors import RecordingError
 from mpi_collector.node.row.layout import MISSING
-from mpi_collector.output.export import plain
+from mpi_collector.output.csv import formula_safe
 from mpi_collector.report.compare import failed_rules, parse_rule
 from mpi_collector.store.suite_recording import load_suite
 
@@ -146,8 +146,8 @@ def test_json_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\tx"])
 def test_no_formula_reaches_a_spreadsheet(tmp_path: Path, name: str) -> None:
-    assert plain(name) == "'" + name
-    assert plain("node1") == "node1"
+    assert formula_safe(name) == "'" + name
+    assert formula_safe("node1") == "node1"
     path = sy.cluster(tmp_path / NAME, 1, 5, names=[name])
     assert cli("export", path, "--to", "csv", "-o", tmp_path / "x.csv").returncode == 0
     with (tmp_path / "x.csv").open(newline="") as f:
