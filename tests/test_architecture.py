@@ -35,7 +35,6 @@ MAX_MODULE, MAX_FUNCTION = 300, 40
 LARGE = {
     "mpi_collector/node/sample/sampler.py:_loop": "cold code at every tick, measured: docs/performance.md",
     "mpi_collector/transport/ranks/coordinator.py": "rank 0's side of one conversation, from hello to farewell",
-    "mpi_collector/benchmark/collect.py": "one run from its names to its files: every step needs the one before",
 }
 #: names of the fields and offsets of the binary format of a spool, and the modules that may use them
 FORMAT_MODULE = "mpi_collector/node/spool/format.py"

@@ -57,8 +57,10 @@ def test_a_host_that_answers_with_escapes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Errors, warnings and stderr of hosts go through one place on their way to the terminal."""
-    from mpi_collector.benchmark.collect import Collection, CollectPlan
+    from mpi_collector.benchmark.announcement import announce_recording
+    from mpi_collector.benchmark.collection import Collection
     from mpi_collector.benchmark.console import RunConsole
+    from mpi_collector.benchmark.plan import CollectPlan
     from mpi_collector.node.options import SamplingOptions
     from mpi_collector.transport.base import HostState
 
@@ -75,12 +77,11 @@ def test_a_host_that_answers_with_escapes(
             )
         ]
 
-    collection = Collection(
-        CollectPlan(SamplingOptions(), tmp_path), None, RunConsole(verbose=True)
+    collection = Collection.reserve(
+        CollectPlan(SamplingOptions(), tmp_path), RunConsole(verbose=True)
     )
-    collection.reserve()
-    collection.transport = Answering()  # type: ignore[assignment]
-    collection._announce()
+    collection.attach(Answering())  # type: ignore[arg-type]
+    announce_recording(collection)
     said = capsys.readouterr().err
     assert said.count("\\x1b[31mred") >= 4
     assert not set(said) & BAD
@@ -126,7 +127,7 @@ def test_runs_of_strange_names_are_listed(tmp_path: Path) -> None:
 
 
 def test_tables_of_hosts(capsys: pytest.CaptureFixture[str]) -> None:
-    from mpi_collector.cli.check import _table
+    from mpi_collector.cli.check import CheckedHost, print_table
 
     doc: dict[str, Any] = {
         "hazards": [EVIL],
@@ -135,7 +136,7 @@ def test_tables_of_hosts(capsys: pytest.CaptureFixture[str]) -> None:
         "rtt_ns": 0,
         "free_bytes": 1,
     }
-    _table([(EVIL, EVIL, None), (EVIL, None, doc)])
+    print_table([CheckedHost(EVIL, EVIL, None), CheckedHost(EVIL, None, doc)])
     shown = capsys.readouterr().out
     assert "\\x1b" in shown and not set(shown) & BAD
 

@@ -1,17 +1,18 @@
-"""``collect(comm)``: record while a Python program runs, MPI or not."""
+"""``mpi_collector.collect``: record while a block of a Python program runs, with or without MPI."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpi_collector.batch.recorder import BatchRecorder
-from mpi_collector.benchmark.collect import Collection, CollectPlan
+from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.console import RunConsole
+from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.suite_recorder import SuiteChildRecorder, SuiteRecorder
 from mpi_collector.errors import ResultsError
 from mpi_collector.formats.verdict import Verdict
@@ -26,53 +27,66 @@ from mpi_collector.node.sources import select
 from mpi_collector.node.spool import marks
 from mpi_collector.transport.ranks.coordinator import Coordinator
 
+if TYPE_CHECKING:
+    from mpi_collector.transport.ranks.worker import Worker
+    from mpi_collector.transport.ranks.world import World
+
+#: at an exception a rank waits so long for rank 0 to come to the end of the block, too
+PATIENCE_S = 10.0
+SAMPLERS: dict[str, type[BatchRecorder]] = {"process": SuiteChildRecorder, "thread": SuiteRecorder}
 _JSON = ("auto", "always", "never")
-_PATIENCE_S = (
-    10.0  #: a rank with an exception waits so long for rank 0 to come to the end of the block, too
-)
-_SAMPLERS: dict[str, type[BatchRecorder]] = {"process": SuiteChildRecorder, "thread": SuiteRecorder}
 
 
 class EmbeddedRecorder:
-    """What ``with mpi_collector.collect(...) as recorder`` gives. Entering and leaving is collective over ``comm``."""
+    """A recording of a block of a program: what ``with mpi_collector.collect(...)`` gives.
+
+    Entering and leaving the block is collective over the communicator; nothing in between is. A
+    failure to record never fails the program: it is told on stderr, and the block runs unrecorded.
+    The one exception is ResultsError at the entry, on every rank, for a results directory that
+    cannot be written.
+    """
 
     def __init__(self, plan: CollectPlan, comm: Any, sampler: str, console: RunConsole) -> None:
-        self._plan, self._comm, self._class, self._console = plan, comm, _SAMPLERS[sampler], console
-        self._collection: Collection | None = None
-        self._root: Coordinator | None = None
-        self._member: Any = None
-        self._world: Any = None
-        self._on = False
+        self._plan = plan
+        self._comm = comm
+        self._recorder_class = SAMPLERS[sampler]
+        self._console = console
+        self._world: World | None = None  #: None: no MPI
+        self._collection: Collection | None = None  #: on rank 0
+        self._coordinator: Coordinator | None = None  #: on rank 0
+        self._worker: Worker | None = None  #: on the other ranks
+        self._recording = False
 
     @property
     def files(self) -> list[Path]:
-        """The files that were written; empty before the end and on other ranks than 0."""
-        if self._collection is None or not self._collection.result:
+        """The files that were written; empty before the end and on ranks other than 0."""
+        if self._collection is None or self._collection.result is None:
             return []
-        return sorted(self._collection.files.directory.glob(f"{self._collection.files.stem}_*"))
+        return self._collection.written()
 
     @property
     def verdict(self) -> Verdict | None:
-        """The verdict of the recording, on rank 0 after the end."""
+        """The verdict of the recording, on rank 0 after the end; None otherwise."""
         result = self._collection.result if self._collection is not None else None
         return result["verdict"] if result is not None else None
 
     def mark(self, text: str, edge: str = "point") -> None:
-        """Mark this moment in the recording of this rank's host: a point, or the "begin" or "end" of a phase.
+        """Mark this moment in the recording of this rank's host; from any rank, not collective.
 
-        From any rank, inside the block (afterwards it does nothing); not collective. ValueError for a text that is empty or
-        longer than 200 characters.
+        ``edge``: "point", or the "begin" or "end" of a phase. ValueError for another one and for a
+        text that is empty or longer than 200 characters; RuntimeError before the block. After the
+        block it does nothing.
         """
         made = marks.make(text, edge)
-        if self._root is None and self._member is None:
+        recorder = self._coordinator or self._worker
+        if recorder is None:
             raise RuntimeError("not started")
-        if self._on:
+        if self._recording:
             try:
-                (self._root or self._member).mark(made)
-            except Exception as e:  # noqa: BLE001 - a mark that is lost is no reason for the program to fail
-                self._console.warn(
-                    f"warning: the mark {made['text']!r} is lost: {type(e).__name__}: {e}"
-                )
+                recorder.mark(made)
+            except Exception as e:  # noqa: BLE001 - a lost mark is no reason to fail the program
+                error = f"{type(e).__name__}: {e}"
+                self._console.warn(f"warning: the mark {made['text']!r} is lost: {error}")
 
     @contextmanager
     def phase(self, text: str) -> Iterator[None]:
@@ -89,41 +103,10 @@ class EmbeddedRecorder:
 
             self._world = World(comm=self._comm)
         if self._world is not None and self._world.rank:
-            self._follow()
+            self._enter_as_worker(self._world)
         else:
-            self._lead()
+            self._enter_as_coordinator()
         return self
-
-    def _follow(self) -> None:
-        from mpi_collector.transport.ranks.worker import Worker
-
-        self._member = Worker(self._world, self._class)
-        self._member.hello()
-        everybody = self._member.serve(("idle",))
-        self._on = everybody and not self._member.released
-        if not self._on:
-            self._finish(everybody)
-        if self._member.refused:
-            raise ResultsError(self._member.refused)
-
-    def _lead(self) -> None:
-        collection = self._collection = Collection(self._plan, None, self._console)
-        try:
-            collection.reserve()
-        except ResultsError as e:
-            self._finish(
-                self._world is None
-                or Coordinator(self._plan.sampling, "", self._world).refuse(str(e))
-            )
-            raise
-        self._root = Coordinator(
-            self._plan.sampling, collection.run, self._world, None, self._class
-        )
-        try:
-            collection.begin(self._root)
-            self._on = True
-        except Exception as e:  # noqa: BLE001 - whatever it is, the program goes on, and no rank waits for this one
-            self._finish(collection.give_up(e))
 
     def __exit__(
         self,
@@ -131,31 +114,76 @@ class EmbeddedRecorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._on:
+        if not self._recording:
             return
-        self._on = False
-        if self._member is not None:
-            everybody = self._member.serve(("exit",), None if kind is None else _PATIENCE_S)
-            if (
-                not everybody and kind is not None
-            ):  # rank 0 may be waiting for what this one will never do
-                self._member.leave()
-            self._finish(everybody)
-            return
-        collection = self._collection
-        assert collection is not None
+        self._recording = False
+        if self._worker is not None:
+            self._exit_as_worker(self._worker, kind)
+        elif self._collection is not None:
+            self._exit_as_coordinator(self._collection, kind)
+
+    def _enter_as_worker(self, world: World) -> None:
+        """Serve rank 0 until every host is being sampled; ResultsError when rank 0 raises it."""
+        from mpi_collector.transport.ranks.worker import Worker
+
+        worker = self._worker = Worker(world, self._recorder_class)
+        worker.hello()
+        all_present = worker.serve(("idle",))
+        self._recording = all_present and not worker.released
+        if not self._recording:
+            self._finish(all_present)
+        if worker.refused:
+            raise ResultsError(worker.refused)
+
+    def _enter_as_coordinator(self) -> None:
+        """Reserve the names and start all hosts.
+
+        ResultsError when the names cannot be had: the other ranks are told, and raise it too. Any
+        other failure is told, the other ranks are let go, and the block runs unrecorded.
+        """
+        options = self._plan.sampling
+        try:
+            collection = self._collection = Collection.reserve(self._plan, self._console)
+        except ResultsError as e:
+            world = self._world
+            self._finish(world is None or Coordinator(options, "", world).refuse(str(e)))
+            raise
+        coordinator = self._coordinator = Coordinator(
+            options, collection.run, self._world, None, self._recorder_class
+        )
+        try:
+            collection.begin(coordinator)
+            self._recording = True
+        except Exception as e:  # noqa: BLE001 - the program goes on, and no rank waits for this one
+            collection.give_up(e)
+            self._finish(collection.all_present)
+
+    def _exit_as_worker(self, worker: Worker, kind: type[BaseException] | None) -> None:
+        """Serve rank 0 until the recording has ended.
+
+        With an exception of this rank for a limited time only: rank 0 may be waiting in MPI for
+        something that this rank will never do.
+        """
+        all_present = worker.serve(("exit",), None if kind is None else PATIENCE_S)
+        if not all_present and kind is not None:
+            worker.leave()
+        self._finish(all_present)
+
+    def _exit_as_coordinator(
+        self, collection: Collection, kind: type[BaseException] | None
+    ) -> None:
+        """End the recording and write the files; a failure is told and keeps the spools."""
         try:
             collection.end(
                 "the end of the block" if kind is None else f"an exception ({kind.__name__})"
             )
-            everybody = collection.everybody
-        except Exception as e:  # noqa: BLE001 - the program's own work is done, and is not to fail by ours
-            everybody = collection.give_up(e)
-        self._finish(everybody)
+        except Exception as e:  # noqa: BLE001 - the program's own work is done and must not fail now
+            collection.give_up(e)
+        self._finish(collection.all_present)
 
-    def _finish(self, everybody: bool) -> None:
+    def _finish(self, all_present: bool) -> None:
         if self._world is not None:
-            self._world.finish(everybody)
+            self._world.finish(all_present)
 
 
 def collect(
@@ -172,28 +200,36 @@ def collect(
     sampler: str = "process",
     quiet: bool = False,
 ) -> EmbeddedRecorder:
-    """Record the nodes of ``comm`` (an mpi4py communicator; None: this host) while the block runs.
+    """Record the nodes of ``comm`` (an mpi4py communicator; None: this host) while a block runs.
 
-    ``interval``: seconds between samples, 0.01 and up. ``sampler``: "process" (a child per node, neither GIL is in the
-    way) or "thread". Other arguments as on the command line. Nobody waits inside MPI while the block runs.
-    ValueError for an argument that cannot be, ResultsError when entering for a directory that cannot be written, both on
-    every rank. What goes wrong later is said, and the program goes on.
+    ``interval``: seconds between samples, 0.01 or more. ``sampler``: "process" (a child per node, so
+    that the program's GIL delays no sample) or "thread". The others are as on the command line. No
+    rank waits inside MPI while the block runs.
+
+    ValueError for an argument out of range. Entering the block raises ResultsError, on every rank,
+    for a results directory that cannot be written. Later failures are told, and the program goes on.
     """
     if not MIN_INTERVAL_S <= interval < END_OF_SECONDS_S:
         raise ValueError(f"interval: {interval} is not between 0.01 and 1e9 seconds")
-    if sampler not in _SAMPLERS:
-        raise ValueError(f"sampler: {sampler!r} is none of {', '.join(_SAMPLERS)}")
-    if when_full not in POLICIES:
-        raise ValueError(f"when_full: {when_full!r} is none of {', '.join(POLICIES)}")
+    _check_choice("sampler", sampler, SAMPLERS)
+    _check_choice("when_full", when_full, POLICIES)
     if max_samples < MIN_SAMPLES:
         raise ValueError("max_samples: at least 2")
-    if json not in _JSON:
-        raise ValueError(f"json: {json!r} is none of {', '.join(_JSON)}")
+    _check_choice("json", json, _JSON)
     select(sources)
     options = SamplingOptions(
-        interval_s=interval, max_samples=max_samples, when_full=when_full, sources=sources, spool_dir=spool_dir,
+        interval_s=interval,
+        max_samples=max_samples,
+        when_full=when_full,
+        sources=sources,
+        spool_dir=spool_dir,
         rescue_dir=os.path.abspath(rescue_dir) if rescue_dir else None,
-    )  # fmt: skip
-    return EmbeddedRecorder(
-        CollectPlan(options, Path(os.fspath(results_dir)), json), comm, sampler, RunConsole(quiet)
     )
+    plan = CollectPlan(options, results_dir=Path(os.fspath(results_dir)), json=json)
+    return EmbeddedRecorder(plan, comm, sampler, RunConsole(quiet))
+
+
+def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """Raise ValueError when ``value`` is none of ``choices``."""
+    if value not in choices:
+        raise ValueError(f"{name}: {value!r} is none of {', '.join(choices)}")

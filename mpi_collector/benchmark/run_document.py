@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.dlio import marks_of_run, places
 from mpi_collector.formats.host_facts import HostFacts
 from mpi_collector.formats.run_document import Mark, RunDocument, marks_of, run_document
@@ -17,18 +16,18 @@ from mpi_collector.node.spool import marks
 from mpi_collector.transport.base import HostState
 
 if TYPE_CHECKING:
-    from mpi_collector.benchmark.collect import Collection
+    from mpi_collector.benchmark.collection import Collection
 
 
-def document_of(collection: Collection, ended_by: str, command: Command | None) -> RunDocument:
-    """Return the run document of ``collection``; ``command``: COMMAND, where it was started."""
+def document_of(collection: Collection, ended_by: str) -> RunDocument:
+    """Return the run document of ``collection``."""
     transport, plan = collection.transport, collection.plan
     hosts = {h.key: h for h in transport.hosts}
     recorded = {k: h for k, h in hosts.items() if h.collected or h.from_replica}
     failed = {k: h.error for k, h in hosts.items() if h.error}
     warnings = {k: h.ready.get("warnings") or [] for k, h in hosts.items()}
-    argv = getattr(collection, "command_argv", None)
-    times = collection.command_ns
+    command = collection.command
+    process = command.process if command else None
     return run_document(
         run=collection.run,
         stem=collection.files.stem,
@@ -49,9 +48,9 @@ def document_of(collection: Collection, ended_by: str, command: Command | None) 
         clock_bound_ns={k: h.clock_bound_ns for k, h in hosts.items()},
         facts={k: cast(HostFacts, h.facts) for k, h in recorded.items()},
         marks=_marks(collection, hosts),
-        command=hide_in_command(argv) if argv is not None else None,
-        command_exit_code=command.exit_code() if command else None,
-        command_ns=[_utc_ns(collection, t) for t in times] if times else None,
+        command=hide_in_command(command.argv) if command else None,
+        command_exit_code=process.exit_code() if process else None,
+        command_ns=_command_ns(collection),
         environment=environment(os.environ),
         written_ns=wall_ns(),
     )
@@ -59,8 +58,16 @@ def document_of(collection: Collection, ended_by: str, command: Command | None) 
 
 def _as_asked(collection: Collection, names: list[str]) -> list[str]:
     """``names`` in the order of --hosts; those that were not named there follow."""
-    asked = {host.name: n for n, host in enumerate(getattr(collection.plan, "hosts", ()))}
+    asked = {name: n for n, name in enumerate(collection.plan.host_names)}
     return sorted(names, key=lambda name: asked.get(name, len(asked)))
+
+
+def _command_ns(collection: Collection) -> list[int] | None:
+    """When COMMAND began and ended, on the time line; None unless its end ended the recording."""
+    command = collection.command
+    if command is None or command.ended_ns is None:
+        return None
+    return [_utc_ns(collection, command.began_ns), _utc_ns(collection, command.ended_ns)]
 
 
 def _utc_ns(collection: Collection, mono_ns: int) -> int:

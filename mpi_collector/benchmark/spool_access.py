@@ -1,4 +1,4 @@
-"""Which way leads to the spools of many hosts: ssh, a launch of our own, or the launch this process is a rank of."""
+"""The way to the spools of many hosts: ssh, or a launch of our own."""
 
 from __future__ import annotations
 
@@ -6,41 +6,50 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
-from mpi_collector.benchmark.lifecycle import (
-    Choice,
-    LifecyclePlan,
-    choose,
-    known_names,
-    ranks_launch,
-    unusable,
-)
+from mpi_collector.benchmark.plan import LifecyclePlan
+from mpi_collector.benchmark.ranks_launch import find_unusable, known_names, ranks_launch
 from mpi_collector.benchmark.recover import Reach
+from mpi_collector.benchmark.transport_choice import Choice, choose
 from mpi_collector.errors import TransportError
 
-Spools = dict[str, list[dict[str, Any]]]
+Spools = dict[str, list[dict[str, Any]]]  #: host -> what ``find_spools`` gives there
 
 
-def chosen(plan: LifecyclePlan, allocation: bool) -> Choice:
-    """ssh for hosts that were named; inside an ``allocation``, where nobody may log in, its launcher. TransportError."""
+class SpoolAccess(NamedTuple):
+    """Open access to the spools of hosts."""
+
+    reach: Reach
+    spools: Spools
+    unreached: dict[str, str]  #: host -> why it could not be reached
+
+
+def choose_access(plan: LifecyclePlan, allocation: bool) -> Choice:
+    """Choose ssh for hosts that were named; in an allocation, where nobody may log in, its launcher.
+
+    TransportError when the transport that was asked for cannot be had.
+    """
     from mpi_collector.transport.launch import detect_launcher
 
-    return choose(
-        plan, "training" if allocation else "recover", lambda: detect_launcher(plan.mpi_bin)
-    )
+    verb = "training" if allocation else "recover"  # the first is an MPI job, the second is not
+    return choose(plan, verb, lambda: detect_launcher(plan.mpi_bin))
 
 
 @contextmanager
 def open_spool_access(
     plan: LifecyclePlan, choice: Choice, say: Callable[[str], None]
-) -> Iterator[tuple[Reach, Spools, dict[str, str]]]:
-    """(the way there, what lies there, hosts it does not lead to and why). TransportError."""
+) -> Iterator[SpoolAccess]:
+    """Reach the hosts and list their spools; TransportError.
+
+    A launch over MPI that does not come up is replaced by ssh unless MPI was asked for; ``say`` gets
+    a warning.
+    """
     run = f"recover-{secrets.token_hex(3)}"
     if choice.transport == "mpi":
         try:
-            with _over_mpi(plan, choice, run) as way:
-                yield way
+            with _over_mpi(plan, choice, run) as access:
+                yield access
             return
         except TransportError as e:
             if plan.transport != "auto":
@@ -48,30 +57,29 @@ def open_spool_access(
             say(f"warning: {e}; over ssh instead")
     from mpi_collector.transport.ssh import HostQueries
 
-    root = HostQueries(
+    queries = HostQueries(
         plan.sampling, run, plan.hosts, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s
     )
     try:
-        yield root, root.spools(), root.unreached
+        spools = queries.spools()
+        yield SpoolAccess(queries, spools, queries.unreached)
     finally:
-        root.close(False)
+        queries.close(False)
 
 
 @contextmanager
-def _over_mpi(
-    plan: LifecyclePlan, choice: Choice, run: str
-) -> Iterator[tuple[Reach, Spools, dict[str, str]]]:
+def _over_mpi(plan: LifecyclePlan, choice: Choice, run: str) -> Iterator[SpoolAccess]:
     from mpi_collector.transport.launch.control_client import ControlRecoveryClient
 
-    broken, aliases = unusable(plan, choice, lambda what, done, total: None)
-    hosts = [h for h in plan.hosts if h.name not in {**broken, **aliases}]
+    found = find_unusable(plan, choice, lambda what, done, total: None)
+    hosts = found.usable(plan.hosts)
     if not hosts:
         raise TransportError("no rank can be started on any of the hosts")
     with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
         argv, environ = ranks_launch(plan, choice, hosts, directory)
         ranks = ControlRecoveryClient(plan.sampling, run, argv, known_names(hosts), environ)
         try:
-            found = ranks.spools()
-            yield ranks, found, {**broken, **ranks.unreached}
+            spools = ranks.spools()
+            yield SpoolAccess(ranks, spools, {**found.broken, **ranks.unreached})
         finally:
             ranks.close(False)

@@ -6,8 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.console import error_text, print_message
-from mpi_collector.cli.parser import QuietParser
+from mpi_collector.benchmark.exit_codes import OK
+from mpi_collector.cli.options import add_recording_argument
+from mpi_collector.cli.parser import make_parser
+from mpi_collector.cli.report import recording_stem
+from mpi_collector.cli.result import explain_errors, new_file
 
 _EPILOG = """\
 examples:
@@ -18,17 +21,29 @@ examples:
 _ENDINGS = {"csv": "timeseries.csv", "parquet": "timeseries.parquet", "json": "timeseries.json"}
 
 
+@explain_errors
 def main(words: Sequence[str]) -> int:
-    """0, or 2 when there is no readable recording, a library is missing, or the file exists already."""
-    parser = QuietParser(prog="mpi_collector export", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
-                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument(
-        "path",
-        type=Path,
-        nargs="?",
-        default=Path("results"),
-        help="recording, or a results directory",
-    )
+    """Write the file; MISTAKE for no readable recording, a missing library, a file that exists."""
+    parser = _make_parser()
+    args = parser.parse_args(words)
+    from mpi_collector.output.export import export
+    from mpi_collector.store.load import load
+
+    with load(args.path) as recording:
+        target = args.output or recording.path.parent
+        if target.is_dir():
+            target = target / f"{recording_stem(recording.path)}_{_ENDINGS[args.to]}"
+        unknown = [h for h in args.hosts or () if h not in recording]
+        if unknown:
+            parser.error(f"no host {', '.join(unknown)} in it; there are {', '.join(recording)}")
+        with new_file(target):
+            export(recording, args.to, target, args.hosts or list(recording), args.tidy)
+    return OK
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = make_parser("export", __doc__, _EPILOG)
+    add_recording_argument(parser)
     parser.add_argument("--to", choices=tuple(_ENDINGS), required=True, help="the format")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="file or directory; never overwritten"
@@ -41,33 +56,4 @@ def main(words: Sequence[str]) -> int:
         help="a row per host and time, a column per value (the default)",
     )
     shape.add_argument("--tidy", action="store_true", help="a row per value")
-    args = parser.parse_args(words)
-    from mpi_collector.errors import MissingLibraryError, RecordingError
-    from mpi_collector.output.export import export
-    from mpi_collector.store.load import load
-
-    target = args.output
-    try:
-        with load(args.path) as recording:
-            stem = (
-                recording.path.name.removesuffix(".npz")
-                .removesuffix(".json")
-                .removesuffix("_timeseries")
-            )
-            target = target or recording.path.parent
-            if target.is_dir():
-                target = target / f"{stem}_{_ENDINGS[args.to]}"
-            unknown = [h for h in args.hosts or () if h not in recording]
-            if unknown:
-                parser.error(
-                    f"no host {', '.join(unknown)} in it; there are {', '.join(recording)}"
-                )
-            export(recording, args.to, target, args.hosts or list(recording), args.tidy)
-    except FileExistsError:
-        print_message(f"{target} exists already; choose another with -o")
-        return 2
-    except (RecordingError, MissingLibraryError, OSError) as e:
-        print_message(error_text(e))
-        return 2
-    print_message(f"wrote {target}")
-    return 0
+    return parser

@@ -1,13 +1,15 @@
-"""Which verb, and its module. Nothing here imports numpy or MPI."""
+"""The command line: finds the verb and its module. Nothing here imports numpy or MPI."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from mpi_collector._version import __version__
-from mpi_collector.transport.launch.detect import detect, may_print
+from mpi_collector.benchmark.exit_codes import INTERRUPTED, MISTAKE, OK
+from mpi_collector.transport.launch.detect import Launch, detect, may_print
 
 _EPILOG = """\
 examples:
@@ -19,14 +21,15 @@ examples:
 "collect" is the verb when none is given. Every verb has --help.
 """
 
+Verb = Callable[[Sequence[str]], int]  #: takes the words behind the verb, returns the exit code
+
 _LIFE_CYCLE = ("training", "checkpointing", "kvcache", "vectordb")
 _OF_RANKS = ("collect", "recover")  #: verbs that the ranks of a launch do together
-_OF_ANYBODY = ("stop", "mark")  #: a rank of somebody's program may have its own reason
+_OF_ANYBODY = ("stop", "mark")  #: verbs that every rank of somebody's program may use
 
 
-def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:
-    from functools import partial
-
+def all_verbs() -> dict[str, Verb]:
+    """Return every verb by its name."""
     from mpi_collector.cli import (
         benchmark,
         check,
@@ -41,8 +44,9 @@ def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:
         summary,
     )
 
-    life_cycle = {verb: partial(benchmark.main, verb) for verb in _LIFE_CYCLE}
-    own = {
+    return {
+        "collect": collect.main,
+        **{verb: partial(benchmark.main, verb) for verb in _LIFE_CYCLE},
         "snapshot": snapshot.main,
         "check": check.main,
         "stop": control.stop,
@@ -54,59 +58,73 @@ def _verbs() -> dict[str, Callable[[Sequence[str]], int]]:
         "export": export.main,
         "sources": sources.main,
     }
-    return {"collect": collect.main, **life_cycle, **own}
 
 
-def _of_one_rank(verb: str, words: Sequence[str]) -> int | None:
-    """The exit code of a rank that has nothing to do; None for one that has."""
-    launch = detect()
-    if launch is None or launch.size == 1 or verb in (*_OF_RANKS, *_OF_ANYBODY):
-        return None
-    if verb in _LIFE_CYCLE and not {"-h", "--help"} & set(words):
-        if launch.rank == 0:
-            print(f"mpi_collector: {verb} starts COMMAND once, from the launch node, and not on each of {launch.size} ranks: "
-                  f"leave the launcher ({launch.launcher}) out, or record with collect", file=sys.stderr)  # fmt: skip
-        return 2
-    return None if launch.rank == 0 else 0
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    _replace_missing_streams()
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # before anything was started, or in a verb that has nothing to save
+        return INTERRUPTED
 
 
-def _have_streams() -> None:
-    """Those that we were started without: words of ours go nowhere then, and not into some file that got the number."""
+def _replace_missing_streams() -> None:
+    """Open /dev/null for each standard stream that this process was started without.
+
+    Otherwise a message of ours could land in a file that got the stream's number.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - as long as the process
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    _have_streams()
-    try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
-    except KeyboardInterrupt:  # before anything was started, or of a verb that has nothing to save
-        return 130
-
-
 def _run(words: list[str]) -> int:
-    verbs = _verbs()
-    if words and words[0] in verbs:
-        code = _of_one_rank(words[0], words[1:])
-        if code is not None:
-            return code
-        return verbs[words[0]](words[1:])
-    if words and words[0] in ("-h", "--help", "help"):
+    verbs = all_verbs()
+    first = words[0] if words else ""
+    if first in verbs:
+        code = _code_without_work(first, words[1:])
+        return verbs[first](words[1:]) if code is None else code
+    if first in ("-h", "--help", "help"):
+        usage = f"usage: mpi_collector [{'|'.join(verbs)}] [OPTIONS] [-- COMMAND ...]"
+        _print_once(f"{usage}\n\n{_EPILOG.rstrip()}")
+        return OK
+    if first == "--version":
+        _print_once(f"mpi_collector {__version__}")
+        return OK
+    if first and not first.startswith("-"):
         if may_print():
             print(
-                f"usage: mpi_collector [{'|'.join(verbs)}] [OPTIONS] [-- COMMAND ...]\n\n{_EPILOG}",
-                end="",
+                f"mpi_collector: there is no verb {first!r}; there are {', '.join(verbs)}. "
+                "A COMMAND to record goes behind --",
+                file=sys.stderr,
             )
-        return 0
-    if words and words[0] == "--version":
-        if may_print():
-            print(f"mpi_collector {__version__}")
-        return 0
-    if words and not words[0].startswith("-"):
-        if may_print():
-            print(f"mpi_collector: there is no verb {words[0]!r}; there are {', '.join(verbs)}. "
-                  "A COMMAND to record goes behind --", file=sys.stderr)  # fmt: skip
-        return 2
+        return MISTAKE
     return verbs["collect"](words)
+
+
+def _print_once(text: str) -> None:
+    """Print on stdout, on one rank of a launch."""
+    if may_print():
+        print(text)
+
+
+def _code_without_work(verb: str, words: Sequence[str]) -> int | None:
+    """Return the exit code of a rank that has nothing to do for ``verb``; None for one that has."""
+    launch = detect()
+    if launch is None or launch.size == 1 or verb in (*_OF_RANKS, *_OF_ANYBODY):
+        return None
+    if verb in _LIFE_CYCLE and not {"-h", "--help"} & set(words):
+        _refuse_life_cycle(verb, launch)
+        return MISTAKE
+    return None if launch.rank == 0 else OK
+
+
+def _refuse_life_cycle(verb: str, launch: Launch) -> None:
+    """Tell, on rank 0, that a benchmark verb is not started as ranks."""
+    if launch.rank == 0:
+        print(
+            f"mpi_collector: {verb} starts COMMAND once, from the launch node, and not on each of "
+            f"{launch.size} ranks: leave the launcher ({launch.launcher}) out, or record with collect",
+            file=sys.stderr,
+        )

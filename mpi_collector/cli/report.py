@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpi_collector.benchmark.console import error_text, print_message
-from mpi_collector.cli.parser import QuietParser
+from mpi_collector.benchmark.exit_codes import OK
+from mpi_collector.cli.options import add_recording_argument
+from mpi_collector.cli.parser import make_parser
+from mpi_collector.cli.result import explain_errors, needs_bokeh, new_file
 
 _EPILOG = """\
 examples:
@@ -16,47 +17,35 @@ examples:
 """
 
 
+def recording_stem(recording: Path) -> str:
+    """Return the name of a recording without ``_timeseries`` and its suffix."""
+    name = recording.name.removesuffix(".npz").removesuffix(".json")
+    return name.removesuffix("_timeseries")
+
+
 def page_path(recording: Path) -> Path:
-    """Where the page of a recording goes when nobody says: beside it, as ``..._report.html``."""
-    stem = recording.name.removesuffix(".npz").removesuffix(".json").removesuffix("_timeseries")
-    return recording.with_name(f"{stem}_report.html")
+    """Return the default path of a recording's page: beside it, as ``..._report.html``."""
+    return recording.with_name(f"{recording_stem(recording)}_report.html")
 
 
+@explain_errors
 def main(words: Sequence[str]) -> int:
-    """0, or 2 when there is no readable recording, no Bokeh, or the file exists already."""
-    parser = QuietParser(prog="mpi_collector report", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
-                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument(
-        "path",
-        type=Path,
-        nargs="?",
-        default=Path("results"),
-        help="recording, or a results directory",
-    )
+    """Write the page; MISTAKE for no readable recording, no Bokeh, a file that exists already."""
+    parser = make_parser("report", __doc__, _EPILOG)
+    add_recording_argument(parser)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="the page; never overwritten"
     )
     args = parser.parse_args(words)
-    from mpi_collector.errors import RecordingError
     from mpi_collector.output.files import create
     from mpi_collector.store.load import load
 
-    try:
+    with needs_bokeh():
         from mpi_collector.report.page import page
-    except ImportError as e:
-        print_message(f"the page needs Bokeh ({e}): pip install 'mpi-collector[report]'")
-        return 2
-    try:
-        with load(args.path) as recording:
-            target = args.output or page_path(recording.path)
-            text = page(recording)
-        with create(target) as f:
-            f.write(text.encode("utf-8", "backslashreplace"))
-    except FileExistsError:
-        print_message(f"{target} exists already; choose another with -o")
-        return 2
-    except (RecordingError, OSError) as e:
-        print_message(error_text(e))
-        return 2
-    print_message(f"wrote {target}")
-    return 0
+
+    with load(args.path) as recording:
+        target = args.output or page_path(recording.path)
+        text = page(recording)
+    with new_file(target), create(target) as f:
+        f.write(text.encode("utf-8", "backslashreplace"))
+    return OK

@@ -1,15 +1,15 @@
-"""``snapshot``: what this host is and how it stands, for people or as JSON."""
+"""``snapshot``: what this host is and its state, for people or as JSON."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mpi_collector.benchmark.console import print_message
-from mpi_collector.cli.parser import QuietParser
+from mpi_collector.benchmark.exit_codes import OK
+from mpi_collector.cli.parser import make_parser
+from mpi_collector.cli.result import explain_errors, standard_output
 from mpi_collector.node.host.snapshot import take
 from mpi_collector.terminal_text import safe_text
 
@@ -18,76 +18,81 @@ examples:
   mpi_collector snapshot                                  # this host in a screen
   mpi_collector snapshot --json --directory /mnt/data     # all of it, with the mount of a directory
 """
+_UNKNOWN_CHASSIS = "chassis not known"
 
 
+@explain_errors
 def main(words: Sequence[str]) -> int:
-    """0; what could not be read is named at the end."""
-    parser = QuietParser(prog="mpi_collector snapshot", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
-                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    """Print the snapshot; what could not be read is named at the end."""
+    parser = make_parser("snapshot", __doc__, _EPILOG)
     parser.add_argument("--json", action="store_true", help="everything, as JSON on stdout")
     parser.add_argument(
         "--directory",
         action="append",
         default=[],
         metavar="DIR",
-        help="tell of its file system, too",
+        help="describe its file system, too",
     )
     args = parser.parse_args(words)
     found = take(args.directory or ["."], full=args.json)
-    if args.json:
-        json.dump(found, sys.stdout, indent=1)
-        print()
-        return 0
-    for name, text in lines(found):
-        print(f"{name:12} {text}")
-    for path, why in found["errors"].items():
-        print_message(f"{path}: {why}")
-    return 0
+    with standard_output() as out:
+        if args.json:
+            json.dump(found, out, indent=1)
+            print(file=out)
+            return OK
+        for name, text in lines(found):
+            print(f"{name:12} {safe_text(text, replacement='?')}", file=out)
+    for path, error in found["errors"].items():
+        print_message(f"{path}: {error}")
+    return OK
 
 
-def lines(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """(what, in a line) of a snapshot; what is not known is left out."""
-    cpu, system = found["cpu"] or {}, found["os_release"] or {}
-    out = [
-        ("host", f"{found['hostname']}, {_known(found['chassis'] or {}, 'vendor', 'product')}"),
-        ("system", f"{system.get('PRETTY_NAME', system.get('NAME', 'unknown'))}, {found['version'].partition(' (')[0]}"),
-        ("CPU", f"{cpu.get('num_sockets')} sockets, {cpu.get('num_cores')} cores, {cpu.get('num_logical_cores')} threads, "
-                f"{cpu.get('model')}, governor {cpu.get('governor') or 'not known'}"),
-        ("memory", f"{found['meminfo'].get('MemTotal', 0) / 2**20:.1f} GiB in {len(found['numa'] or [])} NUMA nodes"),
-    ]  # fmt: skip
+def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Return (what, its description in a line) of a snapshot; what is not known is left out."""
+    yield from _machine(found)
+    yield from _drives(found)
+    yield from _network(found)
+    for d in found["directories"] or []:
+        room = d["error"]
+        if d["size_bytes"]:
+            room = f"{d['free_bytes'] / 1e9:.1f} of {d['size_bytes'] / 1e9:.1f} GB free"
+        yield "directory", f"{d['path']}: {d['fs_type']} on {d['mount_point']}, {room}"
+    limit_bytes = (found["cgroup_limits"] or {}).get("memory_max_bytes")
+    if limit_bytes is not None:
+        yield "limit", f"memory of the cgroup: {limit_bytes / 2**30:.1f} GiB"
+
+
+def _machine(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    chassis = found["chassis"] or {}
+    product = " ".join(str(chassis[n]) for n in ("vendor", "product") if chassis.get(n))
+    yield "host", f"{found['hostname']}, {product or _UNKNOWN_CHASSIS}"
+    system = found["os_release"] or {}
+    name = system.get("PRETTY_NAME", system.get("NAME", "unknown"))
+    yield "system", f"{name}, {found['version'].partition(' (')[0]}"
+    cpu = found["cpu"] or {}
+    yield (
+        "CPU",
+        f"{cpu.get('num_sockets')} sockets, {cpu.get('num_cores')} cores, "
+        f"{cpu.get('num_logical_cores')} threads, {cpu.get('model')}, "
+        f"governor {cpu.get('governor') or 'not known'}",
+    )
+    memory_gib = found["meminfo"].get("MemTotal", 0) / 2**20
+    yield "memory", f"{memory_gib:.1f} GiB in {len(found['numa'] or [])} NUMA nodes"
+
+
+def _drives(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for d in found["drives"] or []:
         size = f"{d['size_bytes'] / 1e9:.0f} GB" if d["size_bytes"] else "no medium"
-        out.append(
-            (
-                "drive",
-                f"{d['name']}: {size}, {d['bus']}, {d['model'] or 'no model'}, scheduler {d['scheduler']}",
-            )
-        )
+        model = d["model"] or "no model"
+        yield "drive", f"{d['name']}: {size}, {d['bus']}, {model}, scheduler {d['scheduler']}"
+
+
+def _network(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for n in found["nics"] or []:
         if n["physical"]:
             speed = f"{n['speed_mbps'] / 1000:g} Gb/s" if n["speed_mbps"] else "speed not known"
-            out.append(
-                (
-                    "interface",
-                    f"{n['name']}: {n['kind']}, {speed}, {n['state']}, MTU {n['mtu_bytes']}",
-                )
-            )
+            text = f"{n['name']}: {n['kind']}, {speed}, {n['state']}, MTU {n['mtu_bytes']}"
+            yield "interface", text
     for p in found["infiniband"] or []:
-        out.append(
-            ("port", f"{p['device']}/{p['port']}: {p['link_layer']}, {p['rate']}, {p['state']}")
-        )
-    for d in found["directories"] or []:
-        room = (
-            f"{d['free_bytes'] / 1e9:.1f} of {d['size_bytes'] / 1e9:.1f} GB free"
-            if d["size_bytes"]
-            else d["error"]
-        )
-        out.append(("directory", f"{d['path']}: {d['fs_type']} on {d['mount_point']}, {room}"))
-    limit = (found["cgroup_limits"] or {}).get("memory_max_bytes")
-    if limit is not None:
-        out.append(("limit", f"memory of the cgroup: {limit / 2**30:.1f} GiB"))
-    return [(name, safe_text(text, replacement="?")) for name, text in out]
-
-
-def _known(values: dict[str, Any], *names: str) -> str:
-    return " ".join(str(values[n]) for n in names if values.get(n)) or "chassis not known"
+        text = f"{p['device']}/{p['port']}: {p['link_layer']}, {p['rate']}, {p['state']}"
+        yield "port", text

@@ -1,6 +1,7 @@
-"""What a person sees while a run is on: lines, a progress bar for what takes longer than a second, a line of status.
+"""Messages, progress bar and status line of a run.
 
-On a terminal the bar and the status replace themselves; elsewhere there is no bar, and the status is a line a minute.
+On a terminal the bar (for what takes longer than a second) and the status line are redrawn in place.
+Elsewhere there is no bar, and the status is a line a minute.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _LINE_EVERY_S = 60.0
 
 
 class Terminal(RunConsole):
-    """A Teller that may have a terminal to draw on."""
+    """A console that draws on a terminal, if stderr is one."""
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         super().__init__(quiet, verbose)
@@ -39,7 +40,7 @@ class Terminal(RunConsole):
         super().write(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """``done`` of ``total`` hosts are through with ``what``."""
+        """Draw the bar: ``done`` of ``total`` hosts have finished the step ``what``."""
         if not self._interactive:
             return
         now = time.monotonic()
@@ -69,7 +70,7 @@ class Terminal(RunConsole):
         self._bar.update(self._bar.task_ids[0], completed=done, refresh=True)
 
     def status(self, facts: dict[str, Any]) -> None:
-        """``facts``: elapsed_s, hosts, sampling, last_tick, missed, marks. Called about once a second."""
+        """Show elapsed_s, hosts, sampling, last_tick, missed, marks; called about once a second."""
         if self.quiet:
             return
         text = status_line(facts)
@@ -84,13 +85,13 @@ class Terminal(RunConsole):
         from rich.text import Text
 
         if self._live is None:
-            # no thread that redraws: the recorder is not to be noticed
+            # without rich's thread that redraws: it would cost CPU time
             self._live = Live(console=self._stderr(), auto_refresh=False, transient=True)
             self._live.start()
         self._live.update(Text(text, overflow="ellipsis", no_wrap=True), refresh=True)
 
     def clear(self) -> None:
-        """Take the bar and the status line off the screen."""
+        """Remove the bar and the status line from the screen."""
         if self._bar is not None:
             self._bar.stop()
         if self._live is not None:
@@ -106,7 +107,7 @@ class Terminal(RunConsole):
 
 
 def status_line(facts: dict[str, Any]) -> str:
-    """One line: elapsed, hosts, tick, missed ticks, marks."""
+    """Return elapsed time, hosts, tick, missed ticks and marks in a line."""
     minutes, seconds = divmod(int(facts["elapsed_s"]), 60)
     hours, minutes = divmod(minutes, 60)
     parts = [

@@ -13,8 +13,9 @@ from typing import Any
 
 import kit
 
-from mpi_collector.benchmark.collect import Collection, CollectPlan
+from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.console import RunConsole
+from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
@@ -115,11 +116,10 @@ def root_side(world: World) -> dict[str, Any]:
         interval_s=1.0, max_samples=32, sources="none", spool_dir=str(work), gather_timeout_s=120.0
     )
     plan = CollectPlan(options, results, json="always" if kind == "json" else "never")
-    collection = Collection(plan, None, Quiet())
-    collection.reserve()
+    collection = Collection.reserve(plan, Quiet())
     root = Coordinator(options, collection.run, world)
     root.measure_clocks = lambda: None  # type: ignore[method-assign]
-    collection.transport = root
+    collection.attach(root)
     root._elect({0: identity()})
     root.recorder = root._recorder_class(
         options, collection.run, root.leaders[0].key, {"identity": identity(), "rank": 0}
@@ -138,7 +138,7 @@ def root_side(world: World) -> dict[str, Any]:
     collection.started_ns = mono_ns()
     before = kit.kb("self", "VmRSS")
     began, cpu = time.perf_counter(), time.process_time()
-    collection._save("command", None)
+    collection.save("command")
     out = {"elapsed_s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu}
     out.update(
         {f"{k}_s": v for k, v in spent.items()},

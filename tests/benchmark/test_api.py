@@ -46,7 +46,7 @@ FAILING = textwrap.dedent(
 
     if comm.rank == 0 and step != "refused":
         setattr(Failing, step, fail)
-        api._SAMPLERS["thread"] = Failing
+        api.SAMPLERS["thread"] = Failing
     seen = "no error"
     try:
         with mpi_collector.collect(comm, interval=0.05, results_dir=results, sampler="thread", spool_dir=spool) as recorder:
@@ -125,7 +125,7 @@ def test_an_exception_of_one_rank_comes_out(tmp_path: Path) -> None:
     """While rank 0 waits in MPI for a rank that failed, that rank does not wait for rank 0 to leave the block."""
     program = (
         "import sys, time, mpi_collector\nfrom mpi4py import MPI\nfrom mpi_collector.benchmark import api\n"
-        "api._PATIENCE_S = 0.5\ncomm = MPI.COMM_WORLD\n"
+        "api.PATIENCE_S = 0.5\ncomm = MPI.COMM_WORLD\n"
         "try:\n    with mpi_collector.collect(comm, interval=0.05, results_dir=sys.argv[1], sampler='thread',\n"
         "                              spool_dir=sys.argv[2], quiet=True):\n"
         "        if comm.rank == 1:\n            raise KeyError('the own one')\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import mpi_collector
-from mpi_collector.cli.main import _verbs
+from mpi_collector.cli.main import all_verbs
 
 _LIMIT_S = 60
 _MINE = [sys.executable, "-m", "mpi_collector"]
@@ -91,7 +91,7 @@ def recorded(place: Path) -> mpi_collector.store.recording.Recording:
 
 
 # ---- --help and mistakes
-@pytest.mark.parametrize("name", sorted(_verbs()))
+@pytest.mark.parametrize("name", sorted(all_verbs()))
 def test_help_needs_nothing(place: Path, name: str) -> None:
     """--help of every verb shows an example and imports neither MPI nor numpy."""
     code = (
@@ -362,7 +362,7 @@ def test_one_ctrl_c_is_the_commands(place: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=_LIMIT_S)
     assert process.returncode == 9, err
-    assert "Once more to leave now" in err.decode()
+    assert "Press Ctrl-C again to leave now" in err.decode()
     with recorded(place) as recording:
         assert recording.run["ended_by"] == "command"
 

@@ -1,0 +1,219 @@
+"""The recording of one run: its names, its begin, its end, its files.
+
+``Collection`` drives one transport and knows nothing of COMMAND's signals or of exit codes: the job
+around it is in recorded_job.py, a Python program around it in api.py.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpi_collector._version import __version__
+from mpi_collector.benchmark.announcement import announce_recording
+from mpi_collector.benchmark.command import Command
+from mpi_collector.benchmark.console import RunConsole, listed
+from mpi_collector.benchmark.plan import CollectPlan
+from mpi_collector.benchmark.run_document import document_of
+from mpi_collector.errors import UnusableHostsError
+from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.formats.suite_samples import time_series_head
+from mpi_collector.node.compat import mono_ns
+from mpi_collector.node.spool.directory import RunDirectory
+from mpi_collector.output.files import RunFiles, announce, release, reserve
+from mpi_collector.output.sink import FileSink
+from mpi_collector.transport.base import HostState, Transport
+
+_JSON_AUTO_BYTES = 2e9
+_JSON_BYTES_PER_VALUE = 26  #: of a sample, names included; between 20 and 30 were seen
+
+
+@dataclass
+class CommandRun:
+    """COMMAND of a run. ``process`` is None when it could not be started. Times: monotonic, ns."""
+
+    argv: list[str]
+    process: Command | None = None
+    began_ns: int = 0
+    ended_ns: int | None = None  #: None: it had not ended when the recording did
+
+
+class Collection:
+    """One recording on rank 0 or in the only process. ``reserve`` makes it.
+
+    ``begin`` comes first, then exactly one of ``end`` (the files are written), ``give_up`` (something
+    of ours broke), ``discard`` (nothing was sampled yet) and ``detach`` (leave at once, keep the
+    spools). Only ``begin`` and ``end`` raise.
+    """
+
+    def __init__(self, plan: CollectPlan, console: RunConsole, files: RunFiles, run: str) -> None:
+        self.plan = plan
+        self.console = console
+        self.files = files
+        self.run = run
+        self.unusable: dict[str, str] = {}  #: hosts that were asked for and left out, and why
+        self.aliases: dict[str, str] = {}  #: further name of a host: the name it is recorded by
+        self.command: CommandRun | None = None  #: None: there is none, or it was never tried
+        self.started_ns = 0  #: when every host was sampling, monotonic; 0: not yet
+        self.ended_ns = 0  #: when the stop began, monotonic; 0: not yet
+        self.all_present = False  #: at the end no rank is missing: MPI_Finalize will not hang
+        self.result: RunDocument | None = None  #: None until the files are written
+        self._transport: Transport | None = None
+
+    @classmethod
+    def reserve(cls, plan: CollectPlan, console: RunConsole) -> Collection:
+        """Reserve the names of a run in its results directory.
+
+        ResultsError when the directory cannot be made or written; nothing has started then.
+        """
+        token = secrets.token_hex(3)
+        about = {"pid": os.getpid(), "run": token}
+        files = reserve(plan.results_dir, plan.benchmark, about)
+        run = f"{files.stem}-{token}"
+        announce(files, {"run": run, "pid": os.getpid()})
+        return cls(plan, console, files, run)
+
+    @property
+    def transport(self) -> Transport:
+        """The transport of this recording; RuntimeError before ``attach``."""
+        if self._transport is None:
+            raise RuntimeError("the recording has not begun")
+        return self._transport
+
+    @property
+    def attached(self) -> bool:
+        """True once a transport was given: hosts may have been reached."""
+        return self._transport is not None
+
+    @property
+    def run_directory(self) -> RunDirectory:
+        """The run's directory of spools on this host, whether or not it exists."""
+        return RunDirectory(self.plan.sampling.spool_dir, self.run)
+
+    @property
+    def stop_requests(self) -> list[Path]:
+        """The files whose existence asks this run to stop."""
+        return [Path(self.run_directory.stop_path), self.files.stop_request]
+
+    def attach(self, transport: Transport) -> None:
+        """Use ``transport`` from here on."""
+        self._transport = transport
+
+    def begin(self, transport: Transport, before_start: Callable[[], None] = lambda: None) -> None:
+        """Make every host ready, announce the run and start sampling.
+
+        ``before_start`` is called when all are ready and none samples yet; what it raises passes
+        through. UnusableHostsError when the plan refuses broken hosts and there is one.
+        """
+        self.attach(transport)
+        facts = {"benchmark": self.plan.benchmark, "version": __version__, "stem": self.files.stem}
+        transport.open(facts)
+        announce_recording(self)
+        broken = {**self.unusable, **{h.key: h.error for h in transport.hosts if h.error}}
+        if broken and self.plan.strict and self.plan.refuse_broken_hosts:
+            transport.close(True)
+            raise UnusableHostsError(f"not every host can be recorded: {listed(broken)}")
+        before_start()
+        transport.start()
+        self.started_ns = mono_ns()
+
+    def end(self, ended_by: str) -> bool:
+        """Stop all hosts, gather, write the files and let the hosts go. True when the files exist.
+
+        A results directory that cannot be written is told, and the spools stay for ``recover``.
+        """
+        saved = self.save(ended_by)
+        self.run_directory.remove_stop()
+        self.all_present = self.transport.close(saved)
+        release(self.files)
+        return saved
+
+    def give_up(self, error: Exception) -> None:
+        """Handle a failure of this program: tell it, keep the spools, let every host go."""
+        self.console.warn("".join(traceback.format_exception(error)))
+        self.console.warn(f"warning: the recording failed: {type(error).__name__}: {error}")
+        self.console.warn(f"what was sampled until then is kept: mpi_collector recover {self.run}")
+        try:
+            self.all_present = self.transport.close(False)
+        except Exception:  # noqa: BLE001 - the transport may be what failed
+            self.all_present = False
+        release(self.files)
+
+    def discard(self) -> None:
+        """Handle a signal before any host samples: leave no spool and no file behind."""
+        if self.attached:
+            try:
+                self.all_present = self.transport.close(True)
+            except Exception as e:  # noqa: BLE001 - it may be half open
+                self.all_present = False
+                self.console.debug(f"{type(e).__name__}: {e}")
+        release(self.files)
+
+    def detach(self) -> None:
+        """Leave at once: wait for no host, and keep every spool."""
+        self.all_present = False
+        try:
+            if self.attached:
+                self.transport.detach()
+        except Exception as e:  # noqa: BLE001 - wherever it was interrupted, it may be half open
+            self.console.warn(f"warning: {type(e).__name__}: {e}")
+        release(self.files)
+
+    def written(self) -> list[Path]:
+        """Return the files of the run that exist."""
+        return sorted(self.files.directory.glob(f"{self.files.stem}_*"))
+
+    def save(self, ended_by: str) -> bool:
+        """Stop, gather and write; False, and told, when a file cannot be written."""
+        self.console.progress("stopping", 0, len(self.transport.hosts))
+        self.ended_ns = mono_ns()
+        self.transport.stop()
+        sink = None
+        try:
+            keep = not self.plan.skip_timeseries
+            json = keep and self._wants_json()
+            sink = FileSink(self.files, json, keep)
+            self.transport.gather(sink, self._show_gathered, json)
+            self.result = document_of(self, ended_by)
+            sink.finish(self.result, time_series_head(self.result))
+        except OSError as e:
+            if sink is not None:
+                sink.abandon()
+            self.console.warn(f"cannot write {self.files.directory}: {e.strerror or e}")
+            self.console.warn(
+                "the recording is kept; save it with: "
+                f"mpi_collector recover {self.run} --results-dir DIR"
+            )
+            return False
+        except BaseException:  # LeaveNow too
+            if sink is not None:
+                sink.abandon()
+            raise
+        return True
+
+    def _show_gathered(self, done: int, total: int) -> None:
+        self.console.progress("gathering", done, total)
+
+    def _wants_json(self) -> bool:
+        """Decide whether the suite's JSON is written; tell it when it would be too large."""
+        if self.plan.json != "auto":
+            return self.plan.json == "always"
+        estimate_bytes = _json_bytes(self.transport.hosts, self.plan.sampling.max_samples)
+        if estimate_bytes > _JSON_AUTO_BYTES:
+            self.console.warn(
+                f"the JSON would have about {estimate_bytes / 1e9:.1f} GB and is skipped; "
+                "mpi_collector export makes it later"
+            )
+        return estimate_bytes <= _JSON_AUTO_BYTES
+
+
+def _json_bytes(hosts: list[HostState], max_rows: int) -> float:
+    """Estimate the size of the suite's JSON of what ``hosts`` sampled."""
+    values = sum(
+        min(max_rows, h.stopped["samples"]) * int(h.ready["columns"]) for h in hosts if h.stopped
+    )
+    return float(values * _JSON_BYTES_PER_VALUE)

@@ -1,0 +1,112 @@
+"""A launch of one rank of ours per host: which hosts can take part, and its command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mpi_collector.benchmark.plan import LifecyclePlan
+from mpi_collector.benchmark.transport_choice import Choice
+from mpi_collector.node.host.identity import identity, same_host_key
+from mpi_collector.transport.hosts import HostSpec, find_aliases, resolve_all
+
+#: set inside allocations, where launchers start their daemons without ssh
+_ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID")
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """Hosts that get no rank of their own: broken ones, and further names of other hosts."""
+
+    broken: dict[str, str]  #: host -> what keeps a rank of ours from starting there
+    aliases: dict[str, str] = field(default_factory=dict)  #: name -> name of the same host
+
+    def usable(self, hosts: Sequence[HostSpec]) -> list[HostSpec]:
+        """Return those of ``hosts`` that get a rank."""
+        return [h for h in hosts if h.name not in self.broken and h.name not in self.aliases]
+
+
+def find_unusable(
+    plan: LifecyclePlan, choice: Choice, progress: Callable[[str, int, int], None]
+) -> Unusable:
+    """Find out before a launch which hosts get no rank.
+
+    One broken host would fail the whole launch, and so would one that is named twice.
+    """
+    if not choice.launcher.profile.ssh_variable:  # it reaches hosts where nobody may log in
+        return _ask_by_launcher(plan, choice)
+    from mpi_collector.transport.launch.preflight import check_ranks
+
+    checked = hosts_to_check(plan, choice)
+    found = check_ranks(checked, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, progress)
+    this_host = " ".join(map(str, same_host_key(identity())))
+    identities = [
+        (host.name, found.identities.get(host.name, this_host))
+        for host in (plan.hosts if checked else [])
+        if host.name not in found.problems
+    ]
+    return Unusable(found.problems, find_aliases((name, who) for name, who in identities if who))
+
+
+def _ask_by_launcher(plan: LifecyclePlan, choice: Choice) -> Unusable:
+    """Have the launcher run the question on each host, and read its answers."""
+    from mpi_collector.transport.launch.preflight import check_by_launcher, check_program
+
+    with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
+        argv, environ = ranks_launch(plan, choice, plan.hosts, directory, check_program())
+        # buffered: whole lines of one task after the other
+        argv = [word for word in argv if word != "--unbuffered"]
+        timeout_s = plan.sampling.start_timeout_s
+        found = check_by_launcher(argv, environ, known_names(plan.hosts), plan.hosts, timeout_s)
+    return Unusable(found.problems)
+
+
+def hosts_to_check(plan: LifecyclePlan, choice: Choice) -> list[HostSpec]:
+    """Return the hosts that ``find_unusable`` asks over ssh."""
+    if not choice.launcher.profile.ssh_variable or any(v in os.environ for v in _ALLOCATIONS):
+        return []
+    return [h for h in plan.hosts if not h.is_local]
+
+
+def ranks_launch(
+    plan: LifecyclePlan,
+    choice: Choice,
+    hosts: Sequence[HostSpec],
+    directory: str,
+    program: Sequence[str] = (),
+) -> tuple[list[str], dict[str, str]]:
+    """Return arguments and environment of a launch of one process per host.
+
+    The process is a rank of ours unless ``program`` names another one. The launch's host file is
+    written into ``directory``.
+    """
+    from mpi_collector.transport.launch import build_launch_command, hostfile_text
+
+    hostfile = Path(directory) / "hosts"
+    hostfile.write_text(hostfile_text(choice.launcher.profile, hosts))
+    launch = build_launch_command(
+        choice.launcher,
+        hosts,
+        program or [sys.executable, "-m", "mpi_collector", "collect", "--bridge"],
+        plan.mpi_params,
+        hostfile,
+        os.getuid() == 0,
+        ssh_args=["-l", plan.ssh_username] if plan.ssh_username else [],
+    )
+    return launch.argv, {**os.environ, **launch.environ_additions}
+
+
+def known_names(hosts: Sequence[HostSpec]) -> dict[str, str]:
+    """Return {name or address of a host: the name it was asked for by}, as far as this host knows."""
+    out: dict[str, str] = {}
+    for host in hosts:
+        out[host.name] = host.name
+        out.setdefault(host.name.split(".")[0], host.name)
+    for name, addresses in resolve_all([h.name for h in hosts]).items():
+        for address in addresses:
+            out.setdefault(address, name)
+    return out

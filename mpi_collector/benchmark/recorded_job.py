@@ -1,0 +1,211 @@
+"""A recording from the first signal to the exit code, around COMMAND where there is one.
+
+The job is never failed by this program: whatever breaks here, COMMAND runs on (or is started) and its
+exit code is returned.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from mpi_collector.benchmark.collection import Collection, CommandRun
+from mpi_collector.benchmark.command import Command
+from mpi_collector.benchmark.environment import (
+    RUN_VARIABLE,
+    find_launcher_pid,
+    has_no_stdin,
+    launcher_environment,
+    original_command,
+    original_environment,
+)
+from mpi_collector.benchmark.exit_codes import FAILED, INCOMPLETE, INTERRUPTED, OK
+from mpi_collector.benchmark.page import write_page
+from mpi_collector.benchmark.signals import CancelledBeforeStart, LeaveNow, Signals
+from mpi_collector.benchmark.stop_conditions import StopConditions
+from mpi_collector.errors import CommandError, TransportError
+from mpi_collector.node.compat import mono_ns
+from mpi_collector.node.spool import marks
+from mpi_collector.output.files import release
+from mpi_collector.transport.base import Transport
+from mpi_collector.transport.launch.detect import Launch
+
+
+class RecordedJob:
+    """Runs one ``Collection`` and its COMMAND. ``launch``: the launch that this process is a rank of."""
+
+    def __init__(self, collection: Collection, launch: Launch | None = None) -> None:
+        self._collection = collection
+        self._plan = collection.plan
+        self._console = collection.console
+        self._launch = launch
+        self._command: Command | None = None
+        self._conditions: StopConditions | None = None
+        self._exit_code = OK  #: of COMMAND, or why there is none
+
+    def run(self, open_transport: Callable[[], Transport]) -> int:
+        """Record with the transport that ``open_transport`` makes, and return the exit code.
+
+        TransportError passes through as long as nothing has started: the caller may try another
+        transport. A second Ctrl-C (LeaveNow) ends it wherever it is.
+        """
+        with Signals(bool(self._plan.command)) as signals:
+            try:
+                return self._run(open_transport, signals)
+            except LeaveNow:
+                return self._leave()
+
+    def _run(self, open_transport: Callable[[], Transport], signals: Signals) -> int:
+        """Tell a run that was called off, one that could not start and one that broke apart."""
+        try:
+            signals.allow_cancel()
+            return self._record(open_transport(), signals)
+        except CancelledBeforeStart as e:
+            self._console.warn(str(e))
+            self._collection.discard()
+            return e.code
+        except TransportError:
+            raise
+        except Exception as e:  # noqa: BLE001 - whatever it is, the job goes on
+            return self._go_on_unrecorded(e, signals)
+
+    def _record(self, transport: Transport, signals: Signals) -> int:
+        """Begin, run COMMAND or wait for another end, and end."""
+        self._collection.begin(transport, signals.forbid_cancel)
+        try:
+            signals.raise_if_cancelled()
+        except (
+            CancelledBeforeStart
+        ) as e:  # every host samples already: this is a run, without COMMAND
+            self._console.warn(str(e))
+            self._exit_code = e.code
+            return self._finish(f"signal {signal.Signals(e.number).name}")
+        began_ns = mono_ns()
+        self._command = self._start_command()
+        if self._command is None and self._plan.command:
+            return self._finish("command not started")
+        ended_by = self._wait(signals)
+        if ended_by == "launcher":
+            return self._keep_for_recover(transport)
+        if ended_by == "command" and self._collection.command is not None:
+            self._collection.command.began_ns = began_ns
+            self._collection.command.ended_ns = mono_ns()
+        return self._finish(ended_by)
+
+    def _finish(self, ended_by: str) -> int:
+        """End the recording, wait for a COMMAND that outlives it, and write the page."""
+        saved = self._collection.end(ended_by)
+        if self._command is not None and self._conditions is not None:
+            self._conditions.wait_for_command()
+            self._exit_code = self._command.exit_code() or OK
+        files = self._collection.files
+        if saved and self._plan.report and not self._plan.skip_timeseries:
+            write_page(files.path("timeseries.npz"), files.path("report.html"), self._console)
+        result = self._collection.result
+        complete = saved and result is not None and result["verdict"]["verdict"] == "complete"
+        return self._strict(self._exit_code, complete)
+
+    def _strict(self, code: int, complete: bool) -> int:
+        """Return ``code``, or INCOMPLETE in its place where --strict asks for it."""
+        return INCOMPLETE if code == OK and self._plan.strict and not complete else code
+
+    def _keep_for_recover(self, transport: Transport) -> int:
+        """Handle the death of our launcher: nothing can be gathered, the spools stay."""
+        transport.detach()
+        release(self._collection.files)
+        self._console.warn(
+            "the launcher is gone; the recording is kept: "
+            f"mpi_collector recover {self._collection.run}"
+        )
+        return OK
+
+    def _go_on_unrecorded(self, error: Exception, signals: Signals) -> int:
+        """Handle a failure of this program: COMMAND runs on, or starts now, and its code is returned."""
+        signals.forbid_cancel()
+        self._collection.give_up(error)
+        self._command = self._command or self._start_command()
+        if self._command is None:
+            return self._exit_code or FAILED
+        if self._conditions is None:
+            self._conditions = StopConditions(signals, command=self._command)
+        self._conditions.wait_for_command()
+        return self._strict(self._command.exit_code() or OK, complete=False)
+
+    def _leave(self) -> int:
+        """Handle a second Ctrl-C: nothing is waited for, and nothing that was sampled is removed."""
+        self._collection.detach()
+        if self._collection.attached:
+            run = self._collection.run
+            self._console.warn(
+                f"left; what was sampled is kept on every host: mpi_collector recover {run}"
+            )
+        else:
+            self._console.warn("left; nothing was started")
+        code = self._command.exit_code() if self._command is not None else None
+        return INTERRUPTED if code is None else code
+
+    def _start_command(self) -> Command | None:
+        """Start COMMAND with the arguments and the environment that the user gave it.
+
+        None when there is none, or when it cannot be started, which is told.
+        """
+        if not self._plan.command:
+            return None
+        argv = self._plan.command
+        environ = dict(os.environ)
+        pid = None
+        if self._launch:
+            pid = find_launcher_pid()
+            argv = original_command(argv, pid)
+            environ = original_environment(os.environ, launcher_environment(pid))
+        environ[RUN_VARIABLE] = self._collection.run
+        self._collection.command = CommandRun(argv)
+        try:
+            command = Command(argv, environ, no_input=has_no_stdin(pid))
+        except CommandError as e:
+            self._console.warn(str(e))
+            self._exit_code = e.code
+            return None
+        self._collection.command.process = command
+        return command
+
+    def _wait(self, signals: Signals) -> str:
+        """Wait until something ends the recording; return what it was."""
+        duration_ns = self._plan.sampling.duration_ns
+        transport = self._collection.transport
+        self._conditions = StopConditions(
+            signals,
+            # a duration is an option of collect only, whose coordinator is in this process
+            end_ns=transport.t0_ns + duration_ns if duration_ns else None,
+            command=self._command,
+            stop_files=self._collection.stop_requests,
+            read_stdin=self._reads_stdin(),
+            watch_launcher=self._launch is not None,
+            poll=self._poll,
+            say=self._console.warn,
+        )
+        return self._conditions.wait()
+
+    def _reads_stdin(self) -> bool:
+        """Tell whether a line "stop" on stdin ends the run: under a launcher, without COMMAND."""
+        if self._launch is None or self._plan.command:
+            return False
+        return sys.stdin is not None and not sys.stdin.closed
+
+    def _poll(self) -> bool | None:
+        """Give the transport its turn, about once a second; show the status if the terminal is ours."""
+        if not self._plan.command:
+            elapsed_s = (mono_ns() - self._collection.started_ns) * 1e-9
+            facts = {"elapsed_s": elapsed_s, "marks": self._count_marks()}
+            self._console.status({**facts, **self._collection.transport.status()})
+        return self._collection.transport.poll()
+
+    def _count_marks(self) -> int:
+        """Return the number of marks made so far on this host and beside the results."""
+        places = (
+            str(self._collection.files.marks),
+            self._collection.run_directory.marks_path,
+        )
+        return sum(len(marks.read(place)) for place in places)

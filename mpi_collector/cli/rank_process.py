@@ -1,0 +1,74 @@
+"""This process as one of the ranks of a launch: open the world, do a verb's part, leave."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mpi_collector.benchmark.console import print_message
+from mpi_collector.benchmark.exit_codes import FAILED, MISTAKE, OK
+from mpi_collector.errors import WrongMPIError
+from mpi_collector.transport.launch.detect import Launch
+
+if TYPE_CHECKING:
+    from mpi_collector.batch.recorder import BatchRecorder
+    from mpi_collector.transport.ranks.world import World
+
+
+@dataclass(frozen=True)
+class RankResult:
+    """How a rank's part of a verb ended."""
+
+    exit_code: int
+    all_present: bool  #: False: a rank is missing, and MPI_Finalize would wait for it
+    end_launcher: bool = False  #: the launcher may wait for a missing rank for ever: end it
+
+
+def run_rank(launch: Launch, part: Callable[[World], RankResult]) -> int:
+    """Run this rank's part of a verb and return the exit code.
+
+    MISTAKE when mpi4py does not belong to the launcher. An exception aborts all ranks: one that fails
+    must not leave the others waiting. Where a rank is missing this process ends here.
+    """
+    from mpi_collector.transport.ranks.world import World
+
+    try:
+        world = World(launch)
+    except WrongMPIError as e:
+        if launch.rank == 0:
+            print_message(str(e))
+        return MISTAKE
+    try:
+        result = part(world)
+        if result.all_present:
+            world.finish(True)
+            return result.exit_code
+    except Exception:  # noqa: BLE001 - whatever it is
+        traceback.print_exc()
+        world.abort(FAILED)
+        return FAILED
+    _leave(result)
+    return result.exit_code
+
+
+def run_worker(world: World, recorder_class: type[BatchRecorder] | None = None) -> RankResult:
+    """Serve rank 0 until it lets this rank go, or is gone."""
+    from mpi_collector.transport.ranks.worker import Worker
+
+    worker = Worker(world) if recorder_class is None else Worker(world, recorder_class)
+    return RankResult(OK, all_present=worker.run())
+
+
+def _leave(result: RankResult) -> None:
+    """End this process without MPI_Finalize."""
+    from mpi_collector.benchmark.launcher_shutdown import exit_and_end_launcher
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if result.end_launcher:
+        exit_and_end_launcher(result.exit_code, print_message)
+    os._exit(result.exit_code)

@@ -1,0 +1,109 @@
+"""Runs that are on: found by their marker beside the results and by their spools on this host."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mpi_collector.benchmark.environment import RUN_VARIABLE
+from mpi_collector.benchmark.plan import CollectPlan
+from mpi_collector.cli.result import Mistake
+from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.spool.directory import RunDirectory
+from mpi_collector.output.files import RUN_SUFFIX, may_be_locked
+
+
+@dataclass
+class FoundRun:
+    """A run and the files by which it can be reached, that of the spool's directory last."""
+
+    name: str
+    stop_requests: list[Path] = field(default_factory=list)
+    alive: bool = False  #: a process of it holds a lock that can be seen from here
+
+    @property
+    def marks_file(self) -> Path:
+        """Where marks are written: beside the spool if this host has one, else beside the results."""
+        request = self.stop_requests[-1]
+        directory = RunDirectory.of_spool(str(request))
+        if str(request) == directory.stop_path:
+            return Path(directory.marks_path)
+        return request.with_suffix(".marks")
+
+
+def add_directory_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where to look for runs."""
+    parser.add_argument(
+        "--results-dir",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help=f"where the run writes its results (./{CollectPlan.results_dir})",
+    )
+    parser.add_argument(
+        "--spool-dir",
+        type=Path,
+        default=Path(SamplingOptions.spool_dir),
+        metavar="DIR",
+        help="where it spools (%(default)s)",
+    )
+
+
+def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, FoundRun]:
+    """Return the runs that can be seen from here by name, those that are alive if any is.
+
+    A run that died left its marker. But where no run seems alive, the locks may be on another host.
+    """
+    found: dict[str, FoundRun] = {}
+    for marker in sorted(results_dir.glob(f".mpi_collector_*{RUN_SUFFIX}")):
+        name = _run_name(marker)
+        if name:
+            run = found.setdefault(name, FoundRun(name))
+            run.stop_requests.append(
+                marker.with_name(marker.name.removesuffix(RUN_SUFFIX) + ".stop")
+            )
+            run.alive |= may_be_locked(marker)
+    for directory in RunDirectory.all_in(str(spool_dir)):
+        run = found.setdefault(directory.run, FoundRun(directory.run))
+        run.stop_requests.append(Path(directory.stop_path))
+        spools = [Path(directory.spool_path(name)) for name in directory.spool_names()]
+        run.alive |= any(may_be_locked(spool) for spool in spools)
+    any_alive = any(run.alive for run in found.values())
+    return {name: run for name, run in found.items() if run.alive or not any_alive}
+
+
+def _run_name(marker: Path) -> str:
+    """Return the run that a marker names; "" for a file that is none."""
+    try:
+        # opening a pipe would block
+        return str(json.loads(marker.read_text())["run"]) if marker.is_file() else ""
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
+def find_one_run(args: argparse.Namespace) -> FoundRun:
+    """Return the run that a command line means; Mistake when that is none or several.
+
+    Inside COMMAND it is COMMAND's own run. With --results-dir it is a run that writes there, if there
+    is one: a directory may be named that only other hosts see.
+    """
+    found = find_runs(args.results_dir or CollectPlan.results_dir, args.spool_dir)
+    runs = {name: run for name, run in found.items() if name.startswith(args.run)}
+    if args.results_dir is not None:
+        there = {
+            name: run
+            for name, run in runs.items()
+            if any(request.parent == args.results_dir for request in run.stop_requests)
+        }
+        runs = there or runs
+    own = os.environ.get(RUN_VARIABLE, "")
+    if not args.run and own in runs:
+        return runs[own]
+    if not runs:
+        raise Mistake("no such run; is --results-dir right?")
+    if len(runs) > 1:
+        raise Mistake(f"several runs match: {', '.join(runs)}; name one")
+    return next(iter(runs.values()))
