@@ -1,32 +1,74 @@
-"""Two recordings side by side: their figures, and what differs in the machines."""
+"""Two recordings side by side: figures, differences of the machines, and rules about both."""
 
 from __future__ import annotations
 
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from mpi_collector.formats.host_changes import changes
-from mpi_collector.report.quantity import quantity
+from mpi_collector.report.quantity import NOTHING, quantity
 from mpi_collector.report.summary import document
-from mpi_collector.store.figures.derive import BY_NAME
+from mpi_collector.report.summary_document import SummaryDocument
+from mpi_collector.store.figures import BY_NAME
 from mpi_collector.store.recording import Recording
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
-    "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt
-}  # fmt: skip
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
 _RULE = re.compile(r"\s*([a-z_]+)\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*\Z")
-#: of what a snapshot holds, what says which machine and setting it is; the rest moves by itself
-_SETTINGS = ("version", "os_release", "transparent_hugepage", "sysctls", "chassis", "kernel_cmdline", "cgroup_limits", "limits",
-             "nics", "infiniband", "drives", "mounts")  # fmt: skip
+#: the parts of a snapshot that say which machine it is and how it is set; the others always move
+_SETTINGS = (
+    "version",
+    "os_release",
+    "transparent_hugepage",
+    "sysctls",
+    "chassis",
+    "kernel_cmdline",
+    "cgroup_limits",
+    "limits",
+    "nics",
+    "infiniband",
+    "drives",
+    "mounts",
+)
+_NAMED = 3  #: hosts in a line
+
+
+class FigureComparison(TypedDict):
+    """A figure of all hosts in A and in B. ``ratio``: B / A of the means. None: not known."""
+
+    a: float | None
+    b: float | None
+    ratio: float | None
+    a_peak: float | None
+    b_peak: float | None
+
+
+class Comparison(TypedDict):
+    """Two recordings. ``a``, ``b``: their paths; lists have an entry for A and one for B.
+
+    ``differences``: what differs in the machines, A -> B, as lines.
+    """
+
+    a: str
+    b: str
+    verdicts: list[str]
+    hosts: list[int]
+    span_s: list[float]
+    figures: dict[str, FigureComparison]
+    differences: list[str]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """``figure OP number``: holds when B / A of the figure's mean does. Of a figure that is not known it says nothing."""
+    """``FIGURE OP NUMBER``: holds when B / A of the figure's mean does."""
 
     text: str
     figure: str
@@ -35,7 +77,7 @@ class Rule:
 
 
 def parse_rule(text: str) -> Rule:
-    """ValueError says what is wrong with it."""
+    """Return the rule. ValueError says what is wrong with ``text``."""
     match = _RULE.match(text)
     if match is None:
         raise ValueError(
@@ -50,22 +92,25 @@ def parse_rule(text: str) -> Rule:
 
 
 def align(recording: Recording, mark: str) -> Recording:
-    """The part of it that the phase ``mark`` covers; of a moment, all that comes after. KeyError names the marks there are."""
+    """Return the part that the phase ``mark`` covers, or all that comes after the moment ``mark``.
+
+    KeyError names the marks there are.
+    """
     found = [p for p in recording.marks if p.name == mark]
     if found and all(p.moment for p in found):
         return recording.between(found[0].begin_ns, int(recording.run["end_ns"]))
     return recording.during(mark)
 
 
-def compare(a: Recording, b: Recording) -> dict[str, Any]:
-    """``figures``: {name: {"a", "b", "ratio", "a_peak", "b_peak"}} of cluster means; ``differences``: lines; ``verdicts``."""
-    first, second = document(a), document(b)
-    figures = {}
-    for name in BY_NAME:
-        left, right = (d["cluster"].get(name, {}) for d in (first, second))
-        if left or right:
-            figures[name] = {"a": left.get("mean"), "b": right.get("mean"), "ratio": ratio(left.get("mean"), right.get("mean")),
-                             "a_peak": left.get("peak"), "b_peak": right.get("peak")}  # fmt: skip
+def compare(a: Recording, b: Recording) -> Comparison:
+    """Compare two recordings. RecordingError when one cannot be read."""
+    first = document(a)
+    second = document(b)
+    figures = {
+        name: _figure(name, first, second)
+        for name in BY_NAME
+        if name in first["cluster"] or name in second["cluster"]
+    }
     return {
         "a": str(a.path),
         "b": str(b.path),
@@ -77,79 +122,105 @@ def compare(a: Recording, b: Recording) -> dict[str, Any]:
     }
 
 
+def _figure(name: str, first: SummaryDocument, second: SummaryDocument) -> FigureComparison:
+    left = first["cluster"].get(name)
+    right = second["cluster"].get(name)
+    a = left["mean"] if left else None
+    b = right["mean"] if right else None
+    return {
+        "a": a,
+        "b": b,
+        "ratio": ratio(a, b),
+        "a_peak": left["peak"] if left else None,
+        "b_peak": right["peak"] if right else None,
+    }
+
+
 def ratio(a: float | None, b: float | None) -> float | None:
-    """b / a, None where that says nothing."""
+    """Return b / a, or None where either is unknown or ``a`` is 0."""
     return b / a if a and b is not None and math.isfinite(b / a) else None
 
 
 def differences(a: Recording, b: Recording) -> list[str]:
-    """What differs between the hosts of both, of the same name or else the first ones; those that all share, once."""
+    """Return what differs between the machines, one line per difference.
+
+    Hosts of the same name are compared, or else the first host of each recording. A line names the
+    hosts unless all have the difference.
+    """
     pairs = [(k, k) for k in a if k in b] or list(zip(a, b))[:1]
     found: dict[str, list[str]] = {}
     for left, right in pairs:
-        one, two = (host.meta.get("snapshot") for host in (a[left], b[right]))
+        one = a[left].meta.get("snapshot")
+        two = b[right].meta.get("snapshot")
         if isinstance(one, dict) and isinstance(two, dict):
-            for text in changes(
-                {k: one.get(k) for k in _SETTINGS}, {k: two.get(k) for k in _SETTINGS}
-            ):
+            for text in changes(_settings(one), _settings(two)):
                 found.setdefault(text, []).append(left)
-    out = []
-    for text, hosts in found.items():
-        where = (
-            ""
-            if len(hosts) == len(pairs)
-            else f" ({', '.join(hosts[:3])}{' ...' if len(hosts) > 3 else ''})"
-        )
-        out.append(text + where)
-    return out
+    return [text + ("" if len(h) == len(pairs) else _where(h)) for text, h in found.items()]
 
 
-def text_lines(found: dict[str, Any], width: int = 16) -> list[str]:
-    """The comparison as text."""
-    out = [f"A  {found['a']}: {found['verdicts'][0]}, {found['hosts'][0]} hosts, {found['span_s'][0]:.1f} s",
-           f"B  {found['b']}: {found['verdicts'][1]}, {found['hosts'][1]} hosts, {found['span_s'][1]:.1f} s", "",
-           f"{'':16}{'A':>14}{'B':>14}{'B / A':>9}{'A peak':>14}{'B peak':>14}"]  # fmt: skip
+def _settings(snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: snapshot.get(k) for k in _SETTINGS}
+
+
+def _where(hosts: Sequence[str]) -> str:
+    return f" ({', '.join(hosts[:_NAMED])}{' ...' if len(hosts) > _NAMED else ''})"
+
+
+def text_lines(found: Comparison, width: int = 16) -> list[str]:
+    """Return the comparison as text. ``width``: of the column of labels."""
+    out = [
+        f"{side}  {path}: {found['verdicts'][n]}, {found['hosts'][n]} hosts, "
+        f"{found['span_s'][n]:.1f} s"
+        for n, (side, path) in enumerate((("A", found["a"]), ("B", found["b"])))
+    ]
+    out.append("")
+    out.append(f"{'':{width}}{'A':>14}{'B':>14}{'B / A':>9}{'A peak':>14}{'B peak':>14}")
     for name, f in found["figures"].items():
         about = BY_NAME[name]
-        cells = [
-            quantity(f[k], about.unit) if f[k] is not None else "-"
-            for k in ("a", "b", "a_peak", "b_peak")
-        ]
-        times = f"{f['ratio']:.3f}" if f["ratio"] is not None else "-"
-        out.append(
-            f"{about.label:{width}}{cells[0]:>14}{cells[1]:>14}{times:>9}{cells[2]:>14}{cells[3]:>14}"
+        a, b, a_peak, b_peak = (
+            quantity(value, about.unit) for value in (f["a"], f["b"], f["a_peak"], f["b_peak"])
         )
+        times = f"{f['ratio']:.3f}" if f["ratio"] is not None else NOTHING
+        out.append(f"{about.label:{width}}{a:>14}{b:>14}{times:>9}{a_peak:>14}{b_peak:>14}")
     if found["differences"]:
         out += ["", "what differs, A -> B:", *(f"  {d}" for d in found["differences"])]
     return out
 
 
-def failed_rules(found: dict[str, Any], rules: list[Rule]) -> list[str]:
-    """Those of ``rules`` that hold, with their numbers. Nothing of both is a ratio of 1, something of nothing infinite."""
+def failed_rules(found: Comparison, rules: Sequence[Rule]) -> list[str]:
+    """Return the rules that hold, each with its ratio."""
     out = []
     for rule in rules:
-        value = _decided(found, rule)
+        value = _ratio_for(found, rule)
         if value is not None and rule.holds(value, rule.bound):
             out.append(f"{rule.text}: it is {value:.4g}")
     return out
 
 
-def undecidable_rules(found: dict[str, Any], rules: list[Rule]) -> list[str]:
-    """Those of ``rules`` about a figure that A or B does not know, and why."""
+def undecidable_rules(found: Comparison, rules: Sequence[Rule]) -> list[str]:
+    """Return the rules about a figure that A or B does not know, and which of them."""
     out = []
     for rule in rules:
-        if _decided(found, rule) is None:
-            figure = found["figures"].get(rule.figure, {})
-            without = " and ".join(side.upper() for side in "ab" if figure.get(side) is None)
-            out.append(f"{rule.text}: cannot be decided, {rule.figure} is not known of {without}")
+        if _ratio_for(found, rule) is None:
+            a, b = _means(found, rule)
+            unknown = [side for side, mean in (("A", a), ("B", b)) if mean is None]
+            out.append(
+                f"{rule.text}: cannot be decided, {rule.figure} is not known of "
+                f"{' and '.join(unknown)}"
+            )
     return out
 
 
-def _decided(found: dict[str, Any], rule: Rule) -> float | None:
-    figure = found["figures"].get(rule.figure, {})
-    a, b = figure.get("a"), figure.get("b")
+def _means(found: Comparison, rule: Rule) -> tuple[float | None, float | None]:
+    figure = found["figures"].get(rule.figure)
+    return (figure["a"], figure["b"]) if figure else (None, None)
+
+
+def _ratio_for(found: Comparison, rule: Rule) -> float | None:
+    """Return B / A for a rule, None when unknown. 0 / 0 is 1, and anything else / 0 is infinite."""
+    a, b = _means(found, rule)
     if a is None or b is None:
         return None
     if not a:
         return math.inf if b else 1.0
-    return float(b / a)
+    return b / a

@@ -1,40 +1,61 @@
-"""Numbers and names for people: units that fit, ranges of names, nothing that a terminal would obey."""
+"""Numbers with fitting units, durations, and lists of names in short."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
-#: unit as stored -> (what to show, divisor), the largest first
-_SCALES: dict[str, tuple[tuple[str, float], ...]] = {
-    "bytes/s": (("TB/s", 1e12), ("GB/s", 1e9), ("MB/s", 1e6), ("kB/s", 1e3), ("B/s", 1.0)),
-    "bytes": (("TiB", 2.0**40), ("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10), ("B", 1.0)),
-    "1/s": (("M", 1e6), ("k", 1e3), ("", 1.0)),
-    "ms": (("s", 1e3), ("ms", 1.0), ("µs", 1e-3)),
-    "requests": (("", 1.0),),
-    "%": (("%", 1.0),),
+
+class UnitScale(NamedTuple):
+    """A unit to show, and the divisor that turns a stored value into it."""
+
+    unit: str
+    divisor: float
+
+
+#: unit as stored -> the units to show, the largest first
+_SCALES: dict[str, tuple[UnitScale, ...]] = {
+    "bytes/s": (
+        UnitScale("TB/s", 1e12),
+        UnitScale("GB/s", 1e9),
+        UnitScale("MB/s", 1e6),
+        UnitScale("kB/s", 1e3),
+        UnitScale("B/s", 1.0),
+    ),
+    "bytes": (
+        UnitScale("TiB", 2.0**40),
+        UnitScale("GiB", 2.0**30),
+        UnitScale("MiB", 2.0**20),
+        UnitScale("KiB", 2.0**10),
+        UnitScale("B", 1.0),
+    ),
+    "1/s": (UnitScale("M", 1e6), UnitScale("k", 1e3), UnitScale("", 1.0)),
+    "ms": (UnitScale("s", 1e3), UnitScale("ms", 1.0), UnitScale("µs", 1e-3)),
+    "requests": (UnitScale("", 1.0),),
+    "%": (UnitScale("%", 1.0),),
 }
-_OF_ZERO = ("MB/s", "MiB", "ms")
-NOTHING = "-"  #: what was not recorded
+_UNITS_OF_ZERO = ("MB/s", "MiB", "ms")
+NOTHING = "-"  #: stands for what was not recorded
 
 
-def scale(unit: str, largest: float) -> tuple[str, float]:
-    """(unit to show, divisor) in which ``largest`` reads well."""
+def scale(unit: str, largest: float) -> UnitScale:
+    """Return the unit in which ``largest`` has one to three digits before the point."""
     steps = _SCALES[unit]
     if not math.isfinite(largest) or largest <= 0:
-        return next((step for step in steps if step[0] in _OF_ZERO), steps[-1])
-    return next(((u, by) for u, by in steps if largest >= by), steps[-1])
+        return next((step for step in steps if step.unit in _UNITS_OF_ZERO), steps[-1])
+    return next((step for step in steps if largest >= step.divisor), steps[-1])
 
 
-def axis_scale(unit: str, largest: float) -> tuple[str, float]:
-    """``scale`` for an axis, where no quantity stands whose name would say what is counted."""
-    shown, by = scale(unit, largest)
-    return {"1/s": f"{shown or '1'}/s", "requests": unit}.get(unit, shown), by
+def axis_scale(unit: str, largest: float) -> UnitScale:
+    """Return ``scale`` for an axis, whose unit must say what is counted."""
+    shown, divisor = scale(unit, largest)
+    return UnitScale({"1/s": f"{shown or '1'}/s", "requests": unit}.get(unit, shown), divisor)
 
 
 def number(value: float | None, divisor: float = 1.0) -> str:
-    """Three significant digits, no exponent, three decimals at most; a dash for what is not known."""
+    """Return three significant digits, at most three decimals, no exponent; a dash for unknown."""
     if value is None or not math.isfinite(value):
         return NOTHING
     x = value / divisor
@@ -47,15 +68,15 @@ def number(value: float | None, divisor: float = 1.0) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A number with the unit that fits it."""
+    """Return a number with the unit that fits it; a dash for unknown."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    shown, by = scale(unit, abs(value))
-    return f"{number(value, by)} {shown}".rstrip()
+    shown, divisor = scale(unit, abs(value))
+    return f"{number(value, divisor)} {shown}".rstrip()
 
 
 def duration(seconds: float) -> str:
-    """``95.2 s`` or ``2 h 05 min 10 s``."""
+    """Return ``95.2 s`` or ``2 h 05 min 10 s``."""
     if seconds < 100:
         return f"{seconds:.1f} s"
     minutes, s = divmod(round(seconds), 60)
@@ -64,7 +85,10 @@ def duration(seconds: float) -> str:
 
 
 def ranges(names: Iterable[str]) -> str:
-    """``loop0-7, sda, nvme0n1-7n1, node001-016`` style: names that differ in one last number only, together."""
+    """Return names in short, in their order: ``loop0-7, sda, nvme0n1-7, node001-016``.
+
+    Names that differ only in the number at their end are put together.
+    """
     found = [re.fullmatch(r"(.*?)(\d{1,9})", name) or name for name in names]
     padded = {
         (m[1], len(m[2]))
@@ -84,6 +108,7 @@ def ranges(names: Iterable[str]) -> str:
 
 
 def _runs(head: str, width: int, numbers: list[int]) -> str:
+    """Return ``head`` with each run of consecutive numbers, padded with zeros to ``width``."""
     runs: list[list[int]] = []
     for n in sorted(set(numbers)):
         if runs and n == runs[-1][-1] + 1:
@@ -92,6 +117,8 @@ def _runs(head: str, width: int, numbers: list[int]) -> str:
             runs.append([n])
     texts = []
     for r in runs:
-        ends = [f"{n:0{width}d}" for n in (r if len(r) < 3 else (r[0], r[-1]))]
-        texts += [f"{head}{ends[0]}-{ends[1]}"] if len(r) > 2 else [head + e for e in ends]
+        if len(r) > 2:
+            texts.append(f"{head}{r[0]:0{width}d}-{r[-1]:0{width}d}")
+        else:
+            texts += [f"{head}{n:0{width}d}" for n in r]
     return ", ".join(texts)

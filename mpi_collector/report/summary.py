@@ -1,50 +1,57 @@
-"""The figures of a recording as one document that JSON can hold; text and page are made of it.
-
-``document(recording)`` gives, beside ``verdict`` and ``facts`` of the run:
-
-* ``figures``: {name: {"label", "unit", "across", "doc"}}
-* ``cluster``: {name: {"mean", "peak", "coverage"}}, ``span_s``
-* ``hosts``: {key: {"figures": {name: {"mean", "peak", "minimum"}}, "cpus", "memory_bytes", "counted": {...}, ...}}
-* ``spread``: {name: {"minimum", "median", "maximum", "minimum_host", "maximum_host"}} of the hosts' means
-* ``outliers``: [{"host", "figure", "value", "median", "ratio"}]
-* ``limits``: [{"figure", "at_least", "share", "hosts"}]: for what share of the time something was at its limit
-* ``notes``: what a reader must know
-
-What was not recorded is absent; what was not known is null.
-"""
+"""The summary of a recording, as a document for JSON and as text."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.verdict import line
-from mpi_collector.report.cluster import LIMITS, Cluster, HostFigures, aggregate_hosts
+from mpi_collector.report.cluster import Cluster, HostFigures, aggregate_hosts
 from mpi_collector.report.outliers import outliers
+from mpi_collector.report.summary_document import (
+    FigureInfo,
+    HostSpread,
+    HostSummary,
+    LimitValues,
+    OutlierValues,
+    SummaryDocument,
+)
 from mpi_collector.report.text import TextWriter, print_verdict, render
-from mpi_collector.store.figures.derive import FIGURES, OPTIONAL, RDMA_NOTE
+from mpi_collector.store.figures import BY_NAME, FIGURES
+from mpi_collector.store.figures.devices import Counted
+from mpi_collector.store.figures.fabric import RX_BYTES as FABRIC_RX
+from mpi_collector.store.figures.network import RDMA_NOTE
+from mpi_collector.store.figures.network import RX_BYTES as NETWORK_RX
+from mpi_collector.store.ordinal import ordinal
 from mpi_collector.store.recording import Recording
 
-END_HOSTS = 64  #: at the end of a run with more hosts nobody waits for the figures
+END_HOSTS = 64  #: at the end of a run with more hosts the figures are not computed
 
-_RUN = ("run", "benchmark", "collection_method", "ended_by", "start_ns", "end_ns", "interval_ns", "command",
-        "command_exit_code", "hosts_requested", "hosts_partial")  # fmt: skip
-_COVERAGE = 0.999
-_SHARE = 0.05  #: of the time at the limit, below which nothing is said
-_UNKNOWN_WITHOUT_REQUESTS = tuple(
-    f.name
-    for f in FIGURES
-    if f.name.endswith(("_latency_ms", "_rtt_ms", "_execute_ms", "_retransmit_percent"))
+_RUN = (
+    "run",
+    "benchmark",
+    "collection_method",
+    "ended_by",
+    "start_ns",
+    "end_ns",
+    "interval_ns",
+    "command",
+    "command_exit_code",
+    "hosts_requested",
+    "hosts_partial",
 )
+_COVERAGE = 0.999  #: of the hosts' time; a lower one is noted
+_LIMIT_SHARE = 0.05  #: of the time at the limit; a lower one is not reported
+_LIMIT_SHARE_OF_ONE = 0.5  #: of the time of a single host
+_NAMED = 3  #: hosts in a note
 
 
-def document(recording: Recording, cluster: Cluster | None = None) -> dict[str, Any]:
-    """The figures of a recording. ``cluster``: what ``aggregate_hosts`` gave, when somebody has it already."""
+def document(recording: Recording, cluster: Cluster | None = None) -> SummaryDocument:
+    """Return the summary. ``cluster``: the result of ``aggregate_hosts`` if known already."""
     cluster = cluster or aggregate_hosts(recording)
     run = recording.run
     return {
@@ -52,13 +59,17 @@ def document(recording: Recording, cluster: Cluster | None = None) -> dict[str, 
         "verdict": run["verdict"],
         "run": {k: run.get(k) for k in _RUN},
         "span_s": cluster.span_s,
-        "figures": {f.name: {k: v for k, v in asdict(f).items() if k != "name"} for f in FIGURES},
+        "figures": {f.name: _figure_info(f.name) for f in FIGURES},
         "cluster": {
-            n: _plain(mean=t.mean, peak=t.peak, coverage=t.coverage)
-            for n, t in cluster.totals.items()
+            name: {
+                "mean": _finite(total.mean),
+                "peak": _finite(total.peak),
+                "coverage": _finite(total.coverage),
+            }
+            for name, total in cluster.totals.items()
         },
         "spread": spread_over_hosts(cluster.hosts),
-        "outliers": [asdict(o) for o in outliers(cluster.hosts)],
+        "outliers": _outliers(cluster.hosts),
         "limits": limits(cluster.hosts),
         "hosts": {h.key: _host(h) for h in cluster.hosts},
         "notes": notes(cluster, run),
@@ -66,91 +77,124 @@ def document(recording: Recording, cluster: Cluster | None = None) -> dict[str, 
     }
 
 
-def _plain(**values: float) -> dict[str, float | None]:
-    return {k: (v if math.isfinite(v) else None) for k, v in values.items()}
+def _figure_info(name: str) -> FigureInfo:
+    f = BY_NAME[name]
+    return {"label": f.label, "unit": f.unit, "across": f.across, "doc": f.doc}
 
 
-def _host(h: HostFigures) -> dict[str, Any]:
-    figures = {
-        n: _plain(mean=mean, peak=peak, minimum=least)
-        for n, (mean, peak, least) in h.figures.items()
-    }
+def _finite(value: float) -> float | None:
+    """Return a number that JSON can hold, or None."""
+    return value if math.isfinite(value) else None
+
+
+def _outliers(hosts: Sequence[HostFigures]) -> list[OutlierValues]:
+    return [
+        {
+            "host": o.host,
+            "figure": o.figure,
+            "value": o.value,
+            "median": o.median,
+            "ratio": o.ratio,
+        }
+        for o in outliers(hosts)
+    ]
+
+
+def _host(h: HostFigures) -> HostSummary:
     return {
-        "figures": figures,
+        "figures": {
+            name: {
+                "mean": _finite(value.mean),
+                "peak": _finite(value.peak),
+                "minimum": _finite(value.minimum),
+            }
+            for name, value in h.figures.items()
+        },
         "cpus": h.cpus,
-        **_plain(memory_bytes=h.memory_bytes),
+        "memory_bytes": _finite(h.memory_bytes),
         "counted": {"block": h.block.devices, "net": h.net.devices},
         "left_out": {"block": h.block.left_out, "net": h.net.left_out},
-        "counted_by": {
-            "block": "topology" if h.block.by_topology else "name",
-            "net": "topology" if h.net.by_topology else "name",
-        },
+        "counted_by": {"block": _decided_by(h.block), "net": _decided_by(h.net)},
         "notes": h.notes,
     }
 
 
-def spread_over_hosts(hosts: Sequence[HostFigures]) -> dict[str, dict[str, Any]]:
-    """Least, median and greatest host by its mean, per figure."""
-    out = {}
+def _decided_by(counted: Counted) -> str:
+    return "topology" if counted.by_topology else "name"
+
+
+def spread_over_hosts(hosts: Sequence[HostFigures]) -> dict[str, HostSpread]:
+    """Return the lowest, the median and the highest host by its mean, per figure."""
+    out: dict[str, HostSpread] = {}
     for f in FIGURES:
-        rows = [(h.figures[f.name][0], h.key) for h in hosts if f.name in h.figures]
-        rows = sorted((v, k) for v, k in rows if math.isfinite(v))
-        if rows:
-            median = float(np.median([v for v, _ in rows]))
-            out[f.name] = {"minimum": rows[0][0], "median": median, "maximum": rows[-1][0],
-                           "minimum_host": rows[0][1], "maximum_host": rows[-1][1], "hosts": len(rows)}  # fmt: skip
+        means = [(h.figures[f.name].mean, h.key) for h in hosts if f.name in h.figures]
+        known = sorted((mean, key) for mean, key in means if math.isfinite(mean))
+        if known:
+            out[f.name] = {
+                "minimum": known[0][0],
+                "median": float(np.median([mean for mean, _ in known])),
+                "maximum": known[-1][0],
+                "minimum_host": known[0][1],
+                "maximum_host": known[-1][1],
+                "hosts": len(known),
+            }
     return out
 
 
-def limits(hosts: Sequence[HostFigures]) -> list[dict[str, Any]]:
-    """What was at its limit for a good part of the time, by share of the hosts' time."""
-    out = []
-    for name, at_least in LIMITS.items():
-        shares = [h.limits[name] for h in hosts if name in h.limits]
-        if shares and (np.mean(shares) >= _SHARE or max(shares) >= 0.5):
-            touched = sum(s >= _SHARE for s in shares)
+def limits(hosts: Sequence[HostFigures]) -> list[LimitValues]:
+    """Return the figures that were at their limit for long, by descending share of time."""
+    out: list[LimitValues] = []
+    for f in FIGURES:
+        shares = [h.limits[f.name] for h in hosts if f.name in h.limits]
+        if f.limit is None or not shares:
+            continue
+        if np.mean(shares) >= _LIMIT_SHARE or max(shares) >= _LIMIT_SHARE_OF_ONE:
             out.append(
                 {
-                    "figure": name,
-                    "at_least": at_least,
+                    "figure": f.name,
+                    "at_least": f.limit,
                     "share": float(np.mean(shares)),
-                    "hosts": touched,
+                    "hosts": sum(s >= _LIMIT_SHARE for s in shares),
                 }
             )
     return sorted(out, key=lambda x: -x["share"])
 
 
 def notes(cluster: Cluster, run: RunDocument) -> list[str]:
-    """What a reader must know to read the figures right."""
-    out = []
-    missing = [f.label for f in FIGURES if f.name not in cluster.totals and f.name not in OPTIONAL]
-    if missing:
-        out.append(f"not recorded: {', '.join(missing)}")
-    for f in FIGURES:
-        without = [h.key for h in cluster.hosts if f.name not in h.figures]
-        if f.name in cluster.totals and without:
-            more = f" and {len(without) - 3} more" if len(without) > 3 else ""
-            out.append(f"{f.label}: not recorded on {', '.join(without[:3])}{more}")
-    known = [t.coverage for n, t in cluster.totals.items() if n not in _UNKNOWN_WITHOUT_REQUESTS]
+    """Return what a reader must know to read the figures correctly."""
+    missing = [f.label for f in FIGURES if f.name not in cluster.totals and not f.optional]
+    out = [f"not recorded: {', '.join(missing)}"] if missing else []
+    for name in cluster.totals:
+        without = [h.key for h in cluster.hosts if name not in h.figures]
+        if without:
+            more = f" and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
+            hosts = ", ".join(without[:_NAMED])
+            out.append(f"{BY_NAME[name].label}: not recorded on {hosts}{more}")
+    known = [t.coverage for n, t in cluster.totals.items() if not BY_NAME[n].undefined_when_idle]
     if known and min(known) < _COVERAGE:
-        out.append(
-            f"{100 * (1 - min(known)):.1f} % of the hosts' time is not known and is missing from the totals"
-        )
-    fabric = any("fabric_rx_bytes_per_s" in h.figures for h in cluster.hosts)
-    if not fabric and any("net_rx_bytes_per_s" in h.figures for h in cluster.hosts):
+        share = 100 * (1 - min(known))
+        out.append(f"{share:.1f} % of the hosts' time is unknown and missing from the totals")
+    if NETWORK_RX.name in cluster.totals and FABRIC_RX.name not in cluster.totals:
         out.append(RDMA_NOTE)
+    out.append(_peak_note(run))
+    return out
+
+
+def _peak_note(run: RunDocument) -> str:
     level = max((f.get("level", 0) for f in run["facts"].values()), default=0)
     interval_s = run["interval_ns"] / 1e9 * 2**level
-    thinned = f" (the array was full: every {2**level}th tick was kept)" if level else ""
-    out.append(f"a peak is the highest mean over one interval of {interval_s:g} s{thinned}")
-    return out
+    decimated = f" (the array was full: every {ordinal(2**level)} tick was kept)" if level else ""
+    return f"a peak is the highest mean over one interval of {interval_s:g} s{decimated}"
 
 
 def print_summary(
     recording: Recording, file: TextIO, width: int | None = None, most_hosts: int | None = END_HOSTS
 ) -> None:
-    """The summary of a recording as text. ``most_hosts``: of a run with more of them only the verdict is printed, which
-    takes no time; None: always everything. RecordingError when it cannot be read."""
+    """Print the summary of a recording as text. RecordingError when it cannot be read.
+
+    ``most_hosts``: of a run with more hosts only the verdict is printed, which takes no time; None:
+    always everything.
+    """
     out = TextWriter(file, width)
     print_verdict(recording.run, line(recording.run["verdict"]), out)
     if most_hosts is not None and len(recording) > most_hosts:

@@ -4,154 +4,147 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mpi_collector.formats.run_document import RunDocument
-from mpi_collector.report.quantity import duration, number, quantity, ranges, scale
+from mpi_collector.report.figure_tables import host_columns, shown_in_tables
+from mpi_collector.report.quantity import NOTHING, duration, number, quantity, ranges, scale
+from mpi_collector.report.summary_document import (
+    FigureInfo,
+    HostSpread,
+    HostSummary,
+    OutlierValues,
+    SummaryDocument,
+)
+from mpi_collector.store.figures.figure import Group
 from mpi_collector.terminal_text import safe_text
 
-MANY = 32  #: hosts; beyond that no table of hosts
+MANY_HOSTS = 32  #: more hosts have no table of hosts
 _REASONS = 20
 _OUTLIERS = 12
-_PLAIN_WIDTH = 120  #: without a terminal
-_COLOURS = {"complete": "bold green", "partial": "bold yellow", "invalid": "bold red"}
-
-#: the tables of hosts: heading / figure / which of its values; a slash in a heading is a new line
-_STORAGE = """
-read           | read_bytes_per_s        | mean
-peak           | read_bytes_per_s        | peak
-write          | write_bytes_per_s       | mean
-peak           | write_bytes_per_s       | peak
-read/IOPS      | read_iops               | mean
-write/IOPS     | write_iops              | mean
-read/took      | read_latency_ms         | mean
-write/took     | write_latency_ms        | mean
-busiest/device | utilisation_max_percent | mean
-queue          | queue_depth             | mean
-"""
-_SYSTEM = """
-CPU/busy    | cpu_busy_percent   | mean
-peak        | cpu_busy_percent   | peak
-iowait      | cpu_iowait_percent | mean
-memory/peak | memory_used_bytes  | peak
-page/cache  | page_cache_bytes   | mean
-dirty/peak  | dirty_bytes        | peak
-net/in      | net_rx_bytes_per_s | mean
-peak        | net_rx_bytes_per_s | peak
-net/out     | net_tx_bytes_per_s | mean
-peak        | net_tx_bytes_per_s | peak
-"""
+_GROUPS = 8  #: of hosts that count the same devices
+_NAMED = 3  #: hosts in a line
+_PLAIN_WIDTH = 120  #: columns without a terminal
+_STYLES = {"complete": "bold green", "partial": "bold yellow", "invalid": "bold red"}
 
 
 class TextWriter:
-    """Writes to ``file``, as wide as its terminal, or ``width``. Every name is data: ``name`` makes it harmless."""
+    """Writes lines and tables to a file, as wide as its terminal or ``width`` columns.
+
+    Text that comes from a recording must pass through ``name``, which makes it safe to print.
+    """
 
     def __init__(self, file: TextIO, width: int | None = None) -> None:
-        self.ascii = (
-            not (getattr(file, "encoding", None) or "ascii")
-            .lower()
-            .replace("-", "")
-            .startswith("utf")
-        )
-        self.terminal = bool(getattr(file, "isatty", lambda: False)())
-        if width is None and not self.terminal:
+        encoding = getattr(file, "encoding", None) or "ascii"
+        self._ascii = not encoding.lower().replace("-", "").startswith("utf")
+        self._terminal = bool(getattr(file, "isatty", lambda: False)())
+        if width is None and not self._terminal:
             width = _PLAIN_WIDTH
-        self.console = Console(
+        self._console = Console(
             file=file, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False
         )
 
     def name(self, text: object) -> str:
-        return safe_text(text, ascii_only=self.ascii)
+        """Return text of a recording without anything that a terminal would interpret."""
+        return safe_text(text, ascii_only=self._ascii)
 
     def line(self, text: str, style: str = "") -> None:
-        """A line of our own words and cleaned names; wrapped on a terminal only."""
-        shown = text.replace("µ", "u") if self.ascii else text
-        self.console.print(Text(shown, style=style), soft_wrap=not self.terminal)
+        """Print a line, wrapped on a terminal only."""
+        self._console.print(Text(self._encodable(text), style=style), soft_wrap=not self._terminal)
 
     def table(self, headings: list[str], rows: list[list[str]]) -> None:
-        """First column left, the others right; in several parts where the lines are too short for all columns."""
-        cells = [[self._plain(c) for c in column] for column in zip(headings, *rows)]
-        widths = [max(len(line) for c in column for line in c.split("\n")) + 2 for column in cells]
-        parts: list[list[int]] = [[]]
-        for n in range(1, len(cells)):
-            if (
-                parts[-1]
-                and widths[0] + sum(widths[i] for i in parts[-1]) + widths[n]
-                > self.console.width + 2
-            ):
-                parts.append([])
-            parts[-1].append(n)
-        for part in parts:
+        """Print a table, its first column left, the others right aligned.
+
+        Where the lines are too short for all columns, it is printed in several parts.
+        """
+        cells = [[self._encodable(c) for c in column] for column in zip(headings, *rows)]
+        for part in self._parts(cells):
             out = Table(box=None, pad_edge=False, padding=(0, 1))
             for n in (0, *part):
                 heading = Text(cells[n][0])
-                out.add_column(
-                    heading, justify="right" if n else "left", no_wrap=True, vertical="bottom"
-                )
+                side = "right" if n else "left"
+                out.add_column(heading, justify=side, no_wrap=True, vertical="bottom")  # type: ignore[arg-type]
             for line in zip(*(cells[n][1:] for n in (0, *part))):
                 out.add_row(*map(Text, line))
-            self.console.print(out)
-            self.console.print()
+            self._console.print(out)
+            self._console.print()
 
-    def _plain(self, text: str) -> str:
-        return text.replace("µ", "u") if self.ascii else text
+    def _parts(self, cells: list[list[str]]) -> list[list[int]]:
+        """Return the columns of each part, beside the first column, which every part has."""
+        widths = [max(len(line) for c in column for line in c.split("\n")) + 2 for column in cells]
+        parts: list[list[int]] = [[]]
+        for n in range(1, len(cells)):
+            width = widths[0] + sum(widths[i] for i in parts[-1]) + widths[n]
+            if parts[-1] and width > self._console.width + 2:
+                parts.append([])
+            parts[-1].append(n)
+        return parts
+
+    def _encodable(self, text: str) -> str:
+        return text.replace("µ", "u") if self._ascii else text
 
 
 def print_verdict(run: RunDocument, line: str, out: TextWriter) -> None:
-    """The verdict and its reasons. ``line``: the verdict in one line."""
-    v = run["verdict"]
-    out.line(line, _COLOURS.get(v["verdict"], ""))
-    for reason in v["reasons"][:_REASONS]:
+    """Print the verdict and its reasons. ``line``: the verdict in one line."""
+    verdict = run["verdict"]
+    reasons = verdict["reasons"]
+    out.line(line, _STYLES.get(verdict["verdict"], ""))
+    for reason in reasons[:_REASONS]:
         out.line(f"  {out.name(reason)}")
-    if len(v["reasons"]) > _REASONS:
-        out.line(f"  and {len(v['reasons']) - _REASONS} more reasons (--json lists them)")
+    if len(reasons) > _REASONS:
+        out.line(f"  and {len(reasons) - _REASONS} more reasons (--json lists them)")
 
 
-def render(doc: dict[str, Any], out: TextWriter) -> None:
-    """Everything but the verdict."""
+def render(doc: SummaryDocument, out: TextWriter) -> None:
+    """Print everything but the verdict."""
     _facts(doc, out)
     out.line("")
     if not doc["cluster"]:
         out.line("too few rows for any figure")
         return
     hosts = doc["hosts"]
-    _cluster(doc, out, len(hosts) > MANY)
-    if 1 < len(hosts) <= MANY:
-        _hosts(doc, _STORAGE, out)
-        _hosts(doc, _SYSTEM, out)
+    _cluster(doc, out, named=len(hosts) > MANY_HOSTS)
+    if 1 < len(hosts) <= MANY_HOSTS:
+        for group in Group:
+            _hosts(doc, group, out)
     _findings(doc, out)
     _counted(hosts, out)
     for note in doc["notes"]:
         out.line(f"note: {out.name(note)}")
-    for key, host in list(hosts.items())[:MANY]:
+    for key, host in list(hosts.items())[:MANY_HOSTS]:
         for note in host["notes"]:
             out.line(f"note: {out.name(key)}: {out.name(note)}")
 
 
-def _facts(doc: dict[str, Any], out: TextWriter) -> None:
+def _facts(doc: SummaryDocument, out: TextWriter) -> None:
     run = doc["run"]
     begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(run["start_ns"] / 1e9))
-    words = [str(run["run"]), begun, duration(doc["span_s"]), f"every {run['interval_ns'] / 1e9:g} s",
-             f"ended by {run['ended_by']}"]  # fmt: skip
+    words = [
+        str(run["run"]),
+        begun,
+        duration(doc["span_s"]),
+        f"every {run['interval_ns'] / 1e9:g} s",
+        f"ended by {run['ended_by']}",
+    ]
     if run.get("command"):
         code = run.get("command_exit_code")
         words.append(f"{' '.join(run['command'])} (exit code {code})")
     out.line(out.name(", ".join(words)))
 
 
-def _cluster(doc: dict[str, Any], out: TextWriter, named: bool) -> None:
-    """Figure by figure; with several hosts, how they spread. ``named``: say which are the least and the greatest."""
+def _cluster(doc: SummaryDocument, out: TextWriter, named: bool) -> None:
+    """Print a line per figure. ``named``: with the names of the lowest and the highest host."""
     several = len(doc["hosts"]) > 1
     headings = [f"{len(doc['hosts'])} hosts" if several else "", "mean", "peak"]
     headings += ["host min", "median", "max"] if several else []
     rows = []
     for name, about in doc["figures"].items():
         total = doc["cluster"].get(name)
-        if total is None or (name == "cpu_steal_percent" and not total["peak"]):
+        if total is None or not shown_in_tables(name, total["peak"]):
             continue
         unit = about["unit"]
         row = [about["label"] + (", total" if several and about["across"] == "sum" else "")]
@@ -163,32 +156,31 @@ def _cluster(doc: dict[str, Any], out: TextWriter, named: bool) -> None:
 
 
 def _spread(
-    s: dict[str, Any] | None, unit: str, named: bool, clean_name: Callable[[object], str]
+    spread: HostSpread | None, unit: str, named: bool, safe_name: Callable[[object], str]
 ) -> list[str]:
-    if s is None:
-        return ["-"] * 3
-    least, most = quantity(s["minimum"], unit), quantity(s["maximum"], unit)
-    if named and s["minimum"] != s["maximum"]:
-        least, most = (
-            f"{clean_name(s['minimum_host'])} {least}",
-            f"{clean_name(s['maximum_host'])} {most}",
-        )
-    return [least, quantity(s["median"], unit), most]
+    """Return the cells of the lowest, the median and the highest host."""
+    if spread is None:
+        return [NOTHING] * 3
+    lowest = quantity(spread["minimum"], unit)
+    highest = quantity(spread["maximum"], unit)
+    if named and spread["minimum"] != spread["maximum"]:
+        lowest = f"{safe_name(spread['minimum_host'])} {lowest}"
+        highest = f"{safe_name(spread['maximum_host'])} {highest}"
+    return [lowest, quantity(spread["median"], unit), highest]
 
 
-def _hosts(doc: dict[str, Any], columns: str, out: TextWriter) -> None:
-    """A table of hosts; the numbers of a column share their unit, which stands in its heading."""
+def _hosts(doc: SummaryDocument, group: Group, out: TextWriter) -> None:
+    """Print the table of hosts of one group of figures. A column's unit stands in its heading."""
     hosts = doc["hosts"]
-    headings, cells = ["host"], [[out.name(k)] for k in hosts]
-    for heading, figure, which in (
-        [c.strip() for c in line.split("|")] for line in columns.strip().splitlines()
-    ):
-        if figure not in doc["cluster"]:
+    headings = ["host"]
+    cells = [[out.name(k)] for k in hosts]
+    for figure, column in host_columns(group):
+        if figure.name not in doc["cluster"]:
             continue
-        values = [h["figures"].get(figure, {}).get(which) for h in hosts.values()]
-        unit, by = scale(
-            doc["figures"][figure]["unit"], max((v for v in values if v is not None), default=0.0)
-        )
+        of_hosts = [h["figures"].get(figure.name) for h in hosts.values()]
+        values = [None if f is None else f[column.value] for f in of_hosts]
+        unit, by = scale(figure.unit, max((v for v in values if v is not None), default=0.0))
+        heading = column.heading
         headings.append(f"{heading}/{unit}".replace("/", "\n", 1 + heading.count("/")))
         for row, value in zip(cells, values):
             row.append(number(value, by))
@@ -196,16 +188,11 @@ def _hosts(doc: dict[str, Any], columns: str, out: TextWriter) -> None:
         out.table(headings, cells)
 
 
-def _findings(doc: dict[str, Any], out: TextWriter) -> None:
-    figures = doc["figures"]
-    for x in doc["limits"]:
-        where = f" on {x['hosts']} of {len(doc['hosts'])} hosts" if len(doc["hosts"]) > 1 else ""
-        out.line(f"{figures[x['figure']]['label']} at {x['at_least']:g} % or more during "
-                 f"{100 * x['share']:.0f} % of the time{where}")  # fmt: skip
-    by_host: dict[str, list[str]] = {}
-    for o in doc["outliers"]:
-        texts = by_host.setdefault(o["host"], [])
-        texts.append(outlier_text(o, figures[o["figure"]], not texts))
+def _findings(doc: SummaryDocument, out: TextWriter) -> None:
+    """Print what was at its limit, and the hosts that stand out."""
+    for text in limit_texts(doc):
+        out.line(text)
+    by_host = outlier_texts(doc)
     for host, texts in list(by_host.items())[:_OUTLIERS]:
         out.line(f"{out.name(host)}: {', '.join(texts)}")
     if len(by_host) > _OUTLIERS:
@@ -214,34 +201,51 @@ def _findings(doc: dict[str, Any], out: TextWriter) -> None:
         out.line("")
 
 
-def outlier_text(o: dict[str, Any], figure: dict[str, Any], whole: bool = True) -> str:
-    """``read 0.41 x the median host (0.65 GB/s)``; in short: ``read 0.41 x``."""
-    value, median = quantity(o["value"], figure["unit"]), quantity(o["median"], figure["unit"])
-    if figure["unit"] == "%" or not o["ratio"]:
-        return f"{figure['label']} {value} (median {'host ' if whole else ''}{median})"
-    return f"{figure['label']} {o['ratio']:.2f} x" + (
-        f" the median host ({value})" if whole else ""
-    )
+def limit_texts(doc: SummaryDocument) -> list[str]:
+    """Return a sentence for each figure that was at its limit for a good part of the time."""
+    out = []
+    for x in doc["limits"]:
+        where = f" on {x['hosts']} of {len(doc['hosts'])} hosts" if len(doc["hosts"]) > 1 else ""
+        label = doc["figures"][x["figure"]]["label"]
+        share = f"{100 * x['share']:.0f} % of the time"
+        out.append(f"{label} at {x['at_least']:g} % or more during {share}{where}")
+    return out
 
 
-def _counted(hosts: dict[str, Any], out: TextWriter) -> None:
-    """What the totals are made of, hosts with the same devices together."""
+def outlier_texts(doc: SummaryDocument) -> dict[str, list[str]]:
+    """Return {host: what stands out about it}, the worst host first."""
+    out: dict[str, list[str]] = {}
+    for outlier in doc["outliers"]:
+        texts = out.setdefault(outlier["host"], [])
+        texts.append(_outlier_text(outlier, doc["figures"][outlier["figure"]], first=not texts))
+    return out
+
+
+def _outlier_text(outlier: OutlierValues, figure: FigureInfo, first: bool) -> str:
+    """Return ``read 0.41 x the median host (0.65 GB/s)``; for all but the first ``read 0.41 x``."""
+    label = figure["label"]
+    value = quantity(outlier["value"], figure["unit"])
+    if figure["unit"] == "%" or not outlier["ratio"]:
+        median = quantity(outlier["median"], figure["unit"])
+        return f"{label} {value} (median {'host ' if first else ''}{median})"
+    return f"{label} {outlier['ratio']:.2f} x" + (f" the median host ({value})" if first else "")
+
+
+def _counted(hosts: dict[str, HostSummary], out: TextWriter) -> None:
+    """Print which devices the totals count, hosts with the same devices together."""
     for table, title in (("block", "disks counted"), ("net", "interfaces counted")):
         groups: dict[str, list[str]] = {}
         for key, host in hosts.items():
-            counted, left = (
-                ranges(host["counted"][table]) or "none",
-                ranges(host["left_out"][table]) or "none",
-            )
-            groups.setdefault(
-                f"{counted} (by {host['counted_by'][table]}); not: {left}", []
-            ).append(key)
-        for text, keys in list(groups.items())[:8]:
+            counted = ranges(host["counted"][table]) or "none"
+            left_out = ranges(host["left_out"][table]) or "none"
+            text = f"{counted} (by {host['counted_by'][table]}); not: {left_out}"
+            groups.setdefault(text, []).append(key)
+        for text, keys in list(groups.items())[:_GROUPS]:
             where = "" if len(groups) == 1 else f" on {_some(keys)}"
             out.line(f"{title}{out.name(where)}: {out.name(text)}")
-        if len(groups) > 8:
-            out.line(f"{title}: {len(groups) - 8} more groups of hosts (--json lists them)")
+        if len(groups) > _GROUPS:
+            out.line(f"{title}: {len(groups) - _GROUPS} more groups of hosts (--json lists them)")
 
 
 def _some(keys: list[str]) -> str:
-    return ", ".join(keys) if len(keys) <= 3 else f"{len(keys)} hosts ({keys[0]}, ...)"
+    return ", ".join(keys) if len(keys) <= _NAMED else f"{len(keys)} hosts ({keys[0]}, ...)"

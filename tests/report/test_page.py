@@ -17,10 +17,11 @@ pytest.importorskip("bokeh", reason="the page needs Bokeh (the report extra)")
 from mpi_collector.cli.report import main, page_path
 from mpi_collector.report.cluster import RunIntervals
 from mpi_collector.report.page import page
-from mpi_collector.report.page.data import Downsampler, Mark, PageData, median, page_data
-from mpi_collector.report.page.document import data_script
+from mpi_collector.report.page.data import Mark, PageData, page_data
+from mpi_collector.report.page.downsample import LINE_POINTS, Downsampler, median
 from mpi_collector.report.page.heat import UNKNOWN, shade
 from mpi_collector.report.page.phases import kind, phase_spans
+from mpi_collector.report.page.scripts import data_script
 from mpi_collector.store.load import load
 
 NAME = "host_20260105_120000_timeseries.npz"
@@ -56,9 +57,9 @@ def build(path: Path) -> str:
         return page(recording)
 
 
-def data_of(path: Path) -> PageData:
+def data_of(path: Path, line_points: int = LINE_POINTS) -> PageData:
     with load(path) as recording:
-        return page_data(recording)
+        return page_data(recording, line_points)
 
 
 def document(text: str, name: str) -> Any:
@@ -217,13 +218,10 @@ def spike(rows: int, at: int, n: int = 0) -> sy.SynthHost:
 
 
 @pytest.mark.parametrize("hosts", [1, 3, 16])
-def test_lines_keep_their_peaks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hosts: int
-) -> None:
+def test_lines_keep_their_peaks(tmp_path: Path, hosts: int) -> None:
     """However few points are left, the one interval with the burst is among them, and the calm too."""
-    monkeypatch.setattr("mpi_collector.report.page.data._POINTS", 64 * hosts)
     path = sy.write(tmp_path / NAME, [(f"n{n}", spike(1001, 100 + 37 * n)) for n in range(hosts)])
-    s = data_of(path)
+    s = data_of(path, 64 * hosts)
     assert s.bin_s > 1 and len(s.x_ms) <= 64 and (np.diff(s.x_ms) > 0).all()
     for values in s.charts["read_bytes_per_s"].lines.values():
         assert len(values) == len(s.x_ms)
@@ -247,11 +245,10 @@ def test_few_hosts_at_full_resolution(tmp_path: Path) -> None:
     assert s.bin_s == 0 and len(s.x_ms) >= 3599
 
 
-def test_reducer_keeps_the_order_of_a_bin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reducer_keeps_the_order_of_a_bin(tmp_path: Path) -> None:
     """A bin that rises is drawn rising; one without values stays empty."""
-    monkeypatch.setattr("mpi_collector.report.page.data._POINTS", 6)
     with load(sy.write(tmp_path / NAME, [("a", spike(13, 1))])) as recording:
-        reducer = Downsampler(RunIntervals(recording), 1)
+        reducer = Downsampler(RunIntervals(recording), 1, line_points=6)
     nan = float("nan")
     values = np.array([1, 5, 3, nan, 9, 2, 7, nan, nan, nan, nan, nan, nan])[
         : reducer.bins * reducer.size

@@ -18,11 +18,11 @@ import pytest
 import synthetic as sy
 
 from mpi_collector.cli.summary import main
-from mpi_collector.report.cluster import HostFigures, aggregate_hosts
+from mpi_collector.report.cluster import HostFigures, HostValue, aggregate_hosts
 from mpi_collector.report.outliers import outliers
 from mpi_collector.report.quantity import duration, number, quantity, ranges
 from mpi_collector.report.summary import document, print_summary
-from mpi_collector.store.figures.derive import Counted
+from mpi_collector.store.figures.devices import Counted
 from mpi_collector.store.load import load
 from mpi_collector.terminal_text import safe_text
 
@@ -95,7 +95,7 @@ def test_host_that_dies_is_missing_from_the_total_and_said(tmp_path: Path) -> No
 def test_gap_in_a_host_is_said(tmp_path: Path) -> None:
     hole = sy.blank(constant(1e8, 101), "diskstats", slice(40, 60))
     notes = doc(sy.write(tmp_path / NAME, [("a", constant(1e8, 101)), ("b", hole)]))["notes"]
-    assert any(n.startswith("10.5 % of the hosts' time is not known") for n in notes)
+    assert any(n.startswith("10.5 % of the hosts' time is unknown") for n in notes)
 
 
 def test_odd_host_is_named(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_odd_host_is_named(tmp_path: Path) -> None:
 
 def rows(values: list[float], figure: str = "read_bytes_per_s") -> list[HostFigures]:
     return [
-        HostFigures(f"n{i}", {figure: (v, v, v)}, Counted(), Counted(), None, 0.0, [], {})
+        HostFigures(f"n{i}", {figure: HostValue(v, v, v)}, Counted(), Counted(), None, 0.0, [], {})
         for i, v in enumerate(values)
     ]
 
@@ -339,4 +339,4 @@ def test_no_traffic_is_not_unknown_time(tmp_path: Path) -> None:
     path = sy.write(tmp_path / NAME, [("node001", sy.SynthHost(tick, times, columns))])
     found = doc(path)
     assert found["cluster"]["tcp_retransmit_percent"]["mean"] is None
-    assert not [n for n in found["notes"] if "is not known" in n]
+    assert not [n for n in found["notes"] if "is unknown" in n]

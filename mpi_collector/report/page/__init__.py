@@ -1,7 +1,7 @@
-"""One offline page that tells what happened on every host: ``write_page(recording, file)``.
+"""The page of a recording: one HTML document that shows what every host did and loads nothing.
 
-The charts are Bokeh's. Measured on 16 hosts x 3,600 samples x 12 charts in headless Chromium without a GPU on two busy
-cores, all charts in sight:
+The charts are drawn by Bokeh. Measured on 16 hosts x 3,600 samples x 12 charts, all in sight, in
+headless Chromium without a GPU on two busy cores:
 
 =====================  ==========  =====================
 library                page        a zoom step, median
@@ -12,10 +12,11 @@ Plotly 7, WebGL        18.8 MB     did not finish
 Plotly 7, SVG          18.8 MB     1.8 s
 =====================  ==========  =====================
 
-Bokeh draws on a plain canvas, which every desktop over a remote connection can do, compresses its arrays, and its
-library is 1.3 MB of a page where Plotly's is 4.8. The page's own script then made a step fluent: it draws, one chart a
-frame, what the window and its pixels need, the least and the greatest value of those that share a pixel. The first chart
-follows within 0.1 s, the others within half a second.
+Bokeh draws on a plain canvas, which works on every remote desktop, and compresses its arrays. Its
+library takes 1.3 MB of a page, Plotly's 4.8 MB. The page's own script then made zooming fluent: it
+draws one chart per animation frame, and of its values only those that the window and its pixels
+need: the lowest and the highest of those that share a pixel. The first chart follows within 0.1 s,
+the others within half a second.
 """
 
 from __future__ import annotations

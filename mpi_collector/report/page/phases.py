@@ -1,8 +1,9 @@
-"""Phases as the page shows them: merged over hosts, in lanes where they overlap, one tone per kind."""
+"""Phases as the page shows them: merged over hosts, in lanes if they overlap, a tone per kind."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpi_collector.report.page.data import Mark
@@ -10,12 +11,12 @@ from mpi_collector.report.page.data import Mark
 #: none of them is a host's colour; blue and ochre first, which the colour-blind can tell apart
 TONES = ("#5b7fa6", "#c9a227", "#8b8680", "#9467bd", "#4d9078", "#b5651d")
 _LANES = 4
-_STRIP = 1000  #: more of them nobody could tell apart on a screen; the table has them all
+_MAX_SPANS = 1000  #: more could not be told apart on a screen; the table lists all phases
 
 
 @dataclass
 class PhaseSpan:
-    """A phase on the time line, ms; a moment when both ends are the same. ``lane``: 0 is the outermost."""
+    """A phase, ms since the epoch; a moment when both ends are the same. ``lane``: 0 is the top."""
 
     text: str
     begin_ms: float
@@ -25,34 +26,38 @@ class PhaseSpan:
 
 
 def kind(text: str) -> str:
-    """ "epoch 3" and "epoch 4" are of one kind, and so are their blocks."""
+    """Return the name without its numbers: "epoch 3" and "epoch 4" are of one kind."""
     return re.sub(r"\d+", "#", text)
 
 
-def phase_spans(marks: list[Mark]) -> list[PhaseSpan]:
-    """The phases in order of time. What several hosts marked at about the same time under one name is one phase."""
+def phase_spans(marks: Sequence[Mark]) -> list[PhaseSpan]:
+    """Return the phases in order of time.
+
+    Phases of the same name that overlap, as several hosts mark them, are one.
+    """
     tones: dict[str, str] = {}
     ends: list[float] = []
     out: list[PhaseSpan] = []
-    for begin, end, text in sorted(_merged(marks), key=lambda m: (m[0], -m[1])):
-        tone = tones.setdefault(kind(text), TONES[len(tones) % len(TONES)])
-        if end <= begin:
-            out.append(PhaseSpan(text, begin, end, 0, tone))
-            continue
-        lane = next((n for n, last in enumerate(ends) if last <= begin), len(ends))
-        ends[lane : lane + 1] = [end]
-        out.append(PhaseSpan(text, begin, end, min(lane, _LANES - 1), tone))
-    return out[:_STRIP]
+    for mark in sorted(_merged(marks), key=lambda m: (m.begin_ms, -m.end_ms)):
+        tone = tones.setdefault(kind(mark.text), TONES[len(tones) % len(TONES)])
+        lane = 0
+        if mark.end_ms > mark.begin_ms:
+            free = (n for n, last in enumerate(ends) if last <= mark.begin_ms)
+            lane = next(free, len(ends))
+            ends[lane : lane + 1] = [mark.end_ms]
+        out.append(PhaseSpan(mark.text, mark.begin_ms, mark.end_ms, min(lane, _LANES - 1), tone))
+    return out[:_MAX_SPANS]
 
 
-def _merged(marks: list[Mark]) -> list[tuple[float, float, str]]:
-    out: list[tuple[float, float, str]] = []
-    latest: dict[str, int] = {}
+def _merged(marks: Sequence[Mark]) -> list[Mark]:
+    """Return marks of which none overlaps another of the same text."""
+    out: list[Mark] = []
+    latest: dict[str, Mark] = {}
     for m in sorted(marks, key=lambda m: m.begin_ms):
-        at = latest.get(m.text)
-        if at is not None and m.begin_ms < out[at][1]:
-            out[at] = (out[at][0], max(out[at][1], m.end_ms), m.text)
+        before = latest.get(m.text)
+        if before is not None and m.begin_ms < before.end_ms:
+            before.end_ms = max(before.end_ms, m.end_ms)
         else:
-            latest[m.text] = len(out)
-            out.append((m.begin_ms, m.end_ms, m.text))
+            latest[m.text] = Mark(m.text, m.host, m.begin_ms, m.end_ms)
+            out.append(latest[m.text])
     return out

@@ -1,140 +1,138 @@
-"""The page around the charts: what can be trusted, the figures as tables, phases, and what was missed.
+"""The page around the charts: verdict, tables of figures, phases, and what was missed.
 
-Everything that comes from a recording passes through ``esc``. Without scripts these parts are still there.
+Text that comes from a recording passes through ``esc``. These sections need no script.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any
 
+from mpi_collector.formats.host_facts import HostFacts
 from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.report.figure_tables import by_group, shown_in_tables
 from mpi_collector.report.page.data import Mark, PageData
-from mpi_collector.report.quantity import duration, quantity, ranges
-from mpi_collector.report.text import outlier_text
+from mpi_collector.report.quantity import NOTHING, duration, quantity, ranges
+from mpi_collector.report.summary_document import HostSummary
+from mpi_collector.report.text import limit_texts, outlier_texts
 from mpi_collector.terminal_text import safe_text
 
 _ROWS = 4096  #: of a table; a reader of more has the JSON
 _REASONS = 50
-STORAGE = frozenset(("read_bytes_per_s", "write_bytes_per_s", "read_iops", "write_iops", "read_latency_ms", "write_latency_ms",
-                     "utilisation_percent", "utilisation_max_percent", "queue_depth"))  # fmt: skip
 
 
 def esc(text: object) -> str:
-    """Text of a recording as HTML text or attribute: no markup, nothing invisible."""
+    """Return text of a recording as HTML text or attribute: no markup, nothing invisible."""
     return html.escape(safe_text(text), quote=True)
 
 
 def clock(ms: float) -> str:
-    """UTC with milliseconds."""
+    """Return a UTC date and time with milliseconds."""
     return datetime.fromtimestamp(ms / 1e3, timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def table(
     head: Iterable[str], rows: Iterable[Iterable[str]], caption: str, text: bool = False
 ) -> str:
-    """Cells are HTML already. Wide tables scroll, with the keyboard too."""
+    """Return a table; cells and headings are HTML. A wide one scrolls, with the keyboard too.
+
+    ``text``: columns are text, aligned left, not numbers.
+    """
     lines = [
         f"<tr><th scope='row'>{r[0]}</th>{''.join(f'<td>{c}</td>' for c in r[1:])}</tr>"
         for r in map(list, rows)
     ]
     top = "".join(f"<th scope='col'>{h}</th>" for h in head)
     kind = " class='text'" if text else ""
-    return (f"<div class='scroll' tabindex='0' role='region' aria-label='{caption}'><table{kind}><thead><tr>{top}</tr>"
-            f"</thead><tbody>{''.join(lines)}</tbody></table></div>")  # fmt: skip
+    return (
+        f"<div class='scroll' tabindex='0' role='region' aria-label='{caption}'>"
+        f"<table{kind}><thead><tr>{top}</tr>"
+        f"</thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
 
 
 def verdict(run: RunDocument, line: str) -> str:
-    """The verdict and its reasons. ``line``: the verdict in one line."""
+    """Return the verdict and its reasons. ``line``: the verdict in one line."""
     v = run["verdict"]
     word = v["verdict"] if v["verdict"] in ("complete", "partial", "invalid") else "invalid"
-    rest = line.partition("(")[2].rstrip(")")
+    rest = esc(line.partition("(")[2].rstrip(")"))
     reasons = "".join(f"<li>{esc(r)}</li>" for r in v["reasons"][:_REASONS])
     if len(v["reasons"]) > _REASONS:
         reasons += f"<li>and {len(v['reasons']) - _REASONS} more</li>"
     listed = f"<ul>{reasons}</ul>" if reasons else ""
-    return f"<div class='verdict {word}' role='status'><strong>{word}</strong> – {esc(rest)}{listed}</div>"
-
-
-def facts(page: PageData) -> str:
-    """What run this is: short facts beside each other, the command and the hosts below."""
-    run = page.run
-    words = run.get("command")
-    command = " ".join(words) if words else None
-    short = [
-        ("benchmark", run.get("benchmark")),
-        ("begun", f"{clock(run['start_ns'] / 1e6)[:-4]} UTC"),
-        ("lasted", duration(page.summary["span_s"])),
-        ("sampled", f"every {run['interval_ns'] / 1e9:g} s ({run.get('collection_method')})"),
-        ("ended by", run.get("ended_by")),
-        ("exit code", run.get("command_exit_code") if command else None),
-    ]
-    return _pairs(short, "") + _pairs(
-        [("hosts", ranges(page.hosts)), ("command", command)], " class='long'"
+    return (
+        f"<div class='verdict {word}' role='status'><strong>{word}</strong> – {rest}{listed}</div>"
     )
 
 
-def _pairs(pairs: list[tuple[str, Any]], kind: str) -> str:
+def facts(page: PageData) -> str:
+    """Return which run this is: short facts beside each other, hosts and command below."""
+    run = page.run
+    words = run.get("command")
+    command = " ".join(words) if words else None
+    short = {
+        "benchmark": run.get("benchmark"),
+        "begun": f"{clock(run['start_ns'] / 1e6)[:-4]} UTC",
+        "lasted": duration(page.summary["span_s"]),
+        "sampled": f"every {run['interval_ns'] / 1e9:g} s ({run.get('collection_method')})",
+        "ended by": run.get("ended_by"),
+        "exit code": run.get("command_exit_code") if command else None,
+    }
+    long = {"hosts": ranges(page.hosts), "command": command}
+    return _pairs(short, "") + _pairs(long, " class='long'")
+
+
+def _pairs(pairs: Mapping[str, object], kind: str) -> str:
     return "".join(
         f"<div{kind}><dt>{k}</dt><dd>{esc(v)}</dd></div>"
-        for k, v in pairs
+        for k, v in pairs.items()
         if v is not None and v != ""
     )
 
 
 def figures(page: PageData) -> str:
-    """The cluster, figure by figure, with the spread over its hosts: storage and the rest beside each other."""
-    names = [
-        n
-        for n in page.summary["cluster"]
-        if n != "cpu_steal_percent" or page.summary["cluster"][n]["peak"]
-    ]
+    """Return the figures of all hosts together and their spread, a table per group."""
+    names = [n for n, t in page.summary["cluster"].items() if shown_in_tables(n, t["peak"])]
     if not names:
         return "<p>Too few rows for any figure.</p>"
-    several = len(page.hosts) > 1
-    head = ["", "mean", "peak", *(["lowest host", "median", "highest host"] if several else [])]
-    halves = [[n for n in names if (n in STORAGE) == storage] for storage in (True, False)]
-    tables = [table(head, [_figure_row(page, n) for n in half], f"figures of {what}")
-              for half, what in zip(halves, ("storage", "the hosts")) if half]  # fmt: skip
-    return "".join(tables)
+    head = ["", "mean", "peak"]
+    if len(page.hosts) > 1:
+        head += ["lowest host", "median", "highest host"]
+    return "".join(
+        table(head, [_figure_row(page, n) for n in some], f"figures of {group.value}")
+        for group, some in by_group(names)
+    )
 
 
 def _figure_row(page: PageData, name: str) -> list[str]:
-    doc, several = page.summary, len(page.hosts) > 1
-    about, total, spread = doc["figures"][name], doc["cluster"][name], doc["spread"].get(name)
+    about = page.summary["figures"][name]
+    total = page.summary["cluster"][name]
+    several = len(page.hosts) > 1
     unit = about["unit"]
     of_all = ", total" if several and about["across"] == "sum" else ""
     row = [f"<span title='{esc(about['doc'])}'>{esc(about['label'])}{of_all}</span>"]
     row += [esc(quantity(total["mean"], unit)), esc(quantity(total["peak"], unit))]
-    if several and spread:
-        alike = spread["minimum"] == spread["maximum"]
-        named = {
-            w: "" if alike else f" <span class='quiet'>{esc(spread[w + '_host'])}</span>"
-            for w in ("minimum", "maximum")
-        }
-        row += [esc(quantity(spread["minimum"], unit)) + named["minimum"], esc(quantity(spread["median"], unit)),
-                esc(quantity(spread["maximum"], unit)) + named["maximum"]]  # fmt: skip
-    elif several:
-        row += ["-"] * 3
-    return row
+    return row + (_spread_cells(page, name, unit) if several else [])
+
+
+def _spread_cells(page: PageData, name: str, unit: str) -> list[str]:
+    """Return the cells of the lowest, the median and the highest host."""
+    spread = page.summary["spread"].get(name)
+    if spread is None:
+        return [NOTHING] * 3
+    lowest = esc(quantity(spread["minimum"], unit))
+    highest = esc(quantity(spread["maximum"], unit))
+    if spread["minimum"] != spread["maximum"]:
+        lowest += f" <span class='quiet'>{esc(spread['minimum_host'])}</span>"
+        highest += f" <span class='quiet'>{esc(spread['maximum_host'])}</span>"
+    return [lowest, esc(quantity(spread["median"], unit)), highest]
 
 
 def findings(page: PageData) -> str:
-    """What was at its limit and who stands out, as sentences."""
-    doc = page.summary
-    out = []
-    for x in doc["limits"]:
-        where = f" on {x['hosts']} of {len(page.hosts)} hosts" if len(page.hosts) > 1 else ""
-        label = doc["figures"][x["figure"]]["label"]
-        out.append(
-            f"{esc(label)} at {x['at_least']:g} % or more during {100 * x['share']:.0f} % of the time{where}"
-        )
-    by_host: dict[str, list[str]] = {}
-    for o in doc["outliers"]:
-        texts = by_host.setdefault(o["host"], [])
-        texts.append(outlier_text(o, doc["figures"][o["figure"]], not texts))
+    """Return what was at its limit and which hosts stand out, as sentences."""
+    out = [esc(text) for text in limit_texts(page.summary)]
+    by_host = outlier_texts(page.summary)
     out += [
         f"<b>{esc(host)}</b>: {esc(', '.join(texts))}"
         for host, texts in list(by_host.items())[:_REASONS]
@@ -145,34 +143,37 @@ def findings(page: PageData) -> str:
 
 
 def hosts(page: PageData) -> str:
-    """Every host's means and peaks."""
+    """Return the means and peaks of every host."""
     doc = page.summary
     names = list(doc["cluster"])
     head = ["host", *(f"{esc(doc['figures'][n]['label'])}<br>mean / peak" for n in names)]
-    rows = []
-    for key, host in list(doc["hosts"].items())[:_ROWS]:
-        cells = [esc(key)]
-        for n in names:
-            f, unit = host["figures"].get(n, {}), doc["figures"][n]["unit"]
-            cells.append(
-                f"{esc(quantity(f.get('mean'), unit))} / {esc(quantity(f.get('peak'), unit))}"
-            )
-        rows.append(cells)
+    rows = [
+        [esc(key), *(_host_cell(page, host, n) for n in names)]
+        for key, host in list(doc["hosts"].items())[:_ROWS]
+    ]
     return table(head, rows, "figures of every host")
 
 
+def _host_cell(page: PageData, host: HostSummary, name: str) -> str:
+    unit = page.summary["figures"][name]["unit"]
+    values = host["figures"].get(name)
+    mean = quantity(values["mean"] if values else None, unit)
+    peak = quantity(values["peak"] if values else None, unit)
+    return f"{esc(mean)} / {esc(peak)}"
+
+
 def counted(page: PageData) -> str:
-    """What the totals are made of, hosts with the same devices together."""
+    """Return which devices the totals count, hosts with the same devices together."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for key, h in page.summary["hosts"].items():
-        made_of = [
-            ranges(h[side][t]) or "none"
-            for t in ("block", "net")
-            for side in ("counted", "left_out")
-        ]
-        groups.setdefault(
-            (*made_of, f"{h['counted_by']['block']} / {h['counted_by']['net']}"), []
-        ).append(key)
+        what = (
+            ranges(h["counted"]["block"]) or "none",
+            ranges(h["left_out"]["block"]) or "none",
+            ranges(h["counted"]["net"]) or "none",
+            ranges(h["left_out"]["net"]) or "none",
+            f"{h['counted_by']['block']} / {h['counted_by']['net']}",
+        )
+        groups.setdefault(what, []).append(key)
     rows = [[esc(ranges(keys)), *map(esc, what)] for what, keys in list(groups.items())[:_ROWS]]
     head = [
         "hosts",
@@ -180,59 +181,69 @@ def counted(page: PageData) -> str:
         "not counted",
         "interfaces counted",
         "not counted",
-        "known by",
+        "decided by",
     ]
     return table(head, rows, "what the totals are made of", text=True)
 
 
 def marks(page: PageData) -> str:
-    """The phases, each with a button that zooms to it."""
+    """Return the phases, each with a button that zooms to it."""
     if not page.marks:
         return "<p class='quiet'>No phase was marked.</p>"
     rows = []
     for n, m in enumerate(page.marks[:_ROWS]):
         button = f"<button type='button' data-mark='{n}'>{esc(m.text) or '(no text)'}</button>"
-        rows.append([button, clock(m.begin_ms), lasted(m), esc(m.host)])
+        rows.append([button, clock(m.begin_ms), _lasted(m), esc(m.host)])
     return table(["phase", "begun (UTC)", "lasted", "marked on"], rows, "phases", text=True)
 
 
-def lasted(mark: Mark) -> str:
-    return (
-        duration((mark.end_ms - mark.begin_ms) / 1e3) if mark.end_ms > mark.begin_ms else "a moment"
-    )
+def _lasted(mark: Mark) -> str:
+    if mark.end_ms <= mark.begin_ms:
+        return "a moment"
+    return duration((mark.end_ms - mark.begin_ms) / 1e3)
 
 
 def missed(page: PageData) -> str:
-    """Per host that missed something: ticks, sources, devices that found no room; and the hosts not recorded."""
+    """Return what each host missed: ticks, sources, devices without room; and missing hosts."""
+    recorded = page.run["facts"]
     rows = [
-        [esc(k), "-", "-", esc(why)]
-        for k, why in page.run["hosts_partial"].items()
-        if k not in page.run["facts"]
+        [esc(key), NOTHING, NOTHING, esc(why)]
+        for key, why in page.run["hosts_partial"].items()
+        if key not in recorded
     ]
-    for key, f in page.run["facts"].items():
-        failed = [
-            f"{s}: {', '.join(f'{n} x {w}' for w, n in counts.items())}"
-            for s, counts in f["statuses"].items()
-        ]
-        failed += [f"no room for {e['what']} {e['name']} of {e['source']}" for e in f["lost"]]
-        failed += [page.run["hosts_partial"][key]] if key in page.run["hosts_partial"] else []
-        failed += [] if f["complete"] else [f"breaks off at tick {f['last_tick']}"]
-        failed += page.summary["hosts"].get(key, {}).get("notes", [])
-        if f["missed"] or failed:
-            rows.append(
-                [esc(key), str(f["ticks"]), str(f["missed"]), "<br>".join(map(esc, failed)) or "-"]
-            )
+    for key, f in recorded.items():
+        what = _missed_of_host(page, key, f)
+        if f["missed"] or what:
+            text = "<br>".join(map(esc, what)) or NOTHING
+            rows.append([esc(key), str(f["ticks"]), str(f["missed"]), text])
     if not rows:
         return "<p>Nothing: every host, every tick.</p>"
-    return table(
-        ["host", "ticks", "missed", "what else"], rows[:_ROWS], "what was missed", text=True
-    )
+    head = ["host", "ticks", "missed", "what else"]
+    return table(head, rows[:_ROWS], "what was missed", text=True)
+
+
+def _missed_of_host(page: PageData, key: str, f: HostFacts) -> list[str]:
+    """Return what a host missed apart from ticks. ``f``: its facts."""
+    out = [
+        f"{source}: {', '.join(f'{n} x {status}' for status, n in counts.items())}"
+        for source, counts in f["statuses"].items()
+    ]
+    out += [f"no room for {e['what']} {e['name']} of {e['source']}" for e in f["lost"]]
+    if key in page.run["hosts_partial"]:
+        out.append(page.run["hosts_partial"][key])
+    if not f["complete"]:
+        out.append(f"breaks off at tick {f['last_tick']}")
+    host = page.summary["hosts"].get(key)
+    return out + (host["notes"] if host else [])
 
 
 def changed(page: PageData) -> str:
-    """What was not the same at the end as at the start, host by host; hosts with the same changes share a row."""
+    """Return what differs between start and end, hosts with the same changes together."""
     if not page.changes:
-        return "<p class='quiet'>Nothing that is recorded of the hosts changed between start and end.</p>"
+        return (
+            "<p class='quiet'>Nothing that is recorded of the hosts changed between start and end."
+            "</p>"
+        )
     alike: dict[tuple[str, ...], list[str]] = {}
     for host, what in page.changes.items():
         alike.setdefault(tuple(what), []).append(host)

@@ -1,1 +1,59 @@
-"""Figures derived from the counters of a recording."""
+"""Figures: what a host did, derived from its columns. The registry of all subjects.
+
+``derive(host)`` turns the rows of a host into intervals. Interval i lies between rows i and i + 1.
+A rate is the growth of a counter over the exact time between the two rows; where a source was not
+due at some rows, over the time between the rows at which it was read. A level (memory) is the value at
+the end of the interval. A figure is absent when its columns were not recorded, and NaN in intervals
+where it is unknown. No value is clamped.
+
+A subject is a module of this folder with a ``Subject`` in it; see ``base``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import numpy as np
+
+from mpi_collector.store.figures.base import Derived, Deriver, Subject
+from mpi_collector.store.figures.figure import Chart, Figure, NoChart
+from mpi_collector.store.recording import Host
+from mpi_collector.store.throttling import throttling_notes
+
+
+def _subjects() -> tuple[Subject, ...]:
+    """Import the modules of this folder and return the subjects found there, by ``order``."""
+    found: list[Subject] = []
+    for name in sorted(m.name for m in pkgutil.iter_modules(__path__)):
+        module = importlib.import_module(f"{__name__}.{name}")
+        found += [s for s in vars(module).values() if isinstance(s, Subject)]
+    return tuple(sorted(found, key=lambda s: s.order))
+
+
+def _chart_order(figure: Figure) -> int:
+    chart = figure.chart
+    return figure.order if not isinstance(chart, Chart) or chart.order is None else chart.order
+
+
+SUBJECTS = _subjects()
+#: in the order of tables
+FIGURES = tuple(sorted((f for s in SUBJECTS for f in s.figures), key=lambda f: f.order))
+BY_NAME = {f.name: f for f in FIGURES}
+#: those that have a chart, in the order of the page
+CHARTED = tuple(sorted((f for f in FIGURES if isinstance(f.chart, Chart)), key=_chart_order))
+#: {name: why it has no chart}
+UNCHARTED = {f.name: f.chart.reason for f in FIGURES if isinstance(f.chart, NoChart)}
+#: those that the map of hosts over time offers
+HEAT_MAPPED = tuple(f for f in CHARTED if isinstance(f.chart, Chart) and f.chart.heat)
+
+
+def derive(host: Host) -> Derived:
+    """Return all figures of a host. Reads its ``values``; ``host.release()`` lets go of them."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deriver = Deriver(host)
+        deriver.derived.notes += throttling_notes(host.meta)
+        if len(host) > 1:
+            for subject in SUBJECTS:
+                subject.derive(deriver)
+    return deriver.derived

@@ -12,15 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpi_collector.node.row.layout import MISSING, STOP_TICK
-from mpi_collector.store.figures.derive import (
-    FIGURES,
-    OPTIONAL,
-    Derived,
-    block_rule,
-    choose,
-    derive,
-    net_rule,
-)
+from mpi_collector.store.figures import FIGURES, derive
+from mpi_collector.store.figures.base import Derived
+from mpi_collector.store.figures.devices import block_rule, choose, net_rule
 from mpi_collector.store.load import load
 
 
@@ -305,7 +299,7 @@ def test_topology_is_read_from_the_recording(tmp_path: Path) -> None:
 def test_every_figure_says_what_it_is(tmp_path: Path) -> None:
     """A whole recording yields all figures, and each has a unit in its name."""
     d = derived(tmp_path, sy.workload(0, 20))
-    assert set(d.series) == {f.name for f in FIGURES} - OPTIONAL
+    assert set(d.series) == {f.name for f in FIGURES if not f.optional}
     endings = {
         "bytes/s": "_bytes_per_s",
         "1/s": "_iops",

@@ -11,7 +11,10 @@ import synthetic as sy
 import mpi_collector
 from mpi_collector.node.row.layout import MISSING
 from mpi_collector.node.status import OK, SKIPPED, SLOW
-from mpi_collector.store.figures.derive import OPTIONAL, Derived, derive
+from mpi_collector.store.figures import FIGURES, derive
+from mpi_collector.store.figures.base import Derived
+
+OPTIONAL = {f.name for f in FIGURES if f.optional}
 
 #: per second, over 10 intervals of a second
 RATES = {
@@ -131,5 +134,5 @@ def test_a_source_that_was_slowed_is_reported(tmp_path: Path) -> None:
         [*events, {"type": "slowed"}, {"type": "slowed", "source": 7}],
     ).notes
     assert [n for n in notes if "budget" in n] == [
-        "nfs: dearer than its time budget (a reading took 31 ms), read at every 4th tick at worst"
+        "nfs: exceeded its time budget (mean 31 ms a read); read every 4th tick at worst"
     ]

@@ -13,7 +13,7 @@ import pytest
 from test_nfsiostat import ours, reports
 
 import mpi_collector
-from mpi_collector.store.figures.derive import derive
+from mpi_collector.store.figures import derive
 
 FIXTURE = Path(__file__).parents[2] / "fixtures/mountstats/linux-6.1"
 RUN = Path(os.environ.get("MPI_COLLECTOR_TEST_NFS") or FIXTURE)

@@ -20,7 +20,8 @@ import synthetic as sy
 
 from mpi_collector.node.row.decode import RowDecoder, make_layout
 from mpi_collector.node.sources import BY_NAME
-from mpi_collector.store.figures.derive import Derived, derive
+from mpi_collector.store.figures import derive
+from mpi_collector.store.figures.base import Derived
 from mpi_collector.store.recording import Host, load
 
 SECONDS = 4

@@ -25,7 +25,8 @@ from mpi_collector.node import sources
 from mpi_collector.node.row.decode import RowDecoder, make_layout
 from mpi_collector.node.sources.base import FileGroupSource
 from mpi_collector.report.summary import document
-from mpi_collector.store.figures.derive import Derived, derive
+from mpi_collector.store.figures import derive
+from mpi_collector.store.figures.base import Derived
 from mpi_collector.store.load import load
 
 SECONDS = 4.0  #: long enough that a busy machine's delays stay small beside it

@@ -1,0 +1,99 @@
+"""The type of a summary: the figures of a recording as a document that JSON can hold.
+
+A figure that was not recorded is absent; a value that is not known is None.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from mpi_collector.formats.host_facts import HostFacts
+from mpi_collector.formats.verdict import Verdict
+
+
+class FigureInfo(TypedDict):
+    """What a figure is. ``across``: how hosts are combined, "sum" or "mean"."""
+
+    label: str
+    unit: str
+    across: str
+    doc: str
+
+
+class ClusterValues(TypedDict):
+    """A figure of all hosts. ``coverage``: share of the hosts' time in which it is known."""
+
+    mean: float | None
+    peak: float | None
+    coverage: float | None
+
+
+class HostValues(TypedDict):
+    """A figure of one host."""
+
+    mean: float | None
+    peak: float | None
+    minimum: float | None
+
+
+class HostSpread(TypedDict):
+    """A figure over the hosts by their means: the lowest, the median and the highest host."""
+
+    minimum: float
+    median: float
+    maximum: float
+    minimum_host: str
+    maximum_host: str
+    hosts: int
+
+
+class OutlierValues(TypedDict):
+    """A figure of a host that stands out. ``ratio``: value / median, None where the median is 0."""
+
+    host: str
+    figure: str
+    value: float
+    median: float
+    ratio: float | None
+
+
+class LimitValues(TypedDict):
+    """A figure at its limit.
+
+    ``share``: mean over the hosts of the share of time at or above ``at_least``. ``hosts``: how
+    many hosts were there for a noticeable time.
+    """
+
+    figure: str
+    at_least: float
+    share: float
+    hosts: int
+
+
+class HostSummary(TypedDict):
+    """One host. ``counted``, ``left_out``, ``counted_by`` have the keys ``block`` and ``net``."""
+
+    figures: dict[str, HostValues]
+    cpus: int | None
+    memory_bytes: float | None
+    counted: dict[str, list[str]]
+    left_out: dict[str, dict[str, str]]
+    counted_by: dict[str, str]
+    notes: list[str]
+
+
+class SummaryDocument(TypedDict):
+    """The summary of a recording. ``verdict``, ``facts``: those of the run document."""
+
+    format: int
+    verdict: Verdict
+    run: dict[str, Any]
+    span_s: float
+    figures: dict[str, FigureInfo]
+    cluster: dict[str, ClusterValues]
+    spread: dict[str, HostSpread]
+    outliers: list[OutlierValues]
+    limits: list[LimitValues]
+    hosts: dict[str, HostSummary]
+    notes: list[str]
+    facts: dict[str, HostFacts]

@@ -1,0 +1,39 @@
+"""Network interfaces: bytes received and sent, from netdev."""
+
+from __future__ import annotations
+
+from mpi_collector.store.figures.base import Deriver, Subject
+from mpi_collector.store.figures.figure import Chart, Column
+
+RDMA_NOTE = (
+    "RDMA traffic (InfiniBand verbs, RoCE, Slingshot) does not pass /proc/net/dev: "
+    "it is in no network figure"
+)
+
+NETWORK = Subject(order=20, table_order=45)
+RX_BYTES = NETWORK.figure(
+    "net_rx_bytes_per_s",
+    "network in",
+    "bytes/s",
+    "sum",
+    "received by the counted interfaces; not RDMA",
+    chart=Chart(heat=True),
+    columns=(Column("net/in"), Column("peak", "peak")),
+)
+TX_BYTES = NETWORK.figure(
+    "net_tx_bytes_per_s",
+    "network out",
+    "bytes/s",
+    "sum",
+    "sent by the counted interfaces; not RDMA",
+    chart=Chart(heat=True),
+    columns=(Column("net/out"), Column("peak", "peak")),
+)
+
+
+@NETWORK.computed_by
+def derive_network(host: Deriver) -> None:
+    """Add the figures of the counted interfaces."""
+    devices = host.derived.net.devices
+    host.add_rate(RX_BYTES, host.total("netdev", devices, "rx_bytes"))
+    host.add_rate(TX_BYTES, host.total("netdev", devices, "tx_bytes"))

@@ -1,0 +1,131 @@
+"""NFS clients: throughput, operations, latency and retransmits, from nfs (/proc/self/mountstats).
+
+The arithmetic is that of nfsiostat: a mean round trip is the growth of the times over the growth of
+the operations.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mpi_collector.store.figures.base import Deriver, Subject, known_sum
+from mpi_collector.store.figures.figure import Chart, Figure
+from mpi_collector.store.recording import Float64
+
+_METADATA = (
+    "COMMIT",
+    "GETATTR",
+    "LOOKUP",
+    "ACCESS",
+    "OPEN",
+    "CREATE",
+    "REMOVE",
+    "SETATTR",
+    "READDIR",
+    "OTHER",
+)
+_OPERATIONS = ("READ", "WRITE", *_METADATA)
+_BEHIND = 51  #: charts of latency follow those of throughput and operations
+_METADATA_BEHIND = 52
+_LAST_IN_TABLES = 100
+
+NFS = Subject(order=50, optional=True)
+READ_BYTES = NFS.figure(
+    "nfs_read_bytes_per_s", "NFS read", "bytes/s", "sum", "read from NFS servers, all mounts"
+)
+WRITE_BYTES = NFS.figure(
+    "nfs_write_bytes_per_s", "NFS write", "bytes/s", "sum", "written to NFS servers, all mounts"
+)
+OPERATIONS = NFS.figure(
+    "nfs_iops", "NFS operations", "1/s", "sum", "READ, WRITE and all other operations per second"
+)
+
+
+def _latency(op: str, what: str, label: str, doc: str, behind: int, order: int | None) -> Figure:
+    return NFS.figure(
+        f"nfs_{op.lower()}_{what}_ms",
+        f"NFS {op.lower()} {label}",
+        "ms",
+        "mean",
+        doc,
+        order=order,
+        chart=Chart(order=behind),
+        undefined_when_idle=True,
+    )
+
+
+_RTT = {
+    op: _latency(
+        op, "rtt", "RTT", f"mean round trip of {op} calls, from sending to the reply", _BEHIND, None
+    )
+    for op in ("READ", "WRITE")
+}
+_EXECUTE = {
+    op: _latency(
+        op,
+        "execute",
+        "latency",
+        f"mean time of {op} calls from request to completion, queue included",
+        _BEHIND,
+        None,
+    )
+    for op in ("READ", "WRITE")
+}
+RETRANSMITS = NFS.figure(
+    "nfs_retransmit_percent",
+    "NFS retransmits",
+    "%",
+    "mean",
+    "requests that were retransmitted, of all operations",
+    undefined_when_idle=True,
+)
+_METADATA_RTT = {
+    op: _latency(
+        op,
+        "rtt",
+        "RTT",
+        f"mean round trip of {op} calls, from sending to the reply; only where there were any",
+        _METADATA_BEHIND,
+        _LAST_IN_TABLES,
+    )
+    for op in _METADATA
+}
+
+
+@NFS.computed_by
+def derive_nfs(host: Deriver) -> None:
+    """Add the figures of all NFS mounts together."""
+    mounts = host.devices("nfs", "READ_ops")
+    if not mounts:
+        return
+    host.add_rate(READ_BYTES, host.total("nfs", mounts, "server_read_bytes"))
+    host.add_rate(WRITE_BYTES, host.total("nfs", mounts, "server_write_bytes"))
+    counts = _totals(host, mounts, "ops")
+    transmissions = _totals(host, mounts, "transmissions")
+    operations = known_sum(list(counts.values()))
+    if operations is None:
+        return
+    host.add_rate(OPERATIONS, operations)
+    sent = known_sum(list(transmissions.values()))
+    if sent is not None:
+        host.add_percent(RETRANSMITS, np.maximum(sent - operations, 0), operations)
+    for op, count in counts.items():
+        if op in _METADATA and not np.nansum(count) > 0:
+            continue
+        _add_latency(host, mounts, f"{op}_rtt_ms", count, _RTT.get(op) or _METADATA_RTT[op])
+        if op in _EXECUTE:
+            _add_latency(host, mounts, f"{op}_execute_ms", count, _EXECUTE[op])
+
+
+def _totals(host: Deriver, mounts: list[str], what: str) -> dict[str, Float64]:
+    """Return {operation: growth over all mounts} of the operations that were recorded."""
+    found = {op: host.total("nfs", mounts, f"{op}_{what}") for op in _OPERATIONS}
+    return {op: total for op, total in found.items() if total is not None}
+
+
+def _add_latency(
+    host: Deriver, mounts: list[str], column: str, count: Float64, figure: Figure
+) -> None:
+    took_ms = host.total("nfs", mounts, column)
+    if took_ms is not None:
+        host.add_per_request(figure, took_ms, count)

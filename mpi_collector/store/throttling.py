@@ -1,0 +1,33 @@
+"""Sources that exceeded their time budget and were therefore read less often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mpi_collector.store.ordinal import ordinal
+
+
+def throttling_notes(meta: Mapping[str, Any]) -> list[str]:
+    """Return a line per throttled source of a host: its mean cost and the lowest rate of reads.
+
+    ``meta``: the host's metadata with the sampler's ``slowed`` events. Other events are ignored.
+    """
+    worst: dict[str, tuple[int, int]] = {}  # (every, cost_us) at the lowest rate
+    events = meta.get("events")
+    for event in events if isinstance(events, list) else []:
+        if not isinstance(event, dict) or event.get("type") != "slowed":
+            continue
+        source = event.get("source")
+        if isinstance(source, str):
+            found = (_integer(event.get("every")), _integer(event.get("cost_us")))
+            worst[source] = max(worst.get(source, (0, 0)), found)
+    return [
+        f"{source}: exceeded its time budget (mean {cost_us / 1000:g} ms a read); "
+        f"read every {ordinal(every)} tick at worst"
+        for source, (every, cost_us) in worst.items()
+    ]
+
+
+def _integer(value: object) -> int:
+    return value if isinstance(value, int) else 0
