@@ -113,13 +113,12 @@ def write(
             "warnings": {},
             "clock_bound_ns": dict.fromkeys(facts, 12_000),
             "facts": facts,
-            "marks": [],
             "command": ["./benchmark", "--size", "10G"],
             "command_exit_code": 0,
             "written_ns": end,
         }
-        doc = run_document(**{**known, **run})
-        writer.finish(doc)
+        marks = run.pop("marks", [])  # written as they are, damaged ones too
+        writer.finish({**run_document(**{**known, "marks": [], **run}), "marks": marks})
     return path
 
 
