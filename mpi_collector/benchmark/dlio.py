@@ -1,4 +1,4 @@
-"""The phases of a DLIO run: its ``*per_epoch_stats.json``, read from where COMMAND wrote it."""
+"""The phases of a DLIO run, from the ``*per_epoch_stats.json`` that it wrote."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 from mpi_collector.formats.run_document import Mark
 
-_DEPTH = 3
-_FILES_MAX = 2000  #: looked at; a data set is not searched
-_SIZE_MAX = 64 << 20
+_DEPTH = 3  #: of directories
+_FILES_MAX = 2000  #: names looked at under a directory: a data set is not searched
+_SIZE_MAX = 64 << 20  #: bytes
 
 
 def places(results_dir: Path, command: Sequence[str]) -> list[Path]:
-    """The results directory and those that COMMAND names now, in a word or behind an = sign."""
+    """Return the results directory and the directories that COMMAND names, also as NAME=DIR."""
     found = {results_dir: None}
     for word in command:
         for part in (word, word.partition("=")[2]):
@@ -27,7 +27,7 @@ def places(results_dir: Path, command: Sequence[str]) -> list[Path]:
 
 
 def marks_of_run(directories: Iterable[Path], since_ns: int) -> list[Mark]:
-    """The marks of all statistics under ``directories`` that were written after ``since_ns`` (wall clock)."""
+    """Return the marks of all statistics under ``directories`` written after ``since_ns`` (UTC)."""
     out: list[Mark] = []
     seen: set[Path] = set()
     for directory in directories:
@@ -56,7 +56,10 @@ def _statistics(directory: Path) -> Iterator[Path]:
 
 
 def marks_of_file(path: Path) -> list[Mark]:
-    """Begin and end of every epoch and of every block in it. Its times are local, without zone. [] when it is none."""
+    """Return begin and end of every epoch and of every block in it; [] when it is no such file.
+
+    The times in it are local, without a zone.
+    """
     try:
         epochs = json.loads(path.read_text(encoding="utf-8"))
         return [m for number, epoch in epochs.items() for m in _epoch(str(number), epoch)]

@@ -1,4 +1,4 @@
-"""The page of a run, written at its end where the ``report`` extra is installed."""
+"""The page of a run, which is written at its end where the ``report`` extra is installed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.output.files import create
 
-_VALUES_MAX = 300_000_000  #: of a recording; reading more would keep the user waiting
+_VALUES_MAX = 300_000_000  #: values of a recording: reading more keeps the user waiting
 
 
 def write_page(recording: Path, page_path: Path, console: RunConsole) -> None:
-    """Beside the recording; nothing without Bokeh, and never an error: ``report`` makes it later."""
+    """Write the page of ``recording``. Without Bokeh: nothing. A failure is a message, no error."""
     if find_spec("bokeh") is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""What a node of a run packs: the native members, and the suite's samples where they are wanted."""
+"""Recorders of a run's nodes, which also encode the suite's samples where they are wanted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mpi_collector.transport.child import ChildRecorder, serve_agent
 
 
 def packed(table: SampleTable, key: str, json: bool) -> Iterator[NpzMember]:
-    """The npz members of a node and, if wanted, the suite's samples, encoded where the table is."""
+    """Yield the npz members of host ``key`` and, if ``json``, its samples as a member."""
     hostname = str(table.reader.meta.get("identity", {}).get("hostname", key))
     yield from pack(table, key)
     if json:
@@ -21,18 +21,19 @@ def packed(table: SampleTable, key: str, json: bool) -> Iterator[NpzMember]:
 
 
 class SuiteRecorder(BatchRecorder):
-    """A NodeRecorder that can encode the suite's samples."""
+    """A recorder that can encode the suite's samples."""
 
     def pack(self, json: bool) -> Iterator[NpzMember]:
+        """Yield the members of this host, with its samples if ``json``."""
         return packed(self.table(), self.key, json)
 
 
 def serve() -> None:
-    """What the child process of a ``SuiteChildRecorder`` runs."""
+    """Run the child process of a ``SuiteChildRecorder``."""
     serve_agent(SuiteRecorder)
 
 
 class SuiteChildRecorder(ChildRecorder):
-    """The same in a process of its own."""
+    """A ``SuiteRecorder`` in a process of its own."""
 
     program = "from mpi_collector.benchmark.suite_recorder import serve; serve()"

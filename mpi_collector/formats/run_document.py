@@ -179,7 +179,7 @@ _OPTIONAL: Mapping[str, tuple[type, ...]] = {
 
 
 def checked(document: Mapping[str, object]) -> RunDocument:
-    """Return ``document`` when it is a run document. ValueError names the key that is not usable."""
+    """Return ``document`` when it is a run document. ValueError names the key that is unusable."""
     for key, kind in _REQUIRED.items():
         if not isinstance(document.get(key), kind):
             raise ValueError(f"no usable {key!r}")

@@ -1,7 +1,7 @@
-"""Rows as the samples of ``*_timeseries.json``.
+"""``*_timeseries.json``: the suite's time series, and rows as its samples.
 
-A sample is one ``%`` on a template that is made once per pattern of missing values, since a dictionary per sample would
-cost ten times as much.
+A sample is one ``%`` on a template that is made once per pattern of missing values: a dictionary
+per sample would cost ten times as much.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
 
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.node.row.layout import MISSING, DeviceTable, Layout
@@ -29,27 +30,75 @@ CPU_SCALARS = ("ctxt", "processes", "procs_running", "procs_blocked")
 _LOADS = ("load_1min", "load_5min", "load_15min")
 _NOT_IN_SUITE = {"loadavg": ("last_pid",)}
 _NO_ERROR = (OK, SKIPPED)
+_TEMPLATES_MAX = 64  #: a device that comes and goes must not fill the memory
+
+
+class _AnySample(TypedDict):
+    timestamp: str  #: UTC, whole seconds
+    hostname: str  #: the host's own name
+
+
+class Sample(_AnySample, total=False):
+    """A sample of ``*_timeseries.json``. A value that is missing has no key."""
+
+    timestamp_ns: int  #: UTC (ours)
+    tick: int  #: -1: the sample of the stop (ours)
+    diskstats: list[dict[str, Any]]  #: a row for each line of /proc/diskstats
+    netdev: list[dict[str, Any]]  #: a row for each line of /proc/net/dev
+    vmstat: dict[str, int]  #: /proc/vmstat, the kernel's units
+    meminfo: dict[str, int]  #: /proc/meminfo, kB, except the counts of huge pages
+    loadavg: dict[str, float]  #: /proc/loadavg
+    cpu: dict[str, int]  #: the lines cpu and CPU_SCALARS of /proc/stat, USER_HZ (ours)
+    errors: dict[str, str]  #: source -> why it has no values; absent when there are none
+
+
+class TimeSeriesHead(TypedDict):
+    """The members of ``*_timeseries.json`` beside ``samples_by_host``."""
+
+    collection_interval_seconds: float
+    start_time: str  #: UTC, whole seconds
+    end_time: str  #: UTC, whole seconds
+    num_samples: int  #: of all hosts
+    collection_method: str  #: mpi, ssh or local
+    hosts_requested: list[str]
+    hosts_collected: list[str]  #: hosts with at least one sample
+
+
+class TimeSeries(TimeSeriesHead):
+    """The whole of ``*_timeseries.json``."""
+
+    samples_by_host: dict[str, list[Sample]]  #: every requested host, [] if it gave nothing
 
 
 def _text(value: object) -> str:
+    """The JSON of ``value`` as part of a template."""
     return json.dumps(value).replace("%", "%%")
 
 
+class Template(NamedTuple):
+    """A sample's members from kernel files, for rows with one pattern of missing values."""
+
+    text: str  #: with a %s for each value
+    columns: list[int]  #: column of each value
+    loads: list[int]  #: which of the values are loads, stored as hundredths
+
+
 class SampleTemplates:
-    """Templates for the rows of one layout. ``of(present)`` -> (template, value positions, positions of loads)."""
+    """Templates for the rows of one layout."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self._known: dict[bytes, tuple[str, list[int], list[int]]] = {}
+        self._known: dict[bytes, Template] = {}
 
-    def of(self, present: bytes) -> tuple[str, list[int], list[int]]:
+    def of(self, present: bytes) -> Template:
+        """Return the template for rows whose column n is there when ``present[n]``."""
         if present not in self._known:
-            if len(self._known) > 64:  # a flapping device must not fill the memory
+            if len(self._known) > _TEMPLATES_MAX:
                 self._known.clear()
             self._known[present] = self._build(present)
         return self._known[present]
 
-    def _build(self, present: bytes) -> tuple[str, list[int], list[int]]:
+    def _build(self, present: bytes) -> Template:
         parts: list[str] = []
         picks: list[int] = []
         loads: list[int] = []
@@ -69,13 +118,13 @@ class SampleTemplates:
                 if body:
                     parts.append(f'"{table.source}": {body}')
         cpu = self._cpu(present, picks)
-        return ", ".join(parts + ([cpu] if cpu else [])), picks, loads
+        return Template(", ".join([*parts, cpu] if cpu else parts), picks, loads)
 
     @staticmethod
     def _object(
         table: DeviceTable, device: str, present: bytes, picks: list[int], name_key: str = ""
     ) -> str:
-        """One JSON object of the fields that are there; "" when none is."""
+        """The JSON object of the fields that are there; "" when none is."""
         cells = []
         for field in table.fields:
             column = table.column(device, field.name)
@@ -113,16 +162,25 @@ class Rows(Protocol):
     layout: Layout
 
     @property
-    def ticks(self) -> Sequence[int]: ...
-    def utc_ns(self) -> Sequence[int]: ...
-    def statuses(self) -> Sequence[Sequence[int]]: ...
-    def row(self, n: int) -> Sequence[int]: ...
+    def ticks(self) -> Sequence[int]:
+        """The tick of each row, -1: the stop row."""
+
+    def utc_ns(self) -> Sequence[int]:
+        """Return when each row began."""
+
+    def statuses(self) -> Sequence[Sequence[int]]:
+        """Return, for each source, its status in each row."""
+
+    def row(self, n: int) -> Sequence[int]:
+        """Return the values of row n."""
 
 
 def encode_samples(rows: Rows, hostname: str) -> Iterator[bytes]:
-    """The JSON array of a host's samples, row after row, brackets included."""
+    """Yield the JSON list of a host's samples, row after row, brackets included."""
     templates = SampleTemplates(rows.layout)
-    sources, status, times = rows.layout.sources, rows.statuses(), rows.utc_ns()
+    sources = rows.layout.sources
+    status = rows.statuses()
+    times = rows.utc_ns()
     name = json.dumps(hostname)
     yield b"["
     for n, tick in enumerate(rows.ticks):
@@ -131,7 +189,10 @@ def encode_samples(rows: Rows, hostname: str) -> Iterator[bytes]:
             for i, s in enumerate(sources)
             if status[i][n] not in _NO_ERROR
         }
-        head = f'{{"timestamp": "{utc_text(times[n])}", "hostname": {name}, "timestamp_ns": {times[n]}, "tick": {tick}'
+        head = (
+            f'{{"timestamp": "{utc_text(times[n])}", "hostname": {name}, '
+            f'"timestamp_ns": {times[n]}, "tick": {tick}'
+        )
         body = render(templates, rows.row(n))
         tail = f', "errors": {json.dumps(errors)}' if errors else ""
         yield f"{',' if n else ''}\n{head}{', ' + body if body else ''}{tail}}}".encode()
@@ -184,40 +245,26 @@ class RecordedRows:
 
 
 def render(templates: SampleTemplates, row: Sequence[int]) -> str:
-    """The members of a sample that come from the kernel files."""
+    """Return the members of a sample that come from kernel files, "" when there are none."""
     present = bytes([v != MISSING for v in row])
-    template, picks, loads = templates.of(present)
-    values = [row[p] for p in picks]
+    template = templates.of(present)
+    values = [row[column] for column in template.columns]
     if values and min(values) < 0:  # a counter above 2^63
         values = [v + (1 << 64) if v < 0 else v for v in values]
     shown: list[float] = list(values)
-    for i in loads:
+    for i in template.loads:
         shown[i] = values[i] / 100
-    return template % tuple(shown)
+    return template.text % tuple(shown)
 
 
-_second = (-1, "")
+def utc_text(utc_ns: int) -> str:
+    """Return UTC in whole seconds, as the suite writes it."""
+    return _second_text(utc_ns // 1_000_000_000)
 
 
-def utc_text(ns: int) -> str:
-    """UTC in whole seconds, as the suite writes it."""
-    global _second
-    second = ns // 1_000_000_000
-    if _second[0] != second:
-        _second = (second, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)))
-    return _second[1]
-
-
-class TimeSeriesHead(TypedDict):
-    """The members of ``*_timeseries.json`` beside ``samples_by_host``."""
-
-    collection_interval_seconds: float
-    start_time: str  #: UTC, whole seconds
-    end_time: str  #: UTC, whole seconds
-    num_samples: int  #: of all hosts
-    collection_method: str  #: mpi, ssh or local
-    hosts_requested: list[str]
-    hosts_collected: list[str]  #: hosts with at least one sample
+@lru_cache(maxsize=1)  # the samples of a second come one after the other
+def _second_text(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
 
 
 def time_series_head(

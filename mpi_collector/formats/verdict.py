@@ -42,7 +42,7 @@ def verdict_of(
     clock_bound_ns: Mapping[str, int | None],
     warnings: Mapping[str, Collection[str]],
 ) -> Verdict:
-    """Return the verdict on a run. Arguments: keys of the run document, ``hosts_requested`` a count."""
+    """Return the verdict on a run from keys of its document; ``hosts_requested`` is a count."""
     reasons = [f"{key}: {why}" for key, why in hosts_partial.items()]
     reasons += [f"rank {rank} never answered" for rank in missing_ranks]
     for key, of_host in facts.items():

@@ -1,4 +1,4 @@
-"""Writing ``cluster_info.json`` and ``metadata.json``: host by host, since there may be thousands."""
+"""``cluster_info.json`` and ``metadata.json``, made host by host: there may be thousands."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _locks: dict[Path, int] = {}
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of one run: ``{benchmark}_{datetime}_...`` in ``directory``. Make it with ``reserve``."""
+    """The files of a run, ``{benchmark}_{datetime}_*`` in ``directory``: see ``reserve``."""
 
     directory: Path
     benchmark: str

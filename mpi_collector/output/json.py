@@ -18,7 +18,7 @@ class JsonMark(NamedTuple):
 
 
 class JsonWriter:
-    """Writes the document to ``file``. The samples of a host come as deflated text from its node."""
+    """Writes the document to ``file``. The samples of a host come deflated from its node."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -25,14 +25,20 @@ _DOS_DATE = 0x21  # 1980-01-01: equal runs give equal bytes
 README = """\
 mpi_collector recording. Read it with numpy alone:
   npz = numpy.load(FILE, allow_pickle=False)
-  run = json.loads(str(npz["run"]))          # hosts, times, options; run["hosts"] lists the host keys
+  run = json.loads(str(npz["run"]))          # hosts, times, options; run["hosts"] lists the host \
+keys
   columns = list(npz[HOST + "/columns"])      # source.field or source.device.field
-  values = npz[HOST + "/values"]              # int64, rows x columns; -2**63 = missing; counters are modulo 2**64
+  values = npz[HOST + "/values"]              # int64, rows x columns; -2**63 = missing; counters \
+are modulo 2**64
   x = values[:, columns.index("diskstats.nvme0n1.sectors_read")]
-Per host: units, kinds (counter, gauge), tick (row k was due at t0 + k * interval on a grid all hosts share; -1 = the extra
-row taken at the stop), timestamp_ns (UTC of the row's begin on the time line all hosts share), clock_bound_ns (how far off
-that may be), begin_mono_ns, begin_wall_ns (the host's own clocks), late_ns, duration_ns, flags, and rows x sources:
-source_begin_ns, source_duration_ns, source_status (0 = ok), in the order of sources. meta is JSON: identity, clocks, events.
+Per host: units, kinds (counter, gauge), tick (row k was due at t0 + k * interval on a grid all \
+hosts share; -1 = the extra
+row taken at the stop), timestamp_ns (UTC of the row's begin on the time line all hosts share), \
+clock_bound_ns (how far off
+that may be), begin_mono_ns, begin_wall_ns (the host's own clocks), late_ns, duration_ns, flags, \
+and rows x sources:
+source_begin_ns, source_duration_ns, source_status (0 = ok), in the order of sources. meta is \
+JSON: identity, clocks, events.
 """
 
 
@@ -89,9 +95,23 @@ class NpzWriter:
         sizes = (_BIG, _BIG) if big else (packed, size)
         offset = _BIG if big else at
         version = 45 if big else 20
-        fields = (0x02014B50, (3 << 8) | version, version, _UTF8, _DEFLATED, 0, _DOS_DATE, crc, *sizes, len(name),
-                  len(extra), 0, 0, 0, 0o600 << 16, offset)  # fmt: skip
-        self._directory += _CENTRAL.pack(*fields) + name + extra
+        made_by = (3 << 8) | version  # Unix
+        lengths = (len(name), len(extra), 0)  # no comment
+        place = (0, 0, 0o600 << 16, offset)  # disk, attributes: internal, external; offset
+        head = _CENTRAL.pack(
+            0x02014B50,
+            made_by,
+            version,
+            _UTF8,
+            _DEFLATED,
+            0,
+            _DOS_DATE,
+            crc,
+            *sizes,
+            *lengths,
+            *place,
+        )
+        self._directory += head + name + extra
         self._count += 1
 
     def mark(self) -> NpzMark:

@@ -29,9 +29,9 @@ class _CurrentHost:
 class FileSink:
     """Writes the hosts to the npz and, if ``json``, to the suite's time series.
 
-    ``finish`` writes cluster_info and metadata from what the hosts said of themselves, and all files
-    appear; before, none does. keep: False for the last two only (--skip-timeseries). OSError when
-    the files cannot be made.
+    ``finish`` writes cluster_info and metadata from what the hosts said of themselves, and all
+    files appear; before, none does. keep: False for the last two only (--skip-timeseries). OSError
+    when the files cannot be made.
     """
 
     def __init__(self, files: RunFiles, json: bool, keep: bool = True) -> None:
