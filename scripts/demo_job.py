@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A small storage job with phases that show in a recording: write with fsync, read back from the device, idle."""
+"""A small storage job with distinct phases: write with fsync, read from the device, idle."""
 
 from __future__ import annotations
 

@@ -29,8 +29,14 @@ def table(output: str) -> dict[str, list[str]]:
 
 
 def bench(name: str, *words: str) -> dict[str, list[str]]:
-    done = subprocess.run([sys.executable, str(BENCH / name), *words], capture_output=True, text=True, timeout=240, check=False,
-                          env=dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"))  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, str(BENCH / name), *words],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env=dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"),
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return table(done.stdout)
 

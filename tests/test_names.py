@@ -32,8 +32,16 @@ BAD = set("\x1b\x07\u202e\r\x9b")
 def cli(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "mpi_collector", *map(str, words)]
     home = str(Path(mpi_collector.__file__).parents[1])
-    return subprocess.run(argv, env={**os.environ, "PYTHONPATH": home, **env}, capture_output=True, text=True, timeout=60,
-                          check=False, stdin=subprocess.DEVNULL, errors="surrogateescape")  # fmt: skip
+    return subprocess.run(
+        argv,
+        env={**os.environ, "PYTHONPATH": home, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        errors="surrogateescape",
+    )
 
 
 # ---- terminals
@@ -234,8 +242,15 @@ def test_the_umask_is_honoured(tmp_path: Path, mask: int) -> None:
     pytest.importorskip("bokeh")
     old = os.umask(mask)
     try:
-        done = cli("--duration", "0.3", "--timeseries-interval", "0.1", "--results-dir", tmp_path / "results",
-                   MPI_COLLECTOR_REPORT="auto")  # fmt: skip
+        done = cli(
+            "--duration",
+            "0.3",
+            "--timeseries-interval",
+            "0.1",
+            "--results-dir",
+            tmp_path / "results",
+            MPI_COLLECTOR_REPORT="auto",
+        )
     finally:
         os.umask(old)
     assert done.returncode == 0, done.stderr

@@ -202,12 +202,13 @@ def collect(
 ) -> EmbeddedRecorder:
     """Record the nodes of ``comm`` (an mpi4py communicator; None: this host) while a block runs.
 
-    ``interval``: seconds between samples, 0.01 or more. ``sampler``: "process" (a child per node, so
-    that the program's GIL delays no sample) or "thread". The others are as on the command line. No
-    rank waits inside MPI while the block runs.
+    ``interval``: seconds between samples, 0.01 or more. ``sampler``: "process" (a child per node,
+    so that the program's GIL delays no sample) or "thread". The others are as on the command line.
+    No rank waits inside MPI while the block runs.
 
     ValueError for an argument out of range. Entering the block raises ResultsError, on every rank,
-    for a results directory that cannot be written. Later failures are told, and the program goes on.
+    for a results directory that cannot be written. Later failures are reported on stderr, and the
+    program goes on.
     """
     if not MIN_INTERVAL_S <= interval < END_OF_SECONDS_S:
         raise ValueError(f"interval: {interval} is not between 0.01 and 1e9 seconds")

@@ -45,9 +45,9 @@ class CommandRun:
 class Collection:
     """One recording on rank 0 or in the only process. ``reserve`` makes it.
 
-    ``begin`` comes first, then exactly one of ``end`` (the files are written), ``give_up`` (something
-    of ours broke), ``discard`` (nothing was sampled yet) and ``detach`` (leave at once, keep the
-    spools). Only ``begin`` and ``end`` raise.
+    ``begin`` comes first, then one of ``end`` (write the files), ``give_up`` (this program failed),
+    ``discard`` (nothing was sampled yet) and ``detach`` (leave at once, keep the spools). Only
+    ``begin`` and ``end`` raise.
     """
 
     def __init__(self, plan: CollectPlan, console: RunConsole, files: RunFiles, run: str) -> None:

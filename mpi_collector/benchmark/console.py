@@ -1,4 +1,4 @@
-"""Messages to the user of a run, on stderr. The command line has a console that draws on a terminal."""
+"""Messages to the user of a run, on stderr. cli/terminal.py has the console of a terminal."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mpi_collector.transport.base import HostState
 def print_message(text: str) -> None:
     """Print one message of this program on stderr.
 
-    The text may quote hosts and files, so it is escaped. A closed or broken stderr is ignored: nobody
-    is listening, and that is no reason to stop a recording.
+    The text may quote hosts and files, so it is escaped. A closed or broken stderr is ignored: it
+    is no reason to stop a recording.
     """
     try:
         print(
@@ -26,7 +26,7 @@ def print_message(text: str) -> None:
 
 
 def error_text(error: Exception) -> str:
-    """Return the text of an error for a message: an OSError as file and reason, without its number."""
+    """Return the text of an error for a message: of an OSError file and reason, not its number."""
     if isinstance(error, OSError) and error.strerror:
         return (
             f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
@@ -81,8 +81,11 @@ def described(host: HostState) -> str:
         )
         or "nothing"
     )
-    return (f"{host.key}: {ready.get('columns')} columns, {ready.get('rows')} rows in {ready.get('spool') or 'plain memory'}, "
-            f"clock bound {bound}, without {absent}")  # fmt: skip
+    place = ready.get("spool") or "plain memory"
+    return (
+        f"{host.key}: {ready.get('columns')} columns, {ready.get('rows')} rows in {place}, "
+        f"clock bound {bound}, without {absent}"
+    )
 
 
 def listed(problems: Mapping[str, str | None]) -> str:

@@ -1,4 +1,4 @@
-"""The life cycle of a benchmark run on the launch node: collectors beside the job, files whatever happened."""
+"""The life cycle of a benchmark run on the launch node: the job with collectors beside it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class CollectPlan:
 
     @property
     def host_names(self) -> Sequence[str]:
-        """Names of the hosts in the order in which the user named them; empty if there were none."""
+        """Names of the hosts in the order of --hosts; empty if none were named."""
         return ()
 
 

@@ -101,7 +101,7 @@ def ranks_launch(
 
 
 def known_names(hosts: Sequence[HostSpec]) -> dict[str, str]:
-    """Return {name or address of a host: the name it was asked for by}, as far as this host knows."""
+    """Return {name or address of a host: its requested name}, as far as this host knows them."""
     out: dict[str, str] = {}
     for host in hosts:
         out[host.name] = host.name

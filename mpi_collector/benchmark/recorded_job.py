@@ -1,6 +1,6 @@
 """A recording from the first signal to the exit code, around COMMAND where there is one.
 
-The job is never failed by this program: whatever breaks here, COMMAND runs on (or is started) and its
+This program never fails the job: whatever breaks here, COMMAND runs on (or is started), and its
 exit code is returned.
 """
 
@@ -34,7 +34,7 @@ from mpi_collector.transport.launch.detect import Launch
 
 
 class RecordedJob:
-    """Runs one ``Collection`` and its COMMAND. ``launch``: the launch that this process is a rank of."""
+    """Runs one ``Collection`` and its COMMAND. ``launch``: the launch of which this is a rank."""
 
     def __init__(self, collection: Collection, launch: Launch | None = None) -> None:
         self._collection = collection
@@ -58,7 +58,7 @@ class RecordedJob:
                 return self._leave()
 
     def _run(self, open_transport: Callable[[], Transport], signals: Signals) -> int:
-        """Tell a run that was called off, one that could not start and one that broke apart."""
+        """Record; handle a signal before COMMAND and a failure of this program."""
         try:
             signals.allow_cancel()
             return self._record(open_transport(), signals)
@@ -122,7 +122,7 @@ class RecordedJob:
         return OK
 
     def _go_on_unrecorded(self, error: Exception, signals: Signals) -> int:
-        """Handle a failure of this program: COMMAND runs on, or starts now, and its code is returned."""
+        """Handle a failure of this program: COMMAND runs on or starts now; return its code."""
         signals.forbid_cancel()
         self._collection.give_up(error)
         self._command = self._command or self._start_command()
@@ -134,7 +134,7 @@ class RecordedJob:
         return self._strict(self._command.exit_code() or OK, complete=False)
 
     def _leave(self) -> int:
-        """Handle a second Ctrl-C: nothing is waited for, and nothing that was sampled is removed."""
+        """Handle a second Ctrl-C: wait for nothing, and remove nothing that was sampled."""
         self._collection.detach()
         if self._collection.attached:
             run = self._collection.run
@@ -195,7 +195,7 @@ class RecordedJob:
         return sys.stdin is not None and not sys.stdin.closed
 
     def _poll(self) -> bool | None:
-        """Give the transport its turn, about once a second; show the status if the terminal is ours."""
+        """Poll the transport, about once a second; without COMMAND show the status."""
         if not self._plan.command:
             elapsed_s = (mono_ns() - self._collection.started_ns) * 1e-9
             facts = {"elapsed_s": elapsed_s, "marks": self._count_marks()}

@@ -26,7 +26,7 @@ class SpoolAccess(NamedTuple):
 
 
 def choose_access(plan: LifecyclePlan, allocation: bool) -> Choice:
-    """Choose ssh for hosts that were named; in an allocation, where nobody may log in, its launcher.
+    """Choose ssh for named hosts; in an allocation, where nobody may log in, its launcher.
 
     TransportError when the transport that was asked for cannot be had.
     """
@@ -42,8 +42,8 @@ def open_spool_access(
 ) -> Iterator[SpoolAccess]:
     """Reach the hosts and list their spools; TransportError.
 
-    A launch over MPI that does not come up is replaced by ssh unless MPI was asked for; ``say`` gets
-    a warning.
+    Where a launch over MPI does not come up, ssh is used unless MPI was asked for; ``say`` gets a
+    warning.
     """
     run = f"recover-{secrets.token_hex(3)}"
     if choice.transport == "mpi":

@@ -32,7 +32,7 @@ class Choice:
 
 
 def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], FoundLauncher]) -> Choice:
-    """Choose the transport of a run; TransportError when the one that was asked for cannot be had."""
+    """Choose the transport of a run; TransportError when the requested one is not available."""
     all_here = all(h.is_local for h in plan.hosts)
     asked = plan.transport
     if asked == "local" and not all_here:
@@ -51,7 +51,7 @@ def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], FoundLaun
 def _choose_mpi(
     plan: LifecyclePlan, verb: str, find_launcher: Callable[[], FoundLauncher]
 ) -> Choice:
-    """Choose MPI if a launcher is found that suits the hosts; else ssh, unless MPI was asked for."""
+    """Choose MPI if there is a launcher for the hosts; else ssh, unless MPI was asked for."""
     asked = plan.transport == "mpi"
     try:
         found = find_launcher()

@@ -66,7 +66,7 @@ def sources(text: str) -> str:
 def auto_or_never(text: str) -> str:
     """Check the value of --report.
 
-    It has a type and no choices: argparse does not check a default against choices, and this default
+    A type in place of choices: argparse does not check a default against choices, and this default
     comes from the environment.
     """
     if text not in ("auto", "never"):

@@ -1,4 +1,4 @@
-"""``training``, ``checkpointing``, ``kvcache``, ``vectordb``: a benchmark run with collectors beside it."""
+"""``training``, ``checkpointing``, ``kvcache``, ``vectordb``: record a benchmark run."""
 
 from __future__ import annotations
 
@@ -36,12 +36,13 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 examples:
-  mpi_collector training run --hosts node[01-16] -- mpirun -np 128 -f hosts dlio_benchmark workload=unet3d
+  mpi_collector training run --hosts node[01-16] -- \\
+      mpirun -np 128 -f hosts dlio_benchmark workload=unet3d
   mpi_collector kvcache run --hosts client1,client2 --timeseries-interval 1 -- ./kv-replay trace.bin
   mpi_collector vectordb run --hostfile hosts --what-if -- ./search
 
-"run" collects; "datagen" and "configview" only run COMMAND. COMMAND is untouched: its stdin, stdout,
-signals and exit code are what they would be without mpi_collector.
+"run" collects; "datagen" and "configview" only run COMMAND. COMMAND is untouched: its stdin,
+stdout, signals and exit code are what they would be without mpi_collector.
 """
 
 

@@ -31,8 +31,8 @@ examples:
   mpirun -np 4 --hostfile hosts python -m mpi_collector -- mpirun -np 64 ./ior -a POSIX
   python -m mpi_collector -- fio job.fio
 
-A run ends with COMMAND, after --duration, on SIGUSR1 to mpirun, on Ctrl-C, on a line "stop" on stdin
-(under a launcher, without COMMAND), or with "mpi_collector stop".
+A run ends with COMMAND, after --duration, on SIGUSR1 to mpirun, on Ctrl-C, on a line "stop" on
+stdin (under a launcher, without COMMAND), or with "mpi_collector stop".
 """
 
 
@@ -130,7 +130,7 @@ def _record_this_host(args: argparse.Namespace) -> int:
 
 
 def _run_part(args: argparse.Namespace, launch: Launch, world: World) -> RankResult:
-    """Do this rank's part: rank 0 records or takes orders from the life cycle, the others serve it."""
+    """Do this rank's part: rank 0 records or serves the life cycle, the others serve rank 0."""
     from mpi_collector.benchmark.suite_recorder import SuiteRecorder
 
     if world.rank:

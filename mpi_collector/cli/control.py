@@ -14,7 +14,7 @@ from mpi_collector.node.spool import marks
 
 _MARK_EPILOG = """\
 examples:
-  mpi_collector mark "checkpoint 3"       # a moment of the only run that is on, or of the one that runs COMMAND
+  mpi_collector mark "checkpoint 3"       # of the only active run; inside COMMAND of its own
   mpi_collector mark --begin "epoch 1"; ...; mpi_collector mark --end "epoch 1"
 
 On a recorded host a mark has the accuracy of the recording. On another host --results-dir must be
@@ -22,7 +22,7 @@ visible, and the time of the mark is that host's wall clock.
 """
 _STOP_EPILOG = """\
 examples:
-  mpi_collector stop                                   # the only run that is on
+  mpi_collector stop                                   # the only active run
   mpi_collector stop host_20260105_120000 --results-dir /shared/results
 """
 

@@ -15,8 +15,8 @@ _EPILOG = """\
 examples:
   mpirun -np 4 --hostfile hosts python -m mpi_collector --duration 600
   mpirun -np 4 --hostfile hosts python -m mpi_collector -- ./benchmark --size 10G
-  python -m mpi_collector --timeseries-interval 1 -- fio job.fio      # this host alone
-  python -m mpi_collector stop                                        # end the run from another shell
+  python -m mpi_collector --timeseries-interval 1 -- fio job.fio  # this host alone
+  python -m mpi_collector stop                                    # end the run from another shell
 
 "collect" is the verb when none is given. Every verb has --help.
 """
@@ -125,6 +125,7 @@ def _refuse_life_cycle(verb: str, launch: Launch) -> None:
     if launch.rank == 0:
         print(
             f"mpi_collector: {verb} starts COMMAND once, from the launch node, and not on each of "
-            f"{launch.size} ranks: leave the launcher ({launch.launcher}) out, or record with collect",
+            f"{launch.size} ranks: leave the launcher ({launch.launcher}) out, or record with "
+            "collect",
             file=sys.stderr,
         )

@@ -39,11 +39,11 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--strict",
         action="store_true",
-        help="exit 3 when the recording is incomplete though the job succeeded; of a benchmark verb "
-        "also 2, before the job, when a host cannot be recorded",
+        help="exit 3 when the job succeeded and the recording is incomplete; a benchmark verb also "
+        "exits 2, before the job, when a host cannot be recorded",
     )
     add("--quiet", action="store_true", help="warnings and errors only")
-    add("--verbose", action="store_true", help="tell of every host what was found and done")
+    add("--verbose", action="store_true", help="report what was found and done on every host")
 
 
 def _add_sampling_options(parser: argparse.ArgumentParser) -> None:

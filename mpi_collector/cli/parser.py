@@ -11,7 +11,7 @@ from mpi_collector.transport.launch.detect import may_print
 
 
 class QuietParser(argparse.ArgumentParser):
-    """A parser that exits with MISTAKE on every rank of a launch, and prints on one of them only."""
+    """A parser that exits with MISTAKE on every rank of a launch and prints on one only."""
 
     def error(self, message: str) -> NoReturn:
         if may_print():

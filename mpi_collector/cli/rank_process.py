@@ -31,8 +31,8 @@ class RankResult:
 def run_rank(launch: Launch, part: Callable[[World], RankResult]) -> int:
     """Run this rank's part of a verb and return the exit code.
 
-    MISTAKE when mpi4py does not belong to the launcher. An exception aborts all ranks: one that fails
-    must not leave the others waiting. Where a rank is missing this process ends here.
+    MISTAKE when mpi4py does not belong to the launcher. An exception aborts all ranks: one that
+    fails must not leave the others waiting. Where a rank is missing this process ends here.
     """
     from mpi_collector.transport.ranks.world import World
 

@@ -1,4 +1,4 @@
-"""``recover``: the files of a run whose processes died, from the spools they left on this host or on many."""
+"""``recover``: build the files of a run whose processes died, from the spools on its hosts."""
 
 from __future__ import annotations
 
@@ -37,10 +37,12 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 examples:
-  mpi_collector recover                            # list what there is on this host (of an allocation: on all)
-  mpi_collector recover --hosts node[01-16]        # and on these, over ssh
-  mpi_collector recover --hosts node[01-16] host_20260105_120000  # build its files, then remove its spools
-  mpirun -np 16 --hostfile hosts python -m mpi_collector recover host_20260105_120000  # over MPI, or:
+  mpi_collector recover                       # list runs on this host (in an allocation: on all)
+  mpi_collector recover --hosts node[01-16]   # and on these, over ssh
+  # build the files of a run, then remove its spools
+  mpi_collector recover --hosts node[01-16] host_20260105_120000
+  # the same over MPI
+  mpirun -np 16 --hostfile hosts python -m mpi_collector recover host_20260105_120000
   mpi_collector recover --hosts node[01-16] --transport mpi host_20260105_120000
 
 It can be run again: what was recovered is gone from the hosts, and files are never overwritten.
@@ -72,8 +74,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     add_host_options(parser, action="extend")
     add_transport_option(
         parser,
-        help="how to reach the hosts (auto: ssh; the launcher inside an allocation whose hosts were "
-        "not named)",
+        help="how to reach the hosts (auto: ssh; in an allocation, without --hosts, its launcher)",
     )
     add_launcher_options(parser)
     add_ssh_options(parser, fanout=False)

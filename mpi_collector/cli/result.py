@@ -44,7 +44,7 @@ def explain_errors(verb: Callable[_Arguments, int]) -> Callable[_Arguments, int]
 
 @contextmanager
 def standard_output() -> Iterator[TextIO]:
-    """Give stdout for a verb's result; what is written after its reader has closed it is dropped."""
+    """Yield stdout for a verb's result; once its reader has closed it, output is dropped."""
     try:
         yield sys.stdout
         sys.stdout.flush()
@@ -55,7 +55,7 @@ def standard_output() -> Iterator[TextIO]:
 
 @contextmanager
 def new_file(target: Path) -> Iterator[None]:
-    """Tell that ``target`` was written; Mistake when it exists already."""
+    """Report that ``target`` was written; Mistake when it exists already."""
     try:
         yield
     except FileExistsError:

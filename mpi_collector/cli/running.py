@@ -1,4 +1,4 @@
-"""Runs that are on: found by their marker beside the results and by their spools on this host."""
+"""Active runs: found by their marker beside the results and by their spools on this host."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FoundRun:
 
     @property
     def marks_file(self) -> Path:
-        """Where marks are written: beside the spool if this host has one, else beside the results."""
+        """Where marks go: beside the spool if this host has one, else beside the results."""
         request = self.stop_requests[-1]
         directory = RunDirectory.of_spool(str(request))
         if str(request) == directory.stop_path:
@@ -87,8 +87,8 @@ def _run_name(marker: Path) -> str:
 def find_one_run(args: argparse.Namespace) -> FoundRun:
     """Return the run that a command line means; Mistake when that is none or several.
 
-    Inside COMMAND it is COMMAND's own run. With --results-dir it is a run that writes there, if there
-    is one: a directory may be named that only other hosts see.
+    Inside COMMAND it is COMMAND's own run. With --results-dir it is a run that writes there; a
+    directory that no run is seen to write to narrows nothing down.
     """
     found = find_runs(args.results_dir or CollectPlan.results_dir, args.spool_dir)
     runs = {name: run for name, run in found.items() if name.startswith(args.run)}

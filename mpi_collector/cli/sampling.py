@@ -15,8 +15,11 @@ _PATH_MAX = 4096
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:
-    """Return the options of the nodes. Without time series they take a first and a last row of nothing:
-    the snapshots come with these."""
+    """Return the options of the nodes.
+
+    With --skip-timeseries the nodes take a first and a last row without columns: the snapshots come
+    with these.
+    """
     skip = args.skip_timeseries
     return SamplingOptions(
         interval_s=_ONLY_ONCE_S if skip else args.timeseries_interval,
@@ -41,8 +44,8 @@ def sampling_options(args: argparse.Namespace) -> SamplingOptions:
 def directories_of(results_dir: Path, command: Sequence[str]) -> tuple[str, ...]:
     """Return the results directory and those that COMMAND names: where the data lies, most likely.
 
-    A directory may be a word of COMMAND or stand behind its "=". A file counts as the directory it is
-    in. A path that does not exist here may exist on the hosts, and counts as it is.
+    A directory may be a word of COMMAND or stand behind its "=". A file counts as the directory it
+    is in. A path that does not exist here may exist on the hosts, and counts as it is.
     """
     found = {str(results_dir.absolute()): None}
     for word in command[1:]:

@@ -140,7 +140,7 @@ def _columns(source: str, probe: Probe) -> list[FieldReport]:
 
 
 def cost_us(probe: Probe) -> float:
-    """Return the median CPU time of reading and decoding the source of ``probe``, in microseconds."""
+    """Return the median CPU time of reading and decoding the source of ``probe``, in us."""
     (kernel_file,) = probe.files
     view = memoryview(bytearray(kernel_file.capacity))
     layout = make_layout(probe.sources, [kernel_file.first()])
@@ -160,7 +160,7 @@ def _lines(s: SourceReport, with_columns: bool) -> Iterable[str]:
     """Return a line about a source, and with its columns more of them."""
     here = f"{s['cost_us']:6.0f} us" if s["cost_us"] is not None else f"{s['status']:>9}"
     group = next((g for g in ("basic", "default") if g in s["groups"]), "all")
-    every = f", every {s['every']}th tick" if s["every"] > 1 else ""
+    every = f", every {s['every']} ticks" if s["every"] > 1 else ""
     yield f"{s['name']:11} {group:8} {here} {len(s['columns']):5} columns  {s['doc']}{every}"
     if not with_columns:
         return

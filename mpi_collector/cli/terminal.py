@@ -1,7 +1,7 @@
 """Messages, progress bar and status line of a run.
 
-On a terminal the bar (for what takes longer than a second) and the status line are redrawn in place.
-Elsewhere there is no bar, and the status is a line a minute.
+On a terminal the bar (of steps that take longer than a second) and the status line are redrawn in
+place. Elsewhere there is no bar, and the status is a line a minute.
 """
 
 from __future__ import annotations

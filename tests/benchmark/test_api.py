@@ -189,8 +189,17 @@ def test_a_killed_child_leaves_its_spool(tmp_path: Path) -> None:
         victim.kill()
         victim.wait()
     (run,) = (tmp_path / f"mpi_collector-{os.getuid()}").iterdir()
-    argv = [sys.executable, "-m", "mpi_collector", "recover", run.name, "--spool-dir", str(tmp_path), "--results-dir",
-            str(tmp_path / "saved")]  # fmt: skip
+    argv = [
+        sys.executable,
+        "-m",
+        "mpi_collector",
+        "recover",
+        run.name,
+        "--spool-dir",
+        str(tmp_path),
+        "--results-dir",
+        str(tmp_path / "saved"),
+    ]
     for _ in range(50):
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
         if done.returncode == 0:

@@ -38,14 +38,25 @@ def place(tmp_path: Path) -> Iterator[Path]:
 started: list[subprocess.Popen[bytes]] = []
 
 
-def start(place: Path, *words: str, command: Sequence[str] = (), new_group: bool = True,
-          before: Sequence[str] = ()) -> subprocess.Popen[bytes]:  # fmt: skip
+def start(
+    place: Path,
+    *words: str,
+    command: Sequence[str] = (),
+    new_group: bool = True,
+    before: Sequence[str] = (),
+) -> subprocess.Popen[bytes]:
     """A recording with its files in ``place``; ``before``: what it is started by."""
     where = ["--results-dir", str(place / "results"), "--spool-dir", str(place / "spool")]
     environ = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
-    process = subprocess.Popen([*before, *_MINE, *_FAST, *where, *words, *(["--", *command] if command else [])], env=environ,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=place,
-                               start_new_session=new_group)  # fmt: skip
+    process = subprocess.Popen(
+        [*before, *_MINE, *_FAST, *where, *words, *(["--", *command] if command else [])],
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=place,
+        start_new_session=new_group,
+    )
     started.append(process)
     return process
 
@@ -143,8 +154,15 @@ def test_verbs_of_one_process_as_ranks(place: Path, verb: str, spoken: list[int]
     words = {"kvcache": ["run", "--", "touch", "ran"]}.get(verb, [])
     for rank, code in enumerate(spoken):
         environ = dict(os.environ, PMI_RANK=str(rank), PMI_SIZE="2")
-        done = subprocess.run([*_MINE, verb, *words], env=environ, capture_output=True, text=True, timeout=_LIMIT_S, cwd=place,
-                              check=False)  # fmt: skip
+        done = subprocess.run(
+            [*_MINE, verb, *words],
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+            cwd=place,
+            check=False,
+        )
         assert done.returncode == code, done.stderr
         assert bool(done.stdout + done.stderr) == (rank == 0)
         assert len(done.stderr.splitlines()) <= 1
@@ -181,8 +199,14 @@ def test_mistakes_are_known_without_mpi(place: Path) -> None:
         environ = dict(os.environ, PMI_RANK=rank, PMI_SIZE="2")
         code = "import sys\nfrom mpi_collector.cli.main import main\ntry:\n    main(['--duration', 'x'])\n"
         code += "except SystemExit as e:\n    assert 'mpi4py' not in sys.modules\n    raise"
-        done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=_LIMIT_S,
-                              check=False)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+            check=False,
+        )
         assert done.returncode == 2
         assert len(done.stderr.splitlines()) == lines
 

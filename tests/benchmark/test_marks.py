@@ -142,10 +142,34 @@ def test_inside_command_its_own_run_is_meant(tmp_path: Path, verb: str) -> None:
     """Two runs of one user on one host; beside them the same words are ambiguous."""
     other = start(tmp_path)
     try:
-        say = [sys.executable, "-m", "mpi_collector", verb, "--results-dir", str(tmp_path / "results"),
-               "--spool-dir", str(tmp_path / "spool"), *(["mine"] if verb == "mark" else [])]  # fmt: skip
-        argv = [sys.executable, "-m", "mpi_collector", "--timeseries-interval", "0.05", "--results-dir", str(tmp_path / "results"),
-                "--spool-dir", str(tmp_path / "spool"), "--", "sh", "-c", '"$@" & wait $!; sleep 1.5; exit 5', "sh", *say]  # fmt: skip
+        say = [
+            sys.executable,
+            "-m",
+            "mpi_collector",
+            verb,
+            "--results-dir",
+            str(tmp_path / "results"),
+            "--spool-dir",
+            str(tmp_path / "spool"),
+            *(["mine"] if verb == "mark" else []),
+        ]
+        argv = [
+            sys.executable,
+            "-m",
+            "mpi_collector",
+            "--timeseries-interval",
+            "0.05",
+            "--results-dir",
+            str(tmp_path / "results"),
+            "--spool-dir",
+            str(tmp_path / "spool"),
+            "--",
+            "sh",
+            "-c",
+            '"$@" & wait $!; sleep 1.5; exit 5',
+            "sh",
+            *say,
+        ]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 5, done.stderr
         with mpi_collector.load(tmp_path / "results") as run:

@@ -78,9 +78,12 @@ def test_ranges_are_refused_and_not_expanded(tmp_path: Path, way: str, text: str
     path = tmp_path / "hosts"
     path.write_text(f"a\n{text}{' slots=4' if way == 'option' else ''}\n")
     ways: dict[str, Any] = {
-        "--hosts": lambda: parse_hosts(["a", text]), "hostfile": lambda: parse_hostfile(path), "option": lambda: parse_hostfile(path),
-        "PBS_NODEFILE": lambda: from_scheduler({way: str(path)}), "LSB_MCPU_HOSTS": lambda: from_scheduler({way: f"{text} 4"}),
-    }  # fmt: skip
+        "--hosts": lambda: parse_hosts(["a", text]),
+        "hostfile": lambda: parse_hostfile(path),
+        "option": lambda: parse_hostfile(path),
+        "PBS_NODEFILE": lambda: from_scheduler({way: str(path)}),
+        "LSB_MCPU_HOSTS": lambda: from_scheduler({way: f"{text} 4"}),
+    }
     with memory(5 << 20), pytest.raises(HostsError) as caught:
         ways.get(way, lambda: from_scheduler({way: text}))()
     (message,) = caught.value.problems
@@ -93,10 +96,17 @@ def test_ranges_are_refused_and_not_expanded(tmp_path: Path, way: str, text: str
 
 
 DIALECTS = {
-    "openmpi": "node{0}{1} slots={2} max_slots={2}", "openmpi-old": "node{0}{1} slots = {2}", "mpich": "node{0}{1}:{2}",
-    "mpich-binding": "node{0}{1}:{2} binding=map=0,3 ifname=ib0", "intel": "node{0}{1}:{2} user=x", "pbs": "node{0}{1}",
-    "nodeset": "node[{0}-{1}]:{2}", "ipv6": "[2001:db8::{0}]:{2}", "comment": "node{0}{1} # slots={2}", "user": "bob@node{0}",
-}  # fmt: skip
+    "openmpi": "node{0}{1} slots={2} max_slots={2}",
+    "openmpi-old": "node{0}{1} slots = {2}",
+    "mpich": "node{0}{1}:{2}",
+    "mpich-binding": "node{0}{1}:{2} binding=map=0,3 ifname=ib0",
+    "intel": "node{0}{1}:{2} user=x",
+    "pbs": "node{0}{1}",
+    "nodeset": "node[{0}-{1}]:{2}",
+    "ipv6": "[2001:db8::{0}]:{2}",
+    "comment": "node{0}{1} # slots={2}",
+    "user": "bob@node{0}",
+}
 
 
 @given(
@@ -133,8 +143,20 @@ def refused(parse: Callable[[], Any]) -> list[str]:
     return []
 
 
-@given(st.sampled_from(["SLURM_JOB_NODELIST", "SLURM_NODELIST", "PBS_NODEFILE", "LSB_MCPU_HOSTS", "LSB_HOSTS", "COBALT_NODEFILE", "OAR_NODEFILE"]),
-       st.text(max_size=40))  # fmt: skip
+@given(
+    st.sampled_from(
+        [
+            "SLURM_JOB_NODELIST",
+            "SLURM_NODELIST",
+            "PBS_NODEFILE",
+            "LSB_MCPU_HOSTS",
+            "LSB_HOSTS",
+            "COBALT_NODEFILE",
+            "OAR_NODEFILE",
+        ]
+    ),
+    st.text(max_size=40),
+)
 @many
 def test_any_scheduler(name: str, text: str) -> None:
     if text:
@@ -268,10 +290,17 @@ def as_text(document: str) -> bytes:
 
 
 DOCUMENTS = {
-    "noise": b"\x07noise", "a list": deflated(as_text("[1]")), "no JSON": deflated(as_text("{")), "no text": deflated(b"\xff" * 300),
-    "deep": deflated(as_text("[" * 100_000)), "a bomb": b"", "short": deflated(b"x"),
-    "an odd snapshot": deflated(as_text('{"snapshot": {"cpuinfo": 3, "meminfo": [], "mounts": 1}}')),
-}  # fmt: skip
+    "noise": b"\x07noise",
+    "a list": deflated(as_text("[1]")),
+    "no JSON": deflated(as_text("{")),
+    "no text": deflated(b"\xff" * 300),
+    "deep": deflated(as_text("[" * 100_000)),
+    "a bomb": b"",
+    "short": deflated(b"x"),
+    "an odd snapshot": deflated(
+        as_text('{"snapshot": {"cpuinfo": 3, "meminfo": [], "mounts": 1}}')
+    ),
+}
 
 
 @pytest.mark.parametrize("what", sorted(DOCUMENTS))
@@ -303,17 +332,48 @@ values = st.recursive(
     max_leaves=4,
 )
 events = st.one_of(
-    st.fixed_dictionaries({"type": st.just("grid"), "t0_ns": numbers, "epoch_ns": numbers, "interval_ns": numbers,
-                           "policy": st.sampled_from(["decimate", "ring", "stop", 7]), "capacity": numbers}),
-    st.just({"type": "grid", "t0_ns": 0, "epoch_ns": 10**18, "interval_ns": 10**9, "policy": "decimate", "capacity": 16}),
-    st.fixed_dictionaries({"type": st.just("clock"), "mono_ns": numbers, "offset_ns": numbers, "bound_ns": numbers}),
+    st.fixed_dictionaries(
+        {
+            "type": st.just("grid"),
+            "t0_ns": numbers,
+            "epoch_ns": numbers,
+            "interval_ns": numbers,
+            "policy": st.sampled_from(["decimate", "ring", "stop", 7]),
+            "capacity": numbers,
+        }
+    ),
+    st.just(
+        {
+            "type": "grid",
+            "t0_ns": 0,
+            "epoch_ns": 10**18,
+            "interval_ns": 10**9,
+            "policy": "decimate",
+            "capacity": 16,
+        }
+    ),
+    st.fixed_dictionaries(
+        {"type": st.just("clock"), "mono_ns": numbers, "offset_ns": numbers, "bound_ns": numbers}
+    ),
     st.just({"type": "clock", "mono_ns": 0, "offset_ns": 0, "bound_ns": 0}),
-    st.fixed_dictionaries({"type": st.just("mark"), "text": values, "edge": values, "mono_ns": numbers}),
-    st.dictionaries(st.sampled_from(["type", "last_tick", "slot", "name", "source", "table", "tick"]), values, max_size=5)
-    .map(lambda d: {**d, "type": str(d.get("type"))}),
-    st.builds(lambda kind, d: {**d, "type": kind}, st.sampled_from(["end", "lost", "device", "slot", "damaged"]),
-              st.dictionaries(st.sampled_from(["last_tick", "slot", "name", "source", "table", "tick"]), values, max_size=5)),
-)  # fmt: skip
+    st.fixed_dictionaries(
+        {"type": st.just("mark"), "text": values, "edge": values, "mono_ns": numbers}
+    ),
+    st.dictionaries(
+        st.sampled_from(["type", "last_tick", "slot", "name", "source", "table", "tick"]),
+        values,
+        max_size=5,
+    ).map(lambda d: {**d, "type": str(d.get("type"))}),
+    st.builds(
+        lambda kind, d: {**d, "type": kind},
+        st.sampled_from(["end", "lost", "device", "slot", "damaged"]),
+        st.dictionaries(
+            st.sampled_from(["last_tick", "slot", "name", "source", "table", "tick"]),
+            values,
+            max_size=5,
+        ),
+    ),
+)
 
 
 @given(st.lists(events, max_size=5), st.lists(st.integers(0, 60), max_size=4, unique=True))

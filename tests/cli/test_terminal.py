@@ -77,8 +77,17 @@ def on_a_terminal(argv: list[str], seconds: float, meanwhile: list[str] | None =
 
 def test_status_on_a_terminal(tmp_path: Path) -> None:
     """It replaces itself while the run is on, and is gone before the summary."""
-    argv = [sys.executable, "-m", "mpi_collector", "--timeseries-interval", "0.2", "--results-dir", str(tmp_path),
-            "--spool-dir", str(tmp_path)]  # fmt: skip
+    argv = [
+        sys.executable,
+        "-m",
+        "mpi_collector",
+        "--timeseries-interval",
+        "0.2",
+        "--results-dir",
+        str(tmp_path),
+        "--spool-dir",
+        str(tmp_path),
+    ]
     mark = [
         sys.executable,
         "-m",
