@@ -1,6 +1,6 @@
-"""For all tests: a run writes its page only where a test asks for it, since drawing it takes longer than most runs.
+"""For all tests: runs write no page unless a test asks for it; drawing it takes longer than a run.
 
-SIGHUP does what it does by default, also where the tests were started by nohup.
+SIGHUP has its default action, also where the tests were started by nohup.
 """
 
 from __future__ import annotations

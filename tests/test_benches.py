@@ -1,4 +1,4 @@
-"""The programs of scripts/bench still run against what they measure; their figures are not looked at here."""
+"""The programs of scripts/bench run; their figures are not checked here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler"
 
 
 def table(output: str) -> dict[str, list[str]]:
-    """{first cell: the others} of every line of a table."""
+    """Return {first cell: the others} of every line of a table."""
     rows = [
         [cell.strip() for cell in line.strip("| ").split("|")]
         for line in output.splitlines()
@@ -47,7 +47,7 @@ def is_figure(cell: str) -> bool:
 
 @needs_cc
 def test_parts_of_a_sample() -> None:
-    """Every variant lives until it has been looked at."""
+    """Every variant of a sample is measured."""
     found = bench("limit", "--samples", "1", "--rounds", "1")
     assert len(found) == 6 + 2  # heads, and the line below them
     assert all(

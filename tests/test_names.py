@@ -1,4 +1,4 @@
-"""What comes from hosts, other users and file systems is data: on terminals, in tables, in spreadsheets, as paths."""
+"""Text from hosts, other users and file systems is data on terminals, in tables and as paths."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def cli(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
 # ---- terminals
 @given(st.text())
 def test_harmless(text: str) -> None:
-    """Printable but for ends of lines; what is printable already stays as it is."""
+    """Safe text is printable but for ends of lines; printable text does not change."""
     shown = safe_text(text, keep=LINE_CHARACTERS)
     assert all(c.isprintable() or c in "\n\t" for c in shown)
     assert shown == text or not text.replace("\n", "").replace("\t", "").isprintable()
@@ -64,7 +64,7 @@ def test_lines_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_host_that_answers_with_escapes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Errors, warnings and stderr of hosts go through one place on their way to the terminal."""
+    """Errors and warnings of hosts are escaped on their way to the terminal."""
     from mpi_collector.benchmark.announcement import announce_recording
     from mpi_collector.benchmark.collection import Collection
     from mpi_collector.benchmark.console import RunConsole
@@ -96,7 +96,7 @@ def test_a_host_that_answers_with_escapes(
 
 
 def test_sessions_relay_one_clean_line() -> None:
-    """What ssh or a shell on the host says, and what came instead of an agent."""
+    """Of what ssh or a shell prints in place of an agent one clean line is reported."""
     import asyncio
 
     from mpi_collector.errors import SessionLostError
@@ -113,7 +113,7 @@ def test_sessions_relay_one_clean_line() -> None:
 
 
 def test_runs_of_strange_names_are_listed(tmp_path: Path) -> None:
-    """``recover`` shows what lies in a directory; ``stop`` what others wrote into theirs."""
+    """Names of runs in directories and markers are escaped by recover and stop."""
     run = tmp_path / user_directory() / EVIL.replace("/", "")
     run.mkdir(parents=True)
     (run / EVIL.replace("/", "")).write_bytes(b"x" * 100)
@@ -152,7 +152,7 @@ def test_tables_of_hosts(capsys: pytest.CaptureFixture[str]) -> None:
 # ---- spreadsheets
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
 def test_cells_are_no_formulas(tmp_path: Path, start: str) -> None:
-    """A host or device called ``=cmd|...``: behind an apostrophe in every shape of csv, and whole."""
+    """A host called ``=cmd|...`` is written whole, behind an apostrophe, in every shape of csv."""
     name = f"{start}cmd|' /C calc'!A0"
     assert formula_safe(name) == f"'{name}"
     host = sy.workload(1, 5)
@@ -168,7 +168,7 @@ def test_cells_are_no_formulas(tmp_path: Path, start: str) -> None:
 
 # ---- paths
 def test_a_planted_symlink_is_not_followed(tmp_path: Path) -> None:
-    """Under the name of a file that is being written: the victim stays as it is, and nothing half done is left."""
+    """A symlink under the name of a new file is not followed, and no part of it is left."""
     victim = tmp_path / "victim"
     victim.write_text("mine")
     for name, target in (("a", victim), ("b", tmp_path / "not-there")):
@@ -182,7 +182,7 @@ def test_a_planted_symlink_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_marker_that_was_exchanged(tmp_path: Path) -> None:
-    """Between the reservation of a run's names and its start: what it became is not written."""
+    """A marker that was replaced by a symlink is not written through it."""
     victim = tmp_path / "victim"
     victim.write_text("mine")
     files = reserve(tmp_path / "results", "host", {"run": "a"})
@@ -199,7 +199,7 @@ def test_a_marker_that_was_exchanged(tmp_path: Path) -> None:
 
 
 def test_planted_while_it_records(tmp_path: Path) -> None:
-    """After the names were reserved: that file is not written, it is said, and the spool stays for ``recover``."""
+    """A file planted after the names were reserved is reported, and the spool is kept."""
     victim, results, shm = tmp_path / "victim", tmp_path / "results", tmp_path / "shm"
     victim.write_text("mine")
     shm.mkdir()
@@ -238,7 +238,7 @@ def test_planted_while_it_records(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mask", [0o022, 0o027, 0o077, 0o000])
 def test_the_umask_is_honoured(tmp_path: Path, mask: int) -> None:
-    """Results have its modes; what --rescue-dir and the spool hold is private whatever it is (test_spool, test_rescue)."""
+    """Results have the umask's modes; spools and backups are private (test_spool, test_backup)."""
     pytest.importorskip("bokeh")
     old = os.umask(mask)
     try:

@@ -1,5 +1,4 @@
-"""The commands of docs/tutorial-laptop.md, one after the other, as somebody would type them; those of the other pages, which
-need a cluster, as far as their command lines go."""
+"""The commands of docs/tutorial-laptop.md are run; those of the other pages are parsed."""
 
 from __future__ import annotations
 
@@ -57,7 +56,7 @@ def test_the_laptop_tutorial(tmp_path: Path) -> None:
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """The words behind ``mpi_collector`` of every command that is set off on the page."""
+    """Return the words behind ``mpi_collector`` of every command of a page."""
     text = re.sub(r"\\\n\s*", " ", page.read_text())
     for line in re.findall(r"^(?:    |\t)(\S.*)$", text, flags=re.M):
         if re.match(
@@ -72,14 +71,14 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 
 class Understood(Exception):
-    """The command line was parsed; nothing else is to happen."""
+    """The command line was parsed; do not run the verb."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_command_lines_of_the_docs(
     page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Verbs and options are those that there are."""
+    """Every command line on the page is accepted by the parser of its verb."""
     parse = argparse.ArgumentParser.parse_args
 
     def parse_only(*args: Any, **kwargs: Any) -> None:
@@ -107,7 +106,7 @@ def test_command_lines_of_the_docs(
 
 
 def test_the_site_has_every_page_and_every_link_leads_somewhere() -> None:
-    """What ``mkdocs build --strict`` would complain about, without it."""
+    """The checks of ``mkdocs build --strict``, without mkdocs."""
     pages = {p.name for p in (ROOT / "docs").glob("*.md")}
     assert set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), flags=re.M)) == pages
     for page in PAGES:

@@ -49,8 +49,16 @@ def standard_output() -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
     except BrokenPipeError:
-        # the interpreter flushes once more at its end, and would complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
+    except SystemExit as e:  # rich exits with 1 when it finds the pipe broken
+        if not isinstance(e.__context__, BrokenPipeError):
+            raise
+        _discard_output()
+
+
+def _discard_output() -> None:
+    """Let stdout lead nowhere: the interpreter flushes it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -18,7 +18,9 @@ PROGRAM = textwrap.dedent(
     from mpi4py import MPI
     import mpi_collector
     comm = MPI.COMM_WORLD
-    with mpi_collector.collect(comm, interval=0.05, results_dir=sys.argv[1], sampler=sys.argv[2], quiet=True) as recorder:
+    results, sampler = sys.argv[1:]
+    options = dict(interval=0.05, results_dir=results, sampler=sampler, quiet=True)
+    with mpi_collector.collect(comm, **options) as recorder:
         total = comm.allreduce(comm.rank)
         recorder.mark(f"rank {comm.rank}")
         time.sleep(0.5)
@@ -49,7 +51,8 @@ FAILING = textwrap.dedent(
         api.SAMPLERS["thread"] = Failing
     seen = "no error"
     try:
-        with mpi_collector.collect(comm, interval=0.05, results_dir=results, sampler="thread", spool_dir=spool) as recorder:
+        options = dict(interval=0.05, results_dir=results, sampler="thread", spool_dir=spool)
+        with mpi_collector.collect(comm, **options) as recorder:
             recorder.mark("inside")
             comm.Barrier()
     except mpi_collector.ResultsError as e:
@@ -59,7 +62,33 @@ FAILING = textwrap.dedent(
         print(*every, sep="\\n")
     """
 )
-_OPENMPI, _MPICH = "MPI_COLLECTOR_TEST_OPENMPI_PYTHON", "MPI_COLLECTOR_TEST_MPICH_PYTHON"
+IMPATIENT = textwrap.dedent(
+    """
+    import sys, time
+    from mpi4py import MPI
+    import mpi_collector
+    from mpi_collector.benchmark import api
+    api.PATIENCE_S = 0.5
+    comm = MPI.COMM_WORLD
+    results, spool = sys.argv[1:]
+    options = dict(
+        interval=0.05, results_dir=results, sampler="thread", spool_dir=spool, quiet=True
+    )
+    try:
+        with mpi_collector.collect(comm, **options):
+            if comm.rank == 1:
+                raise KeyError("the own one")
+            while not comm.Iprobe(1, 5):
+                time.sleep(0.01)
+    except KeyError as e:
+        print(e, flush=True)
+        comm.send(1, 0, 5)
+    else:
+        comm.recv(source=1, tag=5)
+    """
+)
+_OPENMPI = "MPI_COLLECTOR_TEST_OPENMPI_PYTHON"
+_MPICH = "MPI_COLLECTOR_TEST_MPICH_PYTHON"
 
 
 def launch(variable: str, n: int) -> list[str]:
@@ -72,13 +101,11 @@ def launch(variable: str, n: int) -> list[str]:
 
 
 @pytest.mark.mpirun
-@pytest.mark.parametrize(
-    "variable", ["MPI_COLLECTOR_TEST_OPENMPI_PYTHON", "MPI_COLLECTOR_TEST_MPICH_PYTHON"]
-)
+@pytest.mark.parametrize("variable", [_OPENMPI, _MPICH])
 @pytest.mark.parametrize("n", [1, 2, 4])
 @pytest.mark.parametrize("sampler", ["process", "thread"])
 def test_inside_an_mpi_program(variable: str, n: int, sampler: str, tmp_path: Path) -> None:
-    """One host recorded once whatever the number of ranks; the program's own collectives are undisturbed."""
+    """One host is recorded once, however many ranks; the program's collectives still work."""
     (tmp_path / "program.py").write_text(PROGRAM)
     argv = [*launch(variable, n), str(tmp_path / "program.py"), str(tmp_path / "results"), sampler]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
@@ -105,7 +132,7 @@ def test_inside_an_mpi_program(variable: str, n: int, sampler: str, tmp_path: Pa
 def test_rank_0_that_cannot_record_keeps_nobody_waiting(
     variable: str, step: str, tmp_path: Path
 ) -> None:
-    """A results directory that cannot be written is every rank's exception; what breaks of ours is said, and the program runs."""
+    """An unwritable results directory raises on every rank; other failures are only reported."""
     (tmp_path / "program.py").write_text(FAILING)
     results = "/dev/null/results" if step == "refused" else str(tmp_path / "results")
     argv = [*launch(variable, 2), str(tmp_path / "program.py"), results, step, str(tmp_path)]
@@ -122,17 +149,8 @@ def test_rank_0_that_cannot_record_keeps_nobody_waiting(
 
 @pytest.mark.mpirun
 def test_an_exception_of_one_rank_comes_out(tmp_path: Path) -> None:
-    """While rank 0 waits in MPI for a rank that failed, that rank does not wait for rank 0 to leave the block."""
-    program = (
-        "import sys, time, mpi_collector\nfrom mpi4py import MPI\nfrom mpi_collector.benchmark import api\n"
-        "api.PATIENCE_S = 0.5\ncomm = MPI.COMM_WORLD\n"
-        "try:\n    with mpi_collector.collect(comm, interval=0.05, results_dir=sys.argv[1], sampler='thread',\n"
-        "                              spool_dir=sys.argv[2], quiet=True):\n"
-        "        if comm.rank == 1:\n            raise KeyError('the own one')\n"
-        "        while not comm.Iprobe(1, 5):\n            time.sleep(0.01)\n"
-        "except KeyError as e:\n    print(e, flush=True)\n    comm.send(1, 0, 5)\nelse:\n    comm.recv(source=1, tag=5)\n"
-    )
-    argv = [*launch(_MPICH, 2), "-c", program, str(tmp_path / "results"), str(tmp_path)]
+    """A rank that failed leaves the block although rank 0 waits for it in MPI."""
+    argv = [*launch(_MPICH, 2), "-c", IMPATIENT, str(tmp_path / "results"), str(tmp_path)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert done.stdout == "'the own one'\n", done.stderr
     assert done.returncode == 0, done.stderr
@@ -142,7 +160,7 @@ def test_an_exception_of_one_rank_comes_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sampler", ["process", "thread"])
 def test_without_mpi(sampler: str, tmp_path: Path) -> None:
-    """No communicator: this host. An exception of the program's own still leaves a recording, and passes through."""
+    """Without a communicator this host is recorded; the program's own exception passes through."""
     with pytest.raises(ZeroDivisionError):
         with mpi_collector.collect(
             interval=0.02, results_dir=tmp_path, sampler=sampler, quiet=True
@@ -157,7 +175,7 @@ def test_without_mpi(sampler: str, tmp_path: Path) -> None:
 
 
 def test_arguments_are_checked() -> None:
-    """A mistake is a ValueError before anything starts."""
+    """An argument out of range is a ValueError before anything starts."""
     for wrong in (
         {"interval": 0.001},
         {"sampler": "fork"},
@@ -171,14 +189,18 @@ def test_arguments_are_checked() -> None:
 
 
 def test_a_killed_child_leaves_its_spool(tmp_path: Path) -> None:
-    """kill -9 of the program: the child ends by itself, and recover makes the files."""
-    program = (
-        "import sys, time, mpi_collector\n"
-        f"with mpi_collector.collect(interval=0.02, results_dir={str(tmp_path / 'r')!r}, spool_dir={str(tmp_path)!r}):\n"
-        "    print('on', flush=True)\n    time.sleep(60)\n"
-    )
+    """After kill -9 of the program the child ends by itself, and recover builds the files."""
+    program = """
+import sys, time, mpi_collector
+results, spool = sys.argv[1:]
+with mpi_collector.collect(interval=0.02, results_dir=results, spool_dir=spool):
+    print("on", flush=True)
+    time.sleep(60)
+"""
     victim = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", program, str(tmp_path / "r"), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     assert victim.stdout is not None
     assert victim.stdout.readline() == b"on\n"

@@ -1,4 +1,4 @@
-"""``python -m mpi_collector`` on this host alone: no MPI, no root. Every test starts the program as its users do."""
+"""``python -m mpi_collector`` on this host alone, started as its users do: no MPI, no root."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def start(
     new_group: bool = True,
     before: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
-    """A recording with its files in ``place``; ``before``: what it is started by."""
+    """Start a recording with its files in ``place``; ``before``: words in front of its command."""
     where = ["--results-dir", str(place / "results"), "--spool-dir", str(place / "spool")]
     environ = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
     process = subprocess.Popen(
@@ -64,7 +64,7 @@ def start(
 def run(
     place: Path, *words: str, command: Sequence[str] = (), typed: bytes = b""
 ) -> tuple[int, bytes, str]:
-    """(exit code, stdout, stderr) of a recording that ends by itself."""
+    """Return exit code, stdout and stderr of a recording that ends by itself."""
     process = start(place, *words, command=command)
     out, err = process.communicate(typed, timeout=_LIMIT_S)
     return process.returncode, out, err.decode()
@@ -88,7 +88,7 @@ def spools(place: Path) -> list[Path]:
 
 
 def started_sampling(place: Path, process: subprocess.Popen[bytes]) -> None:
-    """Wait until it says that it records, and a few samples longer."""
+    """Wait until it reports that it records, and for a few samples."""
     assert process.stderr is not None
     line = process.stderr.readline()
     assert b"recording 1 host" in line, line + process.stderr.read()
@@ -96,7 +96,7 @@ def started_sampling(place: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def recorded(place: Path) -> mpi_collector.store.recording.Recording:
-    """The only recording there is."""
+    """Return the only recording in ``place``."""
     (path,) = (place / "results").glob("*_timeseries.npz")
     return mpi_collector.load(path)
 
@@ -108,7 +108,8 @@ def test_help_needs_nothing(place: Path, name: str) -> None:
     code = (
         "import sys\nfrom mpi_collector.cli.main import main\n"
         f"try:\n    main([{name!r}, '--help'])\nexcept SystemExit as e:\n    assert not e.code\n"
-        "heavy = {'mpi4py', 'numpy', 'rich', 'ClusterShell'} & set(sys.modules)\nassert not heavy, heavy\n"
+        "heavy = {'mpi4py', 'numpy', 'rich', 'ClusterShell'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=_LIMIT_S, check=False
@@ -136,7 +137,7 @@ def test_help_needs_nothing(place: Path, name: str) -> None:
     ],
 )
 def test_mistakes_are_one_line_and_2(place: Path, words: list[str]) -> None:
-    """A mistake on the command line costs one line that names it, before anything is made."""
+    """A mistake on the command line is reported in one line before any file is made."""
     done = verb(place, *words)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -150,7 +151,7 @@ def test_mistakes_are_one_line_and_2(place: Path, words: list[str]) -> None:
     ("verb", "spoken"), [("kvcache", [2, 2]), ("summary", [2, 0]), ("snapshot", [0, 0])]
 )
 def test_verbs_of_one_process_as_ranks(place: Path, verb: str, spoken: list[int]) -> None:
-    """COMMAND of a life cycle is not started by every rank of a launch, and other verbs are done by the first of them."""
+    """Of several ranks none starts a benchmark verb's COMMAND, and one does the other verbs."""
     words = {"kvcache": ["run", "--", "touch", "ran"]}.get(verb, [])
     for rank, code in enumerate(spoken):
         environ = dict(os.environ, PMI_RANK=str(rank), PMI_SIZE="2")
@@ -170,7 +171,7 @@ def test_verbs_of_one_process_as_ranks(place: Path, verb: str, spoken: list[int]
 
 
 def test_without_standard_streams(place: Path) -> None:
-    """Started with all three closed, as some daemons do it: it records, and nothing of ours lands in a file of somebody else."""
+    """Started with all standard streams closed, as some daemons do, it records."""
     done = verb(place, *_FAST, "--duration", "0.2", "--report", "never")
     assert done.returncode == 0, done.stderr
     script = "exec " + " ".join(
@@ -184,7 +185,7 @@ def test_without_standard_streams(place: Path) -> None:
 
 
 def test_a_mistake_in_the_environment(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A default that comes from a variable is looked at like a word of the command line."""
+    """A default from a variable is checked like an option."""
     monkeypatch.setenv("MPI_COLLECTOR_REPORT", "nevr")
     done = verb(place, "--duration", "1")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
@@ -194,11 +195,14 @@ def test_a_mistake_in_the_environment(place: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_mistakes_are_known_without_mpi(place: Path) -> None:
-    """An argument error under a launcher does not wait for MPI, and only its rank 0 speaks."""
+    """An argument error under a launcher does not import MPI; only rank 0 reports it."""
     for rank, lines in (("0", 1), ("1", 0)):
         environ = dict(os.environ, PMI_RANK=rank, PMI_SIZE="2")
-        code = "import sys\nfrom mpi_collector.cli.main import main\ntry:\n    main(['--duration', 'x'])\n"
-        code += "except SystemExit as e:\n    assert 'mpi4py' not in sys.modules\n    raise"
+        code = (
+            "import sys\nfrom mpi_collector.cli.main import main\n"
+            "try:\n    main(['--duration', 'x'])\n"
+            "except SystemExit as e:\n    assert 'mpi4py' not in sys.modules\n    raise"
+        )
         done = subprocess.run(
             [sys.executable, "-c", code],
             env=environ,
@@ -226,7 +230,7 @@ def test_results_directory_that_cannot_be_written(place: Path, directory: str) -
 # ---- COMMAND
 @pytest.mark.parametrize("code", [0, 1, 7, 255])
 def test_exit_code_is_commands(place: Path, code: int) -> None:
-    """Whatever COMMAND returns; the recording knows it."""
+    """COMMAND's exit code is returned and recorded."""
     got, _, err = run(place, command=["sh", "-c", f"exit {code}"])
     assert got == code, err
     with recorded(place) as recording:
@@ -236,13 +240,13 @@ def test_exit_code_is_commands(place: Path, code: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_command_killed_by_a_signal(place: Path, number: signal.Signals) -> None:
-    """128 + n, as a shell would give."""
+    """The exit code is 128 + n, as in a shell."""
     code, _, err = run(place, command=["sh", "-c", f"kill -{int(number)} $$"])
     assert code == 128 + number, err
 
 
 def test_stdin_and_stdout_are_commands(place: Path) -> None:
-    """Every byte of stdin reaches COMMAND, every byte of its stdout arrives, nothing of ours is among them."""
+    """COMMAND gets every byte of stdin, and stdout holds its bytes only."""
     data = bytes(range(256)) * 4096
     code, out, err = run(place, command=["cat"], typed=data)
     assert code == 0, err
@@ -250,7 +254,7 @@ def test_stdin_and_stdout_are_commands(place: Path) -> None:
 
 
 def test_command_keeps_its_arguments_and_environment(place: Path) -> None:
-    """Arguments that look like ours or like a launcher's are COMMAND's, and so is its environment."""
+    """COMMAND gets arguments that look like ours or a launcher's, and its environment."""
     words = ["--duration", "x", "--", "a b", "--bind-to", ""]
     script = (
         "import os, sys, json; print(json.dumps([sys.argv[1:], os.environ.get('OMP_NUM_THREADS')]))"
@@ -272,14 +276,14 @@ def test_command_from_a_file(place: Path) -> None:
 
 
 def test_command_that_cannot_be_started(place: Path) -> None:
-    """127 and one line that says why."""
+    """The exit code is 127, and one line gives the reason."""
     code, _, err = run(place, command=["/nonexistent/program"])
     assert code == 127
     assert "cannot start /nonexistent/program" in err
 
 
 def test_signals_reach_command(place: Path) -> None:
-    """SIGTERM goes on to COMMAND, whose end ends the recording; its handler decides the exit code."""
+    """SIGTERM is passed on to COMMAND, whose handler decides the exit code."""
     script = "trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"
     process = start(place, command=["sh", "-c", script])
     assert process.stdout is not None
@@ -291,7 +295,7 @@ def test_signals_reach_command(place: Path) -> None:
 
 
 def test_recording_may_end_before_command(place: Path) -> None:
-    """SIGUSR1 ends the recording, not COMMAND; its exit code is still ours."""
+    """SIGUSR1 ends the recording, not COMMAND; COMMAND's exit code is still returned."""
     process = start(place, command=["sh", "-c", "read line; exit 6"])
     started_sampling(place, process)
     process.send_signal(signal.SIGUSR1)
@@ -304,7 +308,7 @@ def test_recording_may_end_before_command(place: Path) -> None:
 
 
 def test_signals_reach_command_after_the_recording(place: Path) -> None:
-    """A COMMAND that outlives the recording still gets every signal that we get."""
+    """A COMMAND that outlives the recording still gets every signal."""
     script = "trap 'n=$((n+1)); [ $n = 2 ] && exit 9' TERM; echo up; while :; do sleep 0.05; done"
     process = start(place, command=["sh", "-c", script])
     assert process.stdout is not None
@@ -341,7 +345,7 @@ def test_duration(place: Path) -> None:
 
 
 def test_a_run_shorter_than_the_interval(place: Path) -> None:
-    """A first and a last row, even so."""
+    """It has a first and a last row nevertheless."""
     code, _, err = run(place, "--timeseries-interval", "30", command=["true"])
     assert code == 0, err
     with recorded(place) as recording:
@@ -351,7 +355,7 @@ def test_a_run_shorter_than_the_interval(place: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_signals_end_a_recording(place: Path, number: signal.Signals) -> None:
-    """All of them end it in good order: files, exit code 0, no spool."""
+    """Each of them ends the run with its files, exit code 0 and no spool left."""
     process = start(place)
     started_sampling(place, process)
     process.send_signal(number)
@@ -363,7 +367,7 @@ def test_signals_end_a_recording(place: Path, number: signal.Signals) -> None:
 
 
 def test_nohup(place: Path) -> None:
-    """The end of the terminal ends neither the recording nor COMMAND when both were started by nohup."""
+    """Under nohup SIGHUP ends neither the recording nor COMMAND."""
     process = start(
         place,
         command=["sh", "-c", "kill -HUP $$; kill -HUP $PPID; sleep 1.5; exit 9"],
@@ -376,7 +380,7 @@ def test_nohup(place: Path) -> None:
 
 
 def test_one_ctrl_c_is_the_commands(place: Path) -> None:
-    """COMMAND gets it; when it has ended everything is written, and its exit code is passed on."""
+    """COMMAND gets it; when COMMAND has ended the files are written, and its code is returned."""
     process = start(
         place,
         command=["sh", "-c", "trap 'sleep 0.5; exit 9' INT; echo up; while :; do sleep 0.05; done"],
@@ -392,7 +396,7 @@ def test_one_ctrl_c_is_the_commands(place: Path) -> None:
 
 
 def test_two_ctrl_c_leave_now(place: Path) -> None:
-    """Nothing is waited for, nothing written, the spool kept; recover is named, and gives the files."""
+    """A second Ctrl-C leaves at once and keeps the spool, from which recover builds the files."""
     process = start(place, command=["sh", "-c", "trap '' INT; echo up; sleep 20"])
     assert process.stdout is not None
     assert process.stdout.readline() == b"up\n"
@@ -437,7 +441,7 @@ def test_stop(place: Path, way: str) -> None:
 
 
 def test_stop_wants_one_run(place: Path) -> None:
-    """None or several is exit code 2 and one line; a name, or its beginning, picks one."""
+    """No run or several: exit code 2 and one line; the beginning of a name selects one."""
     assert verb(place, "stop", "--spool-dir", str(place)).returncode == 2
     both = [start(place), start(place)]
     for process in both:
@@ -467,7 +471,7 @@ def stop_without_a_name(place: Path, process: subprocess.Popen[str]) -> None:
 
 
 def test_stop_by_its_results_directory(place: Path) -> None:
-    """Of several runs on a host, the one that writes to the directory that was named."""
+    """Of several runs on a host it stops the one that writes to the named directory."""
     other, mine = start(place, "--results-dir", str(place / "other")), start(place)
     for process in (other, mine):
         started_sampling(place, process)
@@ -476,7 +480,7 @@ def test_stop_by_its_results_directory(place: Path) -> None:
 
 
 def test_stop_knows_the_dead(place: Path) -> None:
-    """What a killed run left behind is not taken for a run: the only one that lives needs no name."""
+    """The remains of a killed run do not count: the only living run needs no name."""
     dead = start(place)
     started_sampling(place, dead)
     dead.kill()
@@ -498,7 +502,7 @@ def test_runs_at_the_same_time_share_nothing(place: Path) -> None:
 
 # ---- crashes
 def test_a_killed_recording_is_recovered(place: Path) -> None:
-    """kill -9 loses the sample in flight: recover builds the files once the process is dead, and not before."""
+    """After kill -9 recover builds the files; while the process lives it refuses."""
     process = start(place)
     started_sampling(place, process)
     (spool,) = spools(place)
@@ -526,14 +530,14 @@ def test_a_killed_recording_is_recovered(place: Path) -> None:
 
 
 def test_strict(place: Path) -> None:
-    """A complete recording is no reason for exit code 3, and COMMAND's own failure stays what it is."""
+    """With --strict a complete recording keeps exit code 0, and COMMAND's own code stays."""
     assert run(place, "--strict", "--timeseries-interval", "5", command=["sleep", "0.2"])[0] == 0
     assert run(place, "--strict", command=["sh", "-c", "exit 4"])[0] == 4
 
 
 @pytest.mark.parametrize("directory", ["/nonexistent", "/dev/null"])
 def test_without_room_for_a_spool(place: Path, directory: str) -> None:
-    """No spool directory: it records in plain memory and says that this is not crash-proof."""
+    """Without a spool directory it records in plain memory and reports "not crash-proof"."""
     code, _, err = run(place, "--duration", "0.3", "--spool-dir", directory)
     assert code == 0, err
     assert "Traceback" not in err
@@ -544,7 +548,7 @@ def test_without_room_for_a_spool(place: Path, directory: str) -> None:
 
 
 def test_quiet(place: Path) -> None:
-    """--quiet says nothing when nothing is wrong."""
+    """With --quiet nothing is printed when nothing is wrong."""
     code, out, err = run(place, "--quiet", "--duration", "0.3")
     assert (code, out) == (0, b"")
     assert "verdict" not in err

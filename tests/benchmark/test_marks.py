@@ -1,4 +1,4 @@
-"""Marks: from the shell, from Python, on a recorded host and beside one; what is no mark, and where they end up."""
+"""Marks from the shell and from Python, on recorded and other hosts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def mark(place: Path, *words: str, spool: str = "spool") -> subprocess.Completed
 
 
 def test_marks_from_the_shell(tmp_path: Path) -> None:
-    """In order and at their times, beside a spool and from a host that sees the results only; nothing is left over."""
+    """Marks made beside the spool and beside the results are recorded in order."""
     process = start(tmp_path)
     before = time.time_ns()
     assert mark(tmp_path, "--begin", "epoch 1").returncode == 0
@@ -122,7 +122,7 @@ def test_marks_from_python(tmp_path: Path, sampler: str) -> None:
 
 @given(st.binary(max_size=400))
 def test_a_damaged_file_of_marks(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    """Whatever is in it: what is no mark is left out, what is one is kept."""
+    """Invalid lines are dropped, marks are kept."""
     path = str(tmp_path_factory.mktemp("marks") / "marks")
     Path(path).write_bytes(data + b"\n")
     marks.append(path, marks.make("good"))
@@ -139,7 +139,7 @@ def test_no_symlink_is_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["mark", "stop"])
 def test_inside_command_its_own_run_is_meant(tmp_path: Path, verb: str) -> None:
-    """Two runs of one user on one host; beside them the same words are ambiguous."""
+    """Of two runs of one user on one host, stop and mark inside COMMAND mean COMMAND's own."""
     other = start(tmp_path)
     try:
         say = [

@@ -1,4 +1,4 @@
-"""``sources`` says what there is and what it costs here; docs/metrics.md says what the declarations say."""
+"""``sources`` lists sources and costs; docs/metrics.md agrees with the declarations."""
 
 from __future__ import annotations
 

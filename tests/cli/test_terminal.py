@@ -1,4 +1,4 @@
-"""What is drawn on a terminal, what is written elsewhere, and what --quiet leaves."""
+"""What is drawn on a terminal, written elsewhere, and left by --quiet."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ def test_no_terminal_is_a_line_a_minute(
 
 
 def on_a_terminal(argv: list[str], seconds: float, meanwhile: list[str] | None = None) -> str:
-    """What ``argv`` writes to a terminal until it is interrupted after ``seconds``; ``meanwhile`` is run after half of them."""
+    """Return what ``argv`` writes to a terminal until it is interrupted after ``seconds``.
+
+    ``meanwhile`` is run after half of them.
+    """
     master, slave = pty.openpty()
     process = subprocess.Popen(
         argv,
@@ -76,7 +79,7 @@ def on_a_terminal(argv: list[str], seconds: float, meanwhile: list[str] | None =
 
 
 def test_status_on_a_terminal(tmp_path: Path) -> None:
-    """It replaces itself while the run is on, and is gone before the summary."""
+    """The status line is redrawn in place, and removed before the summary."""
     argv = [
         sys.executable,
         "-m",
@@ -108,7 +111,7 @@ def test_status_on_a_terminal(tmp_path: Path) -> None:
 
 
 def test_a_bar_for_what_takes_long(tmp_path: Path) -> None:
-    """From the second on; it goes when all are through, and before a line."""
+    """The bar appears after a second, and is removed at the end and before a message."""
     program = """
 import time
 from mpi_collector.cli.terminal import Terminal

@@ -1,4 +1,4 @@
-"""Files and variables that are damaged, huge or hostile: the declared error, in bounded time and memory."""
+"""Damaged, huge and hostile files and variables give the declared error in bounded memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.report.summary import document
 from mpi_collector.transport.hosts import from_scheduler, parse_hostfile, parse_hosts
 
-FUZZ = Path(__file__).parents[1] / "fixtures" / "fuzz"
+FUZZ = Path(__file__).parent / "fixtures" / "fuzz"
 many = settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -41,7 +41,7 @@ many = settings(
 
 @contextlib.contextmanager
 def memory(most_bytes: int) -> Iterator[None]:
-    """What is inside never holds more than that."""
+    """Assert that the block never allocates more than ``most_bytes``."""
     tracemalloc.start()
     try:
         yield
@@ -74,7 +74,7 @@ RANGES = [
     ],
 )
 def test_ranges_are_refused_and_not_expanded(tmp_path: Path, way: str, text: str) -> None:
-    """On every way in, naming where, within 5 MB."""
+    """Every way to name hosts refuses a huge range within 5 MB, and names its place."""
     path = tmp_path / "hosts"
     path.write_text(f"a\n{text}{' slots=4' if way == 'option' else ''}\n")
     ways: dict[str, Any] = {
@@ -118,7 +118,7 @@ DIALECTS = {
 def test_every_dialect_with_anything_in_it(
     tmp_path: Path, dialect: str, fill: list[tuple[Any, Any, Any]], data: st.DataObject
 ) -> None:
-    """Lines of a dialect with odd words, numbers and a damaged byte: hosts, or problems that name file and line."""
+    """A damaged host file of any dialect gives hosts, or problems that name file and line."""
     text = "".join(DIALECTS[dialect].format(*words) + "\n" for words in fill)
     body = bytearray(text.encode("utf-8", "surrogatepass"))
     if body:
@@ -135,7 +135,7 @@ def test_every_dialect_with_anything_in_it(
 
 
 def refused(parse: Callable[[], Any]) -> list[str]:
-    """What is wrong with it; [] when it is good for at least one host."""
+    """Return the problems of a host list; [] when it names at least one host."""
     try:
         assert parse()
     except HostsError as e:
@@ -174,7 +174,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def use(path: Path) -> None:
-    """All that the verbs make of a file."""
+    """Read a recording as the verbs do."""
     with mpi_collector.load(path) as run:
         for host in run.values():
             assert len(host.tick) == len(host.timestamp_ns)
@@ -213,7 +213,7 @@ def members(body: bytes) -> dict[str, bytes]:
 @given(st.data())
 @many
 def test_flipped_inside_of_it(tmp_path: Path, recording: Path, data: st.DataObject) -> None:
-    """The same behind right checksums: what a member says of itself, or holds."""
+    """Damaged members with valid checksums are read or refused."""
     parts = members(recording.read_bytes())
     name = data.draw(st.sampled_from(sorted(parts)))
     body = bytearray(parts[name])
@@ -231,7 +231,7 @@ def test_flipped_inside_of_it(tmp_path: Path, recording: Path, data: st.DataObje
 
 
 def test_a_bomb(tmp_path: Path, recording: Path) -> None:
-    """A member that says it has 40 GB, and one that has a gigabyte of zeros where a word belongs."""
+    """A member that claims 40 GB and a gigabyte of zeros in place of a word are refused."""
     header = (
         b"\x93NUMPY\x01\x00v\x00"
         + b"{'descr': '<i8', 'fortran_order': True, 'shape': (5000000000,), }".ljust(117)
@@ -253,7 +253,7 @@ def test_a_bomb(tmp_path: Path, recording: Path) -> None:
 @given(st.data())
 @many
 def test_the_suites_json(tmp_path: Path, data: st.DataObject) -> None:
-    """Flipped, cut, deep: read or refused."""
+    """Damaged, truncated or deeply nested JSON is read or refused."""
     from mpi_collector.store.load import load
 
     sample = {
@@ -285,7 +285,7 @@ def deflated(body: bytes, times: int = 1) -> bytes:
 
 
 def as_text(document: str) -> bytes:
-    """As pack.json_member has it, behind a header of 118 bytes."""
+    """Return a JSON document as it is packed, behind a header of 118 bytes."""
     return b"\x93NUMPY\x01\x00v\x00" + bytes(118) + document.encode("utf-32-le")
 
 
@@ -305,7 +305,7 @@ DOCUMENTS = {
 
 @pytest.mark.parametrize("what", sorted(DOCUMENTS))
 def test_a_damaged_table_is_left_out(tmp_path: Path, what: str) -> None:
-    """The frame's checksum is right, what it holds is not: that host is named and dropped, the others come into the files."""
+    """A host whose table is damaged is dropped, though the checksum of its frame is valid."""
     from mpi_collector.output.files import reserve
     from mpi_collector.output.sink import FileSink
 
@@ -408,7 +408,7 @@ events = st.one_of(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_events_that_cannot_be(tmp_path: Path, log: list[dict[str, Any]], ticks: list[int]) -> None:
-    """Behind right checksums: recovered and packed, or a SpoolError that names the file."""
+    """Impossible events with valid checksums are recovered, or a SpoolError names the file."""
     directory = RunDirectory(str(tmp_path), "run").open()
     spool = Spool.create(
         directory, "a", {"layout": LAYOUT.to_dict(), "raw_bytes": [64]}, [64], 2, 16
@@ -444,7 +444,7 @@ def test_events_that_cannot_be(tmp_path: Path, log: list[dict[str, Any]], ticks:
 @example([{"text": "x", "edge": "point", "mono_ns": 10**30, "wall_ns": 1}])
 @many
 def test_marks_that_cannot_be(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
-    """A file that others may write to: whole marks within 63 bits, or nothing."""
+    """From a file of marks come valid marks within 63 bits, or nothing."""
     path = tmp_path / "marks"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     for mark in marks.read(str(path)):
@@ -470,7 +470,7 @@ def test_there_are_inputs() -> None:
 @pytest.mark.parametrize("path", inputs("frames"))
 @pytest.mark.parametrize("size", [1, 1000, 1 << 20])
 def test_frames_of_fuzzing(path: Path, size: int) -> None:
-    """In pieces of any size: messages, or a FrameError."""
+    """Frames in pieces of any size give messages or a FrameError."""
     stream, decoder = zlib.decompress(path.read_bytes()), FrameDecoder()
     stream = stream if size > 1 else stream[:5000]
     with contextlib.suppress(FrameError):
@@ -480,7 +480,7 @@ def test_frames_of_fuzzing(path: Path, size: int) -> None:
 
 @pytest.mark.parametrize("path", inputs("spool"))
 def test_spools_of_fuzzing(tmp_path: Path, path: Path) -> None:
-    """Read, salvaged and packed, or a SpoolError."""
+    """Spools found by fuzzing are recovered and packed, or give a SpoolError."""
     image = zlib.decompress(path.read_bytes())
     with contextlib.suppress(SpoolError):
         reader = SpoolReader(memoryview(image), "spool")
@@ -495,7 +495,7 @@ def test_spools_of_fuzzing(tmp_path: Path, path: Path) -> None:
 
 @pytest.mark.parametrize("size", [32 << 20, (32 << 20) + 1, 2**32 - 1])
 def test_a_frame_of_any_length_waits_for_its_bytes(size: int) -> None:
-    """A length alone takes no memory, and one that no frame may have ends the session."""
+    """A frame's length alone allocates nothing; one above the limit is a FrameError."""
     with memory(1 << 20), contextlib.suppress(FrameError):
         decoder = FrameDecoder()
         assert decoder.feed(struct.pack("<4sIII", MAGIC, size, 0, 0)) == []
