@@ -1,7 +1,8 @@
 """The families of MPI launchers: the names of their programs, daemons and variables.
 
-This is the one list of such names. It is in the lowest layer, since files (``formats``), transports and the life cycle
-of COMMAND all need it. What a launcher is told on its command line is in ``transport/launch/profiles.py``.
+This is the one list of such names. It is in the lowest layer, since files (``formats``), transports
+and the life cycle of COMMAND all need it. What a launcher is told on its command line is in
+``transport/launch/profiles.py``.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from dataclasses import dataclass
 class LauncherFamily:
     """Launchers that share the names of their programs and of the variables they set.
 
-    programs: what a user calls. daemons: further processes between the launcher and a rank on its host.
-    remote_daemons: those of them that have no launcher above them on hosts other than the launcher's.
+    programs: what a user calls. daemons: further processes between the launcher and a rank on its
+    host.
+    remote_daemons: those of them that have no launcher above them on hosts other than the
+    launcher's.
     variable_prefixes: of the variables that the launcher sets for its ranks.
-    rank_variable, size_variable: tell a rank its number and the number of ranks; "" if not used to detect the launcher.
+    rank_variable, size_variable: tell a rank its number and the number of ranks; "" if not used to
+    detect the launcher.
     required_variable: must be set, too, for the two to mean that this launcher started the process.
-    libraries: parts of MPI_Get_library_version() of the MPI libraries that understand these variables; (): any.
+    libraries: parts of MPI_Get_library_version() of the MPI libraries that understand these
+    variables; (): any.
     """
 
     name: str
@@ -32,7 +37,8 @@ class LauncherFamily:
     libraries: tuple[str, ...] = ()
 
 
-#: names under which MPI installations provide their launcher, in the order in which they are searched for
+#: names under which MPI installations provide their launcher, in the order in which they are
+#: searched for
 INSTALLED_PROGRAMS = ("mpirun", "mpiexec", "mpiexec.hydra")
 
 OPEN_MPI = LauncherFamily(
@@ -85,7 +91,8 @@ SLURM = LauncherFamily(
 )
 JSM = LauncherFamily("JSM", programs=("jsrun",))
 
-#: in the order in which a rank checks for their variables: those of Intel MPI are MPICH's and one more
+#: in the order in which a rank checks for their variables: those of Intel MPI are MPICH's and one
+#: more
 FAMILIES = (OPEN_MPI, INTEL_MPI, MPICH, PALS, SLURM, JSM)
 
 PROGRAMS = frozenset(name for family in FAMILIES for name in family.programs)

@@ -1,7 +1,8 @@
 """Text from hosts, files and other programs, made safe to print.
 
-A host name, a path, a mark or another program's error message may hold control characters, escape sequences or marks
-that reverse the direction of writing. No such text reaches a terminal, a page or a message before it went through here.
+A host name, a path, a mark or another program's error message may hold control characters, escape
+sequences or marks that reverse the direction of writing. No such text reaches a terminal, a page or
+a message before it went through here.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ LINE_CHARACTERS = "\n\t"  #: to keep in text of several lines
 def safe_text(
     text: object, *, keep: str = "", ascii_only: bool = False, replacement: str | None = None
 ) -> str:
-    """Return ``str(text)`` with every character that is not printable written as an escape (``\\x1b``).
+    """Return ``str(text)`` with unprintable characters written as escapes (``\\x1b``).
 
-    keep: characters that stay as they are. ascii_only: escape what is not ASCII, too. replacement: stands for each
-    such character in place of its escape.
+    keep: characters that stay as they are. ascii_only: escape what is not ASCII, too. replacement:
+    stands for each such character in place of its escape.
     """
     return "".join(
         c
@@ -29,11 +30,11 @@ def safe_text(
 
 
 def quoted(text: str) -> str:
-    """Return ``text`` in quotation marks, in ASCII and of at most 60 characters, to name it in a message."""
+    """Return ``text`` quoted for a message, in ASCII and cut to 60 characters."""
     short = text if len(text) <= _QUOTED_CHARS else text[: _QUOTED_CHARS - 3] + "..."
     return ascii(short)
 
 
 def remote_text(text: str) -> str:
-    """Return the first 300 characters of another host's message, ``?`` for each that is not printable."""
+    """Return the first 300 characters of another host's message, ``?`` for unprintable ones."""
     return safe_text(text, replacement="?")[:_REMOTE_CHARS]

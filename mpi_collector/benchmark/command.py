@@ -31,7 +31,7 @@ class Command:
             raise CommandError(argv[0], e) from e
 
     def exit_code(self) -> int | None:
-        """Return the exit code as a shell gives it, 128 + n after signal n; None while COMMAND runs."""
+        """Return the exit code, 128 + n after signal n as in a shell; None while COMMAND runs."""
         code = self._process.poll()
         return code if code is None or code >= 0 else 128 - code
 

@@ -1,8 +1,9 @@
 """COMMAND's environment and arguments as the user gave them, without what a launcher changed.
 
-A rank that starts another ``mpirun`` must not pass on the variables of its own launcher. The launcher's
-``/proc/PID/environ`` shows which of them the user had set, and its ``/proc/PID/cmdline`` what the user typed: Open MPI 5
-rewrites arguments of the program that it starts, even behind ``--``.
+A rank that starts another ``mpirun`` must not pass on the variables of its own launcher. The
+launcher's ``/proc/PID/environ`` shows which of them the user had set, and its ``/proc/PID/cmdline``
+what the user typed: Open MPI 5 rewrites arguments of the program that it starts, even behind
+``--``.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ RUN_VARIABLE = "MPI_COLLECTOR_RUN"
 _NAME_CHARS = 15  #: the kernel cuts the name of a process (TASK_COMM_LEN)
 #: set by launchers, without a prefix of theirs
 _CHANGED = ("LD_LIBRARY_PATH", "FI_PROVIDER_PATH")
-#: a site's own setting, or made by the wrapper around a wheel's mpirun, in which case another Open MPI fails with it
+#: a site's own setting, or made by the wrapper around a wheel's mpirun, in which case another Open
+#: MPI fails with it
 _OPAL_PREFIX = "OPAL_PREFIX"
-#: Open MPI 5's mpirun sets these for itself before it becomes prterun: the user's only if its parent has them, too
+#: Open MPI 5's mpirun sets these for itself before it becomes prterun: the user's only if its
+#: parent has them, too
 _SET_BY_MPIRUN = (
     "OMPI_VERSION",
     "OMPI_TOOL_NAME",
@@ -50,7 +53,7 @@ _REWRITTEN = {
 
 
 def find_launcher_pid(start: int | None = None, proc: Path = PROC) -> int | None:
-    """Return the topmost ancestor on this host that belongs to a launcher, None if no readable one does.
+    """Return the topmost ancestor on this host that belongs to a launcher, None if none does.
 
     start: where the search begins; None: the parent process.
     """
@@ -73,15 +76,15 @@ def _is_launcher(name: str) -> bool:
 
 
 def _runs_launcher_script(pid: int, proc: Path) -> bool:
-    """Return whether an interpreter runs a launcher: some launchers are scripts, named in the first two words."""
+    """Return whether a process is the interpreter of a launcher that is a script."""
     return any(_is_launcher(os.path.basename(word)) for word in arguments(pid, proc)[:2])
 
 
 def has_no_stdin(pid: int | None, proc: Path = PROC) -> bool:
-    """Return whether the launcher was started with stdin from /dev/null, as batch systems and nohup do.
+    """Return whether the launcher's stdin is /dev/null, as batch systems and nohup set it.
 
-    Open MPI 5 never tells rank 0 that its input has ended, and a COMMAND that reads it would wait for ever. False for
-    a daemon whose launcher is on another host, since its stdin says nothing.
+    Open MPI 5 never tells rank 0 that its input has ended, and a COMMAND that reads it would wait
+    for ever. False for a daemon whose launcher is on another host, since its stdin says nothing.
     """
     if pid is None or process_name(pid, proc) in {"", *REMOTE_DAEMONS}:
         return False
@@ -129,7 +132,7 @@ def launcher_environment(pid: int | None, proc: Path = PROC) -> dict[str, str] |
 
 
 def _is_wrapped(prefix: str) -> bool:
-    """Return whether mpirun below ``prefix`` is a wrapper that sets OPAL_PREFIX, and not Open MPI's own program."""
+    """Return whether mpirun below ``prefix`` is a wrapper that sets OPAL_PREFIX."""
     try:
         with open(os.path.join(prefix, "bin", "mpirun"), "rb") as f:
             data = f.read(_WRAPPER_BYTES)
@@ -141,8 +144,8 @@ def _is_wrapped(prefix: str) -> bool:
 def original_command(given: Sequence[str], pid: int | None, proc: Path = PROC) -> list[str]:
     """Return the words of COMMAND as the user typed them.
 
-    given: the words as they arrived. pid: the launcher, whose command line is read; where it does not show COMMAND
-    behind ``--``, the rewriting that is known of Open MPI 5 is undone.
+    given: the words as they arrived. pid: the launcher, whose command line is read; where it does
+    not show COMMAND behind ``--``, the rewriting that is known of Open MPI 5 is undone.
     """
     typed = arguments(pid, proc) if pid is not None else []
     separator = len(typed) - len(given) - 1

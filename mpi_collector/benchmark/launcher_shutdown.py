@@ -1,11 +1,13 @@
 """The end of a launcher that waits for a lost host, after the files are written.
 
-No launcher notices that a host lost power: it waits for its daemon there for ever. It waits for its own ssh (or srun) to
-that host; when that process ends, the launcher cleans up and ends with the exit code that it has noted. Only if this does
-not help is the launcher itself terminated, and the exit code lost.
+No launcher notices that a host lost power: it waits for its daemon there for ever. It waits for its
+own ssh (or srun) to that host; when that process ends, the launcher cleans up and ends with the
+exit code that it has noted. Only if this does not help is the launcher itself terminated, and the
+exit code lost.
 
-It does not work for a launcher on another host: after MPI_Abort, or the death of the daemon above this process, Open MPI
-and MPICH sometimes end, with some exit code, and sometimes wait. The user is told instead.
+It does not work for a launcher on another host: after MPI_Abort, or the death of the daemon above
+this process, Open MPI and MPICH sometimes end, with some exit code, and sometimes wait. The user is
+told instead.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ _MAX_FD = 4096
 
 
 def exit_and_end_launcher(code: int, say: Callable[[str], None]) -> None:
-    """End this process with ``code``; a detached child makes sure that the launcher on this host ends, too.
+    """End this process with ``code``; a detached child ends the launcher on this host.
 
     Does not return. say: receives a message for the user if the launcher is on another host.
     """
@@ -77,7 +79,7 @@ def _signal(pid: int, number: int) -> None:
 
 
 def remote_shells_of(launcher: int, proc: Path = PROC) -> list[int]:
-    """Return the descendants of ``launcher`` through which it started its daemons on other hosts."""
+    """Return the descendants by which a launcher started its daemons on other hosts."""
     children: dict[int, list[int]] = {}
     names: dict[int, str] = {}
     for process in read_all(proc):

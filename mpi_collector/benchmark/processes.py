@@ -1,6 +1,7 @@
 """Processes of this host as /proc shows them (proc(5)): names, parents, arguments and environments.
 
-A process may end at any time, or belong to another user: then a function returns what it says for "not known".
+A process may end at any time, or belong to another user: then a function returns what it says for
+"not known".
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from mpi_collector.formats.host_facts import HostFacts
 from mpi_collector.formats.run_document import Mark, RunDocument, marks_of, run_document
 from mpi_collector.node.compat import wall_ns
 from mpi_collector.node.host.secrets import hide_in_command
-from mpi_collector.node.host.snapshot.system import environment
+from mpi_collector.node.host.snapshot.environment import environment
 from mpi_collector.node.spool import marks
 from mpi_collector.transport.base import HostState
 

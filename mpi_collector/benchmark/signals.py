@@ -1,7 +1,7 @@
 """Signals that end a run, and the exceptions by which they interrupt it.
 
-LeaveNow and CancelledBeforeStart derive from BaseException: a signal handler raises them wherever the main thread is,
-and no ``except Exception`` on the way may take them for an error of its own.
+LeaveNow and CancelledBeforeStart derive from BaseException: a signal handler raises them wherever
+the main thread is, and no ``except Exception`` on the way may take them for an error of its own.
 """
 
 from __future__ import annotations
@@ -38,10 +38,12 @@ class CancelledBeforeStart(BaseException):
 class Signals:
     """Catches the signals that end a run; ``seen`` lists them in order of arrival.
 
-    A context manager that restores the previous handlers. A second SIGINT raises LeaveNow in the main thread, once.
-    command: whether a COMMAND will be started. If so, a signal that this process was started to ignore stays ignored,
-    for COMMAND too, and the first signal that would end COMMAND raises CancelledBeforeStart between ``allow_cancel``
-    and ``forbid_cancel``. fd: readable after a signal has arrived.
+    A context manager that restores the previous handlers. A second SIGINT raises LeaveNow in the
+    main thread, once.
+    command: whether a COMMAND will be started. If so, a signal that this process was started to
+    ignore stays ignored, for COMMAND too, and the first signal that would end COMMAND raises
+    CancelledBeforeStart between ``allow_cancel`` and ``forbid_cancel``. fd: readable after a signal
+    has arrived.
     """
 
     def __init__(self, command: bool = False) -> None:
@@ -55,7 +57,8 @@ class Signals:
     def __enter__(self) -> Signals:
         os.set_blocking(self._write, False)
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        # started by nohup or in the background of a script: neither this process nor COMMAND ends with the terminal
+        # started by nohup or in the background of a script: neither this process nor COMMAND ends
+        # with the terminal
         may_be_ignored = {signal.SIGHUP, signal.SIGINT} if self._command else {signal.SIGHUP}
         caught = [
             n
@@ -95,7 +98,7 @@ class Signals:
         os.read(self.fd, 4096)
 
     def allow_cancel(self) -> None:
-        """From now on a signal raises CancelledBeforeStart, and so does one that has already arrived."""
+        """From now on a signal raises CancelledBeforeStart; one that has already arrived, too."""
         self._cancellable = self._command
         self.raise_if_cancelled()
 

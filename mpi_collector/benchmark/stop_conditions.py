@@ -18,10 +18,11 @@ _STDIN_BYTES = 8192
 class StopConditions:
     """Waits for the first condition that ends the run, and passes signals on to COMMAND meanwhile.
 
-    signals: those of this process. command: its end ends the run. end_ns: monotonic time at which the run ends.
-    stop_files: one of them that exists ends the run. read_stdin: a line ``stop`` on stdin ends the run. watch_launcher:
-    the death of the parent process ends the run. poll: called about once a second, a true value ends the run. say:
-    receives messages for the user.
+    signals: those of this process. command: its end ends the run. end_ns: monotonic time at which
+    the run ends.
+    stop_files: one of them that exists ends the run. read_stdin: a line ``stop`` on stdin ends the
+    run. watch_launcher: the death of the parent process ends the run. poll: called about once a
+    second, a true value ends the run. say: receives messages for the user.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class StopConditions:
                 self._read_stdin()
 
     def wait_for_command(self) -> None:
-        """Wait until COMMAND ends, after the recording is over; later signals are passed on to it."""
+        """Wait until COMMAND ends, after the recording is over, and pass signals on to it."""
         while self._command is not None and self._command.exit_code() is None:
             for number in self._signals.seen[self._handled :]:
                 self._handled += 1

@@ -27,7 +27,10 @@ def exec_command(command: Sequence[str], say: Callable[[str], None]) -> int:
 
 
 def run_unrecorded(command: Sequence[str], say: Callable[[str], None]) -> int:
-    """Run COMMAND after recording it has failed to start; pass every signal on. Return its exit code."""
+    """Run COMMAND after recording it has failed to start; pass every signal on.
+
+    Return its exit code.
+    """
     with Signals(command=True) as signals:
         try:
             process = Command(command, dict(os.environ))

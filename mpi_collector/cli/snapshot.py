@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mpi_collector.benchmark.console import print_message
@@ -47,7 +47,7 @@ def main(words: Sequence[str]) -> int:
     return OK
 
 
-def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Return (what, its description in a line) of a snapshot; what is not known is left out."""
     yield from _machine(found)
     yield from _drives(found)
@@ -62,7 +62,7 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "limit", f"memory of the cgroup: {limit_bytes / 2**30:.1f} GiB"
 
 
-def _machine(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _machine(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     chassis = found["chassis"] or {}
     product = " ".join(str(chassis[n]) for n in ("vendor", "product") if chassis.get(n))
     yield "host", f"{found['hostname']}, {product or _UNKNOWN_CHASSIS}"
@@ -80,14 +80,14 @@ def _machine(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "memory", f"{memory_gib:.1f} GiB in {len(found['numa'] or [])} NUMA nodes"
 
 
-def _drives(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _drives(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for d in found["drives"] or []:
         size = f"{d['size_bytes'] / 1e9:.0f} GB" if d["size_bytes"] else "no medium"
         model = d["model"] or "no model"
         yield "drive", f"{d['name']}: {size}, {d['bus']}, {model}, scheduler {d['scheduler']}"
 
 
-def _network(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _network(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for n in found["nics"] or []:
         if n["physical"]:
             speed = f"{n['speed_mbps'] / 1000:g} Gb/s" if n["speed_mbps"] else "speed not known"

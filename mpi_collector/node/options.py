@@ -19,18 +19,21 @@ END_OF_SPOOL_MB = 1e9
 class SamplingOptions:
     """Options of a recording; the class attributes are the defaults.
 
-    Units are in the names. Values are checked where they are entered, by the command line and by ``collect()``.
+    Units are in the names. Values are checked where they are entered, by the command line and by
+    ``collect()``.
 
     interval_s: time between ticks.
     max_samples: rows of the array.
-    when_full: what happens to the rows of a full array: "decimate", "ring" or "stop" (``row.placement``).
+    when_full: what happens to the rows of a full array: "decimate", "ring" or "stop"
+    (``row.placement``).
     sources: "basic", "default", "all", "none" or names separated by commas (``sources.select``).
     duration_s: length of the recording, None if another condition ends it.
     spool_dir: a tmpfs for the spool.
     max_spool_mb: limit of all spools on a host, None: half of what is free on ``spool_dir``.
     keep_spools: number of spools of dead runs that a host keeps, 0: any number.
     keep_spool_days: age at which they are removed, 0: never.
-    rescue_dir: where a backup of an orphaned recording is written, out of reach of a logout; None: nowhere.
+    rescue_dir: where a backup of an orphaned recording is written, out of reach of a logout; None:
+    nowhere.
     start_timeout_s: time for all hosts to start sampling.
     gather_timeout_s: time for the table of a host to arrive at the end.
     replicate_s: interval at which new rows are sent to the coordinator, 0: only at the end.
@@ -76,7 +79,7 @@ class SamplingOptions:
         return [self.spool_dir] + ([self.rescue_dir] if self.rescue_dir else [])
 
     def to_dict(self) -> "dict[str, Any]":
-        """Return all options by name, as the run document and the messages of a transport hold them."""
+        """Return all options by name, for the run document and for messages of a transport."""
         return {name: getattr(self, name) for name in _NAMES}
 
     @classmethod

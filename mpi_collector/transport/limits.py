@@ -26,7 +26,7 @@ def raise_open_file_limit(count: int) -> bool:
 
 
 def restore_user_limits() -> Callable[[], None] | None:
-    """Return what a child process must call before it executes COMMAND, None if no limit was raised."""
+    """Return what a child must call before it executes COMMAND, None if no limit was raised."""
     if not _original:
         return None
     limits = _original[0]

@@ -157,7 +157,7 @@ class Recorder:
 
     def snapshot(self) -> dict:
         """This host as it stands now."""
-        return take(self.options.directories, self.options.root)
+        return dict(take(self.options.directories, self.options.root))
 
     def mark(self, event: dict) -> None:
         """Put a mark into the event log."""

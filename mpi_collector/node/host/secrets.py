@@ -2,10 +2,12 @@
 
 There are two rules, since there are two kinds of text:
 
-* What the system shows of itself (mount options, devices, environment variables) has short option names of a known
-  grammar, and no name of it is needed to read a recording: ``hide_in_settings`` is strict, and also hides user names.
-* COMMAND is what the user wants to find in the recording, and words like ``--max-tokens 128`` are not secrets:
-  ``hide_in_command`` hides only the value of an option whose name ends like that of a secret.
+* What the system shows of itself (mount options, devices, environment variables) has short option
+names of a known grammar, and no name of it is needed to read a recording: ``hide_in_settings`` is
+strict, and also hides user names.
+* COMMAND is what the user wants to find in the recording, and words like ``--max-tokens 128`` are
+not secrets: ``hide_in_command`` hides only the value of an option whose name ends like that of a
+secret.
 
 Both hide the user and the password of a URL.
 """
@@ -48,7 +50,8 @@ def hide_in_url(text: str) -> str:
 def hide_in_command(command: "Sequence[str]") -> "list[str]":
     """Return the words of ``command`` without the values of options that are named like a secret.
 
-    A value is the text behind ``=`` or the next word. Numbers stay: no secret is one, but a count of tokens is.
+    A value is the text behind ``=`` or the next word. Numbers stay: no secret is one, but a count
+    of tokens is.
     """
     out: "list[str]" = []
     for word in command:

@@ -1,4 +1,4 @@
-"""The hosts of a run: as the command line, a host file or the scheduler names them, and which of them is this one."""
+"""The hosts of a run: from the command line, a host file or the scheduler."""
 
 from mpi_collector.errors import HostsError
 from mpi_collector.transport.hosts.keys import find_aliases, unique_keys

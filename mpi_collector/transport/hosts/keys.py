@@ -1,4 +1,4 @@
-"""Names that stand for one host, and names that stand for several: the key of each host in the files."""
+"""Several names of one host, and one name of several hosts: the key of each in the files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ def find_aliases(hosts: Iterable[tuple[_Name, Hashable]]) -> dict[_Name, _Name]:
     """Return {further name of a host: its first name}.
 
     hosts: (name, identity) in order; two names are of one host if their identities are equal
-    (``node.host.identity.same_host_key``). A name is whatever the caller counts by: a requested name, or a rank.
+    (``node.host.identity.same_host_key``). A name is whatever the caller counts by: a requested
+    name, or a rank.
     """
     first: dict[Hashable, _Name] = {}
     aliases = {}

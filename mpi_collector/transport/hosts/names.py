@@ -22,8 +22,8 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,254}\$?")
 class HostSpec:
     """A requested host.
 
-    slots: number of ranks it may take, None if not given. is_local: whether it is this host; decided once for all
-    hosts of a run, by ``resolve.mark_local``, since the resolver may be slow.
+    slots: number of ranks it may take, None if not given. is_local: whether it is this host;
+    decided once for all hosts of a run, by ``resolve.mark_local``, since the resolver may be slow.
     """
 
     name: str

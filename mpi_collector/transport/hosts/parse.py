@@ -151,9 +151,11 @@ class _Gathering:
 
 
 def parse_hosts(tokens: Sequence[str], source: str = "--hosts") -> list[HostSpec]:
-    """Names, addresses, ``host:slots`` and node sets, separated by commas and blanks. HostsError names all mistakes.
+    """Names, addresses, ``host:slots`` and node sets, separated by commas and blanks. HostsError
+    names all mistakes.
 
-    Every host once, in the order of first mention; the slots of repetitions are added up, as PBS means them.
+    Every host once, in the order of first mention; the slots of repetitions are added up, as PBS
+    means them.
     """
     gathering = _Gathering(source)
     for token in tokens:
@@ -163,7 +165,10 @@ def parse_hosts(tokens: Sequence[str], source: str = "--hosts") -> list[HostSpec
 
 # ---- host files
 def parse_hostfile(path: Path | str, source: str | None = None) -> list[HostSpec]:
-    """A host file of Open MPI, MPICH, Intel MPI, PBS, or plain names. HostsError names every mistake with its line."""
+    """A host file of Open MPI, MPICH, Intel MPI, PBS, or plain names.
+
+    HostsError names every mistake with its line.
+    """
     gathering = _Gathering(source or str(path))
     for number, line in enumerate(_read(Path(path), source or str(path)).split("\n"), 1):
         text = line.partition("#")[0].strip(" \t\r")
@@ -250,7 +255,10 @@ _SCHEDULERS: tuple[tuple[str, Callable[[str, str], list[HostSpec]]], ...] = (
 
 
 def from_scheduler(environ: Mapping[str, str] = os.environ) -> tuple[list[HostSpec], str] | None:
-    """The hosts of the allocation we are in and the variable that named them; None outside of one. HostsError."""
+    """The hosts of the allocation we are in and the variable that named them; None outside of one.
+
+    HostsError.
+    """
     for variable, parse in _SCHEDULERS:
         if environ.get(variable):
             return parse(environ[variable], variable), variable

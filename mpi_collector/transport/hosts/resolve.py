@@ -1,4 +1,7 @@
-"""The addresses of host names, and which hosts are this one. A resolver that does not answer costs a bounded time."""
+"""The addresses of host names, and which hosts are this one.
+
+A resolver that does not answer costs a bounded time.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,10 @@ def resolve_all(
 
 
 def normalized(address: str) -> str:
-    """Return one spelling of an address: without a zone, an IPv4-mapped address as IPv4. Raise ValueError."""
+    """Return one spelling of an address: without a zone, an IPv4-mapped address as IPv4.
+
+    Raise ValueError.
+    """
     ip = ip_address(address.partition("%")[0])
     mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
     return str(mapped or ip)

@@ -1,4 +1,4 @@
-"""Launchers: a table of what is known of each, the one to use, and the command line of the collectors' own launch."""
+"""MPI launchers: what is known of each, the one to use, and the launch of the collectors."""
 
 from mpi_collector.errors import LauncherError
 from mpi_collector.transport.launch.command_line import LaunchCommand, build_launch_command

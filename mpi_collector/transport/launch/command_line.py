@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpi_collector.errors import LauncherError
-from mpi_collector.node.host.snapshot.system import OWN_VARIABLE
+from mpi_collector.node.host.snapshot.environment import OWN_VARIABLE
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.find import FoundLauncher
 
 #: the directory that holds this package
 PACKAGE_HOME = str(Path(__file__).resolve().parents[3])
 
-#: variables that make the ranks the same program, for launchers that do not pass on the whole environment
+#: variables that make the ranks the same program, for launchers that do not pass on the whole
+#: environment
 _EXPORTED = re.compile(
     r"PYTHON(PATH|HOME|USERBASE|NOUSERSITE)|LD_LIBRARY_PATH|(MPI4PY|MPI_COLLECTOR)_\w+"
 )
@@ -51,10 +52,11 @@ def build_launch_command(
     ssh_args: Sequence[str] = (),
     environ: Mapping[str, str] = os.environ,
 ) -> LaunchCommand:
-    """Return the launch of one rank of ``argv`` on each host. Raise LauncherError if the launcher cannot start it.
+    """Return the launch of one rank of ``argv`` on each host. Raise LauncherError if impossible.
 
-    mpi_params: the user's own options; one of them replaces the same option of ours, since launchers refuse an option
-    that is given twice. ssh_args: arguments of the launcher's ssh, added to those in the user's environment.
+    mpi_params: the user's own options; one of them replaces the same option of ours, since
+    launchers refuse an option that is given twice. ssh_args: arguments of the launcher's ssh, added
+    to those in the user's environment.
     """
     if why := found.incompatibility(hosts):
         raise LauncherError(why)
@@ -76,7 +78,7 @@ def build_launch_command(
 def _additions(
     found: FoundLauncher, as_root: bool, ssh_args: Sequence[str], environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the variables to add, and their names in one more, so that no snapshot takes them for the job's."""
+    """Return the variables to add, and their names in OWN_VARIABLE for the snapshots."""
     profile = found.profile
     added = {**profile.environ, **found.library.off_fabric, **_python_path(environ)}
     if as_root:
@@ -95,7 +97,7 @@ def _option_name(word: str) -> str:
 
 
 def _python_path(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the PYTHONPATH by which ranks find this package, {} if it is installed or already on it."""
+    """Return the PYTHONPATH by which ranks find this package, {} if they find it anyway."""
     if PACKAGE_HOME in {*site.getsitepackages(), site.getusersitepackages()}:
         return {}
     known = [part for part in environ.get("PYTHONPATH", "").split(os.pathsep) if part]

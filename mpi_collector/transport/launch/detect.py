@@ -17,7 +17,8 @@ _REMEDY = (
 class Launch:
     """What the launcher tells this process.
 
-    libraries: parts of the version text of the MPI libraries that work with this launcher; (): any library.
+    libraries: parts of the version text of the MPI libraries that work with this launcher; (): any
+    library.
     """
 
     launcher: str

@@ -1,4 +1,4 @@
-"""The search for the launcher to use: where launchers are installed, and what they say of themselves."""
+"""The search for the launcher to use, and its identification by what it says of itself."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ Which = Callable[[str], "str | None"]
 class FoundLauncher:
     """An installed launcher.
 
-    reason: why this one. library: the MPI library that its ranks are linked to. extra_options: needed by this
-    installation beside those of the profile.
+    reason: why this one. library: the MPI library that its ranks are linked to. extra_options:
+    needed by this installation beside those of the profile.
     """
 
     profile: Profile
@@ -111,7 +111,7 @@ def _candidates(
 
 
 def _named(mpi_bin: str, which: Which) -> Iterator[_Candidate]:
-    """Yield the launchers that --mpi-bin names: a program, or those in a directory or its ``bin``."""
+    """Yield the launchers of --mpi-bin: a program, or those in a directory or its ``bin``."""
     given = Path((which(mpi_bin) if os.sep not in mpi_bin else None) or mpi_bin).absolute()
     paths = [given]
     if given.is_dir():
@@ -142,10 +142,11 @@ def detect_launcher(
     run: Run = _answer,
     library: str | None = None,
 ) -> FoundLauncher:
-    """Return the first launcher that can start ranks of this Python. Raise LauncherError if there is none.
+    """Return the first launcher that can start ranks of this Python. Raise LauncherError.
 
-    mpi_bin: a program or a directory, and then the only place to look; else launchers beside this Python come first,
-    then those on PATH, then srun inside an allocation. library: the version text of mpi4py's library; None: ask it.
+    mpi_bin: a program or a directory, and then the only place to look; else launchers beside this
+    Python come first, then those on PATH, then srun inside an allocation. library: the version text
+    of mpi4py's library; None: ask it.
     """
     unknown: list[str] = []
     mismatched: list[str] = []

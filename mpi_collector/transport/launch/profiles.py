@@ -1,4 +1,4 @@
-"""What is known of each MPI library and launcher, one row each: how ranks of ours are started and kept off the job's network."""
+"""How each launcher starts ranks of ours, and how each MPI library stays off the job's network."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Options = tuple[tuple[str, ...], ...]
 class Library:
     """An MPI library.
 
-    pattern: matches MPI_Get_library_version(), or what its own launcher says of itself. off_fabric: variables that keep
-    its ranks on TCP, away from the network that the job uses. pmi: the srun plugin that connects its ranks; "": the
-    site's default.
+    pattern: matches MPI_Get_library_version(), or what its own launcher says of itself. off_fabric:
+    variables that keep its ranks on TCP, away from the network that the job uses. pmi: the srun
+    plugin that connects its ranks; "": the site's default.
     """
 
     pattern: str
@@ -37,7 +37,8 @@ _INTEL_LIBRARY = Library(
 )
 _CRAY_LIBRARY = Library(r"CRAY MPICH")
 _TCP = {"FI_PROVIDER": "tcp", "UCX_TLS": "tcp,self,sm"}
-# UCX may abort in MPI_Init if the launch node has several networks; a build that also has libfabric need not use UCX
+# UCX may abort in MPI_Init if the launch node has several networks; a build that also has
+# libfabric need not use UCX
 _MPICH_OFI_LIBRARY = Library(
     r"(?:MPICH|HYDRA)[\s\S]*ch4:(?:\w+,)*ofi", {**_TCP, "MPIR_CVAR_CH4_NETMOD": "ofi"}, "pmi2"
 )
@@ -63,11 +64,13 @@ def library_of(text: str) -> Library:
 class Profile:
     """A launcher of a range of versions, and how it is told to start one rank on each host.
 
-    version_pattern: matches its answer to ``--version``; the first group that matched is the version.
+    version_pattern: matches its answer to ``--version``; the first group that matched is the
+    version.
     options: each a tuple of words, which may hold {n} and {hostfile}.
     hostfile_line: a line of its host file, with {name} and {slots}.
     environ: variables to set. environ_as_root: further ones if the user is root.
-    export_option: words that pass {variable} on to the ranks; (): the whole environment is passed on.
+    export_option: words that pass {variable} on to the ranks; (): the whole environment is passed
+    on.
     ssh_variable: holds further arguments of its ssh; "": it does not use ssh.
     starts: pattern in MPI_Get_library_version() of the libraries whose ranks it can start; "": any.
     preferred_program: a program beside it that does the same and needs nothing on PATH.
@@ -90,7 +93,8 @@ class Profile:
     pmi_option: str = ""
 
 
-# daemons that a launcher starts with srun must not wait for cores and memory that the job has (Slurm 20.11 and newer)
+# daemons that a launcher starts with srun must not wait for cores and memory that the job has
+# (Slurm 20.11 and newer)
 _OVERLAP = {"SLURM_OVERLAP": "1"}
 _OPEN_MPI_AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 _OPEN_MPI_OPTIONS: Options = (
@@ -218,7 +222,10 @@ def incompatibility(profile: Profile, hosts: Sequence[HostSpec]) -> str:
 
 
 def hostfile_text(profile: Profile, hosts: Sequence[HostSpec]) -> str:
-    """Return the host file in the launcher's dialect. Raise LauncherError if it cannot express one of the hosts."""
+    """Return the host file in the launcher's dialect.
+
+    Raise LauncherError if it cannot express one of the hosts.
+    """
     if why := incompatibility(profile, hosts):
         raise LauncherError(why)
     rows = []

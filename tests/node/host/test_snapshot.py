@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -13,8 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpi_collector.node.host.snapshot import devices, proc, system, take
+from mpi_collector.node.host.snapshot import devices, proc, take
+from mpi_collector.node.host.snapshot.cgroup import cgroup_limits
+from mpi_collector.node.host.snapshot.environment import environment
 from mpi_collector.node.host.snapshot.files import HostFiles
+from mpi_collector.node.host.snapshot.mounts import describe_directory, mount_of
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PARSERS = {
@@ -232,17 +236,28 @@ def test_it_is_bounded(tmp_path: Path) -> None:
 
 
 def test_a_file_system_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It costs its time-out, once per directory, and its numbers."""
-    import time
-
-    import mpi_collector.node.host.snapshot as snapshot
-
-    monkeypatch.setattr(snapshot, "_STATVFS_S", 0.1)
+    """After the time-out the sizes are None and the error says so; the mount is known without asking."""
+    release = threading.Event()
     real = os.statvfs
-    monkeypatch.setattr(snapshot.os, "statvfs", lambda path: time.sleep(1) or real(path))
-    (found,) = take(["/"])["directories"]
+    monkeypatch.setattr(os, "statvfs", lambda path: release.wait(30) and real(path))
+    mounts = proc.mounts("server:/v /mnt nfs4 rw 0 0\n")
+    found = describe_directory("/mnt/data", mounts, timeout_s=0.05)
+    release.set()
     assert found["error"] == "does not answer"
     assert found["size_bytes"] is None
+    assert found["fs_type"] == "nfs4"
+
+
+def test_the_mount_of_a_directory() -> None:
+    """The deepest mount; of two on one directory the last, which hides the other; a prefix of a name is none."""
+    mounts = proc.mounts(
+        "a / ext4 rw 0 0\nb /mnt nfs rw 0 0\nc /mnt xfs rw 0 0\nd /mnt/data tmpfs rw 0 0\n"
+    )
+    for path, device in (("/mnt", "c"), ("/mnt/x", "c"), ("/mnt/data/x", "d"), ("/mntx", "a")):
+        found = mount_of(path, mounts)
+        assert found is not None
+        assert found["device"] == device
+    assert mount_of("/x", []) is None
 
 
 # ---- devices
@@ -434,7 +449,7 @@ def test_the_tightest_cgroup_limit_counts(tmp_path: Path) -> None:
             at + "system.slice/job/io.max": "8:0 rbps=1000 wbps=max\n",
         },
     )
-    found = system.cgroup_limits(files)
+    found = cgroup_limits(files)
     assert (found["version"], found["memory_max_bytes"], found["cpus_max"], found["cpuset"]) == (
         2,
         1000,
@@ -456,7 +471,7 @@ def test_cgroup_v1(tmp_path: Path) -> None:
             at + "cpu/slurm/job/cpu.cfs_period_us": "100000\n",
         },
     )
-    found = system.cgroup_limits(files)
+    found = cgroup_limits(files)
     assert (found["version"], found["memory_max_bytes"], found["cpus_max"]) == (1, 4096, 0.5)
 
 
@@ -466,7 +481,7 @@ def test_no_secret_of_the_environment() -> None:
               "UCX_TLS": "rc", "GITHUB_TOKEN": "x", "HOME": "/root", "PBS_JOBCOOKIE": "x", "FI_PROVIDER": "tcp;http://u:p@h/",
               "OMPI_MCA_orte_precondition_transports": "dab2cfe7a65b5507-6d6f8880772fb1b8", "OMPI_MCA_orte_hnp_uri": "1.0;tcp://h:1",
               "OMPI_MCA_plm_rsh_args": "-i key", "PMIX_SECURITY_MODE": "native", "OMPI_MCA_io": "romio321"}  # fmt: skip
-    assert system.environment(given_) == {
+    assert environment(given_) == {
         "SLURM_JOB_ID": "7",
         "OMPI_MCA_btl": "tcp",
         "UCX_TLS": "rc",
@@ -474,7 +489,7 @@ def test_no_secret_of_the_environment() -> None:
         "OMPI_MCA_io": "romio321",
     }
     ours = {"MPI_COLLECTOR_OWN": "OMPI_MCA_btl,FI_PROVIDER,SLURM_OVERLAP"}
-    assert set(system.environment({**given_, **ours})) == {"SLURM_JOB_ID", "UCX_TLS", "OMPI_MCA_io"}
+    assert set(environment({**given_, **ours})) == {"SLURM_JOB_ID", "UCX_TLS", "OMPI_MCA_io"}
 
 
 @pytest.mark.parametrize(

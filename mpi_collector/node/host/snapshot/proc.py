@@ -1,39 +1,75 @@
-"""Kernel text files as plain data, for snapshots: once at the start and once at the end, so nothing here is fast.
+"""Parsers of kernel texts for snapshots, which are taken twice in a run: clear rather than fast.
 
-Every function takes the text (str or bytes) and gives what is in it; a line that is cut or malformed is left out, never
-turned into zeros. Formats: proc(5), Documentation/admin-guide/iostats.rst, os-release(5).
+Every function takes a text and returns the values in it. A line that is cut or malformed is left
+out, never turned into zeros. Formats: proc(5), Documentation/admin-guide/iostats.rst,
+os-release(5).
 """
 
 import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from .document import Cgroup, CpuCounts, CpuRow, Mount, Row
 
-_DISK = ("reads_completed", "reads_merged", "sectors_read", "time_reading_ms", "writes_completed", "writes_merged",
-         "sectors_written", "time_writing_ms", "ios_in_progress", "time_doing_ios_ms",
-         "weighted_time_doing_ios_ms")  # fmt: skip
-_DISK_LATER = (("discards_completed", "discards_merged", "sectors_discarded", "time_discarding_ms"),
-               ("flush_requests_completed", "time_flushing_ms"))  # fmt: skip
-_NET = ("rx_bytes", "rx_packets", "rx_errors", "rx_dropped", "rx_fifo", "rx_frame", "rx_compressed", "rx_multicast",
-        "tx_bytes", "tx_packets", "tx_errors", "tx_dropped", "tx_fifo", "tx_collisions", "tx_carrier",
-        "tx_compressed")  # fmt: skip
+_DISK = (
+    "reads_completed",
+    "reads_merged",
+    "sectors_read",
+    "time_reading_ms",
+    "writes_completed",
+    "writes_merged",
+    "sectors_written",
+    "time_writing_ms",
+    "ios_in_progress",
+    "time_doing_ios_ms",
+    "weighted_time_doing_ios_ms",
+)
+#: groups of further fields: since Linux 4.18 and 5.5
+_DISK_LATER = (
+    ("discards_completed", "discards_merged", "sectors_discarded", "time_discarding_ms"),
+    ("flush_requests_completed", "time_flushing_ms"),
+)
+_NET = (
+    "rx_bytes",
+    "rx_packets",
+    "rx_errors",
+    "rx_dropped",
+    "rx_fifo",
+    "rx_frame",
+    "rx_compressed",
+    "rx_multicast",
+    "tx_bytes",
+    "tx_packets",
+    "tx_errors",
+    "tx_dropped",
+    "tx_fifo",
+    "tx_collisions",
+    "tx_carrier",
+    "tx_compressed",
+)
+_MODEL_KEYS = ("model name", "Processor", "cpu model", "cpu")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _INT = re.compile(r"-?[0-9]{1,20}\Z")
 _FLOAT = re.compile(r"-?[0-9]{1,300}\.[0-9]{1,20}\Z")
 
 
-def text_of(raw: "Any") -> str:
-    """Whatever the kernel printed, as text."""
+def text_of(raw: "str | bytes") -> str:
+    """Return a text of the kernel as str; bytes that are not UTF-8 become escapes."""
     return raw.decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw
 
 
-def _ints(words: list) -> "Any":
-    """All of ``words`` as numbers, or None when one is none."""
+def unescape_octal(word: str) -> str:
+    """Return a word of a mount table with ``\\040`` and the like replaced by their characters."""
+    return _OCTAL.sub(lambda m: chr(int(m.group(1), 8)), word)
+
+
+def _ints(words: "list[str]") -> "list[int] | None":
+    """Return all words as numbers, None if one of them is not a number."""
     return [int(w) for w in words] if all(_INT.match(w) for w in words) else None
 
 
-def _keyed(text: "Any", colon: bool) -> dict:
+def _named_numbers(text: "str | bytes", colon: bool) -> "dict[str, int]":
+    """Return {name: number} of lines ``name number`` or, with ``colon``, ``name: number``."""
     out = {}
     for line in text_of(text).split("\n"):
         words = line.split()
@@ -42,54 +78,47 @@ def _keyed(text: "Any", colon: bool) -> dict:
     return out
 
 
-def meminfo(text: "Any") -> dict:
-    """{name: number as printed}: kB, except the counts of huge pages."""
-    return _keyed(text, True)
+def meminfo(text: "str | bytes") -> "dict[str, int]":
+    """Return {name: number as printed}: kB, except the counts of huge pages."""
+    return _named_numbers(text, colon=True)
 
 
-def vmstat(text: "Any") -> dict:
-    """{name: number} in the kernel's units."""
-    return _keyed(text, False)
+def vmstat(text: "str | bytes") -> "dict[str, int]":
+    """Return {name: number} in the kernel's units."""
+    return _named_numbers(text, colon=False)
 
 
-def cpuinfo(text: "Any") -> list:
-    """One dict per logical CPU, keys as printed, numbers as numbers."""
+def cpuinfo(text: "str | bytes") -> "list[CpuRow]":
+    """Return one dict per logical CPU: keys as printed, numbers as numbers."""
     out = []
     for block in re.split(r"\n\s*\n", text_of(text)):
-        cpu = {}
+        cpu: "CpuRow" = {}
         for line in block.split("\n"):
             key, colon, value = line.partition(":")
             if colon and key.strip():
-                cpu[key.strip()] = _number(value.strip())
+                cpu[key.strip()] = _number_or_text(value.strip())
         if "processor" in cpu:
             out.append(cpu)
     return out
 
 
-def _number(text: str) -> "Any":
+def _number_or_text(text: str) -> "int | float | str":
     if _INT.match(text):
         return int(text)
     return float(text) if _FLOAT.match(text) else text
 
 
-def summarize_cpuinfo(cpus: list) -> dict:
-    """num_sockets, num_cores (physical), num_logical_cores, model, of what ``cpuinfo`` gives.
+def summarize_cpuinfo(cpus: "list[CpuRow]") -> "CpuCounts":
+    """Return the numbers of sockets, cores and logical CPUs, and the model; ``cpus`` of ``cpuinfo``.
 
-    A machine that prints no topology (arm64, some guests) has as many cores as logical CPUs, in one socket.
+    A machine that prints no topology (arm64, some guests) has as many cores as logical CPUs, in one
+    socket.
     """
     sockets = {c["physical id"] for c in cpus if "physical id" in c}
     cores = {
         (c["physical id"], c["core id"]) for c in cpus if "physical id" in c and "core id" in c
     }
-    model = next(
-        (
-            str(c[k])
-            for c in cpus
-            for k in ("model name", "Processor", "cpu model", "cpu")
-            if c.get(k)
-        ),
-        "",
-    )
+    model = next((str(c[key]) for c in cpus for key in _MODEL_KEYS if c.get(key)), "")
     return {
         "num_sockets": len(sockets) or (1 if cpus else 0),
         "num_cores": len(cores) or len(cpus),
@@ -98,15 +127,16 @@ def summarize_cpuinfo(cpus: list) -> dict:
     }
 
 
-def diskstats(text: "Any") -> list:
-    """One dict per device; what this kernel does not print is not there."""
+def diskstats(text: "str | bytes") -> "list[Row]":
+    """Return one dict per device; fields that this kernel does not print are missing."""
     out = []
     for line in text_of(text).split("\n"):
         words = line.split()
         values = _ints(words[3:]) if len(words) >= 3 + len(_DISK) else None
         if values is None:
             continue
-        row = dict(zip(_DISK, values), device_name=words[2])
+        row: "Row" = dict(zip(_DISK, values))
+        row["device_name"] = words[2]
         rest = values[len(_DISK) :]
         for names in _DISK_LATER:
             if len(rest) >= len(names):
@@ -116,70 +146,87 @@ def diskstats(text: "Any") -> list:
     return out
 
 
-def netdev(text: "Any") -> list:
-    """One dict per interface, ``lo`` included."""
+def netdev(text: "str | bytes") -> "list[Row]":
+    """Return one dict per interface of /proc/net/dev, ``lo`` included."""
     out = []
     for line in text_of(text).split("\n"):
         name, colon, rest = line.rpartition(":")
         words = rest.split()
         values = _ints(words[: len(_NET)]) if colon and len(words) >= len(_NET) else None
         if values is not None:
-            out.append(dict(zip(_NET, values), interface_name=name.strip()))
+            row: "Row" = dict(zip(_NET, values))
+            row["interface_name"] = name.strip()
+            out.append(row)
     return out
 
 
-def version(text: "Any") -> str:
-    """The whole line."""
+def version(text: "str | bytes") -> str:
+    """Return the line of /proc/version."""
     return text_of(text).strip()
 
 
-def loadavg(text: "Any") -> dict:
-    """load_1min, load_5min, load_15min, running_processes, total_processes; {} when it is cut."""
+def loadavg(text: "str | bytes") -> "dict[str, int | float]":
+    """Return load_{1,5,15}min, running_processes and total_processes; {} if the text is cut."""
     words = text_of(text).split()
     running, _slash, total = words[3].partition("/") if len(words) > 3 else ("", "", "")
     try:
-        loads: list = [float(w) for w in words[:3]]
-        counts = [int(running), int(total)]
-    except ValueError:
+        return {
+            "load_1min": float(words[0]),
+            "load_5min": float(words[1]),
+            "load_15min": float(words[2]),
+            "running_processes": int(running),
+            "total_processes": int(total),
+        }
+    except (ValueError, IndexError):
         return {}
-    loads += counts
-    return dict(
-        zip(("load_1min", "load_5min", "load_15min", "running_processes", "total_processes"), loads)
-    )
 
 
-def uptime(text: "Any") -> "Any":
-    """Seconds since boot; None when it is not there."""
+def uptime(text: "str | bytes") -> "float | None":
+    """Return the seconds since boot, None if the text does not say."""
     words = text_of(text).split()
     return float(words[0]) if words and (_FLOAT.match(words[0]) or _INT.match(words[0])) else None
 
 
-def mounts(text: "Any") -> list:
-    """One dict per line of /proc/mounts; blanks in names are real blanks."""
-    out = []
+def mounts(text: "str | bytes") -> "list[Mount]":
+    """Return one dict per line of /proc/mounts; escaped blanks in names are blanks again."""
+    out: "list[Mount]" = []
     for line in text_of(text).split("\n"):
-        words = [_OCTAL.sub(lambda m: chr(int(m.group(1), 8)), w) for w in line.split(" ")]
+        words = [unescape_octal(word) for word in line.split(" ")]
         numbers = _ints(words[4:6]) if len(words) >= 6 else None
         if numbers is not None:
-            names = ("device", "mount_point", "fs_type", "options")
-            out.append(dict(zip(names, words), dump_freq=numbers[0], pass_num=numbers[1]))
+            out.append(
+                {
+                    "device": words[0],
+                    "mount_point": words[1],
+                    "fs_type": words[2],
+                    "options": words[3],
+                    "dump_freq": numbers[0],
+                    "pass_num": numbers[1],
+                }
+            )
     return out
 
 
-def cgroups(text: "Any") -> list:
-    """One dict per controller of /proc/cgroups."""
-    out = []
+def cgroups(text: "str | bytes") -> "list[Cgroup]":
+    """Return one dict per controller of /proc/cgroups."""
+    out: "list[Cgroup]" = []
     for line in text_of(text).split("\n"):
         words = line.split()
         numbers = _ints(words[1:4]) if len(words) >= 4 and not line.startswith("#") else None
         if numbers is not None:
-            out.append({"subsys_name": words[0], "hierarchy": numbers[0], "num_cgroups": numbers[1],
-                        "enabled": bool(numbers[2])})  # fmt: skip
+            out.append(
+                {
+                    "subsys_name": words[0],
+                    "hierarchy": numbers[0],
+                    "num_cgroups": numbers[1],
+                    "enabled": bool(numbers[2]),
+                }
+            )
     return out
 
 
-def os_release(text: "Any") -> dict:
-    """{NAME: value}, quotes and backslashes resolved."""
+def os_release(text: "str | bytes") -> "dict[str, str]":
+    """Return {NAME: value} with quotes and backslashes resolved."""
     out = {}
     for line in text_of(text).split("\n"):
         key, equals, value = line.strip().partition("=")

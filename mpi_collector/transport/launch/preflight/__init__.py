@@ -1,7 +1,8 @@
 """A check of every host before the job, all at the same time: can ranks of ours be started there?
 
-Launchers say little about the one host that keeps a launch of hundreds from starting, and say it late.
-``question`` is what a host is asked, ``over_ssh`` and ``by_launcher`` ask it, ``answers`` judges what comes back.
+Launchers say little about the one host that keeps a launch of hundreds from starting, and say it
+late. ``question`` is what a host is asked, ``over_ssh`` and ``by_launcher`` ask it, ``answers``
+judges what comes back.
 """
 
 from mpi_collector.transport.launch.preflight.answers import Findings, judge

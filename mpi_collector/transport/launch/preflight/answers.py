@@ -18,7 +18,8 @@ _NOT_EXECUTABLE = (126, 127)  # of a shell
 class Findings:
     """The outcome of a check.
 
-    problems: {host: what is wrong and what to do}. identities: {host: text that is equal for two names of one host}.
+    problems: {host: what is wrong and what to do}. identities: {host: text that is equal for two
+    names of one host}.
     """
 
     problems: dict[str, str] = field(default_factory=dict)
@@ -43,7 +44,8 @@ def parse_answer(output: str) -> Answer:
 def judge(code: int, output: str, errors: str) -> str:
     """Return what is wrong with a host and what to do, "" if it can be used.
 
-    code: exit code of ssh or of the program there. output, errors: what it wrote to stdout and stderr.
+    code: exit code of ssh or of the program there. output, errors: what it wrote to stdout and
+    stderr.
     """
     if version := parse_answer(output).version:
         return judge_version(version)

@@ -24,8 +24,8 @@ def check_by_launcher(
 ) -> Findings:
     """Launch ``argv``, which runs ``check_program`` on each host, and judge the answers.
 
-    names: {any name of a host: its requested name}. If no host answers, or the launcher reports no error, nothing is
-    found: the launch of the ranks will show what is wrong.
+    names: {any name of a host: its requested name}. If no host answers, or the launcher reports no
+    error, nothing is found: the launch of the ranks will show what is wrong.
     """
     output, errors = _run(argv, environ, timeout_s)
     answers = [parse_answer(line) for line in output.splitlines()]
@@ -70,6 +70,6 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], timeout_s: float) -> _
 
 
 def _requested_name(identity: str, names: Mapping[str, str]) -> str:
-    """Return the requested name of a host by the hostname with which its identity begins, "" if not known."""
+    """Return the requested name of the host with this identity, "" if it is not known."""
     hostname = identity.partition(" ")[0]
     return names.get(hostname.partition(".")[0], "")

@@ -1,4 +1,4 @@
-"""The check over ssh: one session to each host, at most ``fanout`` of them starting at the same time."""
+"""The check over ssh: one session to each host, ``fanout`` of them starting at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ Progress = Callable[[str, int, int], None]
 
 _FILES_PER_HOST = 3
 _END_S = 5.0
-#: a host delays the next one at most this long: one that does not answer must not hold all others up
+#: a host delays the next one at most this long: one that does not answer must not hold all others
+#: up
 _HOLD_S = 1.0
 
 
@@ -36,7 +37,8 @@ def check_ranks(
 ) -> Findings:
     """Return what keeps ranks of ours from starting on ``hosts``, and the identity of each.
 
-    timeout_s: for one host. progress: receives "checking", the number of hosts that are done, and of all.
+    timeout_s: for one host. progress: receives "checking", the number of hosts that are done, and
+    of all.
     """
     return _check(_Check(user, fanout, timeout_s, check_command(), progress), hosts)
 
@@ -69,7 +71,10 @@ def _check(check: _Check, hosts: Sequence[HostSpec]) -> Findings:
 
 
 def _in_thread(work: Coroutine[Any, Any, Findings], scope: _CancelScope) -> Findings:
-    """Return the result of ``work``, run in a thread: an event loop in this one would lose what a signal handler raises."""
+    """Return the result of ``work``, run in a thread.
+
+    An event loop in the calling thread would lose what a signal handler raises.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="preflight", daemon=True)
     thread.start()

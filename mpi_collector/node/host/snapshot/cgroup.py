@@ -1,0 +1,101 @@
+"""The limits of this process's control groups (cgroups(7), admin-guide/cgroup-v2.rst)."""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from .document import CgroupLimits
+    from .files import HostFiles
+
+_BASE = "sys/fs/cgroup"
+_V1_UNLIMITED_BYTES = 1 << 60  #: memory.limit_in_bytes without a limit is just below 2^63
+
+
+def cgroup_limits(files: "HostFiles") -> "CgroupLimits":
+    """Return the tightest limits from the cgroup of this process up to the root: of v2, else of v1."""
+    v1: "dict[str, str]" = {}
+    v2: "Optional[str]" = None
+    for line in files.text("proc/self/cgroup").split("\n"):
+        _number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if path and not controllers:
+            v2 = path
+        for controller in controllers.split(","):
+            if path and controller:
+                v1[controller] = path
+    if v2 is not None and files.exists(_BASE + "/cgroup.controllers"):
+        return _limits_v2(files, v2)
+    if v1:
+        return _limits_v1(files, v1)
+    return _no_limits(None, None)
+
+
+def _no_limits(version: "int | None", path: "str | None") -> "CgroupLimits":
+    return {
+        "version": version,
+        "path": path,
+        "memory_max_bytes": None,
+        "memory_high_bytes": None,
+        "cpus_max": None,
+        "cpuset": None,
+        "pids_max": None,
+        "io_max": [],
+    }
+
+
+def _limits_v2(files: "HostFiles", path: str) -> "CgroupLimits":
+    out = _no_limits(2, path)
+    for at in _upwards(_BASE, path):
+        out["memory_max_bytes"] = _lower(out["memory_max_bytes"], files.number(at + "/memory.max"))
+        out["memory_high_bytes"] = _lower(
+            out["memory_high_bytes"], files.number(at + "/memory.high")
+        )
+        out["pids_max"] = _lower(out["pids_max"], files.number(at + "/pids.max"))
+        out["cpus_max"] = _lower_cpus(out["cpus_max"], files.text(at + "/cpu.max").split())
+        out["cpuset"] = out["cpuset"] or files.word(at + "/cpuset.cpus.effective")
+        out["io_max"] += [line for line in files.text(at + "/io.max").split("\n") if line]
+    return out
+
+
+def _limits_v1(files: "HostFiles", paths: "dict[str, str]") -> "CgroupLimits":
+    """``paths``: {controller: its cgroup}."""
+    out = _no_limits(1, paths.get("memory") or next(iter(paths.values())))
+    for at in _upwards(_BASE + "/memory", paths.get("memory", "/")):
+        limit = files.number(at + "/memory.limit_in_bytes")
+        if limit is not None and limit < _V1_UNLIMITED_BYTES:
+            out["memory_max_bytes"] = _lower(out["memory_max_bytes"], limit)
+    for at in _upwards(_BASE + "/cpu", paths.get("cpu", "/")):
+        quota = files.word(at + "/cpu.cfs_quota_us") or ""
+        period = files.word(at + "/cpu.cfs_period_us") or ""
+        out["cpus_max"] = _lower_cpus(out["cpus_max"], [quota, period])
+    for at in _upwards(_BASE + "/pids", paths.get("pids", "/")):
+        out["pids_max"] = _lower(out["pids_max"], files.number(at + "/pids.max"))
+    for at in _upwards(_BASE + "/cpuset", paths.get("cpuset", "/")):
+        out["cpuset"] = out["cpuset"] or files.word(at + "/cpuset.cpus")
+    return out
+
+
+def _upwards(base: str, path: str) -> "list[str]":
+    """Return the directories from the cgroup up to the root of the visible hierarchy."""
+    parts = [p for p in path.split("/") if p and p != ".."]
+    return [os.path.join(base, *parts[:n]) for n in range(len(parts), -1, -1)]
+
+
+def _lower(known: "int | None", limit: "int | None") -> "int | None":
+    if known is None or limit is None:
+        return limit if known is None else known
+    return min(known, limit)
+
+
+def _lower_cpus(known: "float | None", words: "list[str]") -> "float | None":
+    """Return the lower of a known limit and that of quota and period, in CPUs."""
+    try:
+        quota, period = int(words[0]), int(words[1])
+    except (ValueError, IndexError):
+        return known
+    if quota <= 0 or period <= 0:
+        return known
+    cpus = quota / period
+    return cpus if known is None else min(known, cpus)
