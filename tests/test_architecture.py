@@ -36,10 +36,33 @@ LARGE = {
     "mpi_collector/node/sample/sampler.py:_loop": "cold code at every tick, measured: docs/performance.md",
     "mpi_collector/transport/ranks/coordinator.py": "rank 0's side of one conversation, from hello to farewell",
 }
-#: names of the fields and offsets of the binary format of a spool, and the modules that may use them
+#: the module that knows the binary format of a spool, and those that may use these names of it
 FORMAT_MODULE = "mpi_collector/node/spool/format.py"
-FORMAT_NAMES = {
-    "STAMP_SHIFT", "ROW_FIELDS", "ROW_SOURCE_FIELDS", "STAGE_FIELDS", "HEADER_BYTES", "EVENTS_BYTES", "MAGIC", "row_crc",
+FORMAT_USERS = {
+    "mpi_collector/node/sample/sampler.py": {
+        "FLAG_STOP",
+        "FREE",
+        "PAYLOAD_AT",
+        "STAMP_FOLD",
+        "STAMP_SHIFT",
+    },
+    "mpi_collector/node/spool/replica.py": {"FREE", "HEADER_BYTES"},
+    "mpi_collector/node/spool/backup.py": {"HEADER_BYTES"},
+    "mpi_collector/node/spool/reader.py": {"HEADER_BYTES", "VERSION"},
+    "mpi_collector/node/table/table.py": {"ROW_FIELDS", "ROW_SOURCE_FIELDS"},
+    "mpi_collector/batch/decoder.py": {"STAGE_ENDS", "STAGE_SIZES"},
+}
+#: folders whose modules handle the bytes of a spool: no literal offsets or indices there
+SPOOL_FOLDERS = (
+    "mpi_collector/node/spool/",
+    "mpi_collector/node/sample/",
+    "mpi_collector/node/table/",
+    "mpi_collector/batch/decoder.py",
+)
+#: what a number is not added to, subtracted from or divided by in these modules, nor used as an index
+OFFSETS = {
+    "at", "base", "bases", "row_head", "row_size", "stage_head", "stage_size", "rows_at", "stage_at", "events_at",
+    "head", "words",
 }  # fmt: skip
 
 
@@ -285,23 +308,86 @@ def test_one_module_knows_mpi() -> None:
     assert found == {"mpi_collector/transport/ranks/world.py"}
 
 
+def constants_of_format() -> set[str]:
+    """The constants of the format module: fields, offsets and sizes."""
+    return {
+        target.id
+        for node in tree_of(FORMAT_MODULE).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id.isupper() and target.id != "TYPE_CHECKING"
+    }
+
+
+def name_of(node: ast.AST) -> str:
+    """The last part of a name or an attribute; "" for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    return node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def literal_offsets(tree: ast.AST) -> Iterator[int]:
+    """The lines with a number in the arithmetic of an offset or as the index of a word."""
+
+    def is_number(node: ast.AST | None) -> bool:
+        if isinstance(node, ast.UnaryOp):
+            node = node.operand
+        return isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value != 0
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp):
+            sides = (node.left, node.right)
+            if any(map(is_number, sides)) and any(name_of(s) in OFFSETS for s in sides):
+                yield node.lineno
+        elif isinstance(node, ast.Subscript) and name_of(node.value) in OFFSETS:
+            parts = ast.walk(node.slice)
+            if any(is_number(part) for part in parts):
+                yield node.lineno
+
+
 def test_one_module_knows_the_format_of_a_spool() -> None:
-    """Fields, offsets, magic and checksum of stage and row are used in one module of the program."""
+    """Fields, offsets and checksum of stage slots and rows are known to one module of the program."""
+    constants = constants_of_format()
+    assert {"ROW_FIELDS", "STAGE_FIELDS", "STAMP_SHIFT", "HEADER_BYTES"} <= constants
     wrong = []
     for path in MODULES:
-        if path == FORMAT_MODULE:
-            continue
-        for node in ast.walk(tree_of(path)):
-            name = (
-                node.id
-                if isinstance(node, ast.Name)
-                else node.attr
-                if isinstance(node, ast.Attribute)
-                else ""
-            )
-            if name in FORMAT_NAMES:
-                wrong.append(f"{path}:{node.lineno} uses {name}")
+        uses_format = path != FORMAT_MODULE and FORMAT_MODULE in {
+            t for t, _, _, _ in internal(path)
+        }
+        allowed_names = FORMAT_USERS.get(path, set())
+        for node in ast.walk(tree_of(path)) if uses_format else ():
+            if name_of(node) in constants - allowed_names:
+                wrong.append(f"{path}:{getattr(node, 'lineno', 0)} uses {name_of(node)}")
+        if path != FORMAT_MODULE and path.startswith(SPOOL_FOLDERS):
+            wrong += [
+                f"{path}:{line} has a literal offset" for line in literal_offsets(tree_of(path))
+            ]
     assert wrong == []
+
+
+def test_format_users_use_it() -> None:
+    """Every name that a module may use of the format is used there."""
+    for path, names in FORMAT_USERS.items():
+        assert names <= {name_of(node) for node in ast.walk(tree_of(path))}, path
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("data[at + 16 : at + size]", 2),
+        ("x = words[6:8]", 1),
+        ("x = words[:, 2]", 1),
+        ("n = shape.row_head // 8 - 2", 1),
+        ("at + 24", 1),
+        ("words[stage_word('flags')]", 0),
+        ("data[at + PAYLOAD_AT : at + shape.row_size]", 0),
+        ("words[:, STAGE_ENDS]", 0),
+        ("slots + 1", 0),
+    ],
+)
+def test_literal_offsets_are_found(code: str, lines: int) -> None:
+    """The search for literal offsets finds what it should and nothing else."""
+    assert len(list(literal_offsets(ast.parse(code)))) == min(lines, 1)
 
 
 def test_reading_a_spool_needs_no_sampler() -> None:

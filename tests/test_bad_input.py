@@ -418,7 +418,7 @@ def test_events_that_cannot_be(tmp_path: Path, log: list[dict[str, Any]], ticks:
     for event in log:
         spool.event(event)
     for slot, tick in enumerate(ticks):
-        spool.write_row(slot, tick, bytes(spool.shape.row_size - 16))
+        spool.write_row(slot, tick, bytes(8 * spool.shape.row_words))
     spool.close()
     said = path
     try:

@@ -19,7 +19,7 @@ from by_hand import ByHand
 from mpi_collector.batch.decoder import BatchDecoder
 from mpi_collector.node.read.probe import Probe
 from mpi_collector.node.row.decode import RowDecoder
-from mpi_collector.node.sample.sampler import Sampler, run_meta
+from mpi_collector.node.sample.sampler import Sampler
 from mpi_collector.node.sources import select
 from mpi_collector.node.spool.writer import Spool
 
@@ -37,18 +37,19 @@ class Ticks:
 
     def __init__(self, decoder: type[RowDecoder] = BatchDecoder) -> None:
         self.probe = Probe(select("basic"), str(ROOT))
-        self.spool = Spool.create(None, "guard", run_meta(self.probe), self.probe.caps, BATCH, 4097)
+        self.spool = Spool.create(None, "guard", self.probe.meta(), self.probe.caps, BATCH, 4097)
+        self.by_hand = ByHand()
         self.sampler = Sampler(
             self.probe,
             self.spool,
             decoder(self.probe.sources, self.probe.layout, self.spool.event),
             "ring",
+            timer=self.by_hand,
         )
-        self.by_hand = ByHand(self.sampler)
         self.run(2 * BATCH)  # shapes are learnt, structures made
 
     def run(self, count: int) -> None:
-        self.by_hand.run(count)
+        self.by_hand.run(self.sampler, count)
 
     def close(self) -> None:
         self.sampler.close()

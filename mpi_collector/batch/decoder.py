@@ -1,29 +1,57 @@
-"""Decoding in batches with numpy: the texts of many samples at once, source by source (``follow.py`` says how)."""
+"""Decode all staged samples of a batch at once, source by source, with numpy.
+
+Why: token by token in Python a sample costs several hundred microseconds. A batch of up to 256
+staged samples has almost the same texts; one vectorised pass per source over all of them
+(digit_delta.py) finds the digits that changed and computes only these values.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from mpi_collector.batch.digit_delta import DigitDeltaDecoder
-from mpi_collector.node.row.decode import RowDecoder
+from mpi_collector.batch.digit_delta import DigitDeltaDecoder, Text
+from mpi_collector.node.row.decode import COLLECTOR_FIELDS, RowDecoder
 from mpi_collector.node.row.layout import MISSING, Layout
 from mpi_collector.node.sources.base import Source
-from mpi_collector.node.spool.format import ROW_FIELDS, STAGE_FIELDS
+from mpi_collector.node.spool.format import (
+    STAGE_ENDS,
+    STAGE_SIZES,
+    SpoolShape,
+    row_source_word,
+    row_source_words,
+    row_word,
+    stage_word,
+)
 from mpi_collector.node.spool.stage import status_in, whole_lines
 from mpi_collector.node.status import TRUNCATED
 
 Int64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Prepare = Callable[[bytes], bytes]
 
-_COLLECTOR = 2  #: the last columns of a row: they come from the stage's header
+#: words of the stage header that are the last columns of a row
+_COLLECTOR = [stage_word(field.name) for field in COLLECTOR_FIELDS]
+
+
+class SourceTexts(NamedTuple):
+    """Where the texts of one source lie; arrays with one element per sample.
+
+    ``sizes``: bytes, or minus a status. ``ends``: offset in the spool behind the text.
+    ``present``: whether there is a text. ``cut``: whether it filled its room and may lack its end.
+    """
+
+    sizes: Int64
+    ends: Int64
+    present: Bools
+    cut: Bools
 
 
 class BatchDecoder(RowDecoder):
-    """A RowDecoder that decodes all staged samples at once."""
+    """A RowDecoder that decodes all staged samples of a batch at once."""
 
     def __init__(
         self, sources: list[Any], layout: Layout, on_event: Callable[[dict[str, Any]], object]
@@ -32,111 +60,115 @@ class BatchDecoder(RowDecoder):
         self._followers = [
             DigitDeltaDecoder(d, _columns(layout, d.source.name)) for d in self.decoders
         ]
-        self._prepares = [None if type(s).prepare is Source.prepare else s.prepare for s in sources]
-        self._out = np.zeros((0, 0), "<i8")
+        self._prepares: list[Prepare | None] = [
+            None if type(s).prepare is Source.prepare else s.prepare for s in sources
+        ]
+        self._out: Int64 = np.zeros((0, 0), "<i8")
 
     def decode_stage(
-        self, view: memoryview, shape: Any, wanted: list[tuple[int, int, int]]
+        self, view: memoryview, shape: SpoolShape, wanted: Sequence[tuple[int, int, int]]
     ) -> Int64:
-        """The rows (behind stamp and checksum) of the stage slots in ``wanted``, (tick, row, base) each, in order.
+        """Return the payloads of the rows that stage slots become, in the order of ``wanted``.
 
-        samples x words, int64; overwritten by the next call.
+        ``view``: the whole spool. ``wanted``: (tick, slot of the row, offset of the stage slot) per
+        sample. The result has the shape len(wanted) x ``shape.row_words``, dtype <i8: row header,
+        then values. It is a view of a buffer that the next call overwrites.
         """
-        width, head, count = shape.row_size // 8 - 2, shape.row_head // 8 - 2, len(wanted)
-        if self._out.shape != (shape.stage_slots, width):
-            self._out = np.empty((shape.stage_slots, width), "<i8")
-        out = self._out[:count]
-        ticks, bases = [w[0] for w in wanted], [w[2] for w in wanted]
-        slots = np.ndarray((shape.stage_slots, shape.stage_size // 8), "<i8", view, shape.stage_at)
-        words = slots[
-            [(base - shape.stage_at) // shape.stage_size for base in bases], : shape.stage_head // 8
-        ]
+        head = shape.row_head_words
+        out = self._buffer(shape)[: len(wanted)]
+        ticks = [tick for tick, _slot, _base in wanted]
+        bases = [base for _tick, _slot, base in wanted]
+        slots = np.ndarray((shape.stage_slots, shape.stage_words), "<i8", view, shape.stage_at)
+        words = slots[[shape.stage_slot(base) for base in bases], : shape.stage_head_words]
         out[:, head:] = MISSING
-        heads(words, out[:, :head])
-        out[:, -_COLLECTOR:] = words[:, 6:8]
-        sizes = words[:, len(STAGE_FIELDS) :: 2]
-        there = (sizes >= 0) & (sizes <= shape.caps)
-        begins = np.array(bases)[:, None]
-        ends, limits = (
-            begins + shape.stage_head + np.cumsum(np.where(there, sizes, 0), axis=1),
-            begins + shape.stage_size,
-        )
-        there &= ends <= limits
-        cut = there & ((sizes == shape.caps) | (ends == limits))
-        for i in range(shape.sources):
-            places = Places(sizes[:, i], ends[:, i], there[:, i], cut[:, i])
-            statuses = out[:, len(ROW_FIELDS) - 2 + 3 * i + 2]
-            self._source(i, view, places, ticks, out[:, head:], statuses)
+        write_row_headers(words, out[:, :head])
+        out[:, -len(_COLLECTOR) :] = words[:, _COLLECTOR]
+        texts = locate_texts(words[:, STAGE_SIZES], np.array(bases), shape)
+        for i, source_texts in enumerate(texts):
+            statuses = out[:, row_source_word(i, "status")]
+            self._decode_source(i, view, source_texts, ticks, out[:, head:], statuses)
         return out
 
-    def _source(
+    def _buffer(self, shape: SpoolShape) -> Int64:
+        """Return the array that results are written to: stage slots x words of a row's payload."""
+        wanted = (shape.stage_slots, shape.row_words)
+        if self._out.shape != wanted:
+            self._out = np.empty(wanted, "<i8")
+        return self._out
+
+    def _decode_source(
         self,
         i: int,
         view: memoryview,
-        places: Places,
+        places: SourceTexts,
         ticks: list[int],
         rows: Int64,
         statuses: Int64,
     ) -> None:
-        """Values and statuses of source ``i`` in all rows."""
-        prepare, follow = self._prepares[i], self._followers[i].decode
-        texts: list[Any] = [
+        """Fill values and statuses of source ``i`` in all rows.
+
+        Runs of whole texts are decoded together; a cut text by itself, up to its last whole line.
+        """
+        texts: list[Text] = [
             view[end - n : end] for n, end in zip(places.sizes.tolist(), places.ends.tolist())
         ]
         begin = 0
-        for row in np.flatnonzero(places.cut | ~places.there).tolist():
-            self._some(
-                prepare,
-                follow,
-                texts[begin:row],
-                ticks[begin:row],
-                rows[begin:row],
-                statuses[begin:row],
-            )
+        for row in np.flatnonzero(places.cut | ~places.present).tolist():
+            whole = slice(begin, row)
+            self._decode_texts(i, texts[whole], ticks[whole], rows[whole], statuses[whole])
             begin = row + 1
-            if places.there[row]:
-                lines = [whole_lines(bytes(texts[row]))]
-                self._some(
-                    prepare, follow, lines, ticks[row:begin], rows[row:begin], statuses[row:begin]
-                )
+            if places.present[row]:
+                one = slice(row, begin)
+                lines: list[Text] = [whole_lines(bytes(texts[row]))]
+                self._decode_texts(i, lines, ticks[one], rows[one], statuses[one])
                 statuses[row] = TRUNCATED
             else:
                 statuses[row] = status_in(int(places.sizes[row]))
-        self._some(prepare, follow, texts[begin:], ticks[begin:], rows[begin:], statuses[begin:])
+        self._decode_texts(i, texts[begin:], ticks[begin:], rows[begin:], statuses[begin:])
 
-    @staticmethod
-    def _some(
-        prepare: Any, follow: Any, texts: list[Any], ticks: list[int], rows: Int64, statuses: Int64
+    def _decode_texts(
+        self, i: int, texts: list[Text], ticks: list[int], rows: Int64, statuses: Int64
     ) -> None:
-        follow(
-            texts if prepare is None else [prepare(bytes(t)) for t in texts], ticks, rows, statuses
-        )
+        prepare = self._prepares[i]
+        prepared = texts if prepare is None else [prepare(bytes(text)) for text in texts]
+        self._followers[i].decode(prepared, ticks, rows, statuses)
 
 
-class Places(NamedTuple):
-    """The texts of a source, one per sample: bytes or minus a status, where it ends, whether it is there, whether it was cut."""
+def locate_texts(sizes: Int64, bases: Int64, shape: SpoolShape) -> list[SourceTexts]:
+    """Return where the texts lie, per source, as ``StagedTexts`` finds them for one sample.
 
-    sizes: Int64
-    ends: Int64
-    there: Bools
-    cut: Bools
+    ``sizes``: samples x sources, ``bases``: offset of each sample's stage slot.
+    """
+    present = (sizes >= 0) & (sizes <= shape.caps)
+    begins = bases[:, None] + shape.stage_head
+    limits = bases[:, None] + shape.stage_size
+    ends = begins + np.cumsum(np.where(present, sizes, 0), axis=1)
+    present &= ends <= limits
+    cut = present & ((sizes == shape.caps) | (ends == limits))
+    return [
+        SourceTexts(sizes[:, i], ends[:, i], present[:, i], cut[:, i]) for i in range(shape.sources)
+    ]
+
+
+def write_row_headers(words: Int64, out: Int64) -> None:
+    """Fill row headers as ``format.row_header`` makes one, with status 0 for every source.
+
+    ``words``: samples x words of the stage header. ``out``: samples x words of the row header.
+    """
+    begin = words[:, stage_word("begin_mono_ns")]
+    ends = words[:, STAGE_ENDS]
+    out[:, row_word("begin_mono_ns")] = begin
+    out[:, row_word("begin_wall_ns")] = words[:, stage_word("begin_wall_ns")]
+    out[:, row_word("late_ns")] = begin - words[:, stage_word("deadline_ns")]
+    out[:, row_word("duration_ns")] = ends[:, -1] - begin if ends.shape[1] else 0
+    out[:, row_word("flags")] = words[:, stage_word("flags")]
+    starts = np.concatenate((begin[:, None], ends[:, :-1]), axis=1) if ends.shape[1] else ends
+    out[:, row_source_words("begin_ns")] = starts - begin[:, None]
+    out[:, row_source_words("duration_ns")] = ends - starts
+    out[:, row_source_words("status")] = 0
 
 
 def _columns(layout: Layout, source: str) -> slice:
-    """Those of a source's tables, which lie side by side."""
+    """Return the columns of a source: its tables lie side by side."""
     tables = [t for t in layout.tables if t.source == source]
     return slice(tables[0].base, tables[-1].base + tables[-1].width) if tables else slice(0, 0)
-
-
-def heads(words: Int64, out: Int64) -> None:
-    """Row headers from stage headers, as ``sampler.row_head`` makes one: begin, wall, late, duration, flags, sources."""
-    begin = words[:, 2]
-    ends = words[:, len(STAGE_FIELDS) + 1 :: 2]
-    first = len(ROW_FIELDS) - 2
-    out[:, 0], out[:, 1], out[:, 2] = begin, words[:, 3], begin - words[:, 4]
-    out[:, 3] = ends[:, -1] - begin if ends.shape[1] else 0
-    out[:, 4] = words[:, 5]
-    starts = np.concatenate((begin[:, None], ends[:, :-1]), axis=1) if ends.shape[1] else ends
-    out[:, first::3] = starts - begin[:, None]
-    out[:, first + 1 :: 3] = ends - starts
-    out[:, first + 2 :: 3] = 0

@@ -26,6 +26,7 @@ _BLANK, _ZERO, _LOW = np.uint8(32), np.uint8(48), np.uint8(15)
 _DIGITS = 20  #: of the largest 64-bit number
 _POWERS = np.array([10**k for k in range(_DIGITS)], np.uint64).view(np.int64)
 
+Text = bytes | memoryview  #: the text of a source in one sample
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""The few calls that Python 3.6 lacks, under one name for every version, and one that select lacks."""
+"""Clocks and calls under one name for every Python from 3.6 on."""
 
 import os
 import select
@@ -6,7 +6,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Callable, Iterable
 
 if hasattr(time, "monotonic_ns"):
     mono_ns = time.monotonic_ns
@@ -24,6 +24,27 @@ else:  # Python 3.6: a double still resolves a nanosecond up to 100 days of upti
         return int(time.process_time() * 1e9)
 
 
+class Clock:
+    """The clocks that sampling uses, each a function without arguments that returns ns.
+
+    ``mono_ns``: monotonic, ``wall_ns``: UTC since the epoch, ``cpu_ns``: CPU time of this process.
+    """
+
+    __slots__ = ("cpu_ns", "mono_ns", "wall_ns")
+
+    def __init__(
+        self,
+        mono: "Callable[[], int]" = mono_ns,
+        wall: "Callable[[], int]" = wall_ns,
+        cpu: "Callable[[], int]" = cpu_ns,
+    ) -> None:
+        self.mono_ns = mono
+        self.wall_ns = wall
+        self.cpu_ns = cpu
+
+
+SYSTEM_CLOCK = Clock()
+
 if hasattr(os, "preadv"):
     preadv = os.preadv
 else:  # Python 3.6
@@ -33,9 +54,13 @@ else:  # Python 3.6
         return os.readv(fd, buffers)
 
 
-def readable(fds: "Any", timeout_s: "Any" = None) -> list:
-    """Those of ``fds`` that can be read without waiting; select itself takes no descriptor above 1023."""
+def readable(fds: "Iterable[int]", timeout_s: "float | None" = None) -> "list[int]":
+    """Return the descriptors that can be read without blocking, after ``timeout_s`` at most.
+
+    By poll: select takes no descriptor above 1023.
+    """
     poll = select.poll()
     for fd in fds:
         poll.register(fd, select.POLLIN)
-    return [fd for fd, _event in poll.poll(None if timeout_s is None else int(timeout_s * 1e3) + 1)]
+    timeout_ms = None if timeout_s is None else int(timeout_s * 1e3) + 1
+    return [fd for fd, _event in poll.poll(timeout_ms)]

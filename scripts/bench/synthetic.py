@@ -92,13 +92,14 @@ def _snapshot(directories: Any, root: str) -> dict[str, Any]:
 
 def _payloads(recorder: Any, rows: int, begin_ns: int) -> Iterator[bytes]:
     spool, rng = recorder.spool, np.random.default_rng(1)
-    sampler = Sampler(recorder.probe, spool, recorder._decoder, "decimate", rows)
-    ByHand(sampler).run(2)
+    by_hand = ByHand()
+    sampler = Sampler(recorder.probe, spool, recorder._decoder, "decimate", rows, timer=by_hand)
+    by_hand.run(sampler, 2)
     at, size = spool.shape.rows_at, spool.shape.row_size
     first = np.frombuffer(bytes(spool.view[at + 16 : at + size]), np.int64)
     for used in (0, sampler.capacity):  # the sample and the one of the stop
         spool.mm[at + used * size : at + used * size + 8] = bytes(8)
-    head = spool.shape.row_head // 8 - 2
+    head = spool.shape.row_head_words
     missing = first == -(2**63)
     speed = np.array([0, 100, 10**6])[rng.integers(0, 3, len(first))]
     speed[missing] = 0

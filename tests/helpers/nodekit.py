@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 
 from mpi_collector.node import sources
+from mpi_collector.node.compat import Clock
 from mpi_collector.node.read.probe import STAGE_SLOTS, Probe
 from mpi_collector.node.row.decode import RowDecoder, SourceDecoder, make_layout
 from mpi_collector.node.row.layout import MISSING, Layout
-from mpi_collector.node.sample.sampler import Sampler, TickGrid, run_meta
+from mpi_collector.node.sample.sampler import Sampler, TickGrid
 from mpi_collector.node.sources.base import KernelFileSource
 from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.node.spool.reader import SpoolReader
@@ -99,7 +100,7 @@ def make_root(root: Path, files: dict[str, bytes]) -> str:
 
 def memory_spool(probe: Probe, rows: int = 64, stage_slots: int = STAGE_SLOTS) -> Spool:
     """A spool in plain memory."""
-    return Spool.create(None, "memory", run_meta(probe), probe.caps, stage_slots, rows)
+    return Spool.create(None, "memory", probe.meta(), probe.caps, stage_slots, rows)
 
 
 def file_spool(
@@ -108,7 +109,7 @@ def file_spool(
     """A spool in ``base``, as a run makes it."""
     directory = RunDirectory(str(base), run).open()
     try:
-        return Spool.create(directory, name, run_meta(probe), probe.caps, STAGE_SLOTS, rows)
+        return Spool.create(directory, name, probe.meta(), probe.caps, STAGE_SLOTS, rows)
     finally:
         os.close(directory)
 
@@ -132,10 +133,13 @@ class Run:
         root: str = "/",
         rows: int = 64,
         spool: Spool | None = None,
+        time: FakeTime | None = None,
         **how: Any,
     ) -> None:
         self.probe = Probe(sources.select(spec), root)
         self.spool = spool or memory_spool(self.probe, rows)
+        if time is not None:
+            how.update(timer=time, clock=time.clock)
         self.sampler = Sampler(self.probe, self.spool, **how)
 
     def __enter__(self) -> Run:
@@ -152,20 +156,23 @@ class Run:
 
 
 class FakeTime:
-    """A clock that only the timer moves: hours of sampling in seconds. ``late(deadline)``: extra ns to sleep."""
+    """A Timer and a clock that only the timer moves: hours of sampling in seconds.
 
-    def __init__(self, run: Run, monkeypatch: Any, late: Any = lambda deadline: 0) -> None:
-        self.now = 10**15
-        self.late = late
-        monkeypatch.setattr("mpi_collector.node.sample.sampler.mono_ns", lambda: self.now)
-        run.sampler._timer.close()
-        run.sampler._timer = self
+    ``late(deadline)``: extra ns to sleep.
+    """
 
     early_ns = 0
-    deadline = period = 0
+
+    def __init__(self, late: Callable[[int], int] = lambda deadline: 0) -> None:
+        self.now = 10**15
+        self.late = late
+        self.clock = Clock(mono=lambda: self.now)
+        self.deadline = 0
+        self.period = 0
 
     def arm(self, deadline_ns: int, period_ns: int) -> bool:
-        self.deadline, self.period = deadline_ns, period_ns
+        self.deadline = deadline_ns
+        self.period = period_ns
         return True
 
     def block(self) -> None:
@@ -173,13 +180,13 @@ class FakeTime:
         self.deadline += self.period
 
     def wake(self) -> None:
-        """Nobody sleeps."""
+        """No-op: it never sleeps."""
 
     def close(self) -> None:
-        """Nothing to close."""
+        """No-op: it holds no descriptor."""
 
     def grid(self, interval_ns: int, ticks: int) -> TickGrid:
-        """A grid that begins now and has so many ticks."""
+        """Return a grid that begins now and has so many ticks."""
         return TickGrid(self.now, interval_ns, self.now + ticks * interval_ns)
 
 

@@ -18,7 +18,7 @@ from mpi_collector.node.read.probe import Probe
 from mpi_collector.node.row.decode import RowDecoder
 from mpi_collector.node.row.layout import STOP_TICK
 
-VERSIONS = ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
+VERSIONS = ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
 
 SCRIPT = """
 import hashlib, importlib, json, os, pkgutil, sys
@@ -32,7 +32,7 @@ from node.compat import mono_ns
 from node.row.decode import RowDecoder
 from node.row.layout import Layout, MISSING
 from node.read.probe import Probe
-from node.sample.sampler import Sampler, TickGrid, run_meta
+from node.sample.sampler import Sampler, TickGrid
 from node.spool.writer import Spool
 from node.spool.reader import open_reader
 from node.spool.directory import RunDirectory
@@ -41,7 +41,7 @@ import struct, time
 
 probe = Probe(sources.select("basic,stat"))
 directory = RunDirectory(base, "run").open()
-spool = Spool.create(directory, "host", run_meta(probe, host="here"), probe.caps, 8, 64)
+spool = Spool.create(directory, "host", dict(probe.meta(), host="here"), probe.caps, 8, 64)
 sampler = Sampler(probe, spool)
 t0 = mono_ns() + 1000000
 spool.event({"type": "grid", "t0_ns": t0, "policy": "decimate", "capacity": sampler.capacity})
@@ -64,7 +64,7 @@ row, statuses = decoder.decode([f.first() for f in old.files], 0)
 old.close()
 print(json.dumps({
     "version": "%d.%d" % sys.version_info[:2], "modules": modules, "failure": repr(sampler.failure), "t0": t0,
-    "timer": type(sampler._timer).__name__, "ticks": table.ticks, "statuses": [list(s) for s in table.statuses()],
+    "timer": type(sampler.timer).__name__, "ticks": table.ticks, "statuses": [list(s) for s in table.statuses()],
     "begin": list(table.head("begin_mono_ns")), "late": list(table.head("late_ns")), "rows": rows,
     "meta": reader.meta["host"],
     "events": [e["type"] for e in table.events], "fixture": hashlib.sha256(decoder.to_bytes(row)).hexdigest(),

@@ -1,163 +1,202 @@
-"""TODO"""
+"""The sampler: read all sources at every tick into a stage slot, and decode the slots in batches."""
 
 import os
-import struct
 import threading
 from zlib import crc32
 
-from ..compat import cpu_ns, mono_ns, preadv, wall_ns
+from ..compat import SYSTEM_CLOCK, preadv
 from ..row.decode import RowDecoder
 from ..row.layout import MISSING, STOP_TICK
 from ..row.placement import Placement
-from ..spool.format import FLAG_STOP, STAGE_FIELDS, STAMP_SHIFT
+from ..spool.format import (
+    FLAG_STOP,
+    FREE,
+    PAYLOAD_AT,
+    STAMP_FOLD,
+    STAMP_SHIFT,
+    stage_payload,
+    tick_at,
+    write_seal,
+    write_stamp,
+)
 from ..spool.stage import staged_row
 from ..status import status_of
 from .timer import make_timer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Callable, Iterable
 
+    from ..compat import Clock
     from ..read.probe import Probe
+    from ..spool.format import SpoolShape
     from ..spool.writer import Spool
+    from .timer import Timer
 
+    #: a staged sample to decode: tick, slot of its row, offset of its stage slot
+    Wanted = tuple[int, int, int]
 
-_SHARE = (
-    4  #: decoding a batch may take this part of an interval: what is due then must not wait for it
-)
-
-
-_NUMBER = struct.Struct("<q").pack_into
-
-
-_STAMPS = struct.Struct("<qq").pack_into
+#: decoding a batch may take 1/4 of an interval: what is due then must not wait for it
+_DECODE_SHARE = 4
 
 
 class TickGrid:
-    """Tick k is at ``t0_ns + k * interval_ns`` on this node's monotonic clock; ``end_ns`` (0: open) ends it."""
+    """The grid of ticks: tick k is at ``t0_ns + k * interval_ns`` on this node's monotonic clock.
+
+    ``end_ns`` ends it; 0 for a grid without end. ValueError when the interval is not positive.
+    """
+
+    __slots__ = ("end_ns", "interval_ns", "t0_ns")
 
     def __init__(self, t0_ns: int, interval_ns: int, end_ns: int = 0) -> None:
         if interval_ns <= 0:
             raise ValueError("the interval must be positive")
-        self.t0_ns, self.interval_ns, self.end_ns = t0_ns, interval_ns, end_ns
+        self.t0_ns = t0_ns
+        self.interval_ns = interval_ns
+        self.end_ns = end_ns
 
     def shift(self, by_ns: int) -> None:
-        """Move the rest of the grid: a newer clock measurement says where it really is."""
+        """Move the ticks to come, after a new measurement of this node's clock."""
         self.t0_ns += by_ns
         self.end_ns += by_ns if self.end_ns else 0
 
 
 class Sampler:
-    """Samples until ``stop()``; a second one does nothing. ``start()`` twice, or ``stop()`` before it, is a RuntimeError."""
+    """Sampler of one node: takes a sample at every tick until the grid ends or ``stop`` is called.
+
+    ``taken``: samples so far, ``missed``: ticks that were not sampled, ``last_tick``: the last that was.
+    ``failure``: what ended the sampling thread, if it was an exception.
+    ``capacity``: rows for ticks, ``stage_slots``: samples decoded at once, both limited by the spool.
+    ``timer``, ``clock``: other than those of this host, for tests.
+    """
 
     def __init__(
         self,
         probe: "Probe",
         spool: "Spool",
-        decoder: "Any" = None,
+        decoder: "RowDecoder | None" = None,
         policy: str = "decimate",
-        capacity: "Any" = None,
-        stage_slots: "Any" = None,
+        capacity: "int | None" = None,
+        stage_slots: "int | None" = None,
+        timer: "Timer | None" = None,
+        clock: "Clock" = SYSTEM_CLOCK,
     ) -> None:
-        self.probe, self.spool = probe, spool
+        self.probe = probe
+        self.spool = spool
         self.decoder = decoder or RowDecoder(probe.sources, probe.layout, spool.event)
         # one row is kept back for the stop
         self.capacity = min(capacity or spool.shape.rows - 1, spool.shape.rows - 1)
         self.placement = Placement(policy, self.capacity)
-        self.taken = self.missed = 0
-        self.last_tick = STOP_TICK
-        self.failure: "Any" = None
-        self.grid: "Any" = None
+        self.taken = 0
+        self.missed = 0
+        self.last_tick: int = STOP_TICK
+        self.failure: "Exception | None" = None
+        self.grid: "TickGrid | None" = None
         self.first_sample = threading.Event()
+        self.timer: "Timer" = timer or make_timer()
+        self._clock = clock
         self._quit = False
         self._stopping = threading.Event()
-        self._timer: "Any" = make_timer()
-        self._thread: "Any" = None
+        self._thread: "threading.Thread | None" = None
         self._slot = 0
-        self._rows = _RowWriter(self)
         shape = spool.shape
-        self._header = struct.Struct("<%dq" % (len(STAGE_FIELDS) - 2 + 2 * shape.sources)).pack_into
-        self._files = [(f.fd, cap, f.whole_below, f) for f, cap in zip(probe.files, shape.caps)]
+        self._rows = _RowWriter(spool, self.decoder, self.placement, self.capacity)
+        self.pack_header = stage_payload(shape.sources).pack_into
+        self.files = [(f.fd, cap, f.whole_below, f) for f, cap in zip(probe.files, shape.caps)]
         for kernel_file in probe.files:
             if kernel_file.fd < 0:
                 kernel_file.on_event = spool.event
         self._full = min(stage_slots or shape.stage_slots, shape.stage_slots)
-        self._batch = 1  # the first by itself: what the texts look like is learnt before the job begins, not within it
+        # the first sample is decoded by itself: shapes are learnt before the job begins
+        self._batch = 1
         try:
             self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # no /proc of our own: the column stays empty
+        except OSError:  # no /proc of this process: the column stays empty
             self._statm = -1
 
     # ---- the thread's life
     def start(self, grid: "TickGrid") -> None:
-        """Begin at the first tick of ``grid`` that is not in the past."""
+        """Begin, in a thread, at the first tick of ``grid`` not in the past. RuntimeError if called twice."""
         if self._thread is not None:
             raise RuntimeError("already started")
         self.grid = grid
-        self._thread = threading.Thread(target=self._run, name="sampler")
+        self._thread = threading.Thread(target=self._run, args=(grid,), name="sampler")
         self._thread.start()
 
     @property
     def running(self) -> bool:
+        """True while the sampling thread lives."""
         return self._thread is not None and self._thread.is_alive()
 
     def flush_soon(self) -> None:
-        """Decode what is staged with the next sample, from whatever thread this is asked."""
+        """Decode what is staged together with the next sample; may be called from any thread."""
         self._batch = 1
 
     def stop(self) -> int:
-        """Take the stop row, decode what is staged, end the thread. Returns the number of samples taken."""
+        """Take the stop row, decode what is staged, end the thread; return the number of samples.
+
+        A second call changes nothing. RuntimeError when the sampler was never started.
+        """
         if self._thread is None:
             raise RuntimeError("not started")
         if not self._stopping.is_set():
             self._stopping.set()
             self._quit = True
-            self._timer.wake()
+            self.timer.wake()
         if self._thread is not threading.current_thread():
             self._thread.join()
         return self.taken
 
     def close(self) -> None:
-        """Release the kernel files and the views of the spool (not the spool itself)."""
-        self._timer.close()
+        """Close the kernel files and the timer. The spool stays open."""
+        self.timer.close()
         self.probe.close()
         if self._statm >= 0:
             os.close(self._statm)
 
-    def _run(self) -> None:
+    def sample(self, grid: "TickGrid") -> None:
+        """Sample in the calling thread until ``grid`` ends, then decode what is staged."""
+        self.grid = grid
+        self._loop(grid)
+        self._flush()
+
+    def _run(self, grid: "TickGrid") -> None:
         try:
-            self._loop()
-            self._flush()
-        except Exception as e:  # noqa: BLE001 - whatever it is, the thread ends and the main thread says so
+            self.sample(grid)
+        except Exception as e:  # noqa: BLE001 - whatever it is, the main thread reports it
             self.failure = e
         finally:
             self.spool.event({"type": "end", "last_tick": self.last_tick, "samples": self.taken})
             self.first_sample.set()
 
-    def _loop(self) -> None:
-        """Sample at the ticks of the grid until it ends or somebody says stop, and once more then."""
-        # One long function whose names are local: what is called or looked up is cold code and cold memory at every tick. Made of
-        # methods it took a tenth more CPU time at 1 Hz on a quiet machine and a third more where neighbours use the caches.
-        grid, timer, spool, files, pace = (
-            self.grid,
-            self._timer,
-            self.spool,
-            self._files,
-            self.placement.pace,
-        )
-        mm, view, shape, header, stamps = spool.mm, spool.view, spool.shape, self._header, _STAMPS
-        stage_at, stage_size, stage_head = shape.stage_at, shape.stage_size, shape.stage_head
-        arm, block, early_ns, mono, wall_clock, cpu_clock = (
-            timer.arm,
-            timer.block,
-            timer.early_ns,
-            mono_ns,
-            wall_ns,
-            cpu_ns,
-        )
+    def _loop(self, grid: "TickGrid") -> None:
+        """Sample at the ticks of the grid until it ends or ``stop`` is called, and once more then."""
+        # One long function whose names are local: what is called or looked up is cold code and cold
+        # memory at every tick. Made of methods it took a tenth more CPU time at 1 Hz on a quiet
+        # machine and a third more where neighbours use the caches.
+        timer = self.timer
+        spool = self.spool
+        files = self.files
+        pace = self.placement.pace
+        mm = spool.mm
+        view = spool.view
+        header = self.pack_header
+        stage_at = spool.shape.stage_at
+        stage_size = spool.shape.stage_size
+        stage_head = spool.shape.stage_head
+        payload_at = PAYLOAD_AT
+        stamp_shift = STAMP_SHIFT
+        stamp_fold = STAMP_FOLD
+        seal = write_seal
+        arm = timer.arm
+        block = timer.block
+        early_ns = timer.early_ns
+        mono = self._clock.mono_ns
+        wall_clock = self._clock.wall_ns
+        cpu_clock = self._clock.cpu_ns
         interval = grid.interval_ns
-        tick, stride, steady_until = 0, 1, 0
-        slot = taken = flags = due = every = 0
+        tick = slot = taken = flags = due = every = steady_until = 0
+        stride = 1
         while not flags:
             if tick >= steady_until:
                 stride, steady_until = pace(tick)
@@ -186,7 +225,7 @@ class Sampler:
                     continue
             base = stage_at + slot * stage_size
             at, limit = base + stage_head, base + stage_size
-            ends: list = []
+            ends: "list[int]" = []
             for fd, cap, whole_below, kernel_file in files:
                 to = at + cap
                 if to > limit:
@@ -204,10 +243,15 @@ class Sampler:
                     at += n
                 ends += n, mono()
             rss = MISSING if slot and not flags else self._rss()
-            header(mm, base + 16, begin, wall, deadline, flags, cpu_clock(), rss, *ends)
-            stamp = tick + STAMP_SHIFT
-            # last, and only now: the stamp of a free slot is 0, and the checksum is of this stamp
-            stamps(mm, base, stamp, crc32(view[base + 16 : base + stage_head], stamp & 0xFFFFFFFF))
+            header(mm, base + payload_at, begin, wall, deadline, flags, cpu_clock(), rss, *ends)
+            stamp = tick + stamp_shift
+            # last: until its stamp is written the slot is free
+            seal(
+                mm,
+                base,
+                stamp,
+                crc32(view[base + payload_at : base + stage_head], stamp ^ stamp >> stamp_fold),
+            )
             taken += 1
             slot += 1
             self.taken, self._slot = taken, slot
@@ -222,57 +266,59 @@ class Sampler:
 
     # ---- what is not done at every tick
     def _rss(self) -> int:
+        """Return the resident memory of this process in bytes."""
         if self._statm < 0:
             return MISSING
         return int(os.pread(self._statm, 128, 0).split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def _flush(self) -> None:
-        """Turn the staged samples into rows."""
-        mm, shape, count = self.spool.mm, self.spool.shape, self._slot
-        begin = mono_ns()
-        bases = [shape.stage_at + i * shape.stage_size for i in range(count)]
+        """Decode the staged samples into rows and free their slots."""
+        count = self._slot
+        begin = self._clock.mono_ns()
+        bases = [self.spool.shape.stage_offset(slot) for slot in range(count)]
         self._rows.write(bases)
         for base in bases:
-            _NUMBER(mm, base, 0)
+            write_stamp(self.spool.mm, base, FREE)
         self._slot = 0
-        self._batch = self._next_batch(count, mono_ns() - begin)
+        self._batch = self._next_batch(count, self._clock.mono_ns() - begin)
 
     def _next_batch(self, count: int, took_ns: int) -> int:
-        """How many samples to decode at once, after ``count`` of them took so long: fewer at a high rate."""
-        if self.grid is None:  # somebody else keeps the time
+        """Return how many samples to decode at once, given that ``count`` of them took ``took_ns``."""
+        if self.grid is None:
             return self._full
-        fit: int = count * self.grid.interval_ns // (_SHARE * max(took_ns, 1))
+        fit: int = count * self.grid.interval_ns // (_DECODE_SHARE * max(took_ns, 1))
         return max(1, min(self._full, fit))
 
 
 class _RowWriter:
-    """Decodes stage slots into rows of the spool."""
+    """Decodes stage slots into rows of the spool; the row of the stop goes to ``stop_slot``."""
 
-    def __init__(self, sampler: "Sampler") -> None:
-        self.spool, self.decoder, self.placement = sampler.spool, sampler.decoder, sampler.placement
-        self._stop_slot = sampler.capacity
+    def __init__(
+        self, spool: "Spool", decoder: "RowDecoder", placement: "Placement", stop_slot: int
+    ) -> None:
+        self._spool = spool
+        self._decoder = decoder
+        self._placement = placement
+        self._stop_slot = stop_slot
+        # BatchDecoder decodes all slots at once
+        self._decode_stage: "Callable[[memoryview, SpoolShape, list[Wanted]], Iterable[bytes]]" = (
+            getattr(decoder, "decode_stage", self._one_by_one)
+        )
 
-    def write(self, bases: list) -> None:
-        shape = self.spool.shape
-        wanted = []
+    def write(self, bases: "list[int]") -> None:
+        """Write the rows of the stage slots at the offsets ``bases``."""
+        wanted: "list[Wanted]" = []
         for base in bases:
-            tick = struct.unpack_from("<q", self.spool.mm, base)[0] - STAMP_SHIFT
-            slot = self._stop_slot if tick == STOP_TICK else self.placement.place(tick)
+            tick = tick_at(self._spool.mm, base)
+            slot = self._stop_slot if tick == STOP_TICK else self._placement.place(tick)
             if slot >= 0:
                 wanted.append((tick, slot, base))
-        decode_stage = getattr(self.decoder, "decode_stage", None) or self._one_by_one
-        for (tick, slot, _base), payload in zip(
-            wanted, decode_stage(self.spool.view, shape, wanted)
-        ):
-            self.spool.write_row(slot, tick, payload)
+        payloads = self._decode_stage(self._spool.view, self._spool.shape, wanted)
+        for (tick, slot, _base), payload in zip(wanted, payloads):
+            self._spool.write_row(slot, tick, payload)
 
-    def _one_by_one(self, view: memoryview, shape: "Any", wanted: list) -> "Any":
+    def _one_by_one(
+        self, view: memoryview, shape: "SpoolShape", wanted: "list[Wanted]"
+    ) -> "Iterable[bytes]":
         for tick, _slot, base in wanted:
-            yield staged_row(view, base, shape, self.decoder, tick)
-
-
-def run_meta(probe: "Probe", **facts: "Any") -> dict:
-    """The meta data of a spool: ``facts`` of the run and the host beside the layout."""
-    doc = dict(facts)
-    doc.update(probe.meta())
-    return doc
+            yield staged_row(view, base, shape, self._decoder, tick)

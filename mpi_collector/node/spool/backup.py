@@ -109,16 +109,14 @@ def open_any(path: str) -> "SpoolReader":
 
 
 def _open_saved(path: str) -> "SpoolReader":
-    fd, _size = open_locked(path)
+    fd = open_locked(path)
     holder = os.fdopen(fd, "rb")  # the lock goes with it
     try:
-        reader = SpoolReader(memoryview(_image(holder, path)), path)
+        return SpoolReader(memoryview(_image(holder, path)), path, holder)
     except FrameError as e:
         raise SpoolError("%s: damaged: %s" % (path, e)) from e
     except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as e:
         raise SpoolError("%s: damaged: %s: %s" % (path, type(e).__name__, e)) from e
-    reader.holder = holder
-    return reader
 
 
 def _image(f: "Any", path: str) -> "mmap.mmap":

@@ -6,123 +6,113 @@ import json
 import mmap
 import os
 import stat
-import struct
 import zlib
 
 from ..errors import SpoolError
 from ..row.layout import Layout
 from .format import (
-    _FRAME,
-    _HEAD,
-    _USED,
-    _USED_AT,
-    EVENTS_BYTES,
     HEADER_BYTES,
-    MAGIC,
-    STAMP_SHIFT,
     VERSION,
+    SpoolHeader,
     SpoolShape,
-    row_crc,
+    header_offset,
+    is_whole,
+    read_events,
+    tick_at,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
+    from .format import Buffer
+
+#: what parsing a damaged or foreign JSON document may raise
+_NOT_META = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
 
 class SpoolReader:
-    """Reads a spool that nobody writes. SpoolError when it is no spool or damaged beyond use."""
+    """Reader of a spool that nobody writes. SpoolError when it is no spool or damaged beyond use.
 
-    def __init__(self, data: "Any", name: str) -> None:
-        self.data, self.name = data, name
-        self.holder: "Any" = None  # keeps the file locked where ``data`` does not
-        if len(data) < HEADER_BYTES or bytes(data[:8]) != MAGIC:
-            raise SpoolError("%s: not a spool of this program" % name)
-        words = _HEAD.unpack_from(data, 0)[1:]
-        version, meta_bytes, _ev, _st, stage_slots, _rows_at, rows, width, sources, meta_crc = (
-            words[:10]
-        )
-        if version != VERSION:
-            raise SpoolError(
-                "%s: spool version %d, this program reads %d" % (name, version, VERSION)
-            )
-        if not 0 < meta_bytes <= len(data) - HEADER_BYTES:
-            raise SpoolError("%s: damaged at byte 16: meta of %d bytes" % (name, meta_bytes))
-        doc = bytes(data[HEADER_BYTES : HEADER_BYTES + meta_bytes])
-        if zlib.crc32(doc) != meta_crc:
-            raise SpoolError(
-                "%s: damaged at byte %d: checksum of the meta data" % (name, HEADER_BYTES)
-            )
+    ``data``: the whole spool; ``name``: what messages call it; ``holder``: an open file that keeps the
+    spool locked where ``data`` does not.
+    """
+
+    def __init__(self, data: "Buffer", name: str, holder: object = None) -> None:
+        self.data = data
+        self.name = name
+        self.holder = holder
         try:
-            self.meta = json.loads(doc.decode())
+            header = SpoolHeader(data)
+        except ValueError as e:
+            raise SpoolError("%s: not a spool of this program" % name) from e
+        if header.version != VERSION:
+            raise SpoolError(
+                "%s: spool version %d, this program reads %d" % (name, header.version, VERSION)
+            )
+        self.meta: "dict[str, Any]" = self._read_meta(header)
+        try:
             self.layout = Layout.from_dict(self.meta["layout"])
             caps = [int(c) for c in self.meta["raw_bytes"]]
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            OverflowError,
-            RecursionError,
-        ) as e:
-            raise SpoolError(
-                "%s: damaged at byte %d: meta data: %s" % (name, HEADER_BYTES, e)
-            ) from e
-        self.shape = SpoolShape(meta_bytes, width, caps, stage_slots, rows)
-        expected = self.shape.words(meta_bytes)
-        if (
-            expected != words[: len(expected)]
-            or self.layout.width != width
-            or sources != len(caps)
-            or rows < 0
-        ):
-            raise SpoolError("%s: damaged at byte 8: sizes do not fit together" % name)
+        except _NOT_META as e:
+            raise self._damaged(HEADER_BYTES, "meta data: %s" % e) from e
+        self.shape = SpoolShape(
+            header.meta_bytes, header.width, caps, header.stage_slots, header.rows
+        )
+        if not header.fits(self.shape) or self.layout.width != header.width:
+            raise self._damaged(header_offset("version"), "sizes do not fit together")
         if self.shape.size != len(data):
             what = "truncated" if self.shape.size > len(data) else "damaged"
             raise SpoolError("%s: %s: %d of %d bytes" % (name, what, len(data), self.shape.size))
 
-    def events(self) -> list:
-        """The event log, up to its first damaged entry; in place of that one an event of type "damaged" says so."""
-        out: list = []
-        at = self.shape.events_at
-        end = at + min(_USED.unpack_from(self.data, _USED_AT)[0], EVENTS_BYTES)
-        while at + _FRAME.size <= end:
-            size, crc = _FRAME.unpack_from(self.data, at)
-            body = bytes(self.data[at + _FRAME.size : at + _FRAME.size + size])
-            event = (
-                None if at + _FRAME.size + size > end or zlib.crc32(body) != crc else _event(body)
-            )
+    def _read_meta(self, header: "SpoolHeader") -> "dict[str, Any]":
+        size = header.meta_bytes
+        if not 0 < size <= len(self.data) - HEADER_BYTES:
+            raise self._damaged(header_offset("meta_bytes"), "meta of %d bytes" % size)
+        doc = bytes(self.data[HEADER_BYTES : HEADER_BYTES + size])
+        if zlib.crc32(doc) != header.meta_crc:
+            raise self._damaged(HEADER_BYTES, "checksum of the meta data")
+        try:
+            meta = json.loads(doc.decode())
+            return dict(meta)
+        except _NOT_META as e:
+            raise self._damaged(HEADER_BYTES, "meta data: %s" % e) from e
+
+    def _damaged(self, at: int, what: str) -> "SpoolError":
+        return SpoolError("%s: damaged at byte %d: %s" % (self.name, at, what))
+
+    def events(self) -> "list[dict[str, Any]]":
+        """Return the event log up to its first damaged entry.
+
+        In place of that entry an event of type "damaged" names the file and the place.
+        """
+        out: "list[dict[str, Any]]" = []
+        for at, body in read_events(self.data, self.shape):
+            event = None if body is None else _event(body)
             if event is None:
-                out.append(
-                    {
-                        "type": "damaged",
-                        "text": "%s: damaged at byte %d: event log" % (self.name, at),
-                    }
-                )
+                text = "%s: damaged at byte %d: event log" % (self.name, at)
+                out.append({"type": "damaged", "text": text})
                 break
             out.append(event)
-            at += (_FRAME.size + size + 7) // 8 * 8
         return out
 
-    def rows(self) -> "Iterator[tuple]":
-        """(tick, offset of the row in ``data``) of every whole row, in no order."""
+    def rows(self) -> "Iterator[tuple[int, int]]":
+        """Yield (tick, offset of the row in ``data``) of every whole row, in no order."""
         for slot in range(self.shape.rows):
-            at = self.shape.rows_at + slot * self.shape.row_size
-            stamp, crc = struct.unpack_from("<qq", self.data, at)
-            if stamp > 0 and row_crc(stamp, self.data[at + 16 : at + self.shape.row_size]) == crc:
-                yield stamp - STAMP_SHIFT, at
+            at = self.shape.row_offset(slot)
+            if is_whole(self.data, at, self.shape.row_size):
+                yield tick_at(self.data, at), at
 
-    def staged(self) -> "Iterator[tuple]":
-        """(tick, offset of the slot in ``data``) of every sample that was read but not decoded."""
+    def staged(self) -> "Iterator[tuple[int, int]]":
+        """Yield (tick, offset of the stage slot in ``data``) of every sample that is not decoded."""
         for slot in range(self.shape.stage_slots):
-            at = self.shape.stage_at + slot * self.shape.stage_size
-            stamp, crc = struct.unpack_from("<qq", self.data, at)
-            if stamp > 0 and row_crc(stamp, self.data[at + 16 : at + self.shape.stage_head]) == crc:
-                yield stamp - STAMP_SHIFT, at
+            at = self.shape.stage_offset(slot)
+            if is_whole(self.data, at, self.shape.stage_head):
+                yield tick_at(self.data, at), at
 
 
-def _event(body: bytes) -> "Any":
-    """The event that these bytes are; None when they are none, whatever their checksum says."""
+def _event(body: bytes) -> "dict[str, Any] | None":
+    """Return the event in ``body``; None when it is none, whatever its checksum says."""
     try:
         event = json.loads(body.decode())
     except (ValueError, RecursionError):
@@ -130,8 +120,11 @@ def _event(body: bytes) -> "Any":
     return event if isinstance(event, dict) and isinstance(event.get("type"), str) else None
 
 
-def open_locked(path: str) -> tuple:
-    """(descriptor, size) of a file that is ours and that no process writes; it is locked as long as the descriptor lives."""
+def open_locked(path: str) -> int:
+    """Return a descriptor of a regular file of this user that no process writes.
+
+    The file is locked as long as the descriptor, or a map of it, lives. SpoolError otherwise.
+    """
     try:
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as e:
@@ -149,18 +142,18 @@ def open_locked(path: str) -> tuple:
     except BaseException:
         os.close(fd)
         raise
-    return fd, info.st_size
+    return fd
 
 
 def open_reader(path: str) -> "SpoolReader":
     """Map a spool read-only. SpoolError when a process still writes it, when it is a symlink, or not ours."""
-    fd, size = open_locked(path)
+    fd = open_locked(path)
     try:
+        size = os.fstat(fd).st_size
         if size < HEADER_BYTES:
             raise SpoolError("%s: truncated: %d bytes" % (path, size))
-        mm = mmap.mmap(
-            fd, size, mmap.MAP_SHARED, mmap.PROT_READ
-        )  # it duplicates fd: the lock lives as long as the map
+        # the map duplicates the descriptor: the lock lives as long as the map
+        mm = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
     finally:
         os.close(fd)
     return SpoolReader(memoryview(mm), path)

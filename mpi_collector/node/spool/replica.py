@@ -12,17 +12,26 @@ import zlib
 
 from ..errors import SpoolError
 from .directory import SpoolLock, remove_spool
-from .format import HEADER_BYTES, STAGE_FIELDS, row_crc
+from .format import (
+    FREE,
+    HEADER_BYTES,
+    StageHeader,
+    events_used_piece,
+    free_piece,
+    is_whole,
+    stamp_at,
+)
 from .reader import SpoolReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
+    from .format import SpoolShape
+
 AT_ONCE = 4 << 20  #: plain bytes of one change set; the rest comes with the next
 SIZE_MAX = 1 << 40
 _PIECE = struct.Struct("<qq")
-_STAMP = struct.Struct("<q")
 
 
 class Changes:
@@ -74,37 +83,38 @@ class Changes:
                 shape.events_at + self._events,
                 bytes(view[shape.events_at + self._events : shape.events_at + used]),
             )
-            yield self._spool.used_at, _STAMP.pack(used)
+            yield events_used_piece(used)
             self._events = used
         for slot in range(shape.rows):
-            at = shape.rows_at + slot * shape.row_size
-            stamp = _STAMP.unpack_from(view, at)[0]
-            if stamp != self._sent[slot] and stamp > 0:
+            at = shape.row_offset(slot)
+            stamp = stamp_at(view, at)
+            if stamp != self._sent[slot] and stamp > FREE:
                 row = bytes(view[at : at + shape.row_size])
-                head, crc = struct.unpack_from("<qq", row)
-                if head == stamp and row_crc(stamp, row[16:]) == crc:
+                # the sampling thread may write it at this moment: check the copy
+                if stamp_at(row, 0) == stamp and is_whole(row, 0, len(row)):
                     yield at, row
                     self._sent[slot] = stamp
         for slot in range(shape.stage_slots):
             for piece in self._stage(view, shape, slot):
                 yield piece
 
-    def _stage(self, view: memoryview, shape: "Any", slot: int) -> "Iterator[tuple]":
-        """A sample that is not decoded yet: its header and as much text as there is."""
-        base = shape.stage_at + slot * shape.stage_size
+    def _stage(
+        self, view: memoryview, shape: "SpoolShape", slot: int
+    ) -> "Iterator[tuple[int, bytes]]":
+        """Yield the texts and the header of a sample that is not decoded yet."""
+        base = shape.stage_offset(slot)
         head = bytes(view[base : base + shape.stage_head])
-        words = struct.unpack("<%dq" % (shape.stage_head // 8), head)
-        stamp = words[0]
+        stamp = stamp_at(head, 0)
         if stamp == self._staged[slot]:
             return
-        if stamp > 0 and row_crc(stamp, head[16:]) == words[1]:
+        if is_whole(head, 0, len(head)):
             at = base + shape.stage_head
-            sizes = zip(words[len(STAGE_FIELDS) :: 2], shape.caps)
-            used = sum(n for n, cap in sizes if 0 <= n <= cap)
+            sizes = zip(StageHeader(head, 0, shape).sizes, shape.caps)
+            used = sum(size for size, cap in sizes if 0 <= size <= cap)
             yield at, bytes(view[at : at + used])
             yield base, head
-        elif not stamp:
-            yield base, _STAMP.pack(0)
+        elif stamp == FREE:
+            yield base, free_piece()
         self._staged[slot] = stamp
 
 

@@ -3,12 +3,12 @@
 Nothing goes that has a living writer, that somebody is recovering, or that is younger than a day, and nothing silently.
 """
 
-import struct
 import time
 
 from ..errors import SpoolError
 from .backup import open_any
 from .directory import RunDirectory, find_spools
+from .format import begin_wall_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 GRACE_DAYS = 1.0
 _DAY_S = 86400.0
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", 7)  # named from Python 3.7 on
-_WALL_AT = 24  #: of a row and of a stage slot: when it began, by the wall clock
 
 
 class Left:
@@ -120,5 +119,5 @@ def _last_wall_s(reader: "Any") -> float:
     last = 0
     for part in (reader.rows(), reader.staged()):
         for _tick, at in part:
-            last = max(last, struct.unpack_from("<q", reader.data, at + _WALL_AT)[0])
+            last = max(last, begin_wall_ns(reader.data, at))
     return last * 1e-9

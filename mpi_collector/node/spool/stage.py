@@ -1,64 +1,60 @@
-"""Stage slots: raw texts of samples that are not decoded yet."""
-
-import struct
+"""Texts and row of a stage slot: a sample that was read but is not decoded yet."""
 
 from ..status import ERROR, STATUS_NAMES, TRUNCATED
-from .format import ROW_FIELDS, STAGE_FIELDS
+from .format import StageHeader, row_header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..row.decode import RowDecoder
+    from .format import SpoolShape
 
 
-STATUSES = len(STATUS_NAMES)
+class StagedTexts:
+    """The texts of a stage slot, one item per source in each list.
+
+    ``texts``: the text, or a status in place of one. ``cut``: True when the text filled its room and may
+    lack its end.
+    """
+
+    __slots__ = ("cut", "texts")
+
+    def __init__(
+        self, data: memoryview, base: int, shape: "SpoolShape", sizes: "tuple[int, ...]"
+    ) -> None:
+        self.texts: "list[bytes | int]" = []
+        self.cut: "list[bool]" = []
+        at = base + shape.stage_head
+        limit = base + shape.stage_size
+        for size, cap in zip(sizes, shape.caps):
+            fits = 0 <= size <= cap
+            at += size if fits else 0
+            present = fits and at <= limit
+            self.texts.append(bytes(data[at - size : at]) if present else status_in(size))
+            self.cut.append(present and (size == cap or at == limit))
 
 
-def staged_texts(view: memoryview, base: int, shape: "Any") -> tuple:
-    """(header words, [text or status per source], [whether it was cut]) of a stage slot."""
-    words = struct.unpack_from("<%dq" % (shape.stage_head // 8), view, base)
-    raws: list = []
-    cut: list = []
-    at, limit = base + shape.stage_head, base + shape.stage_size
-    for n, cap in zip(words[len(STAGE_FIELDS) :: 2], shape.caps):
-        fits = 0 <= n <= cap
-        at += n if fits else 0
-        there = fits and at <= limit
-        raws.append(bytes(view[at - n : at]) if there else status_in(n))
-        cut.append(there and (n == cap or at == limit))
-    return words, raws, cut
-
-
-def status_in(n: int) -> int:
-    """The status that stands in place of a length in a stage slot; ERROR for what is none."""
-    return -n if -STATUSES < n < 0 else ERROR
+def status_in(size: int) -> int:
+    """Return the status that stands in place of the size of a text; ERROR for an invalid one."""
+    return -size if -len(STATUS_NAMES) < size < 0 else ERROR
 
 
 def whole_lines(text: bytes) -> bytes:
-    """``text`` without its last line, which may have been cut."""
+    """Return ``text`` up to its last line feed: the line behind it may be cut."""
     return text[: text.rfind(b"\n") + 1]
 
 
 def staged_row(
-    view: memoryview, base: int, shape: "Any", decoder: "RowDecoder", tick: int
+    data: memoryview, base: int, shape: "SpoolShape", decoder: "RowDecoder", tick: int
 ) -> bytes:
-    """The row (behind stamp and checksum) of a stage slot."""
-    words, raws, cut = staged_texts(view, base, shape)
-    row, statuses = decoder.decode([whole_lines(r) if c else r for r, c in zip(raws, cut)], tick)
-    statuses = [TRUNCATED if c else s for s, c in zip(statuses, cut)]
-    row[-2:] = words[6:8]
-    return row_head(words, statuses) + decoder.to_bytes(row)
-
-
-def row_head(words: tuple, statuses: list) -> bytes:
-    """The header of a row, behind stamp and checksum, from the header words of its stage slot."""
-    begin, wall, deadline, flags = words[2:6]
-    ends = words[len(STAGE_FIELDS) + 1 :: 2]
-    out = [begin, wall, begin - deadline, (ends[-1] if ends else begin) - begin, flags]
-    previous = begin
-    for end, status in zip(ends, statuses):
-        out += [previous - begin, end - previous, status]
-        previous = end
-    assert len(out) == len(ROW_FIELDS) - 2 + 3 * len(ends)
-    return struct.pack("<%dq" % len(out), *out)
+    """Return the payload of the row that the stage slot at offset ``base`` becomes."""
+    header = StageHeader(data, base, shape)
+    staged = StagedTexts(data, base, shape, header.sizes)
+    raws = [
+        whole_lines(text) if cut and isinstance(text, bytes) else text
+        for text, cut in zip(staged.texts, staged.cut)
+    ]
+    row, statuses = decoder.decode(raws, tick)
+    statuses = [TRUNCATED if cut else status for status, cut in zip(statuses, staged.cut)]
+    collector = (header.cpu_ns, header.rss_bytes)
+    row[-len(collector) :] = collector
+    return row_header(header, statuses) + decoder.to_bytes(row)

@@ -3,150 +3,92 @@
 import json
 import mmap
 import os
-import struct
 import threading
-import zlib
 
 from ..errors import SpoolError
 from ..row.layout import Layout
 from .directory import SpoolLock, remove_spool
-from .format import (
-    _FRAME,
-    _HEAD,
-    _USED,
-    _USED_AT,
-    EVENTS_BYTES,
-    MAGIC,
-    STAMP_SHIFT,
-    SpoolShape,
-    row_crc,
-)
+from .format import SpoolShape, write_event, write_header, write_record
 from .reader import SpoolReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_ROWS_MIN = 16  #: a spool of fewer rows is refused, unless fewer were asked for
+
 
 class Spool:
-    """A spool that is written. Make one with ``create``; ``path`` is None when it is plain memory."""
+    """A spool that this process writes, made by ``create``.
 
-    def __init__(self, mm: "mmap.mmap", shape: "SpoolShape", path: "Any", lock: "Any") -> None:
-        self.mm, self.shape, self.path, self._lock = mm, shape, path, lock
+    ``path`` is None for a spool in plain memory. ``events_used``: bytes of the event log that are whole;
+    ``events_lost``: events that found it full.
+    """
+
+    def __init__(
+        self, mm: "mmap.mmap", shape: "SpoolShape", path: "str | None", lock: "SpoolLock | None"
+    ) -> None:
+        self.mm = mm
+        self.shape = shape
+        self.path = path
         self.view = memoryview(mm)
-        self._row_stamp = struct.Struct("<q").pack_into
-        self._events_used = 0
-        self._events_lock = (
-            threading.Lock()
-        )  # the sampling thread tells of devices, others of clocks and marks
-        self.events_lost = 0
+        self.events_used: int = 0
+        self.events_lost: int = 0
+        self._lock = lock
+        # devices come from the sampling thread, clock measurements and marks from others
+        self._events_lock = threading.Lock()
 
     @classmethod
     def create(
         cls,
-        directory: "Any",
+        directory: "int | None",
         name: str,
-        meta: dict,
-        caps: list,
+        meta: "dict[str, Any]",
+        caps: "list[int]",
         stage_slots: int,
         max_rows: int,
-        max_bytes: "Any" = None,
+        max_bytes: "int | None" = None,
     ) -> "Spool":
-        """Allocate a spool of up to ``max_rows`` rows in the directory descriptor ``directory`` (None: plain memory).
+        """Allocate a spool of ``max_rows`` rows, or of as many as ``max_bytes`` allows.
 
-        Every page is allocated now: touching a sparse map on a full tmpfs would kill the process. The rows are fewer when
-        ``max_bytes`` asks for it. SpoolError when not even 16 rows fit.
+        ``directory``: descriptor of the directory, None for plain memory. All pages are allocated now:
+        touching a sparse map on a full tmpfs would kill the process. SpoolError when that fails or when
+        fewer than 16 rows fit.
         """
         doc = json.dumps(meta).encode()
-        fixed = SpoolShape(len(doc), Layout.from_dict(meta["layout"]).width, caps, stage_slots, 0)
-        rows = (
-            max_rows
-            if max_bytes is None
-            else min(max_rows, (max_bytes - fixed.size) // fixed.row_size)
-        )
-        if rows < min(16, max_rows):
-            raise SpoolError(
-                "%d bytes of spool hold %d rows of %d bytes"
-                % (max_bytes or 0, max(rows, 0), fixed.row_size)
-            )
-        shape = SpoolShape(len(doc), fixed.width, caps, stage_slots, rows)
+        width = Layout.from_dict(meta["layout"]).width
+        rows = _rows_within(SpoolShape(len(doc), width, caps, stage_slots, 0), max_rows, max_bytes)
+        shape = SpoolShape(len(doc), width, caps, stage_slots, rows)
         if directory is None:
-            lock, path, mm = None, None, mmap.mmap(-1, shape.size)
-            for at in range(0, shape.size, mmap.PAGESIZE):
-                mm[at] = 0
+            spool = cls(_allocate_memory(shape.size), shape, None, None)
         else:
-            lock, path, mm = cls._create_file(directory, name, shape.size)
-        spool = cls(mm, shape, path, lock)
-        mm[shape.meta_at : shape.meta_at + len(doc)] = doc
-        words = shape.words(len(doc)) + (zlib.crc32(doc),)
-        _HEAD.pack_into(mm, 0, MAGIC, *(words + (0,) * (16 - len(words))))
+            spool = _create_file(cls, directory, name, shape)
+        write_header(spool.mm, shape, doc)
         return spool
 
-    @staticmethod
-    def _create_file(directory: int, name: str, size: int) -> tuple:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            fd = os.open(name, flags, 0o600, dir_fd=directory)
-        except OSError as e:
-            raise SpoolError("cannot make spool %s: %s" % (name, e.strerror)) from e
-        lock = None
-        try:
-            lock = SpoolLock(directory, name)
-            os.posix_fallocate(fd, 0, size)
-            # populated now, so that no sample pays for a page fault
-            mm = mmap.mmap(fd, size, mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0x8000))
-            path = os.readlink("/proc/self/fd/%d" % fd)
-        except (OSError, ValueError) as e:
-            if lock is not None:
-                lock.release()
-            os.unlink(name, dir_fd=directory)
-            raise SpoolError("cannot allocate %d bytes of spool: %s" % (size, e)) from e
-        finally:
-            os.close(fd)
-        return lock, path, mm
-
-    # ---- events
-    def event(self, doc: dict) -> bool:
-        """Append to the event log. False (and counted) when it is full."""
+    def event(self, doc: "dict[str, Any]") -> bool:
+        """Append a document to the event log; count it in ``events_lost`` and return False if full."""
         body = json.dumps(doc).encode()
         with self._events_lock:
-            at = self.shape.events_at + self._events_used
-            used = self._events_used + (_FRAME.size + len(body) + 7) // 8 * 8
-            if used > EVENTS_BYTES:
+            used = write_event(self.mm, self.shape, self.events_used, body)
+            if used == self.events_used:
                 self.events_lost += 1
                 return False
-            self.mm[at + _FRAME.size : at + _FRAME.size + len(body)] = body
-            _FRAME.pack_into(self.mm, at, len(body), zlib.crc32(body))
-            self._events_used = used
-            _USED.pack_into(self.mm, _USED_AT, used)
+            self.events_used = used
         return True
 
-    # ---- rows
     def write_row(self, slot: int, tick: int, payload: bytes) -> None:
-        """``payload``: everything of the row behind stamp and checksum."""
-        at = self.shape.rows_at + slot * self.shape.row_size
-        stamp = tick + STAMP_SHIFT
-        self._row_stamp(self.mm, at, 0)
-        self.mm[at + 16 : at + self.shape.row_size] = payload
-        self._row_stamp(self.mm, at + 8, row_crc(stamp, payload))
-        self._row_stamp(self.mm, at, stamp)
-
-    @property
-    def events_used(self) -> int:
-        """Bytes of the event log that are whole."""
-        return self._events_used
-
-    used_at = _USED_AT  #: where the header says the same
-
-    def sync_name(self) -> str:
-        return str(self.path) if self.path else "(memory)"
+        """Write a row. ``payload``: all of it behind stamp and checksum."""
+        shape = self.shape
+        at = shape.rows_at + slot * shape.row_size
+        write_record(self.mm, at, shape.row_size, tick, payload)
 
     def reader(self) -> "SpoolReader":
-        """What is in the spool now; call it only while nobody writes."""
-        return SpoolReader(self.view, self.sync_name())
+        """Return a reader of what is in the spool; valid only while nobody writes."""
+        return SpoolReader(self.view, self.path or "(memory)")
 
     def close(self, remove: bool = False) -> None:
-        """Give up the lock and the memory; ``remove`` deletes the file and, if it was the last, its run directory."""
+        """Release the lock and the memory; ``remove`` deletes the file and directories left empty."""
         if remove and self.path:
             remove_spool(self.path)
         if self._lock is not None:
@@ -154,5 +96,49 @@ class Spool:
         try:
             self.view.release()
             self.mm.close()
-        except BufferError:  # somebody still looks at the rows; the map goes when they do
+        except BufferError:  # a view of the rows is still in use; the map goes with it
             pass
+
+
+def _rows_within(empty: "SpoolShape", max_rows: int, max_bytes: "int | None") -> int:
+    """Return how many rows fit into ``max_bytes``; ``empty``: the shape without rows."""
+    if max_bytes is None:
+        return max_rows
+    rows = min(max_rows, (max_bytes - empty.size) // empty.row_size)
+    if rows < min(_ROWS_MIN, max_rows):
+        raise SpoolError(
+            "%d bytes of spool hold %d rows of %d bytes" % (max_bytes, max(rows, 0), empty.row_size)
+        )
+    return rows
+
+
+def _allocate_memory(size: int) -> "mmap.mmap":
+    mm = mmap.mmap(-1, size)
+    for at in range(0, size, mmap.PAGESIZE):
+        mm[at] = 0
+    return mm
+
+
+def _create_file(spool: "type[Spool]", directory: int, name: str, shape: "SpoolShape") -> "Spool":
+    """Create, lock, allocate and map the file ``name``; nothing is left when one of that fails."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(name, flags, 0o600, dir_fd=directory)
+    except OSError as e:
+        raise SpoolError("cannot make spool %s: %s" % (name, e.strerror)) from e
+    lock = None
+    try:
+        lock = SpoolLock(directory, name)
+        os.posix_fallocate(fd, 0, shape.size)
+        # populated now, so that no sample pays for a page fault
+        populate = getattr(mmap, "MAP_POPULATE", 0x8000)  # Python 3.10
+        mm = mmap.mmap(fd, shape.size, mmap.MAP_SHARED | populate)
+        path = os.readlink("/proc/self/fd/%d" % fd)
+    except (OSError, ValueError) as e:
+        if lock is not None:
+            lock.release()
+        os.unlink(name, dir_fd=directory)
+        raise SpoolError("cannot allocate %d bytes of spool: %s" % (shape.size, e)) from e
+    finally:
+        os.close(fd)
+    return spool(mm, shape, path, lock)

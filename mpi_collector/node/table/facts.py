@@ -36,7 +36,8 @@ def facts_of(table: "SampleTable") -> dict:
         due = min(due, len(ticks))
     late = sorted(x for x, t in zip(table.head("late_ns"), table.ticks) if t != STOP_TICK)
     begins = table.head("begin_mono_ns")
-    cpu = [v for v in table.column(table.layout.width - 2) if v != MISSING]
+    cpu_column = table.layout.by_key[("collector", "")].column("", "cpu_ns")
+    cpu = [v for v in table.column(cpu_column) if v != MISSING]
     cost = (cpu[-1] - cpu[0]) / max(begins[-1] - begins[0], 1) if len(cpu) > 1 else None
     statuses: dict = {}
     for i, source in enumerate(table.layout.sources):

@@ -3,7 +3,6 @@
 from array import array
 
 from ..clock import Timeline
-from ..spool.format import ROW_FIELDS, ROW_SOURCE_FIELDS
 from .facts import facts_of
 from .npy import int_member, json_member, text_member
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def pack(table: "SampleTable", key: str) -> "Iterator[NpzMember]":
-    """The members of host ``key``, one after the other so that only one is in memory uncompressed."""
+    """Yield the members of host ``key``, one by one so that only one is in memory uncompressed."""
     n = len(table)
     timeline = Timeline.from_events(table.events)
     times = array("q", table.utc_ns())
@@ -34,9 +33,8 @@ def pack(table: "SampleTable", key: str) -> "Iterator[NpzMember]":
     yield int_member(
         key + "/clock_bound_ns", [array("q", map(timeline.bound_ns, begins))], n, flat=True
     )
-    for field in ROW_FIELDS[2:]:
-        yield int_member("%s/%s" % (key, field), [table.head(field)], n, flat=True)
-    for field in ROW_SOURCE_FIELDS:
-        cells = [table.source_head(i, field) for i in range(len(table.layout.sources))]
+    for field, words in table.heads():
+        yield int_member("%s/%s" % (key, field), [words], n, flat=True)
+    for field, cells in table.source_heads():
         yield int_member("%s/source_%s" % (key, field), cells, n)
     yield int_member(key + "/values", [table.column(i) for i in used], n)

@@ -8,83 +8,107 @@ from ..row.decode import RowDecoder
 from ..row.layout import STOP_TICK, Layout
 from ..row.placement import level_of
 from ..sources import BY_NAME
-from ..spool.format import ROW_FIELDS, ROW_SOURCE_FIELDS
+from ..spool.format import ROW_FIELDS, ROW_SOURCE_FIELDS, row_source_word, row_word
 from ..spool.stage import staged_row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable
+    from typing import Any, Iterable, Iterator
 
+    from ..spool.format import Buffer
     from ..spool.reader import SpoolReader
+
+    Event = dict[str, Any]
+    Rows = dict[int, Buffer]
 
 
 class SampleTable:
-    """All rows of a spool by tick, those too that were read but not decoded when their process died.
+    """All rows of a spool in tick order, samples that were read but not decoded included.
 
-    ``heads``: the header words of every row in order; ``values``: array of len(rows) x width int64; ``events``.
-    The stop row is the last.
+    ``ticks``: the tick of each row, STOP_TICK for the stop row, which is the last. ``meta``: facts about the
+    host, which go to the coordinator with the table. ``grid``: the event that describes the tick grid.
+    ``head_words``, ``values``: header words and values of all rows, row by row.
     """
 
     def __init__(self, reader: "SpoolReader") -> None:
-        self.reader, self.shape, self.layout = reader, reader.shape, reader.layout
-        self.meta = dict(reader.meta)  #: what is known of the host; the root gets it with the table
+        self.reader = reader  # its map keeps the spool locked
+        self.layout = reader.layout
+        self.meta: "dict[str, Any]" = dict(reader.meta)
         self.events = reader.events()
+        self.grid: "Event | None" = next((e for e in self.events if e["type"] == "grid"), None)
         name_slots(self.layout, self.events)
-        # where they are, and only then what they are: every copy of the array is as large as the array
-        rows: dict = {
-            tick: reader.data[at + 16 : at + self.shape.row_size] for tick, at in reader.rows()
+        rows = self._kept(self._rows_of(reader))
+        stop = [STOP_TICK] if STOP_TICK in rows else []
+        self.ticks: "list[int]" = sorted(t for t in rows if t != STOP_TICK) + stop
+        # copied only now: every copy of the rows is as large as the spool
+        ordered = [rows[t] for t in self.ticks]
+        self._head_width: int = reader.shape.row_head_words
+        head_bytes = reader.shape.row_head_words * array("q").itemsize
+        self.head_words = _int64(row[:head_bytes] for row in ordered)
+        self.values = _int64(row[head_bytes:] for row in ordered)
+
+    def _rows_of(self, reader: "SpoolReader") -> "Rows":
+        """Return {tick: payload} of all rows, decoded ones and staged ones."""
+        rows: "Rows" = {
+            tick: reader.shape.row_payload(reader.data, at) for tick, at in reader.rows()
         }
-        decoder: "Any" = None
+        decoder: "RowDecoder | None" = None
         for tick, at in reader.staged():
             if tick not in rows:
                 if decoder is None:
-                    decoder = RowDecoder(
-                        [BY_NAME[s]() for s in self.layout.sources], self.layout, self.events.append
-                    )
-                rows[tick] = staged_row(reader.data, at, self.shape, decoder, tick)
-        self.grid = next((e for e in self.events if e["type"] == "grid"), None)
+                    sources = [BY_NAME[name]() for name in self.layout.sources]
+                    decoder = RowDecoder(sources, self.layout, self.events.append)
+                rows[tick] = staged_row(memoryview(reader.data), at, reader.shape, decoder, tick)
+        return rows
+
+    def _kept(self, rows: "Rows") -> "Rows":
+        """Return ``rows`` without ticks that the last level of decimation does not keep."""
         last = max(rows, default=STOP_TICK)
-        if self.grid and self.grid["policy"] == "decimate" and last >= 0:
-            mask = (1 << level_of(last, self.grid["capacity"])) - 1
-            rows = {t: r for t, r in rows.items() if t == STOP_TICK or not t & mask}
-        stop = rows.pop(STOP_TICK, None)
-        self.ticks = sorted(rows) + ([STOP_TICK] if stop is not None else [])
-        ordered = [rows[t] for t in self.ticks if t != STOP_TICK] + (
-            [stop] if stop is not None else []
-        )
-        cut = self.shape.row_head - 16
-        self.head_words = _int64(r[:cut] for r in ordered)
-        self.values = _int64(r[cut:] for r in ordered)
+        if not self.grid or self.grid["policy"] != "decimate" or last < 0:
+            return rows
+        mask = (1 << level_of(last, self.grid["capacity"])) - 1
+        return {t: row for t, row in rows.items() if t == STOP_TICK or not t & mask}
 
     def __len__(self) -> int:
         return len(self.ticks)
 
-    def head(self, field: str) -> "array":
-        """One header word of every row, named as in ROW_FIELDS."""
-        return self.head_words[ROW_FIELDS.index(field) - 2 :: self.shape.row_head // 8 - 2]
+    def head(self, field: str) -> "array[int]":
+        """Return one header word of every row, named as in format.ROW_FIELDS."""
+        return self.head_words[row_word(field) :: self._head_width]
 
-    def source_head(self, source: int, field: str) -> "array":
-        """One per-source header word of every row, named as in ROW_SOURCE_FIELDS."""
-        at = len(ROW_FIELDS) - 2 + source * len(ROW_SOURCE_FIELDS) + ROW_SOURCE_FIELDS.index(field)
-        return self.head_words[at :: self.shape.row_head // 8 - 2]
+    def heads(self) -> "Iterator[tuple[str, array[int]]]":
+        """Yield (name, word of every row) of all header words."""
+        for field in ROW_FIELDS:
+            yield field, self.head(field)
 
-    def column(self, index: int) -> "array":
+    def source_head(self, source: int, field: str) -> "array[int]":
+        """Return one header word of a source in every row, named as in format.ROW_SOURCE_FIELDS."""
+        return self.head_words[row_source_word(source, field) :: self._head_width]
+
+    def source_heads(self) -> "Iterator[tuple[str, list[array[int]]]]":
+        """Yield (name, word of every row per source) of all header words of sources."""
+        for field in ROW_SOURCE_FIELDS:
+            yield field, [self.source_head(i, field) for i in range(len(self.layout.sources))]
+
+    def column(self, index: int) -> "array[int]":
+        """Return one value of every row. ``index``: that of the column in ``layout``."""
         return self.values[index :: self.layout.width]
 
-    def row(self, n: int) -> "array":
+    def row(self, n: int) -> "array[int]":
+        """Return the values of the n-th row."""
         return self.values[n * self.layout.width : (n + 1) * self.layout.width]
 
-    def utc_ns(self) -> list:
-        """When each row began, on the common time line."""
+    def utc_ns(self) -> "list[int]":
+        """Return when each row began, UTC ns on the common time line."""
         return list(map(Timeline.from_events(self.events).utc_ns, self.head("begin_mono_ns")))
 
-    def statuses(self) -> list:
-        """Per source: the status in every row."""
+    def statuses(self) -> "list[array[int]]":
+        """Return the status in every row, per source."""
         return [self.source_head(i, "status") for i in range(len(self.layout.sources))]
 
 
-def name_slots(layout: "Layout", events: list) -> None:
-    """Give the devices that appeared during the run their names, in the order of their slots."""
+def name_slots(layout: "Layout", events: "list[Event]") -> None:
+    """Give devices that appeared during the run their names, in the order of their slots."""
     for e in events:
         if e["type"] == "device":
             table = layout.by_key.get((e["source"], e["table"]))
@@ -92,14 +116,14 @@ def name_slots(layout: "Layout", events: list) -> None:
                 table.add_device(e["device"])
 
 
-def layout_with_devices(meta: dict) -> "Layout":
-    """The layout of a packed host from its ``meta`` member."""
+def layout_with_devices(meta: "dict[str, Any]") -> "Layout":
+    """Return the layout of a packed host from its ``meta`` member."""
     layout = Layout.from_dict(meta["layout"])
     name_slots(layout, meta["events"])
     return layout
 
 
-def _int64(parts: "Iterable") -> "array":
+def _int64(parts: "Iterable[Buffer]") -> "array[int]":
     out = array("q")
     for data in parts:
         out.frombytes(data)

@@ -13,8 +13,8 @@ from nodekit import QUICK, SOURCES, Decoded, present, text_of
 from mpi_collector.node import sources
 from mpi_collector.node.row.decode import RowDecoder, make_layout, wrap
 from mpi_collector.node.row.layout import MISSING, Column, DeviceTable, Field, Layout
-from mpi_collector.node.spool.format import ROW_FIELDS, ROW_SOURCE_FIELDS, SpoolShape
-from mpi_collector.node.spool.stage import staged_row, staged_texts
+from mpi_collector.node.spool.format import SpoolShape, StageHeader
+from mpi_collector.node.spool.stage import StagedTexts, staged_row
 from mpi_collector.node.status import ABSENT, ERROR, MALFORMED, OK, TRUNCATED
 
 # ---- texts of every source, as a kernel or a bad day prints them
@@ -273,11 +273,11 @@ def test_staged_row_statuses() -> None:
     shape = SpoolShape(10, layout.width, [64] * 4, 1, 16)
     cut = b"a 11\nb 22\n".ljust(62, b"\n") + b"c 3"[:2]
     slot = memoryview(staged([firsts[0], cut, -ABSENT, 65], shape))
-    texts = staged_texts(slot, 0, shape)[1]
+    texts = StagedTexts(slot, 0, shape, StageHeader(slot, 0, shape).sizes).texts
     assert texts == [firsts[0], cut, ABSENT, ERROR] and len(cut) == 64
     row = staged_row(slot, 0, shape, RowDecoder(chosen, layout, pytest.fail), 5)
     words = struct.unpack("<%dq" % (len(row) // 8), row)
-    head = len(ROW_FIELDS) - 2 + len(ROW_SOURCE_FIELDS) * 4
+    head = shape.row_head_words
     assert words[:5] == (10_000, 20_000, 1_000, 200, 0)
     assert words[5:head] == (0, 50, OK, 50, 50, TRUNCATED, 100, 50, ABSENT, 150, 50, ERROR)
     cells = {c.name: v for c, v in zip(layout.columns(), words[head:])}

@@ -180,10 +180,10 @@ def test_real_grid() -> None:
 
 
 @pytest.mark.parametrize("ticks", [1, 2, 31, 32, 33, 40])
-def test_exact_end(monkeypatch: pytest.MonkeyPatch, ticks: int) -> None:
+def test_exact_end(ticks: int) -> None:
     """A grid of n ticks gives the ticks 0 .. n - 1, a stop row at the end, and nothing else."""
-    with Run("loadavg", SMALL) as run:
-        clock = FakeTime(run, monkeypatch)
+    clock = FakeTime()
+    with Run("loadavg", SMALL, time=clock) as run:
         grid = clock.grid(10 * MS, ticks)
         run.sampler.start(grid)
         finish(run.sampler)
@@ -195,11 +195,11 @@ def test_exact_end(monkeypatch: pytest.MonkeyPatch, ticks: int) -> None:
     assert run.sampler.last_tick == ticks - 1
 
 
-def test_missed_ticks_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missed_ticks_are_absent() -> None:
     """A sample that comes too late for its tick counts for the tick that is due; those between are absent."""
     late = {3: 0.9, 5: 1.0, 9: 3.5}  # in intervals, by tick
-    with Run("loadavg", SMALL) as run:
-        clock = FakeTime(run, monkeypatch)
+    clock = FakeTime()
+    with Run("loadavg", SMALL, time=clock) as run:
         grid = clock.grid(10 * MS, 20)
         clock.late = lambda deadline: int(
             late.get((deadline - grid.t0_ns) // (10 * MS), 0) * 10 * MS
@@ -213,10 +213,10 @@ def test_missed_ticks_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lates == {3: 0.9, 12: 0.5}
 
 
-def test_awake_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_awake_too_early() -> None:
     """A clock that was slewed: who wakes before a deadline, or before the end, waits again; every tick is sampled once, on time."""
-    with Run("loadavg", SMALL) as run:
-        clock = FakeTime(run, monkeypatch)
+    clock = FakeTime()
+    with Run("loadavg", SMALL, time=clock) as run:
         grid = clock.grid(10 * MS, 6)
         early = {grid.t0_ns + k * 10 * MS for k in (1, 2, 5, 6)}
 
@@ -236,10 +236,10 @@ def test_awake_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("when", [2, 4])
-def test_asleep_over_the_end(monkeypatch: pytest.MonkeyPatch, when: int) -> None:
+def test_asleep_over_the_end(when: int) -> None:
     """Who sleeps over the end of the grid takes the stop row and no tick behind the end."""
-    with Run("loadavg", SMALL) as run:
-        clock = FakeTime(run, monkeypatch)
+    clock = FakeTime()
+    with Run("loadavg", SMALL, time=clock) as run:
         grid = clock.grid(10 * MS, 5)
         clock.late = lambda deadline: 100 * MS if deadline == grid.t0_ns + when * 10 * MS else 0
         run.sampler.start(grid)
@@ -247,20 +247,20 @@ def test_asleep_over_the_end(monkeypatch: pytest.MonkeyPatch, when: int) -> None
         assert list(run.rows()) == [*range(when), STOP_TICK]
 
 
-def test_start_behind_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_behind_the_grid() -> None:
     """A grid that has begun already is joined at the tick that is due; none is made up for."""
-    with Run("loadavg", SMALL) as run:
-        clock = FakeTime(run, monkeypatch)
+    clock = FakeTime()
+    with Run("loadavg", SMALL, time=clock) as run:
         run.sampler.start(TickGrid(clock.now - 34 * MS, 10 * MS, clock.now + 26 * MS))
         finish(run.sampler)
         rows = run.rows()
     assert list(rows)[-3:] == [4, 5, STOP_TICK] and set(rows) <= {3, 4, 5, STOP_TICK}
 
 
-def test_grid_shift(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_grid_shift() -> None:
     """A newer clock measurement moves the ticks that follow, and the end with them."""
-    with Run("loadavg", SMALL) as run:
-        clock = FakeTime(run, monkeypatch)
+    clock = FakeTime()
+    with Run("loadavg", SMALL, time=clock) as run:
         grid = clock.grid(10 * MS, 10)
         t0 = grid.t0_ns
 
@@ -317,10 +317,10 @@ def test_stopped_process() -> None:
 
 
 @pytest.mark.parametrize("policy", ["decimate", "ring", "stop"])
-def test_policies(monkeypatch: pytest.MonkeyPatch, policy: str) -> None:
+def test_policies(policy: str) -> None:
     """100 ticks into 16 rows: every 8th, the newest, the oldest; the stop row has a place of its own."""
-    with Run("loadavg", SMALL, rows=17, policy=policy) as run:
-        clock = FakeTime(run, monkeypatch)
+    clock = FakeTime()
+    with Run("loadavg", SMALL, rows=17, policy=policy, time=clock) as run:
         run.spool.event({"type": "grid", "policy": policy, "capacity": run.sampler.capacity})
         run.sampler.start(clock.grid(10 * MS, 100))
         finish(run.sampler)
@@ -329,13 +329,13 @@ def test_policies(monkeypatch: pytest.MonkeyPatch, policy: str) -> None:
     assert list(rows) == [*expected, STOP_TICK]
 
 
-def test_a_hundred_thousand_ticks_in_a_thousand_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hundred_thousand_ticks_in_a_thousand_rows() -> None:
     """The whole run is in the array, first and last row there, memory flat; two hosts that miss other ticks line up."""
     kept, seen = [], []
     for seed in (1, 2):
         chance = random.Random(seed)
-        with Run("basic", SMALL, rows=1001) as run:
-            clock = FakeTime(run, monkeypatch)
+        clock = FakeTime()
+        with Run("basic", SMALL, rows=1001, time=clock) as run:
             grid = clock.grid(10 * MS, 100_000)
             memory: list[tuple[int, int]] = []
 
@@ -487,9 +487,9 @@ def test_large_text_in_small_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_failure_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error nobody expected ends the thread, is kept for the main thread, and wakes who waits for a sample."""
-    with Run("loadavg", SMALL) as run:
-        monkeypatch.setattr(run.sampler._timer, "block", lambda: 1 / 0)
-        run.sampler.start(soon(5 * MS))
+    clock = FakeTime(late=lambda _deadline: 1 // 0)
+    with Run("loadavg", SMALL, time=clock) as run:
+        run.sampler.start(clock.grid(5 * MS, 1))
         assert run.sampler.first_sample.wait(30)
         run.sampler.stop()
         assert isinstance(run.sampler.failure, ZeroDivisionError)
@@ -530,21 +530,23 @@ from nodekit import MS, file_spool
 from mpi_collector.node import sources
 from mpi_collector.node.read.probe import Probe
 from mpi_collector.node.sample.sampler import Sampler, TickGrid
+from mpi_collector.node.sample.timer import make_timer
 
 base, rows, batch = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 log = os.open(str(base / "log"), os.O_WRONLY | os.O_CREAT)
 
 probe = Probe(sources.select("basic"))
 spool = file_spool(base, probe, rows)
-sampler = Sampler(probe, spool, stage_slots=batch)
-block = sampler._timer.block
+timer = make_timer()
+sampler = Sampler(probe, spool, stage_slots=batch, timer=timer)
+block = timer.block
 
 def logged():
     if sampler.taken:
         os.write(log, b"%d\\n" % sampler.last_tick)  # only now the sample counts as taken
     block()
 
-sampler._timer.block = logged
+timer.block = logged
 t0 = time.monotonic_ns()
 spool.event({"type": "grid", "t0_ns": t0, "interval_ns": MS, "policy": "decimate", "capacity": sampler.capacity})
 sampler.start(TickGrid(t0, MS))
@@ -559,7 +561,7 @@ def recovered(reader: SpoolReader) -> dict[int, bytes]:
     rows: dict[int, bytes] = {}
     for tick, at in reader.rows():
         assert tick not in rows, "two rows of one tick"
-        rows[tick] = bytes(reader.data[at + 16 : at + reader.shape.row_size])
+        rows[tick] = bytes(reader.shape.row_payload(reader.data, at))
     layout = Layout.from_dict(reader.meta["layout"])
     events = reader.events()
     name_slots(layout, events)
@@ -568,7 +570,7 @@ def recovered(reader: SpoolReader) -> dict[int, bytes]:
     assert len(staged) == len(set(staged)), "two staged samples of one tick"
     for tick, at in reader.staged():
         row = staged_row(reader.data, at, reader.shape, decoder, tick)
-        assert len(row) == reader.shape.row_size - 16
+        assert len(row) == 8 * reader.shape.row_words
         assert rows.setdefault(tick, row) == row, "row and stage differ"
     return rows
 
@@ -627,13 +629,11 @@ def mem_total() -> int:
 
 def test_memory_is_flat() -> None:
     """Thousands of samples of the live machine leave the process as large as the first thousand did."""
-    with Run("basic", rows=100, policy="ring") as run:
-        sizes: list[int] = []
-        by_hand = ByHand(
-            run.sampler, lambda: run.sampler.taken % 500 == 499 and sizes.append(resident_bytes())
-        )
-        by_hand.run(6000)
-        run.sampler._flush()
+    sizes: list[int] = []
+    by_hand = ByHand()
+    with Run("basic", rows=100, policy="ring", timer=by_hand) as run:
+        by_hand.each = lambda: run.sampler.taken % 500 == 499 and sizes.append(resident_bytes())
+        by_hand.run(run.sampler, 6000)
         assert sizes[-1] - sizes[1] < 1 << 20, sizes
         assert len(run.rows()) == 100  # and the stop's
 

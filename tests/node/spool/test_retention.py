@@ -31,7 +31,7 @@ def spool(place: Path, run: str, days: float, last_row_days: float | None = None
         directory, "a", {"layout": LAYOUT.to_dict(), "raw_bytes": [64]}, [64], 2, 16
     )
     os.close(directory)
-    payload = bytearray(made.shape.row_size - 16)
+    payload = bytearray(8 * made.shape.row_words)
     wall_ns = int((NOW - (days if last_row_days is None else last_row_days) * DAY) * 1e9)
     payload[8:16] = wall_ns.to_bytes(8, "little")
     made.write_row(0, 0, bytes(payload))

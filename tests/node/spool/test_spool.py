@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from nodekit import QUICK, ROOT, script
+from spoolkit import (
+    CAPS,
+    EVENTS,
+    ROWS,
+    STAGE_SLOTS,
+    fill,
+    found,
+    make_meta,
+    make_spool,
+    memory_spool,
+    payload,
+)
 
 from mpi_collector.node.errors import SpoolError
-from mpi_collector.node.row.layout import DeviceTable, Field, Layout
-from mpi_collector.node.spool import format as spool_module
 from mpi_collector.node.spool import writer as writer_module
 from mpi_collector.node.spool.directory import (
     RunDirectory,
@@ -35,62 +44,18 @@ from mpi_collector.node.spool.directory import (
     remove_spool,
     user_directory,
 )
-from mpi_collector.node.spool.format import EVENTS_BYTES, HEADER_BYTES, row_crc
+from mpi_collector.node.spool.format import (
+    EVENTS_BYTES,
+    HEADER_BYTES,
+    HEADER_FIELDS,
+    PAYLOAD_AT,
+    SpoolShape,
+    events_used_piece,
+    header_offset,
+    write_event,
+    write_header,
+)
 from mpi_collector.node.spool.reader import SpoolReader, open_reader
-from mpi_collector.node.spool.writer import Spool
-
-CAPS = [100, 64]
-ROWS = 20
-EVENTS = [
-    {"type": "grid", "t0_ns": 5},
-    {"type": "device", "device": "é\udcff", "slot": 1},
-    {"type": "end"},
-]
-
-
-def make_meta(width: int = 3) -> dict[str, Any]:
-    """Meta data of a spool whose rows have so many values."""
-    fields = [Field("f%d" % i, "", "gauge", "") for i in range(width)]
-    layout = Layout(["a", "b"], [DeviceTable("a", "", fields, [""], 1)])
-    return {"run": "r", "host": "h", "layout": layout.to_dict(), "raw_bytes": CAPS}
-
-
-def make_spool(base: Path, rows: int = ROWS, **kw: Any) -> Spool:
-    """A spool in ``base``."""
-    directory = RunDirectory(str(base), "run").open()
-    try:
-        return Spool.create(directory, "host", make_meta(), CAPS, 4, rows, **kw)
-    finally:
-        os.close(directory)
-
-
-def payload(spool: Spool, tick: int) -> bytes:
-    """A row that can be told from every other."""
-    words = (spool.shape.row_size - 16) // 8
-    return struct.pack("<%dq" % words, *[(tick + 2) * 1000 + i for i in range(words)])
-
-
-def fill(spool: Spool) -> None:
-    """Events, all rows but the last, two staged samples."""
-    for event in EVENTS:
-        assert spool.event(event)
-    for slot in range(spool.shape.rows - 1):
-        spool.write_row(slot, slot - 1, payload(spool, slot - 1))
-    for slot in (0, 2):
-        base = spool.shape.stage_at + slot * spool.shape.stage_size
-        head = bytes(range(8, 8 + spool.shape.stage_head - 16))
-        spool.mm[base + 16 : base + spool.shape.stage_head] = head
-        struct.pack_into("<qq", spool.mm, base, 100 + slot + 2, row_crc(100 + slot + 2, head))
-
-
-def found(reader: SpoolReader) -> dict[int, bytes]:
-    """{tick: row behind stamp and checksum}; no tick twice."""
-    rows = [
-        (tick, bytes(reader.data[at + 16 : at + reader.shape.row_size]))
-        for tick, at in reader.rows()
-    ]
-    assert len(dict(rows)) == len(rows)
-    return dict(rows)
 
 
 class Image(bytes):
@@ -103,7 +68,7 @@ class Image(bytes):
 @pytest.fixture(scope="module")
 def image() -> Image:
     """A filled spool."""
-    spool = Spool.create(None, "memory", make_meta(), CAPS, 4, ROWS)
+    spool = memory_spool()
     fill(spool)
     data = Image(spool.mm)
     spool.close()
@@ -120,11 +85,7 @@ def reader_of(data: bytes | bytearray) -> SpoolReader:
 @pytest.mark.parametrize("where", ["file", "memory"])
 def test_round_trip(tmp_path: Path, where: str) -> None:
     """Meta data, events, rows and staged samples come back, from a file and from plain memory."""
-    spool = (
-        make_spool(tmp_path)
-        if where == "file"
-        else Spool.create(None, "host", make_meta(), CAPS, 4, ROWS)
-    )
+    spool = make_spool(tmp_path) if where == "file" else memory_spool()
     fill(spool)
     if where == "file":
         spool.close()
@@ -145,21 +106,21 @@ def test_every_page_is_there(tmp_path: Path) -> None:
 
 def test_parts_do_not_overlap() -> None:
     """The parts of the file follow one another on 8-byte boundaries, rows and slots inside them."""
-    spool = Spool.create(None, "host", make_meta(5), CAPS, 7, ROWS)
+    spool = memory_spool(width=5)
     shape = spool.shape
     parts = [HEADER_BYTES, shape.events_at, shape.stage_at, shape.rows_at, shape.size]
     assert parts == sorted(parts) and all(
         p % 8 == 0 for p in [*parts, shape.row_size, shape.stage_size]
     )
     assert shape.stage_at - shape.events_at == EVENTS_BYTES and shape.meta_at == HEADER_BYTES
-    assert shape.rows_at - shape.stage_at == 7 * shape.stage_size
+    assert shape.rows_at - shape.stage_at == STAGE_SLOTS * shape.stage_size
     assert all(cap >= given for cap, given in zip(shape.caps, CAPS))
     spool.close()
 
 
 def test_event_log_full() -> None:
     """When the log is full an event is refused and counted; those in it stay."""
-    spool = Spool.create(None, "host", make_meta(), CAPS, 4, ROWS)
+    spool = memory_spool()
     big = {"type": "mark", "text": "x" * 60_000}
     kept = [spool.event(big) for _ in range(10)]
     assert kept == [True] * 4 + [False] * 6 and spool.events_lost == 6
@@ -171,25 +132,19 @@ def test_event_log_full() -> None:
 
 def test_events_from_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sampling thread and the main thread may both have something to say at once."""
-    spool = Spool.create(None, "host", make_meta(), CAPS, 4, ROWS)
-    frame = spool_module._FRAME
+    spool = memory_spool()
 
-    class Slow:
-        """Lets the other thread run in the middle of an event."""
-
-        size = frame.size
-
-        @staticmethod
-        def pack_into(*args: Any) -> None:
-            time.sleep(1e-6)
-            frame.pack_into(*args)
+    def slowly(*args: Any) -> int:
+        """Let the other thread run in the middle of an event."""
+        time.sleep(1e-6)
+        return write_event(*args)
 
     def tell(who: str) -> None:
         for n in range(100):
             spool.event({"type": who, "n": n})
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer_module, "_FRAME", Slow)
+        patch.setattr(writer_module, "write_event", slowly)
         threads = [threading.Thread(target=tell, args=(who,)) for who in ("clock", "device")]
         for t in threads:
             t.start()
@@ -204,9 +159,9 @@ def test_events_from_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_close_while_somebody_looks() -> None:
     """A view of the rows that outlives the spool keeps its memory and does not make close() fail."""
     numpy = pytest.importorskip("numpy")
-    spool = Spool.create(None, "host", make_meta(), CAPS, 4, ROWS)
+    spool = memory_spool()
     fill(spool)
-    rows = numpy.frombuffer(spool.view, "<i8", spool.shape.row_size // 8, spool.shape.rows_at)
+    rows = numpy.frombuffer(spool.view, "<i8", spool.shape.row_words + 2, spool.shape.rows_at)
     spool.close()
     assert rows[2] == 1000
 
@@ -223,8 +178,8 @@ def test_damaged_row_is_dropped_alone(
     """A row with one wrong bit, wherever it is, is dropped; its neighbours are as they were."""
     good = found(reader_of(image))
     shape = reader_of(image).shape
-    lo, hi = {"stamp": (0, 8), "crc": (8, 16), "payload": (16, shape.row_size)}[part]
-    at = shape.rows_at + slot * shape.row_size + data.draw(st.integers(lo, hi - 1))
+    lo, hi = {"stamp": (0, 8), "crc": (8, 16), "payload": (PAYLOAD_AT, shape.row_size)}[part]
+    at = shape.row_offset(slot) + data.draw(st.integers(lo, hi - 1))
     damaged = bytearray(image)
     damaged[at] ^= 1 << data.draw(st.integers(0, 7))
     assert found(reader_of(damaged)) == {t: r for t, r in good.items() if t != slot - 1}
@@ -235,7 +190,7 @@ def test_torn_row(image: bytes, slot: int) -> None:
     """A row whose stamp was not written yet is not there."""
     shape = reader_of(image).shape
     torn = bytearray(image)
-    struct.pack_into("<q", torn, shape.rows_at + slot * shape.row_size, 0)
+    struct.pack_into("<q", torn, shape.row_offset(slot), 0)
     assert set(found(reader_of(torn))) == set(range(-1, ROWS - 2)) - {slot - 1}
 
 
@@ -268,7 +223,7 @@ def flipped(image: bytes, places: list[tuple[int, int]]) -> bytearray:
 
 def used_by_header() -> int:
     """Bytes of the header that say something, the length of the event log apart."""
-    return 8 + 8 * 10
+    return header_offset(HEADER_FIELDS[-1]) + 8
 
 
 @QUICK
@@ -297,8 +252,9 @@ def test_damaged_meta(image: bytes, places: list[tuple[int, int]]) -> None:
 def test_header_words_of_any_size(image: bytes, word: int, value: int) -> None:
     """Any number in any word of the header is refused at once, unless it is the one that was there."""
     out = bytearray(image)
-    if struct.unpack_from("<q", out, 8 + 8 * word)[0] != value:
-        struct.pack_into("<q", out, 8 + 8 * word, value)
+    at = header_offset(HEADER_FIELDS[word])
+    if struct.unpack_from("<q", out, at)[0] != value:
+        struct.pack_into("<q", out, at, value)
         with pytest.raises(SpoolError, match="the/file"):
             reader_of(out)
 
@@ -307,7 +263,8 @@ def test_header_words_of_any_size(image: bytes, word: int, value: int) -> None:
 def test_wrong_length_of_the_event_log(image: bytes, value: int) -> None:
     """The events up to the first that is not whole; damage is named by an event of its own."""
     out = bytearray(image)
-    struct.pack_into("<q", out, spool_module._USED_AT, value)
+    at, word = events_used_piece(value)
+    out[at : at + len(word)] = word
     events = reader_of(out).events()
     whole = [e for e in events if e["type"] != "damaged"]
     assert whole == EVENTS[: len(whole)]
@@ -321,7 +278,7 @@ def test_damaged_events(image: bytes, data: st.DataObject) -> None:
     """Wrong bits in the log: what is before them is read, and the damage is told with file and place."""
     reader = reader_of(image)
     start = reader.shape.events_at
-    used = struct.unpack_from("<q", image, spool_module._USED_AT)[0]
+    used = struct.unpack_from("<q", image, events_used_piece(0)[0])[0]
     places = data.draw(flips(start, start + used))
     events = reader_of(flipped(image, places)).events()
     whole = [e for e in events if e["type"] != "damaged"]
@@ -336,14 +293,10 @@ def test_damaged_events(image: bytes, data: st.DataObject) -> None:
 )
 def test_event_that_is_none(body: bytes) -> None:
     """A right checksum does not make an event of it; it is named like damage."""
-    spool = Spool.create(None, "host", make_meta(), CAPS, 4, ROWS)
+    spool = memory_spool()
     assert spool.event(EVENTS[0])
     at = spool.shape.events_at + spool.events_used
-    struct.pack_into("<II", spool.mm, at, len(body), zlib.crc32(body))
-    spool.mm[at + 8 : at + 8 + len(body)] = body
-    struct.pack_into(
-        "<q", spool.mm, spool.used_at, spool.events_used + (8 + len(body) + 7) // 8 * 8
-    )
+    write_event(spool.mm, spool.shape, spool.events_used, body)
     first, damage = spool.reader().events()
     assert first == EVENTS[0] and damage["type"] == "damaged" and "byte %d" % at in damage["text"]
 
@@ -359,10 +312,9 @@ def test_event_that_is_none(body: bytes) -> None:
 )
 def test_meta_that_is_none(doc: bytes) -> None:
     """The same for the meta data."""
-    words = (spool_module.VERSION, len(doc), 0, 0, 0, 0, 0, 0, 0, zlib.crc32(doc))
-    image = (
-        struct.pack("<8s16q", spool_module.MAGIC, *words, *[0] * 6).ljust(HEADER_BYTES, b"\0") + doc
-    )
+    shape = SpoolShape(len(doc), 3, CAPS, STAGE_SLOTS, ROWS)
+    image = bytearray(shape.size)
+    write_header(image, shape, doc)
     with pytest.raises(SpoolError, match="byte %d: meta data" % HEADER_BYTES):
         SpoolReader(image, "image")
 
@@ -402,7 +354,7 @@ def test_not_a_spool(tmp_path: Path) -> None:
 def test_other_version(image: bytes) -> None:
     """A spool of another version is told from a damaged one."""
     out = bytearray(image)
-    struct.pack_into("<q", out, 8, 1)
+    struct.pack_into("<q", out, header_offset("version"), 1)
     with pytest.raises(SpoolError, match="version 1, this program reads 2"):
         reader_of(out)
 
@@ -647,7 +599,8 @@ def test_no_space_leaves_nothing(
 
 IN_A_TMPFS = """
 import sys, os
-from test_spool import make_spool, SpoolError
+from spoolkit import make_spool
+from mpi_collector.node.errors import SpoolError
 from pathlib import Path
 try:
     make_spool(Path(sys.argv[1]), rows=100000)
@@ -665,7 +618,7 @@ def test_small_tmpfs(tmp_path: Path) -> None:
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inner, "sh"]
     if subprocess.run([*command[:4], "true"], capture_output=True).returncode:
         pytest.skip("no user namespaces here")
-    env = dict(os.environ, PYTHONPATH=f"{ROOT}:{ROOT}/tests/helpers:{Path(__file__).parent}")
+    env = dict(os.environ, PYTHONPATH=f"{ROOT}:{ROOT}/tests/helpers")
     done = subprocess.run(
         [*command, str(tmp_path), sys.executable, IN_A_TMPFS],
         env=env,
