@@ -11,6 +11,7 @@ _COLUMNS = (
     (9, b"received_rps"),
     (10, b"flow_limited"),
 )
+_DIGITS = 16  #: of 64 bits, at most
 
 
 class Softnet(KernelFileSource):
@@ -55,7 +56,7 @@ class Softnet(KernelFileSource):
         for line in raw.split(b"\n"):
             words = line.split()
             for at, name in _COLUMNS:
-                if at < len(words):
+                if at < len(words) and len(words[at]) <= _DIGITS:
                     try:
                         sums[name] = sums.get(name, 0) + int(words[at], 16)
                     except ValueError:

@@ -15,7 +15,7 @@ from mpi_collector.node.row.decode import RowDecoder, make_layout, wrap
 from mpi_collector.node.row.layout import MISSING, Column, DeviceTable, Field, Layout
 from mpi_collector.node.spool.format import SpoolShape, StageHeader
 from mpi_collector.node.spool.stage import StagedTexts, staged_row
-from mpi_collector.node.status import ABSENT, ERROR, MALFORMED, OK, TRUNCATED
+from mpi_collector.node.status import ABSENT, DENIED, ERROR, MALFORMED, OK, TRUNCATED
 
 # ---- texts of every source, as a kernel or a bad day prints them
 
@@ -288,6 +288,13 @@ def test_staged_row_statuses() -> None:
     ) == (11, 22, MISSING)
     assert cells["meminfo.M"] == cells["loadavg.load_1min"] == MISSING
     assert (cells["collector.cpu_ns"], cells["collector.rss_bytes"]) == (77, 88)
+
+
+def test_a_source_that_was_not_read() -> None:
+    """A source that was not read has the status it was given, and all its cells are missing."""
+    one = Decoded("loadavg", b"0.01 0.02 0.03 1/2 3\n")
+    row, statuses = one.rows.decode([DENIED], 0)
+    assert statuses == [DENIED] and set(row) == {MISSING}
 
 
 # ---- layout

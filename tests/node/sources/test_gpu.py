@@ -1,4 +1,4 @@
-"""NVIDIA GPUs through a pynvml of our own: what it tells, what it does not know, and when it hangs or is not there."""
+"""GPUs: NVIDIA through a pynvml of our own, AMD through files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from sourcekit import plant, recorded
 
 import mpi_collector
 from mpi_collector.node.read.probe import Probe
-from mpi_collector.node.sources import gpu, select
+from mpi_collector.node.sources import (
+    gpu,
+    select,
+)
 
 
 class NVMLError(Exception):
@@ -195,3 +199,19 @@ def test_a_driver_that_hangs_later(
         assert (0, 0) in statuses and (0, 7) in statuses
         assert len(statuses) >= 10
         assert host.value("gpu.nvidia0.busy_percent")[0] == 93
+
+
+def test_amd(tmp_path: Path) -> None:
+    """Mean power before momentary power; connectors, render nodes and other makers' cards are none; pcie_bw takes a second."""
+    plant(tmp_path, "devices")
+    assert recorded("gpu", tmp_path) == {
+        "gpu.card0.busy_percent": 87,
+        "gpu.card0.memory_busy_percent": 31,
+        "gpu.card0.memory_used_bytes": 20535308288,
+        "gpu.card0.memory_total_bytes": 68702699520,
+        "gpu.card0.power_mw": 302000,
+        "gpu.card0.temperature_mc": 63000,
+        "gpu.card0.clock_mhz": 1700,
+        "gpu.card1.busy_percent": 0,
+        "gpu.card1.power_mw": 41500,
+    }

@@ -1,8 +1,7 @@
-"""Every value of every kernel file equals the kernel's text: fixture trees, broken files, and the live machine."""
+"""Kernel files of one source each against a naive reader: whole trees, broken files, this machine."""
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 import reference
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from nodekit import (
     FIXTURES,
@@ -21,18 +20,16 @@ from nodekit import (
     Run,
     cells_of,
     edge,
-    make_root,
     present,
     text_of,
 )
 
 from mpi_collector.node import sources
 from mpi_collector.node.read.probe import Probe
-from mpi_collector.node.row.decode import RowDecoder, declare
+from mpi_collector.node.row.decode import RowDecoder
 from mpi_collector.node.row.layout import MISSING, Layout
-from mpi_collector.node.row.scan import IGNORE, LABEL, Cell
 from mpi_collector.node.sample.sampler import TickGrid
-from mpi_collector.node.status import ABSENT, DENIED, ERROR, MALFORMED, OK, status_of
+from mpi_collector.node.status import MALFORMED, OK
 
 HOUR_NS = 3600 * 10**9
 
@@ -178,19 +175,6 @@ def test_edge_file_in_a_running_recording(name: str) -> None:
     assert one.decode(text_of("linux-4.18", source), 2)[0].items() >= before.items()
 
 
-def test_short_line_loses_only_itself() -> None:
-    """A device cut in the middle is missing; the lines before and behind it are right."""
-    text = edge("diskstats-short-line")
-    one = Decoded("diskstats", text_of("linux-4.18", "diskstats"))
-    cells, status = one.decode(text)
-    assert status == MALFORMED
-    assert {v for n, v in cells.items() if n.startswith("diskstats.sda1.")} == {MISSING}
-    assert (
-        cells["diskstats.sda.sectors_read"] == 856916
-        and cells["diskstats.sda3.time_reading_ms"] == 2850
-    )
-
-
 @pytest.mark.parametrize("source", SOURCES)
 def test_empty_then_whole(source: str) -> None:
     """A file that is empty once is missing once; only a diskstats without devices is in order."""
@@ -212,15 +196,6 @@ def test_first_device_after_the_start(source: str, text: bytes) -> None:
     cells, status = one.decode(later, 3)
     assert (present(cells), status) == (reference.parse(source, later)[0], OK)
     assert {e["type"] for e in one.events} == {"device"} and {e["tick"] for e in one.events} == {3}
-
-
-def test_future_fields_are_kept() -> None:
-    """Numbers behind those that have a name are kept as field_N, with a declaration of their own."""
-    one = Decoded("diskstats", edge("diskstats-future-20-fields"))
-    cells, _ = one.decode(edge("diskstats-future-20-fields"))
-    assert [cells[f"diskstats.nvme0n1.field_{n}"] for n in (18, 19, 20)] == [77, 4928, 31]
-    columns = {c.name: c for c in one.layout.columns()}
-    assert columns["diskstats.nvme0n1.field_18"].kind == "gauge"
 
 
 @pytest.mark.parametrize(
@@ -259,83 +234,6 @@ def test_repeated_name(source: str, text: bytes, name: str) -> None:
     assert cells[name.replace("#2", "")] in (2, 5)
 
 
-def test_interface_name_with_a_bar() -> None:
-    """Only the first two lines are headers; a name may hold what headers hold."""
-    line = b" : " + b" ".join(b"%d" % n for n in range(1, 17)) + b"\n"
-    text = edge("netdev-headers-only") + b"a|b" + line
-    cells, _ = Decoded("netdev", text).decode(text)
-    assert cells["netdev.a|b.tx_compressed"] == 16
-
-
-def test_value_glued_to_the_colon() -> None:
-    """Old kernels leave no blank between the name and a long number."""
-    cells, _ = Decoded("netdev", text_of("linux-2.6.32", "netdev")).decode(
-        text_of("linux-2.6.32", "netdev")
-    )
-    assert cells["netdev.eth0.rx_bytes"] == 4046496815
-
-
-def test_absent_and_unreadable_files(tmp_path: Path) -> None:
-    """A file that is not there or is no file leaves its source out, with the reason; the others are sampled."""
-    root = make_root(
-        tmp_path,
-        {"meminfo": text_of("linux-4.18", "meminfo"), "loadavg": b"0.01 0.02 0.03 1/2 3\n"},
-    )
-    (tmp_path / "proc" / "stat").mkdir()
-    probe = Probe(sources.select("basic,stat"), root)
-    probe.close()
-    assert probe.layout.sources == ["meminfo", "loadavg"]
-    assert probe.absent == {"diskstats": ABSENT, "netdev": ABSENT, "vmstat": ABSENT, "stat": ERROR}
-
-
-@pytest.mark.parametrize(
-    ("number", "status"),
-    [
-        (errno.ENOENT, ABSENT),
-        (errno.ENODEV, ABSENT),
-        (errno.EACCES, DENIED),
-        (errno.EPERM, DENIED),
-        (errno.EIO, ERROR),
-    ],
-)
-def test_status_of_an_error(number: int, status: int) -> None:
-    """Not there, not allowed, and broken are three things."""
-    assert status_of(OSError(number, os.strerror(number))) == status
-
-
-def test_every_source_read_status() -> None:
-    """A source that was not read has the status it was given, and all its cells are missing."""
-    one = Decoded("loadavg", b"0.01 0.02 0.03 1/2 3\n")
-    row, statuses = one.rows.decode([DENIED], 0)
-    assert statuses == [DENIED] and set(row) == {MISSING}
-
-
-# ---- anything at all
-
-
-@pytest.mark.parametrize("source", SOURCES)
-@QUICK
-@given(raw=st.binary(max_size=300))
-@example(raw=b"MemTotal: " + b"9" * 5000 + b" kB\n")
-@example(raw=b"|")
-@example(raw=b":")
-@example(raw=b"\nintr ")
-@example(raw=b"1.2 3. .4 5/6 7")
-def test_scan_of_any_bytes(source: str, raw: bytes) -> None:
-    """scan() gives a role to every token of every text, and every cell is a number."""
-    one = sources.BY_NAME[source]()
-    text = one.prepare(raw)
-    scan = one.scan(text)
-    roles, problems = scan.roles, scan.problems
-    tokens = text.split()
-    assert len(roles) == len(tokens) and all(isinstance(p, str) for p in problems)
-    for role, token in zip(roles, tokens):
-        assert role in (LABEL, IGNORE) or (
-            isinstance(role, Cell) and re.fullmatch(rb"-?[0-9]+", token)
-        )
-    assert all(len(t.devices) <= t.slots for t in declare(one, raw))
-
-
 @pytest.mark.parametrize("source", SOURCES)
 @QUICK
 @given(data=st.data())
@@ -354,13 +252,16 @@ def test_damaged_text_never_crashes(source: str, data: st.DataObject) -> None:
     assert status == OK and cells.items() >= reference.parse(source, whole)[0].items()
 
 
-# ---- the live machine
+# ---- this machine
+
 
 #: our field -> psutil's, and what psutil multiplied it by
 PSUTIL_NET = {
     "rx_bytes": "bytes_recv", "tx_bytes": "bytes_sent", "rx_packets": "packets_recv", "tx_packets": "packets_sent",
     "rx_errors": "errin", "tx_errors": "errout", "rx_dropped": "dropin", "tx_dropped": "dropout",
 }  # fmt: skip
+
+
 PSUTIL_DISK = {
     "reads_completed": ("read_count", 1), "reads_merged": ("read_merged_count", 1), "sectors_read": ("read_bytes", 512),
     "time_reading_ms": ("read_time", 1), "writes_completed": ("write_count", 1),
@@ -368,6 +269,8 @@ PSUTIL_DISK = {
     "writes_merged": ("write_merged_count", 1), "time_writing_ms": ("write_time", 1),
     "time_doing_ios_ms": ("busy_time", 1),
 }  # fmt: skip
+
+
 PSUTIL_CPU = ("user", "nice", "system", "irq", "softirq", "steal")  # idle and iowait may decrease
 
 
@@ -444,27 +347,3 @@ def test_psutil_as_oracle() -> None:
         "netdev.lo.rx_bytes",
         "stat.cpu0.user",
     } <= bounds.keys()
-
-
-# ---- which sources
-
-
-def test_select() -> None:
-    """Groups, names, aliases and mixtures of them, in reading order and without repetition."""
-    names = [s.name for s in sources.select("basic")]
-    assert sorted(names) == ["diskstats", "loadavg", "meminfo", "netdev", "vmstat"]
-    assert [s.name for s in sources.select("loadavg,net/dev,diskstats")] == [
-        "diskstats",
-        "netdev",
-        "loadavg",
-    ]
-    assert [s.name for s in sources.select("basic stat loadavg")] == [
-        s.name for s in sources.select("basic,stat")
-    ]
-
-
-@pytest.mark.parametrize("spec", ["", ",", "nothing", "basic,nothing"])
-def test_select_refuses(spec: str) -> None:
-    """What is not known is named, with what there is."""
-    with pytest.raises(ValueError, match="basic"):
-        sources.select(spec)

@@ -1,0 +1,159 @@
+"""NFS mounts: every number of the captures, mounts that share a file system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nodekit import (
+    FIXTURES,
+)
+from source_texts import TEXTS
+from sourcekit import decoded, recorded
+
+from mpi_collector.node.row.decode import RowDecoder, make_layout
+from mpi_collector.node.row.layout import MISSING
+from mpi_collector.node.sources import (
+    BY_NAME,
+)
+
+
+def mountstats(name: str = "before") -> str:
+    return (FIXTURES / "mountstats" / name).read_text()
+
+
+def nfs_of(text: str, source: object = None, first: str | None = None) -> dict[str, int]:
+    """{column without "nfs.": value}."""
+    source = source or BY_NAME["nfs"]()
+    layout = make_layout([source], [(first or text).encode()])
+    row, _ = RowDecoder([source], layout, lambda event: None).decode([text.encode()], 0)
+    return {
+        c.name[4:]: v
+        for c, v in zip(layout.columns(), row)
+        if c.device is not None and v != MISSING and c.source == "nfs"
+    }
+
+
+OPERATIONS = "READ WRITE COMMIT GETATTR LOOKUP ACCESS OPEN CREATE REMOVE SETATTR READDIR".split()
+OF_AN_OPERATION = (
+    "ops transmissions timeouts sent_bytes received_bytes queue_ms rtt_ms execute_ms errors".split()
+)
+OF_BYTES = (
+    "normal_read_bytes normal_write_bytes direct_read_bytes direct_write_bytes server_read_bytes "
+    "server_write_bytes read_pages write_pages"
+).split()
+
+
+def test_mountstats_every_number() -> None:
+    """Of every mount: bytes, transports (all connections summed), operations, the rare ones as OTHER."""
+    found = nfs_of(mountstats())
+    wanted: dict[str, int] = {}
+    place = ""
+    sends = {"tcp": 7, "rdma": 7, "udp": 4}
+
+    def add(name: str, word: str) -> None:
+        wanted[f"{place}.{name}"] = wanted.get(f"{place}.{name}", 0) + int(word)
+
+    for line in mountstats().splitlines():
+        words = line.split()
+        if line.startswith("device"):
+            place = words[4] if "nfs" in line.rpartition("fstype")[2] else ""
+        if not place or not words:
+            continue
+        if words[0] == "bytes:":
+            for name, word in zip(OF_BYTES, words[1:]):
+                add(name, word)
+        elif words[0] == "xprt:":
+            for i, name in enumerate(("sends", "receives", "bad_xids")):
+                add(f"xprt_{name}", words[sends[words[1]] + i])
+        elif words[0].endswith(":") and words[0][:-1].isupper():
+            op = {"OPEN_NOATTR": "OPEN"}.get(words[0][:-1], words[0][:-1])
+            for name, word in zip(OF_AN_OPERATION, words[1:]):
+                add(f"{op if op in OPERATIONS else 'OTHER'}_{name}", word)
+    assert {k.rpartition(".")[0] for k in found} == {
+        "/mnt/v3",
+        "/mnt/v41",
+        "/mnt/old",
+        "/mnt/rdma",
+        "/mnt/udp",
+        "/mnt/the\\040same",
+    }
+    assert found == wanted
+    assert found["/mnt/v41.xprt_sends"] == 938505 + 938401 + 938300 + 938200
+    assert found["/mnt/v41.OPEN_errors"] == 394
+    assert "/mnt/old.READ_errors" not in found  # before Linux 5.3 there is no such word
+
+
+def nfs_below(root: Path, stats: str, mountinfo: str | None) -> dict[str, int]:
+    """{column without "nfs.": value} of one sample, opened and read."""
+    (root / "proc/self").mkdir(parents=True, exist_ok=True)
+    (root / "proc/self/mountstats").write_text(stats)
+    if mountinfo is not None:
+        (root / "proc/self/mountinfo").write_text(mountinfo)
+    return {k[4:]: v for k, v in recorded("nfs", root).items()}
+
+
+def infos(**numbers: str) -> str:
+    """Lines of mountinfo: MAJOR:MINOR of every place below /mnt."""
+    return "".join(
+        f"{n} 1 {number} / /mnt/{place.replace('_', chr(92) + '040')} rw - nfs4 s:/ rw\n"
+        for n, (place, number) in enumerate(numbers.items())
+    )
+
+
+def test_a_file_system_in_two_places_counts_once(tmp_path: Path) -> None:
+    """Its number tells, not its counters: two others that did the same are two."""
+    numbers = {
+        "v3": "0:41",
+        "v41": "0:42",
+        "old": "0:43",
+        "rdma": "0:44",
+        "udp": "0:45",
+        "the_same": "0:42",
+    }
+    once = nfs_below(tmp_path / "once", mountstats(), infos(**numbers))
+    assert once == {k: v for k, v in nfs_of(mountstats()).items() if "same" not in k}
+    for mountinfo in (infos(**numbers | {"the_same": "0:46"}), None):
+        assert nfs_below(tmp_path / str(mountinfo is None), mountstats(), mountinfo) == nfs_of(
+            mountstats()
+        )
+
+
+def test_a_mount_over_another_keeps_the_name(tmp_path: Path) -> None:
+    text = mountstats("linux-6.1/before")
+    at = text.index("device 127.0.0.1:/b mounted")
+    over = text[at:].replace("/mnt/b\\040place", "/mnt/v42", 1)
+    hidden = nfs_below(tmp_path / "a", text[:at], None)["/mnt/v42.READ_ops"]
+    shown = over.replace("\t        READ: ", "\t        READ: 9", 1)
+    found = nfs_below(
+        tmp_path / "b", text[:at] + shown, infos(v42="0:50", v41="0:51", v40="0:52", v3="0:53")
+    )
+    assert found["/mnt/v42.READ_ops"] != hidden
+    assert {k.rpartition(".")[0] for k in found} == {
+        "/mnt/v42",
+        "/mnt/v41",
+        "/mnt/v40",
+        "/mnt/v3",
+        "/mnt/again",
+        "/mnt/bound",
+    }
+
+
+def test_exports_of_a_server_that_did_the_same_are_not_one(tmp_path: Path) -> None:
+    """A real kernel's five file systems, on which the same was done; one is in three places."""
+    found = nfs_below(tmp_path, mountstats("linux-6.1/after"), mountstats("linux-6.1/mountinfo"))
+    assert {k.rpartition(".")[0] for k in found} == {
+        "/mnt/v3",
+        "/mnt/v40",
+        "/mnt/v41",
+        "/mnt/v42",
+        "/mnt/b\\040place",
+    }
+    assert len({v for k, v in found.items() if k.endswith("normal_read_bytes")}) == 1
+
+
+def test_a_nfs_mount_comes_and_goes() -> None:
+    NFS = TEXTS["nfs"].text
+    gone = NFS[: NFS.index(b"device srv:/vol")] + NFS[NFS.index(b"device proc") :]
+    assert not [k for k in decoded("nfs", NFS, gone).cells if k.startswith("/mnt/data")]
+    more = NFS + NFS.replace(b"/mnt/data", b"/mnt/more").replace(b"5000 6000", b"5001 6000")
+    assert decoded("nfs", NFS, more).cells["/mnt/more.READ_ops"] == 10
