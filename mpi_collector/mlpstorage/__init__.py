@@ -1,29 +1,36 @@
-"""MLPerf Storage's names and formats. What needs numpy or a transport is loaded when it is asked for."""
+"""MLPerf Storage's classes and functions, under the suite's names, on top of this package.
+
+A module that needs numpy or a transport is loaded when one of its names is used.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
 
-_WHERE = {
-    "parsers": (
-        "collect_local_system_info", "collect_timeseries_sample", "parse_os_release", "parse_proc_cgroups",
-        "parse_proc_cpuinfo", "parse_proc_diskstats", "parse_proc_loadavg", "parse_proc_meminfo", "parse_proc_mounts",
-        "parse_proc_net_dev", "parse_proc_uptime", "parse_proc_version", "parse_proc_vmstat", "summarize_cpuinfo",
-    ),
-    "models": (
-        "CgroupInfo", "ClusterCollectorInterface", "CollectionResult", "HostCPUInfo", "HostDiskInfo", "HostInfo",
-        "HostMemoryInfo", "HostNetworkInfo", "HostSystemInfo", "MountInfo", "TimeSeriesCollectorInterface",
-    ),
-    "information": ("ClusterInformation", "ClusterSnapshots", "TimeSeriesData", "TimeSeriesSample"),
-    "collectors": ("MPIClusterCollector", "SSHClusterCollector", "_is_localhost", "validate_ssh_connectivity"),
-    "series": ("MultiHostTimeSeriesCollector", "TimeSeriesCollector"),
-}  # fmt: skip
-_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
+#: module -> the names that it defines
+_NAMES = {
+    "parsers": """
+        collect_local_system_info collect_timeseries_sample parse_os_release parse_proc_cgroups
+        parse_proc_cpuinfo parse_proc_diskstats parse_proc_loadavg parse_proc_meminfo
+        parse_proc_mounts parse_proc_net_dev parse_proc_uptime parse_proc_version
+        parse_proc_vmstat summarize_cpuinfo""",
+    "models": """
+        CgroupInfo ClusterCollectorInterface CollectionResult HostCPUInfo HostDiskInfo HostInfo
+        HostMemoryInfo HostNetworkInfo HostSystemInfo MountInfo TimeSeriesCollectorInterface""",
+    "information": """
+        ClusterInformation ClusterSnapshots TimeSeriesData TimeSeriesSample""",
+    "collectors": """
+        MPIClusterCollector SSHClusterCollector _is_localhost validate_ssh_connectivity""",
+    "series": """
+        MultiHostTimeSeriesCollector TimeSeriesCollector""",
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = [name for name in _MODULE_OF if not name.startswith("_")]
 
 
 def __getattr__(name: str) -> Any:
+    """Import the module of ``name`` on first use."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -1,4 +1,4 @@
-"""The suite's cluster collectors: what hosts are, over MPI or ssh, with our transports underneath."""
+"""The suite's cluster collectors, over MPI or ssh, on top of our transports."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ import secrets
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mpi_collector.formats.suite_samples import utc_text
 from mpi_collector.mlpstorage.models import ClusterCollectorInterface, CollectionResult
 from mpi_collector.mlpstorage.parsers import collect_local_system_info
+from mpi_collector.node.compat import wall_ns
 from mpi_collector.node.options import SamplingOptions
 
-_MANY = 1e6  #: seconds between samples that nobody takes
+_NO_SAMPLES_S = 1e6  #: an interval longer than any collection
 
 
 def unique_hosts(hosts: Iterable[str]) -> list[str]:
-    """Names without slots (``host:4``, IPv6 literals stay whole), blanks and repetitions, in order."""
+    """Return the names in order, without slots (``host:4``), blanks and repetitions.
+
+    IPv6 addresses stay whole.
+    """
     out: dict[str, None] = {}
     for text in hosts:
         name = text.strip()
@@ -33,7 +37,7 @@ def unique_hosts(hosts: Iterable[str]) -> list[str]:
 
 
 def _is_localhost(hostname: str) -> bool:
-    """One of this host's own names or addresses."""
+    """Return whether ``hostname`` is a name or an address of this host."""
     import socket
 
     from mpi_collector.transport.hosts import local_names
@@ -42,19 +46,17 @@ def _is_localhost(hostname: str) -> bool:
     return hostname.lower() in own or bool(local_names([hostname]))
 
 
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
 class _Collector(ClusterCollectorInterface):
-    """What both have: a root that is opened, asked for snapshots, and dismissed."""
+    """A coordinator that is opened, asked for snapshots and closed."""
 
     method = ""
 
     def __init__(self, hosts: Sequence[str], logger: Any, timeout_seconds: int) -> None:
-        self.hosts, self.logger, self.timeout = list(hosts), logger, timeout_seconds
+        self.hosts = list(hosts)
+        self.logger = logger
+        self.timeout = timeout_seconds
 
-    def _root(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
+    def _coordinator(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
         raise NotImplementedError
 
     def get_collection_method(self) -> str:
@@ -62,20 +64,20 @@ class _Collector(ClusterCollectorInterface):
 
     def collect_local(self) -> CollectionResult:
         data = collect_local_system_info()
-        return CollectionResult(True, {data["hostname"]: data}, [], "local", _now())
+        return CollectionResult(True, {data["hostname"]: data}, [], "local", utc_text(wall_ns()))
 
     def _get_unique_hosts(self) -> list[str]:
         return unique_hosts(self.hosts)
 
     def collect(self, hosts: Sequence[str] = (), timeout: int | None = None) -> CollectionResult:
-        """Snapshots of ``hosts`` (none: those of the constructor). A host that fails has ``error`` in its data.
+        """Take snapshots of ``hosts``, or of those of the constructor where none are given.
 
-        ``success``: more hosts answered than failed.
+        A host that fails has ``error`` in its data. ``success``: more hosts answered than failed.
         """
         wanted = unique_hosts(hosts) or self._get_unique_hosts()
         limit = float(timeout or self.timeout)
         options = SamplingOptions(
-            interval_s=_MANY, max_samples=2, sources="none", start_timeout_s=limit
+            interval_s=_NO_SAMPLES_S, max_samples=2, sources="none", start_timeout_s=limit
         )
         run = f"collect-{os.getpid()}-{secrets.token_hex(3)}"
         data: dict[str, Any] = {}
@@ -85,17 +87,19 @@ class _Collector(ClusterCollectorInterface):
             data = {h: {"hostname": h, "error": str(e)} for h in wanted}
         errors = [f"{h}: {d['error']}" for h, d in data.items() if "error" in d]
         return CollectionResult(
-            len(errors) < len(data) - len(errors), data, errors, self.method, _now()
+            len(errors) < len(data) - len(errors), data, errors, self.method, utc_text(wall_ns())
         )
 
     def _snapshots(self, wanted: list[str], options: SamplingOptions, run: str) -> dict[str, Any]:
-        root = self._root(wanted, options, run)
-        root.open({"benchmark": "collect"})
+        coordinator = self._coordinator(wanted, options, run)
+        coordinator.open({"benchmark": "collect"})
         try:
-            found = root.snapshot()
-            failed = {h.key: h.error or "no answer" for h in root.hosts if h.key not in found}
+            found = coordinator.snapshot()
+            failed = {
+                h.key: h.error or "no answer" for h in coordinator.hosts if h.key not in found
+            }
         finally:
-            root.close(True)
+            coordinator.close(True)
         out = {k: {**d, "uptime": d.get("uptime_seconds")} for k, d in found.items()}
         for name in wanted:
             if name not in out:
@@ -104,7 +108,7 @@ class _Collector(ClusterCollectorInterface):
 
 
 class SSHClusterCollector(_Collector):
-    """An agent on every host over ssh; this host directly."""
+    """Asks an agent on every host over ssh, this host directly."""
 
     method = "ssh"
 
@@ -117,12 +121,13 @@ class SSHClusterCollector(_Collector):
         max_workers: int = 10,
     ) -> None:
         super().__init__(hosts, logger, timeout_seconds)
-        self.ssh_username, self.max_workers = ssh_username, max_workers
+        self.ssh_username = ssh_username
+        self.max_workers = max_workers
 
     def is_available(self) -> bool:
         return shutil.which("ssh") is not None
 
-    def _root(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
+    def _coordinator(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
         from mpi_collector.transport.hosts import HostSpec, mark_local
         from mpi_collector.transport.ssh import SshCoordinator
 
@@ -133,7 +138,10 @@ class SSHClusterCollector(_Collector):
 
 
 class MPIClusterCollector(_Collector):
-    """A rank on every host over MPI. ``mpi_bin``: a launcher or its directory; None or a bare name: looked for."""
+    """Asks a rank on every host over MPI.
+
+    mpi_bin: a launcher or its directory; for None or a bare name one is searched.
+    """
 
     method = "mpi"
 
@@ -160,7 +168,7 @@ class MPIClusterCollector(_Collector):
         return True
 
     def _place(self) -> str | None:
-        """``mpirun`` alone says nothing: the one beside this Python is taken first."""
+        """The path of a launcher; None for a bare name: the one beside this Python comes first."""
         return self.mpi_bin if self.mpi_bin and os.sep in self.mpi_bin else None
 
     def _snapshots(self, wanted: list[str], options: SamplingOptions, run: str) -> dict[str, Any]:
@@ -168,7 +176,7 @@ class MPIClusterCollector(_Collector):
             self._hostfile = Path(directory) / "hosts"
             return super()._snapshots(wanted, options, run)
 
-    def _root(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
+    def _coordinator(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
         from mpi_collector.transport.hosts import HostSpec
         from mpi_collector.transport.launch import (
             build_launch_command,
@@ -192,7 +200,7 @@ class MPIClusterCollector(_Collector):
 def validate_ssh_connectivity(
     hosts: Sequence[str], timeout: int = 5
 ) -> dict[str, tuple[bool, str]]:
-    """{host: (can it be reached, why not)} of all of them, at the same time. This host needs no ssh."""
+    """Return {host: (whether it can be reached, why not)}. This host needs no ssh."""
     from mpi_collector.transport.hosts import HostSpec, mark_local
     from mpi_collector.transport.launch.preflight import check_reachable
 

@@ -1,4 +1,4 @@
-"""``ClusterInformation`` and what is built of it, and the time series as objects."""
+"""The suite's classes of a cluster and of a time series."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mpi_collector.mlpstorage.models import HostInfo, issues_of
 
 
 class ClusterInformation:
-    """All hosts of a run and their totals; those with an ``error`` are listed and not counted."""
+    """All hosts of a run and their totals, in which hosts with an ``error`` do not count."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class ClusterInformation:
     def from_dict(
         cls, data: Mapping[str, Any] | None, logger: Any = None
     ) -> ClusterInformation | None:
-        """None when there is none in ``data``. Keys of ours are kept."""
+        """Return the object of a document, None when it is none. Our keys are kept."""
         if data is None or data.get("total_memory_bytes") is None:
             return None
         out = cls(
@@ -94,19 +94,26 @@ class ClusterInformation:
     def from_mpi_collection(
         cls, collected_data: Mapping[str, Any], logger: Any = None
     ) -> ClusterInformation:
-        """{hostname: collected data}, with ``_metadata`` beside them."""
+        """Return the object of {hostname: collected data, "_metadata": ...}."""
         return cls._from_collection(collected_data, logger, "mpi")
 
     @classmethod
     def from_ssh_collection(
         cls, collected_data: Mapping[str, Any], logger: Any = None
     ) -> ClusterInformation:
-        """The same, over ssh."""
+        """Return the object of {hostname: collected data, "_metadata": ...}."""
         return cls._from_collection(collected_data, logger, "ssh")
 
 
-_TOTALS = ("total_memory_bytes", "total_cores", "num_hosts", "min_memory_bytes", "max_memory_bytes", "collection_method",
-           "collection_timestamp")  # fmt: skip
+_TOTALS = (
+    "total_memory_bytes",
+    "total_cores",
+    "num_hosts",
+    "min_memory_bytes",
+    "max_memory_bytes",
+    "collection_method",
+    "collection_timestamp",
+)
 
 
 def _host(name: str, data: Mapping[str, Any]) -> HostInfo:
@@ -139,7 +146,7 @@ class ClusterSnapshots:
     def from_dict(
         cls, data: Mapping[str, Any] | None, logger: Any = None
     ) -> ClusterSnapshots | None:
-        """None when there is no start in ``data``."""
+        """Return the object of a document, None when it has no start."""
         start = ClusterInformation.from_dict((data or {}).get("start"), logger)
         if data is None or start is None:
             return None
@@ -152,7 +159,7 @@ class ClusterSnapshots:
 
 @dataclass
 class TimeSeriesSample:
-    """A sample of ``*_timeseries.json``; keys that were not collected are None and not in the dict."""
+    """A sample of ``*_timeseries.json``. What was not collected is None, and not in the dict."""
 
     timestamp: str
     hostname: str

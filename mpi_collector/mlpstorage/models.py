@@ -1,6 +1,6 @@
-"""The suite's data classes, by their names and with their fields.
+"""The suite's data classes, with the suite's names and fields.
 
-``to_dict`` and ``from_dict`` lose nothing of what ``cluster_info.json`` holds: keys of ours are kept beside the suite's.
+``from_dict`` and ``to_dict`` lose nothing of ``cluster_info.json``: our keys are kept, too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _T = TypeVar("_T", bound="_Row")
 
 @dataclass
 class _Row:
-    """A flat row; fields that are None are not in the dict, keys that are no fields are not taken."""
+    """A flat row. Fields that are None are not in its dict; keys that are no fields are ignored."""
 
     def to_dict(self) -> dict[str, Any]:
         return {k: v for k, v in asdict(self).items() if v is not None}
@@ -31,6 +31,11 @@ class _Row:
     def from_dict(cls: type[_T], data: Mapping[str, Any]) -> _T:
         names = {f.name for f in fields(cls)}
         return cls(**{k: v for k, v in data.items() if k in names})
+
+    @classmethod
+    def from_rows(cls: type[_T], rows: Iterable[Mapping[str, Any]] | None) -> list[_T] | None:
+        """Return an object for each of ``rows``; None for None: not collected."""
+        return None if rows is None else [cls.from_dict(row) for row in rows]
 
 
 @dataclass
@@ -82,7 +87,7 @@ class HostNetworkInfo(_Row):
 
 @dataclass
 class HostSystemInfo(_Row):
-    """What does not fit anywhere else. A value that was not collected is None."""
+    """The operating system. A value that was not collected is None."""
 
     hostname: str
     kernel_version: str = ""
@@ -122,7 +127,7 @@ class CgroupInfo(_Row):
 
 @dataclass
 class HostMemoryInfo(_Row):
-    """Bytes."""
+    """Memory, bytes."""
 
     total: int = 0
     available: int | None = None
@@ -139,7 +144,7 @@ class HostMemoryInfo(_Row):
 
     @classmethod
     def from_proc_meminfo_dict(cls, data: Mapping[str, Any]) -> HostMemoryInfo:
-        """From what /proc/meminfo prints: numbers of kB, or texts like ``"16384 kB"``."""
+        """Return the object of the lines of /proc/meminfo: kB, or texts like ``"16384 kB"``."""
         numbers = {}
         for name, value in data.items():
             word = str(value).split()[:1]
@@ -149,7 +154,7 @@ class HostMemoryInfo(_Row):
 
     @classmethod
     def from_psutil_dict(cls, data: Mapping[str, int]) -> HostMemoryInfo:
-        """From psutil.virtual_memory()._asdict()."""
+        """Return the object of ``psutil.virtual_memory()._asdict()``."""
         return cls.from_dict({**dict.fromkeys((f.name for f in fields(cls)), 0), **data})
 
     @classmethod
@@ -169,7 +174,10 @@ class HostCPUInfo(_Row):
 
 @dataclass
 class HostInfo:
-    """A host of ``ClusterInformation``. ``extra``: keys of ours, kept as they are; ``error``: why it has no data."""
+    """A host of ``ClusterInformation``.
+
+    ``extra``: our keys, as they are. ``error``: why the host has no data.
+    """
 
     hostname: str
     memory: HostMemoryInfo = field(default_factory=HostMemoryInfo)
@@ -182,12 +190,22 @@ class HostInfo:
     extra: dict[str, Any] = field(default_factory=dict)
 
     _SUITE: ClassVar[tuple[str, ...]] = (
-        "hostname", "memory", "cpu", "disks", "network", "system", "collection_timestamp", "error"
-    )  # fmt: skip
+        "hostname",
+        "memory",
+        "cpu",
+        "disks",
+        "network",
+        "system",
+        "collection_timestamp",
+        "error",
+    )
 
     @classmethod
     def from_dict(cls, hostname: str, data: Mapping[str, Any]) -> HostInfo:
-        """A host of ``cluster_info.json``, or the suite's older ``memory_info``/``cpu_info``."""
+        """Return the object of a host of ``cluster_info.json``.
+
+        The suite's older keys ``memory_info`` and ``cpu_info`` are read, too.
+        """
         about = data.get("memory") or data.get("memory_info") or {}
         kind = (
             HostMemoryInfo.from_proc_meminfo_dict
@@ -202,12 +220,8 @@ class HostInfo:
             hostname=hostname,
             memory=kind(about),
             cpu=HostCPUInfo.from_dict(cpu) if cpu else None,
-            disks=None
-            if data.get("disks") is None
-            else [HostDiskInfo.from_dict(d) for d in data["disks"]],
-            network=None
-            if data.get("network") is None
-            else [HostNetworkInfo.from_dict(n) for n in data["network"]],
+            disks=HostDiskInfo.from_rows(data.get("disks")),
+            network=HostNetworkInfo.from_rows(data.get("network")),
             system=HostSystemInfo.from_dict(data["system"]) if data.get("system") else None,
             collection_timestamp=data.get("collection_timestamp"),
             error=data.get("error"),
@@ -216,7 +230,7 @@ class HostInfo:
 
     @classmethod
     def from_collected_data(cls, data: Mapping[str, Any]) -> HostInfo:
-        """From ``collect_local_system_info``, a snapshot of ours, or a host of ``cluster_info.json``."""
+        """Return the object of a snapshot or of a host of ``cluster_info.json``."""
         hostname = str(data.get("hostname", "unknown"))
         if "meminfo" not in data:
             return cls.from_dict(hostname, data)
@@ -271,7 +285,7 @@ def issues_of(hosts: Iterable[HostInfo]) -> list[str]:
 # ---- interfaces
 @dataclass
 class CollectionResult:
-    """What a collector found. ``data``: {hostname: its data}."""
+    """The result of a collector. ``data``: {hostname: its data}."""
 
     success: bool
     data: dict[str, Any] = field(default_factory=dict)
@@ -281,7 +295,7 @@ class CollectionResult:
 
 
 class ClusterCollectorInterface(ABC):
-    """Collects what hosts are, once."""
+    """Takes one snapshot of each host."""
 
     @abstractmethod
     def collect(self, hosts: list[str], timeout: int = 60) -> CollectionResult: ...

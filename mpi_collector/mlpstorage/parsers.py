@@ -1,4 +1,4 @@
-"""The suite's parsers by their names and with their types, over our own."""
+"""The suite's parsers, with the suite's names and types, on top of our own."""
 
 from __future__ import annotations
 
@@ -9,40 +9,50 @@ import socket
 import time
 from typing import Any
 
+from mpi_collector.formats.suite_samples import utc_text
 from mpi_collector.mlpstorage.models import CgroupInfo, HostDiskInfo, HostNetworkInfo, MountInfo
 from mpi_collector.node.host.snapshot import proc, take
 
-_SAMPLED = {"diskstats": ("diskstats", proc.diskstats), "vmstat": ("vmstat", proc.vmstat), "meminfo": ("meminfo", proc.meminfo),
-            "loadavg": ("loadavg", proc.loadavg), "netdev": ("net/dev", proc.netdev)}  # fmt: skip
+#: key of a sample -> file below /proc and its parser
+_SAMPLED = {
+    "diskstats": ("diskstats", proc.diskstats),
+    "vmstat": ("vmstat", proc.vmstat),
+    "meminfo": ("meminfo", proc.meminfo),
+    "loadavg": ("loadavg", proc.loadavg),
+    "netdev": ("net/dev", proc.netdev),
+}
 
 
 def parse_proc_meminfo(content: str) -> dict[str, int]:
-    """{name: number as printed}, kB except for the counts of huge pages."""
+    """Return {name: number as printed}: kB, except the counts of huge pages."""
     return dict(proc.meminfo(content))
 
 
 def parse_proc_cpuinfo(content: str) -> list[dict[str, Any]]:
-    """One dict per logical CPU."""
+    """Return a dict for each logical CPU."""
     return list(proc.cpuinfo(content))
 
 
 def parse_proc_diskstats(content: str) -> list[HostDiskInfo]:
-    """One object per device, partitions included."""
+    """Return an object for each device, partitions included."""
     return [HostDiskInfo.from_dict(row) for row in proc.diskstats(content)]
 
 
 def parse_proc_net_dev(content: str) -> list[HostNetworkInfo]:
-    """One object per interface, ``lo`` included."""
+    """Return an object for each interface, ``lo`` included."""
     return [HostNetworkInfo.from_dict(row) for row in proc.netdev(content)]
 
 
 def parse_proc_version(content: str) -> str:
-    """The whole line."""
+    """Return the whole line."""
     return str(proc.version(content))
 
 
 def parse_proc_loadavg(content: str) -> tuple[float, float, float, int, int]:
-    """Loads of 1, 5 and 15 minutes, running and all processes; zeros for a text that is none, as the suite has it."""
+    """Return the loads of 1, 5 and 15 minutes, running processes, all processes.
+
+    Zeros for a damaged text, as in the suite.
+    """
     found = proc.loadavg(content)
     loads = [float(found.get(k, 0)) for k in ("load_1min", "load_5min", "load_15min")]
     counts = [int(found.get(k, 0)) for k in ("running_processes", "total_processes")]
@@ -50,17 +60,17 @@ def parse_proc_loadavg(content: str) -> tuple[float, float, float, int, int]:
 
 
 def parse_proc_uptime(content: str) -> float:
-    """Seconds since boot; 0 for a text that is none, as the suite has it."""
+    """Return the seconds since boot; 0 for a damaged text, as in the suite."""
     return float(proc.uptime(content) or 0.0)
 
 
 def parse_proc_vmstat(content: str) -> dict[str, int]:
-    """{name: number} in the kernel's units."""
+    """Return {name: number}, in the kernel's units."""
     return dict(proc.vmstat(content))
 
 
 def parse_proc_mounts(content: str) -> list[MountInfo]:
-    """One object per mount; the two numbers at the end may be missing, as in an fstab."""
+    """Return an object for each mount. The last two numbers may be missing, as in fstab(5)."""
     full = re.sub(
         r"(?m)^(\S+ \S+ \S+ \S+)( \d+)?\s*$", lambda m: f"{m[1]}{m[2] or ' 0'} 0", content
     )
@@ -68,17 +78,17 @@ def parse_proc_mounts(content: str) -> list[MountInfo]:
 
 
 def parse_proc_cgroups(content: str) -> list[CgroupInfo]:
-    """One object per controller."""
+    """Return an object for each controller."""
     return [CgroupInfo.from_dict(row) for row in proc.cgroups(content)]
 
 
 def parse_os_release(content: str) -> dict[str, str]:
-    """{NAME: value} without quotes."""
+    """Return {NAME: value} without quotes."""
     return dict(proc.os_release(content))
 
 
 def summarize_cpuinfo(cpuinfo_list: list[dict[str, Any]]) -> dict[str, Any]:
-    """num_physical_cores, num_logical_cores, num_sockets, model, architecture."""
+    """Return num_physical_cores, num_logical_cores, num_sockets, model, architecture."""
     found = proc.summarize_cpuinfo(cpuinfo_list)
     return {
         "num_physical_cores": found["num_cores"],
@@ -90,16 +100,16 @@ def summarize_cpuinfo(cpuinfo_list: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def collect_local_system_info() -> dict[str, Any]:
-    """This host's snapshot with one entry of ``cpuinfo`` per CPU; ``uptime`` as the suite also calls it."""
+    """Return this host's snapshot with all of ``cpuinfo``, and the suite's key ``uptime``."""
     found = take(full=True)
     return {**found, "uptime": found["uptime_seconds"]}
 
 
 def collect_timeseries_sample() -> dict[str, Any]:
-    """One sample of this host in the suite's shape; ``errors`` only when a file could not be read."""
+    """Return one sample of this host; ``errors`` only when a file could not be read."""
     now = time.time_ns()
     sample: dict[str, Any] = {
-        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now // 10**9)),
+        "timestamp": utc_text(now),
         "hostname": socket.gethostname(),
         "timestamp_ns": now,
     }
