@@ -188,7 +188,7 @@ class Agent:
 
     def do_check(self, message: dict) -> dict:
         """What `check` wants to know of a host."""
-        return check_host(message["spool_dir"])
+        return dict(check_host(message["spool_dir"]))
 
     def do_spools(self, message: dict) -> dict:
         """What dead runs left here."""

@@ -1,19 +1,102 @@
-"""Who a host is: names do not suffice, since two hosts may carry one name and one host several."""
+"""The identity of a host.
+
+Names do not suffice: two hosts may have one name, and one host several.
+"""
 
 import os
 import re
 import socket
 import struct
+from collections import namedtuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Mapping, NamedTuple, TypedDict
 
-_SIOCGIFADDR = 0x8915
-_TABLE_MOST = 4 << 20  #: a router has a million routes
+    class Identity(TypedDict):
+        """What identifies a host; None where the system hides it, from a container for instance."""
+
+        hostname: str
+        boot_id: "str | None"
+        machine_id: "str | None"
+        net_namespace: "int | None"
+        addresses: "list[str]"
+
+    class HostKey(NamedTuple):
+        hostname: object
+        boot_id: object
+        machine_id: object
+        net_namespace: object
+
+else:
+    HostKey = namedtuple("HostKey", "hostname boot_id machine_id net_namespace")
+
+_SIOCGIFADDR = 0x8915  # include/uapi/linux/sockios.h
+_MAX_FIB_CHARS = 4 << 20  # a router may have a million routes
 
 
-def _line(path: str) -> "Any":
+def identity() -> "Identity":
+    """Return the identity of this host."""
+    return {
+        "hostname": socket.gethostname(),
+        "boot_id": _first_line("/proc/sys/kernel/random/boot_id"),
+        "machine_id": _first_line("/etc/machine-id"),
+        "net_namespace": _inode("/proc/self/ns/net"),
+        "addresses": addresses(),
+    }
+
+
+def same_host_key(who: "Mapping[str, object]") -> "HostKey":
+    """Return a key that is equal for two processes if and only if they see the same host.
+
+    who: an Identity, perhaps from a message. Processes in different network namespaces count as on
+    different hosts.
+    """
+    return HostKey(who["hostname"], who["boot_id"], who["machine_id"], who["net_namespace"])
+
+
+def addresses() -> "list[str]":
+    """Return the IPv4 and IPv6 addresses of this host's interfaces without loopback."""
+    found = _addresses_of_routes() + _addresses_of_interfaces() + _ipv6_addresses()
+    return [a for a in dict.fromkeys(found) if not a.startswith("127.") and a != "::1"]
+
+
+def _addresses_of_routes() -> "list[str]":
+    """Return all local IPv4 addresses by /proc/net/fib_trie, [] if it is hidden."""
+    try:
+        with open("/proc/net/fib_trie", encoding="ascii") as f:
+            return re.findall(r"\|-- ([0-9.]+)\n +/32 host LOCAL\b", f.read(_MAX_FIB_CHARS))
+    except OSError:
+        return []
+
+
+def _addresses_of_interfaces() -> "list[str]":
+    """Return the first IPv4 address of each interface (netdevice(7))."""
+    import fcntl
+
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for _index, name in socket.if_nameindex():
+            request = struct.pack("256s", name.encode()[:15])
+            try:
+                answer = fcntl.ioctl(s.fileno(), _SIOCGIFADDR, request)
+            except OSError:  # an interface without an IPv4 address
+                continue
+            found.append(socket.inet_ntoa(answer[20:24]))
+    return found
+
+
+def _ipv6_addresses() -> "list[str]":
+    """Return the IPv6 addresses of all interfaces, [] if there is no IPv6."""
+    try:
+        with open("/proc/net/if_inet6", encoding="ascii") as f:
+            numbers = [line.split()[0] for line in f]
+    except OSError:
+        return []
+    return [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(number)) for number in numbers]
+
+
+def _first_line(path: str) -> "str | None":
     try:
         with open(path, encoding="utf-8", errors="replace") as f:
             return f.readline().strip() or None
@@ -21,57 +104,8 @@ def _line(path: str) -> "Any":
         return None
 
 
-def _inode(path: str) -> "Any":
+def _inode(path: str) -> "int | None":
     try:
         return os.stat(path).st_ino
     except OSError:
         return None
-
-
-def addresses() -> list:
-    """IPv4 and IPv6 addresses of this host's interfaces, loopback left out (netdevice(7), /proc/net/fib_trie, if_inet6)."""
-    import fcntl
-
-    found = _secondary()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        for _index, name in socket.if_nameindex():
-            try:
-                answer = fcntl.ioctl(
-                    s.fileno(), _SIOCGIFADDR, struct.pack("256s", name.encode()[:15])
-                )
-            except OSError:  # an interface without an IPv4 address
-                continue
-            found.append(socket.inet_ntoa(answer[20:24]))
-    try:
-        with open("/proc/net/if_inet6", encoding="ascii") as f:
-            found += [
-                socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])) for line in f
-            ]
-    except OSError:  # no IPv6
-        pass
-    return [a for a in dict.fromkeys(found) if not a.startswith("127.") and a != "::1"]
-
-
-def _secondary() -> list:
-    """IPv4 addresses by the routing table: an interface has many, of which the ioctl tells the first."""
-    try:
-        with open("/proc/net/fib_trie", encoding="ascii") as f:
-            return re.findall(r"\|-- ([0-9.]+)\n +/32 host LOCAL\b", f.read(_TABLE_MOST))
-    except OSError:
-        return []
-
-
-def identity() -> dict:
-    """Names, boot id, machine id, network namespace and addresses of this host; None where the system hides it."""
-    return {
-        "hostname": socket.gethostname(),
-        "boot_id": _line("/proc/sys/kernel/random/boot_id"),
-        "machine_id": _line("/etc/machine-id"),
-        "net_namespace": _inode("/proc/self/ns/net"),
-        "addresses": addresses(),
-    }
-
-
-def same_host_key(who: dict) -> tuple:
-    """Equal for two processes exactly when they see the same host, as far as that can be known from inside."""
-    return (who["hostname"], who["boot_id"], who["machine_id"], who["net_namespace"])

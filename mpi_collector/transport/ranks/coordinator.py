@@ -151,7 +151,7 @@ class Coordinator:
 
     def _meet(self) -> None:
         """Hear of everybody, and agree on who leads which host."""
-        identities = {0: identity()}
+        identities = {0: dict(identity())}
         if self.world is not None and self.world.size > 1:
             others = set(range(1, self.world.size))
             hellos = self._await(set(others), "hello", self.options.start_timeout_s)

@@ -187,7 +187,7 @@ def test_slurm(
     environ: dict[str, str],
     says: str,
 ) -> None:
-    monkeypatch.setattr(readiness, "_SCONTROL_S", 0.3)
+    monkeypatch.setattr(readiness, "SCONTROL_S", 0.3)
     make(tmp_path, files)
     scontrol = tmp_path / "usr/bin/scontrol"
     if scontrol.exists():
@@ -213,7 +213,7 @@ def test_slurm(
     ],
 )
 def test_sizes(kind: str | None, total: int, memory: int, says: str) -> None:
-    (found,) = readiness.sizes("/dev/shm", kind, total, memory) or [""]
+    (found,) = readiness.size_hazards("/dev/shm", kind, total, memory) or [""]
     assert says in found and bool(says) == bool(found)
 
 

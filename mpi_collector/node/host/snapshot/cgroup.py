@@ -14,7 +14,7 @@ _V1_UNLIMITED_BYTES = 1 << 60  #: memory.limit_in_bytes without a limit is just 
 
 
 def cgroup_limits(files: "HostFiles") -> "CgroupLimits":
-    """Return the tightest limits from the cgroup of this process up to the root: of v2, else of v1."""
+    """Return the tightest limits from this process's cgroup up to the root: of v2, else of v1."""
     v1: "dict[str, str]" = {}
     v2: "Optional[str]" = None
     for line in files.text("proc/self/cgroup").split("\n"):

@@ -151,7 +151,7 @@ def net_topology(files: "HostFiles") -> "dict[str, Topology]":
 
 
 def nics(files: "HostFiles") -> "list[Nic]":
-    """Return one dict per interface, ``lo`` included: kind, speed, state, and what it is built on."""
+    """Return one dict per interface, ``lo`` too: kind, speed, state, and what it is built on."""
     vlan_lines = files.text("proc/net/vlan/config").split("\n")
     vlans = {line.split("|")[0].strip() for line in vlan_lines if "|" in line}
     out: "list[Nic]" = []

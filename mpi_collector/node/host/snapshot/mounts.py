@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 MAX_MOUNTS = 500
 STATVFS_S = 2.0  #: for a file system to answer
 _NO_REAL_FILES = frozenset(
-    "proc sysfs cgroup cgroup2 devpts devtmpfs mqueue debugfs tracefs securityfs pstore bpf configfs"
-    " fusectl hugetlbfs autofs binfmt_misc rpc_pipefs nsfs efivarfs selinuxfs".split()
+    "proc sysfs cgroup cgroup2 devpts devtmpfs mqueue debugfs tracefs securityfs pstore bpf"
+    " configfs fusectl hugetlbfs autofs binfmt_misc rpc_pipefs nsfs efivarfs selinuxfs".split()
 )
 
 

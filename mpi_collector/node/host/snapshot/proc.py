@@ -109,7 +109,7 @@ def _number_or_text(text: str) -> "int | float | str":
 
 
 def summarize_cpuinfo(cpus: "list[CpuRow]") -> "CpuCounts":
-    """Return the numbers of sockets, cores and logical CPUs, and the model; ``cpus`` of ``cpuinfo``.
+    """Return the numbers of sockets, cores and logical CPUs, and the model, of ``cpuinfo`` rows.
 
     A machine that prints no topology (arm64, some guests) has as many cores as logical CPUs, in one
     socket.
