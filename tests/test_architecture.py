@@ -395,7 +395,7 @@ def test_reading_a_spool_needs_no_sampler() -> None:
     for start, barred in (
         (
             "mpi_collector/node/table/recovered.py",
-            ("mpi_collector/node/sample/", "mpi_collector/node/read/worker.py"),
+            ("mpi_collector/node/sample/",),
         ),
         ("mpi_collector/output/sink.py", ("mpi_collector/transport/",)),
         (

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.suite_recorder import packed
 from mpi_collector.errors import ResultsError
-from mpi_collector.formats.host_facts import HostFacts
 from mpi_collector.formats.run_document import RunDocument, marks_of, run_document
 from mpi_collector.formats.suite_samples import time_series_head
 from mpi_collector.formats.verdict import line
 from mpi_collector.node.errors import SpoolError
+from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.output.files import release, reserve
 from mpi_collector.output.sink import FileSink

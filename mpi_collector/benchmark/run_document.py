@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.dlio import marks_of_run, places
-from mpi_collector.formats.host_facts import HostFacts
 from mpi_collector.formats.run_document import Mark, RunDocument, marks_of, run_document
 from mpi_collector.node.compat import wall_ns
 from mpi_collector.node.host.secrets import hide_in_command
@@ -46,7 +45,7 @@ def document_of(collection: Collection, ended_by: str) -> RunDocument:
         options=plan.sampling.to_dict(),
         warnings={k: texts for k, texts in warnings.items() if texts},
         clock_bound_ns={k: h.clock_bound_ns for k, h in hosts.items()},
-        facts={k: cast(HostFacts, h.facts) for k, h in recorded.items()},
+        facts={k: h.facts for k, h in recorded.items()},
         marks=_marks(collection, hosts),
         command=hide_in_command(command.argv) if command else None,
         command_exit_code=process.exit_code() if process else None,
@@ -77,7 +76,7 @@ def _utc_ns(collection: Collection, mono_ns: int) -> int:
 
 def _marks(collection: Collection, hosts: Mapping[str, HostState]) -> list[Mark]:
     """All marks of the run: of its hosts, of the results directory (wall clock) and of DLIO."""
-    out = marks_of({k: cast(HostFacts, h.facts) for k, h in hosts.items()})
+    out = marks_of({k: h.facts for k, h in hosts.items()})
     for mark in marks.read(str(collection.files.marks)):
         out.append(
             {"text": mark["text"], "edge": mark["edge"], "utc_ns": mark["wall_ns"], "host": None}

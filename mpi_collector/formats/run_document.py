@@ -12,8 +12,8 @@ from enum import Enum
 from typing import Any, Final, Literal, TypedDict, cast
 
 from mpi_collector._version import __version__
-from mpi_collector.formats.host_facts import HostFacts, HostMark
 from mpi_collector.formats.verdict import Verdict, verdict_of
+from mpi_collector.node.table.facts import HostFacts, HostMark
 
 FORMAT = 1
 PROGRAM = f"mpi_collector {__version__}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal, TypedDict
 
-from mpi_collector.formats.host_facts import HostFacts
+from mpi_collector.node.table.facts import HostFacts
 
 _LATE_SHARE = 0.5  #: of the interval: samples later than that describe another moment
 _MISSED_SHARE = 0.01

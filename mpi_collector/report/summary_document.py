@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from mpi_collector.formats.host_facts import HostFacts
 from mpi_collector.formats.verdict import Verdict
+from mpi_collector.node.table.facts import HostFacts
 
 
 class FigureInfo(TypedDict):

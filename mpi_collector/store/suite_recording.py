@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpi_collector.formats.host_facts import HostFacts
 from mpi_collector.formats.run_document import RunDocument, run_document
 from mpi_collector.formats.suite_reader import SuiteHost, SuiteTimeSeries, read_suite
 from mpi_collector.node.row.layout import MISSING, STOP_TICK
 from mpi_collector.node.status import OK
+from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.store.recording import Recording
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import select
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
+
+from mpi_collector.node.table.facts import HostFacts
 
 
 @dataclass
@@ -23,7 +25,8 @@ class HostState:
     from_replica: bool = False  #: not collected, but here as of its last --replicate
     error: str | None = None
     gone: bool = False  #: does not answer any more; nobody may wait for it in MPI
-    facts: dict[str, Any] = field(default_factory=dict)
+    #: empty until the host is collected
+    facts: HostFacts = field(default_factory=lambda: cast(HostFacts, {}))
 
     def mark_lost(self, error: str) -> None:
         """It did not answer in time."""

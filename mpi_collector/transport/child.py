@@ -9,11 +9,12 @@ import asyncio
 import sys
 import threading
 from collections.abc import Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from mpi_collector.batch.recorder import BatchRecorder
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.node.table.npy import NpzMember
 from mpi_collector.transport.session import Session
 
@@ -103,8 +104,8 @@ class ChildRecorder(BatchRecorder):
             )
         )
 
-    def facts(self) -> dict[str, Any]:
-        return dict(self._ask("pack", json=self._json)["facts"])
+    def facts(self) -> HostFacts:
+        return cast(HostFacts, self._ask("pack", json=self._json)["facts"])
 
     def pack(self, json: bool) -> Iterator[NpzMember]:
         for number, head in enumerate(self._ask("pack", json=json)["heads"]):

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mpi_collector.formats.host_facts import HostFacts
 from mpi_collector.formats.run_document import RunDocument, checked, marks_of, run_document
+from mpi_collector.node.table.facts import HostFacts
 
 FACTS: HostFacts = {
     "samples": 3,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mpi_collector.formats.host_facts import HostFacts
 from mpi_collector.formats.verdict import Verdict, line, verdict_of
+from mpi_collector.node.table.facts import HostFacts
 
 SECOND = 1_000_000_000
 

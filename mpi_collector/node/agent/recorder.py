@@ -25,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
+    from ..table.facts import HostFacts
     from ..table.npy import NpzMember
 
 
@@ -189,7 +190,7 @@ class Recorder:
             self._table.meta["snapshot_end"] = self._end_snapshot
         return self._table  # type: ignore[no-any-return]
 
-    def facts(self) -> dict:
+    def facts(self) -> "HostFacts":
         return facts_of(self.table())
 
     def pack(self, json: bool) -> "Iterator[NpzMember]":

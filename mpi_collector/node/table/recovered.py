@@ -12,52 +12,88 @@ from .table import SampleTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator
+    from typing import Any, Callable, Iterator, Protocol, TypeVar
+
+    from .facts import HostFacts
+    from .npy import NpzMember
+
+    T = TypeVar("T")
+
+    class FinishedRecording(Protocol):
+        """What a Recorder and a RecoveredSpool have in common once sampling has ended."""
+
+        key: str
+
+        def facts(self) -> HostFacts:
+            """Return the facts of the host."""
+
+        def pack(self, json: bool) -> "Iterator[NpzMember]":
+            """Yield the members of the host. ``json``: the suite's samples too, if it can encode them."""
+
+        def discard(self) -> None:
+            """Remove the spool: the recording is safely stored elsewhere."""
+
+        def rescue(self) -> None:
+            """Save the recording in --rescue-dir."""
+
+        def close(self) -> None:
+            """Release memory and locks; the spool stays."""
+
+
+#: what a spool with right checksums and impossible contents may raise
+_IMPOSSIBLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+)
 
 
 class RecoveredSpool:
-    """One spool, with the face of a Recorder at its end. SpoolError when it cannot be read or its writer lives."""
+    """A FinishedRecording read from a spool. SpoolError when it cannot be read or its writer lives."""
 
     def __init__(self, spool_dir: str, run: str, key: str) -> None:
         for name in (run, key):
             if not name or "/" in name or name in (".", ".."):
                 raise SpoolError("%r is no name of a spool" % name)
         self.key = key
+        self.sampler = None  #: as of a Recorder: it does not sample
         self._directory = RunDirectory(spool_dir, run)
         self.path = self._directory.spool_path(key)
-        self.sampler: "Any" = None
-        self._table = self._sane(lambda: SampleTable(open_any(self.path)))
-        if not self._table.grid:
+        self._table: "SampleTable | None" = self._checked(lambda: SampleTable(open_any(self.path)))
+        if not self.table.grid:
             raise SpoolError("%s: sampling never started" % self.path)
         self._add_marks()
-        self._about = self._sane(self._describe)
+        self._about = self._checked(self._describe)
 
-    def _sane(self, work: "Any") -> "Any":
-        """A spool with right checksums and events that cannot be is damaged, too, or not of this version."""
+    @property
+    def table(self) -> "SampleTable":
+        """The recording. RuntimeError after ``discard`` or ``close``."""
+        if self._table is None:
+            raise RuntimeError("%s: closed" % self.path)
+        return self._table
+
+    def _checked(self, work: "Callable[[], T]") -> "T":
+        """Return what ``work`` returns; SpoolError when the contents of the spool make it fail."""
         try:
             return work()
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            IndexError,
-            AttributeError,
-            OverflowError,
-            ZeroDivisionError,
-        ) as e:
+        except _IMPOSSIBLE as e:
             raise SpoolError("%s: damaged: %s: %s" % (self.path, type(e).__name__, e)) from e
 
     def _add_marks(self) -> None:
-        """Those that were left beside it and that nobody took at a stop."""
-        if not any(e["type"] == "end" for e in self._table.events):
-            self._table.events.extend(marks.read(self._directory.marks_path))
+        """Add the marks beside the spool, unless a stop of the recorder did so."""
+        if not any(e["type"] == "end" for e in self.table.events):
+            self.table.events.extend(marks.read(self._directory.marks_path))
 
-    def about(self) -> dict:
-        """What the run's document needs of this host."""
-        return self._about  # type: ignore[no-any-return]
+    def about(self) -> "dict[str, Any]":
+        """Return what the run document needs of this host: meta, grid, clock_bound_ns, end_ns, facts."""
+        return self._about
 
-    def _describe(self) -> dict:
-        table = self._table
+    def _describe(self) -> "dict[str, Any]":
+        table = self.table
         timeline = Timeline.from_events(table.events)
         begins = table.head("begin_mono_ns")
         rows = [b for b, t in zip(begins, table.ticks) if t != STOP_TICK]
@@ -69,24 +105,23 @@ class RecoveredSpool:
             "facts": facts_of(table),
         }
 
-    @property
-    def table(self) -> "Any":
-        return self._table
+    def facts(self) -> "HostFacts":
+        """Return the facts of the host."""
+        return facts_of(self.table)
 
-    def facts(self) -> dict:
-        return facts_of(self._table)
-
-    def pack(self, json: bool) -> "Iterator":
+    def pack(self, json: bool) -> "Iterator[NpzMember]":
+        """Return the members of the host; the suite's samples are not encoded here."""
         del json
-        return iter(self._sane(lambda: list(pack(self._table, self.key))))
+        return iter(self._checked(lambda: list(pack(self.table, self.key))))
 
     def discard(self) -> None:
-        """Its rows are safe elsewhere: remove it, and the directories that are empty then."""
+        """Remove the spool, and the directories that are empty then."""
         self._table = None
         self._directory.discard(self.key)
 
     def rescue(self) -> None:
-        """It has been through worse."""
+        """No-op: a recovered spool is already on disk."""
 
     def close(self) -> None:
+        """Release the spool's memory and lock."""
         self._table = None

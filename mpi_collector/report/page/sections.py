@@ -9,8 +9,8 @@ import html
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
-from mpi_collector.formats.host_facts import HostFacts
 from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.report.figure_tables import by_group, shown_in_tables
 from mpi_collector.report.page.data import Mark, PageData
 from mpi_collector.report.quantity import NOTHING, duration, quantity, ranges
