@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from mpi_collector.store.figures import BY_NAME
 
 PACKAGE = Path(__file__).parent.parent / "mpi_collector"
 MODULES = sorted(p.relative_to(PACKAGE.parent).as_posix() for p in PACKAGE.rglob("*.py"))
@@ -213,18 +216,12 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
-#: importing module -> imported module: where pandas is imported only by those who ask for a frame
-LAZY = {("mpi_collector/store/recording.py", "mpi_collector/store/to_pandas.py")}
-
-
 def test_no_circles() -> None:
     """Imports between modules have no circle, those inside functions and for type checkers included."""
     graph: dict[str, set[str]] = {}
     for path in MODULES:
         targets = {t for t, _, _, _ in internal(path)} - {path}
-        graph[path] = {
-            t for t in targets if (path, t) not in LAZY and t != "mpi_collector/__init__.py"
-        }
+        graph[path] = targets - {"mpi_collector/__init__.py"}
     assert circle(graph) == []
 
 
@@ -410,6 +407,36 @@ def test_reading_a_spool_needs_no_sampler() -> None:
                 seen.add(path)
                 todo += [t for t, _, _, runtime in internal(path) if runtime]
         assert [p for p in sorted(seen) if p.startswith(barred)] == [], start
+
+
+def test_figures_are_listed_where_they_are_declared() -> None:
+    """Outside of store/figures/ no code names a figure: it asks the declarations.
+
+    ``node`` and ``batch`` know columns, some of which have the name of a figure; a text with fewer
+    than three figures is an example.
+    """
+    names = set(BY_NAME)
+    wrong = []
+    for path in MODULES:
+        if path.startswith("mpi_collector/store/figures/") or layer_of(path) in ("node", "batch"):
+            continue
+        documentation = docstrings(tree_of(path))
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named = names & set(re.findall(r"\w+", node.value))
+                listed = node.value in names or len(named) > 2
+                if listed and node not in documentation:
+                    wrong.append(f"{path}:{node.lineno} names {', '.join(sorted(named))}")
+    assert wrong == []
+
+
+def docstrings(tree: ast.Module) -> set[ast.Constant]:
+    """The strings of a module that stand for themselves."""
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
 
 
 def test_sizes() -> None:

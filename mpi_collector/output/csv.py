@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from mpi_collector.node.row.layout import MISSING
 from mpi_collector.output.columns import columns_of
-from mpi_collector.store.recording import Host, Recording
+from mpi_collector.store.host import Host
+from mpi_collector.store.recording import Recording
 
 #: first characters of a cell that a spreadsheet would compute, full-width forms included
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")

@@ -10,7 +10,8 @@ import numpy as np
 from mpi_collector.errors import MissingLibraryError
 from mpi_collector.node.row.layout import MISSING
 from mpi_collector.output.columns import columns_of
-from mpi_collector.store.recording import Host, Recording
+from mpi_collector.store.host import Host
+from mpi_collector.store.recording import Recording
 
 _HEAD_FIELDS = 3  #: host, time, tick
 

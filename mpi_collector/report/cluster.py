@@ -15,7 +15,8 @@ from mpi_collector.node.row.layout import STOP_TICK
 from mpi_collector.store.figures import BY_NAME, FIGURES, derive
 from mpi_collector.store.figures.base import Derived, Series
 from mpi_collector.store.figures.devices import Counted
-from mpi_collector.store.recording import Float64, Int64, Recording
+from mpi_collector.store.host import Float64, Int64
+from mpi_collector.store.recording import Recording
 
 
 class HostValue(NamedTuple):

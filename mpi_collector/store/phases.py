@@ -1,18 +1,20 @@
-"""Phases: what marks say about a run, as stretches of time.
-
-A mark is ``{"text", "edge": "point" | "begin" | "end", "utc_ns", "host"}`` of the run document.
-"""
+"""Phases: the marks of a run as stretches of time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeGuard
+
+from mpi_collector.formats.run_document import Mark
 
 
 @dataclass(frozen=True)
 class Phase:
-    """``begin_ns``, ``end_ns``: UTC ns on the time line of the recording, the same for a moment. ``host``: who said so."""
+    """A stretch of time, or a moment when both ends are the same.
+
+    ``begin_ns``, ``end_ns``: UTC ns on the time line of the recording. ``host``: where it was set.
+    """
 
     name: str
     begin_ns: int
@@ -21,19 +23,23 @@ class Phase:
 
     @property
     def moment(self) -> bool:
+        """Whether it is a moment, without a length."""
         return self.begin_ns == self.end_ns
 
 
-def phases_of(marks: Iterable[Any], end_ns: int) -> list[Phase]:
-    """In order of time. A begin goes with the next end of its name on its host; one without lasts until ``end_ns``.
+def phases_of(marks: Iterable[object], end_ns: int) -> list[Phase]:
+    """Return the phases of the marks of a run document, in order of time.
 
-    An end without a begin is a moment; what is no mark is passed over. The same phase from several hosts is kept once
-    for each.
+    A begin goes with the next end of the same name on the same host; nested ones of one name are
+    matched from the inside out. A begin without an end lasts until ``end_ns``, an end without a
+    begin is a moment. Malformed marks are ignored. A phase of several hosts is kept for each.
     """
     out: list[Phase] = []
     begun: dict[tuple[str, str | None], list[int]] = {}
-    for mark in sorted(filter(_is_mark, marks), key=lambda m: int(m["utc_ns"])):
-        name, at, host = mark["text"], mark["utc_ns"], mark.get("host")
+    for mark in sorted(filter(_is_mark, marks), key=lambda m: m["utc_ns"]):
+        name = mark["text"]
+        at = mark["utc_ns"]
+        host = mark.get("host")
         waiting = begun.setdefault((name, host), [])
         if mark["edge"] == "begin":
             waiting.append(at)
@@ -46,6 +52,10 @@ def phases_of(marks: Iterable[Any], end_ns: int) -> list[Phase]:
     return sorted(out, key=lambda p: (p.begin_ns, p.end_ns))
 
 
-def _is_mark(mark: Any) -> bool:
-    return (isinstance(mark, Mapping) and isinstance(mark.get("text"), str) and isinstance(mark.get("utc_ns"), int)
-            and mark.get("edge") in ("point", "begin", "end"))  # fmt: skip
+def _is_mark(mark: object) -> TypeGuard[Mark]:
+    return (
+        isinstance(mark, dict)
+        and isinstance(mark.get("text"), str)
+        and isinstance(mark.get("utc_ns"), int)
+        and mark.get("edge") in ("point", "begin", "end")
+    )

@@ -1,4 +1,8 @@
-"""Members of a recording's file, looked at before they are read: a damaged or hostile one must not take the memory."""
+"""Members of a recording's file, checked before they are read.
+
+A damaged or hostile member must not take all memory: numpy allocates what a header says before it
+finds that the data is not there.
+"""
 
 from __future__ import annotations
 
@@ -10,39 +14,55 @@ import zlib
 from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 
-#: what zipfile, zlib and numpy raise on bytes that are not what they should be
-DAMAGED = (ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, SyntaxError, tokenize.TokenError,
-           MemoryError, OverflowError)  # fmt: skip
-_KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_RATIO_MAX = 1032  #: deflate packs no better
+#: what zipfile, zlib and numpy raise on damaged data
+DAMAGED = (
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    MemoryError,
+    OverflowError,
+)
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_MAX_RATIO = 1032  #: of deflate
 
 
-def read(npz: Any, name: str) -> Any:
-    """The array ``name`` of an open ``NpzFile``. KeyError when there is none; one of ``DAMAGED`` when it cannot be read."""
+def read(npz: Any, name: str) -> npt.NDArray[Any]:
+    """Return the array ``name`` of an open ``NpzFile``.
+
+    KeyError when there is none; one of ``DAMAGED`` when it cannot be read.
+    """
     info = npz.zip.NameToInfo.get(f"{name}.npy")
     if info is not None:
-        _look(info)
+        _check_entry(info)
         with npz.zip.open(info) as f:
-            _look_inside(f, info.file_size)
+            _check_header(f, info.file_size)
     try:
-        return npz[name]
+        found: npt.NDArray[Any] = npz[name]
+        return found
     except MemoryError:
         raise ValueError("it claims to be larger than the memory") from None
 
 
-def _look(info: zipfile.ZipInfo) -> None:
-    if info.compress_type not in _KINDS:
+def _check_entry(info: zipfile.ZipInfo) -> None:
+    """ValueError when the zip directory claims more than the compressed data or memory holds."""
+    if info.compress_type not in _COMPRESSIONS:
         raise ValueError(f"packed in a way (method {info.compress_type}) that no recording is")
-    if info.file_size > _RATIO_MAX * info.compress_size + _RATIO_MAX:
+    if info.file_size > _MAX_RATIO * info.compress_size + _MAX_RATIO:
         raise ValueError(f"it claims {info.file_size} bytes out of {info.compress_size}")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if info.file_size > memory:
         raise ValueError(f"it has {info.file_size} bytes, this machine {memory} bytes of memory")
 
 
-def _look_inside(f: IO[bytes], size: int) -> None:
-    """numpy takes the memory for what the header says before it finds that it is not there."""
+def _check_header(f: IO[bytes], size: int) -> None:
+    """ValueError when the array that the header describes does not fill ``size`` bytes exactly."""
     version = np.lib.format.read_magic(f)
     read_header = (
         np.lib.format.read_array_header_1_0

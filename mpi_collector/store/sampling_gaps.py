@@ -1,4 +1,4 @@
-"""Counters of sources that are not read at every tick: expensive ones, and those that were slowed down."""
+"""Counters of sources that are not read at every tick, by their period or throttled."""
 
 from __future__ import annotations
 
@@ -8,37 +8,41 @@ import numpy.typing as npt
 from mpi_collector.errors import RecordingError
 from mpi_collector.node.row.layout import MISSING
 from mpi_collector.node.status import SKIPPED
-from mpi_collector.store.recording import Float64, Host, grown
+from mpi_collector.store.host import Float64, Host, growth
 
 
 class SamplingGaps:
-    """At which rows of a host which source was not due. Growth over such rows is spread over them by their time.
+    """The rows of a host at which a source was not due.
 
-    That is the mean rate of the longer interval, for each of its parts. Rows that are missing for any other reason stay unknown.
+    Growth over such rows is spread over them in proportion to their time: each gets the mean rate
+    between the two readings. Rows that are missing for any other reason stay unknown.
     """
 
     def __init__(self, host: Host, seconds: Float64) -> None:
-        self._host, self._seconds = host, seconds
-        self._rows: dict[str, npt.NDArray[np.bool_]] = {}
+        """``seconds``: (intervals,) between neighbouring rows."""
+        self._host = host
+        self._seconds = seconds
+        self._skipped: dict[str, npt.NDArray[np.bool_]] = {}
         try:
-            status, names = host.array("source_status"), [str(s) for s in host.array("sources")]
-        except RecordingError:  # of a program that keeps no statuses
+            status = host.array("source_status")
+            names = [str(s) for s in host.array("sources")]
+        except RecordingError:  # written by a program that keeps no statuses
             return
         if np.shape(status) == (len(host), len(names)):
-            self._rows = {n: status[:, i] == SKIPPED for i, n in enumerate(names)}
+            self._skipped = {n: status[:, i] == SKIPPED for i, n in enumerate(names)}
 
     def growth(self, name: str) -> Float64:
-        """(intervals,) as ``Host.delta`` has it, where a source was not due its share."""
+        """Return (intervals,) as ``Host.delta`` does, with growth over skipped rows spread."""
         delta = self._host.delta(name)
-        skipped = self._rows.get(name.partition(".")[0])
+        skipped = self._skipped.get(name.partition(".")[0])
         if skipped is None or not skipped.any():
             return delta
         raw = self._host.raw(name)
         read = np.flatnonzero((raw != MISSING) & ~skipped)
-        whole = grown(np.ascontiguousarray(raw[read]))
+        between_reads = growth(np.ascontiguousarray(raw[read]))
         due = np.concatenate(([0], np.cumsum(~skipped)))
-        for first, last, growth in zip(read[:-1], read[1:], whole):
+        for first, last, grown in zip(read[:-1], read[1:], between_reads):
             if last - first > 1 and due[last] - due[first + 1] == 0:
                 seconds = self._seconds[first:last]
-                delta[first:last] = growth * seconds / seconds.sum()
+                delta[first:last] = grown * seconds / seconds.sum()
         return delta

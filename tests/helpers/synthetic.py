@@ -13,7 +13,7 @@ from mpi_collector.formats.run_document import run_document
 from mpi_collector.node.row.layout import MISSING, STOP_TICK
 from mpi_collector.node.table.npy import int_member, json_member, text_member
 from mpi_collector.output.npz import NpzWriter
-from mpi_collector.store.recording import Float64, Int64
+from mpi_collector.store.host import Float64, Int64
 
 START_NS = 1_767_614_400_000_000_000  #: 2026-01-05 12:00:00 UTC
 S = 1_000_000_000

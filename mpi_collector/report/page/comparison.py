@@ -20,8 +20,8 @@ from mpi_collector.report.page.downsample import Float32
 from mpi_collector.report.quantity import duration, quantity
 from mpi_collector.report.summary import document
 from mpi_collector.store.figures import BY_NAME
-from mpi_collector.store.recording import Float64, Recording
-from mpi_collector.store.window import Window
+from mpi_collector.store.host import Float64
+from mpi_collector.store.recording import Recording, Window
 
 _POINTS = 1500
 _ALIKE = 0.05  #: a ratio further from 1 than this is emphasised

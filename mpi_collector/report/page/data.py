@@ -26,8 +26,9 @@ from mpi_collector.report.summary import document
 from mpi_collector.report.summary_document import SummaryDocument
 from mpi_collector.store.figures import FIGURES
 from mpi_collector.store.figures.base import Derived
+from mpi_collector.store.host import Float64, Int64
 from mpi_collector.store.phases import Phase
-from mpi_collector.store.recording import Float64, Int64, Recording
+from mpi_collector.store.recording import Recording
 
 _OUTLIERS = 6  #: hosts with a line beside the band
 

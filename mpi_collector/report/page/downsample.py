@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpi_collector.report.cluster import RunIntervals
-from mpi_collector.store.recording import Float64
+from mpi_collector.store.host import Float64
 
 Float32 = npt.NDArray[np.float32]
 

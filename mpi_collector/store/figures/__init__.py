@@ -2,9 +2,9 @@
 
 ``derive(host)`` turns the rows of a host into intervals. Interval i lies between rows i and i + 1.
 A rate is the growth of a counter over the exact time between the two rows; where a source was not
-due at some rows, over the time between the rows at which it was read. A level (memory) is the value at
-the end of the interval. A figure is absent when its columns were not recorded, and NaN in intervals
-where it is unknown. No value is clamped.
+due at some rows, over the time between the rows at which it was read. A level (memory) is the value
+at the end of the interval. A figure is absent when its columns were not recorded, and NaN in
+intervals where it is unknown. No value is clamped.
 
 A subject is a module of this folder with a ``Subject`` in it; see ``base``.
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 from mpi_collector.store.figures.base import Derived, Deriver, Subject
 from mpi_collector.store.figures.figure import Chart, Figure, NoChart
-from mpi_collector.store.recording import Host
+from mpi_collector.store.host import Host
 from mpi_collector.store.throttling import throttling_notes
 
 

@@ -36,7 +36,7 @@ from mpi_collector.store.figures.figure import (
     NoChart,
     Scale,
 )
-from mpi_collector.store.recording import Float64, Host, Int64
+from mpi_collector.store.host import Float64, Host, Int64
 from mpi_collector.store.sampling_gaps import SamplingGaps
 
 

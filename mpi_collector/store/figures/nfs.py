@@ -10,7 +10,7 @@ import numpy as np
 
 from mpi_collector.store.figures.base import Deriver, Subject, known_sum
 from mpi_collector.store.figures.figure import Chart, Figure
-from mpi_collector.store.recording import Float64
+from mpi_collector.store.host import Float64
 
 _METADATA = (
     "COMMIT",

@@ -22,7 +22,8 @@ from mpi_collector.node.row.decode import RowDecoder, make_layout
 from mpi_collector.node.sources import BY_NAME
 from mpi_collector.store.figures import derive
 from mpi_collector.store.figures.base import Derived
-from mpi_collector.store.recording import Host, load
+from mpi_collector.store.host import Host
+from mpi_collector.store.load import load
 
 SECONDS = 4
 FIXTURE = Path(__file__).parents[2] / "fixtures/mountstats/before"
