@@ -18,7 +18,7 @@ from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.output.files import release, reserve
 from mpi_collector.output.sink import FileSink
-from mpi_collector.transport.base import Sink
+from mpi_collector.transport.base import RecoveryTransport, Sink, write_members
 
 
 class Place(Protocol):
@@ -40,10 +40,7 @@ class Here:
     def take(self, sink: Sink) -> None:
         sink.begin_host(self._spool.key)
         try:
-            for member in packed(self._spool.table, self._spool.key, json=True):
-                sink.begin(member.head())
-                for chunk in member.chunks:
-                    sink.write(chunk)
+            write_members(sink, packed(self._spool.table, self._spool.key, json=True))
         except Exception as e:
             sink.drop_host()
             if isinstance(e, OSError):  # our disk
@@ -55,23 +52,11 @@ class Here:
         self._spool.discard()
 
 
-class Reach(Protocol):
-    """What gets at the spools of many hosts: agents over ssh, ranks over MPI. ``unreached``: {host: why} after ``spools``."""
-
-    @property
-    def unreached(self) -> dict[str, str]: ...
-
-    def spools(self) -> dict[str, list[dict[str, Any]]]: ...
-    def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]: ...
-    def take_adopted(self, host: str, sink: Sink) -> None: ...
-    def drop_adopted(self, host: str) -> None: ...
-
-
 @dataclass
 class There:
     """A spool of another host. A host holds one at a time: it is adopted again before it is taken or dropped."""
 
-    root: Reach
+    root: RecoveryTransport
     host: str
     place: str
     run: str

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from mpi_collector.benchmark.plan import LifecyclePlan
 from mpi_collector.benchmark.ranks_launch import find_unusable, known_names, ranks_launch
-from mpi_collector.benchmark.recover import Reach
 from mpi_collector.benchmark.transport_choice import Choice, choose
 from mpi_collector.errors import TransportError
+from mpi_collector.transport.base import RecoveryTransport
 
 Spools = dict[str, list[dict[str, Any]]]  #: host -> what ``find_spools`` gives there
 
@@ -20,7 +20,7 @@ Spools = dict[str, list[dict[str, Any]]]  #: host -> what ``find_spools`` gives 
 class SpoolAccess(NamedTuple):
     """Open access to the spools of hosts."""
 
-    reach: Reach
+    reach: RecoveryTransport
     spools: Spools
     unreached: dict[str, str]  #: host -> why it could not be reached
 

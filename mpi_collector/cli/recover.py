@@ -32,7 +32,8 @@ from mpi_collector.transport.hosts import from_scheduler
 from mpi_collector.transport.launch.detect import detect
 
 if TYPE_CHECKING:
-    from mpi_collector.benchmark.recover import Here, Reach, There
+    from mpi_collector.benchmark.recover import Here, There
+    from mpi_collector.transport.base import RecoveryTransport
     from mpi_collector.transport.ranks.world import World
 
 _EPILOG = """\
@@ -151,7 +152,7 @@ def _run_part(args: argparse.Namespace, world: World) -> RankResult:
 
 
 def _warn_and_act(
-    args: argparse.Namespace, found: Spools, unreached: dict[str, str], reach: Reach
+    args: argparse.Namespace, found: Spools, unreached: dict[str, str], reach: RecoveryTransport
 ) -> int:
     """Tell which hosts could not be reached, then act on what was found on the others."""
     for host, error in unreached.items():
@@ -160,7 +161,7 @@ def _warn_and_act(
 
 
 def _act(
-    args: argparse.Namespace, found: Spools, errors: dict[str, str], reach: Reach | None
+    args: argparse.Namespace, found: Spools, errors: dict[str, str], reach: RecoveryTransport | None
 ) -> int:
     """List all runs, or recover every run whose name begins with what was asked for.
 
@@ -185,7 +186,7 @@ def _recover(
     spools: list[OfferedSpool],
     found: Spools,
     errors: dict[str, str],
-    reach: Reach | None,
+    reach: RecoveryTransport | None,
 ) -> int:
     """Build the files of one run from its spools, unless a process still writes one of them."""
     from mpi_collector.benchmark.recover import recover_run
@@ -200,7 +201,7 @@ def _recover(
     return recover_run(run, sources, args.results_dir, args.keep, missing)
 
 
-def _open(spool: OfferedSpool, reach: Reach | None) -> Here | There:
+def _open(spool: OfferedSpool, reach: RecoveryTransport | None) -> Here | There:
     """Take hold of a spool on this host, or on another one through ``reach``."""
     from mpi_collector.benchmark.recover import Here, There
 

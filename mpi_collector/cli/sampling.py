@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mpi_collector.node.knobs import file_system_root
 from mpi_collector.node.options import SamplingOptions
 
 _ONLY_ONCE_S = 1e8  #: an interval that no run reaches the end of
@@ -37,7 +38,7 @@ def sampling_options(args: argparse.Namespace) -> SamplingOptions:
         start_timeout_s=args.start_timeout,
         gather_timeout_s=args.gather_timeout,
         replicate_s=args.replicate,
-        root=os.environ.get("MPI_COLLECTOR_ROOT", "/"),
+        root=file_system_root(),
     )
 
 

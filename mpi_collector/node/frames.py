@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MAGIC = b"\x89MPC"
 
 
-VERSION = 1  #: of the conversation; both sides refuse another
+VERSION = 2  #: of the conversation; both sides refuse another
 
 
 JSON_MAX = 32 << 20

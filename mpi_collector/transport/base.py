@@ -1,97 +1,197 @@
-"""What a transport is to the rest: hosts that are made ready, started, stopped and emptied."""
+"""What a transport is to its callers: the hosts of a run, prepared, started, stopped and collected."""
 
 from __future__ import annotations
 
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
+from mpi_collector.node.agent.messages import ReadyReport, StopReport
 from mpi_collector.node.table.facts import HostFacts
+
+if TYPE_CHECKING:
+    from mpi_collector.node.table.npy import NpzMember
+
+#: (what is being done, hosts that are through, hosts in all)
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass
 class HostState:
-    """A host of the run as the root knows it."""
+    """A host of the run as the coordinator knows it.
 
-    key: str
-    hostname: str
-    identity: dict[str, Any]
-    ready: dict[str, Any] = field(default_factory=dict)
-    sampling: bool = False
-    clock_bound_ns: int | None = 0
-    stopped: dict[str, Any] | None = None
-    collected: bool = False
-    from_replica: bool = False  #: not collected, but here as of its last --replicate
-    error: str | None = None
-    gone: bool = False  #: does not answer any more; nobody may wait for it in MPI
+    A host is *ready* once ``ready`` is filled, *sampling* after its first sample, *stopped* once ``stopped`` is set, and
+    *collected* when its table is in the sink. ``error`` may be set in any of these states; it excludes the host from
+    further steps, but what it has recorded until then is still collected where possible.
+    """
+
+    key: str  #: its unique name in the files
+    hostname: str  #: its own name
+    identity: dict[str, Any]  #: see node/host/identity.py
+    ready: ReadyReport = field(default_factory=ReadyReport)
+    sampling: bool = False  #: its first sample was taken
+    clock_bound_ns: int | None = 0  #: error bound of its clock offset; None: not measured
+    stopped: StopReport | None = None
+    collected: bool = False  #: its table is in the sink
+    from_replica: bool = False  #: not collected, but its replica as of the last --replicate is
+    error: str | None = None  #: why it is not, or only partly, recorded
+    gone: bool = False  #: does not answer any more: nobody may wait for it in MPI
     #: empty until the host is collected
     facts: HostFacts = field(default_factory=lambda: cast(HostFacts, {}))
 
     def mark_lost(self, error: str) -> None:
-        """It did not answer in time."""
-        self.error, self.gone = error, True
+        """Note that the host did not answer in time."""
+        self.error = error
+        self.gone = True
 
 
 class Sink(Protocol):
-    """Takes the packed hosts, one at a time."""
+    """Takes the packed tables of hosts, one host at a time.
 
-    def begin_host(self, key: str) -> None: ...
-    def begin(self, head: dict[str, Any]) -> None: ...
-    def write(self, data: bytes | memoryview) -> None: ...
-    def end_host(self) -> None: ...
+    The calls for a host are ``begin_host``, then for each of its members ``begin`` and ``write`` as often as needed, then
+    ``end_host`` or ``drop_host``. OSError means that the sink cannot write; RuntimeError that a host's data are damaged.
+    """
+
+    def begin_host(self, key: str) -> None:
+        """Expect the members of host ``key``."""
+
+    def begin(self, head: dict[str, Any]) -> None:
+        """Expect a member; ``head``: see NpzMember.head (kind, name, crc, size, packed)."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take compressed bytes of the member that was begun last; ``packed`` bytes in all."""
+
+    def end_host(self) -> None:
+        """The host is complete."""
+
     def drop_host(self) -> None:
-        """Forget what came of the host that was begun: its rank died while sending."""
+        """Discard what came of the host that was begun: its sender was lost."""
+
+
+class RunStatus(TypedDict):
+    """Progress of a run as far as it is known without asking any host."""
+
+    hosts: int
+    sampling: int
+    last_tick: int  #: -1: unknown
+    missed: int
 
 
 class Transport(Protocol):
-    """What the life cycle drives: the MPI root, the local one, the ssh launcher, a root behind a bridge."""
+    """What the life cycle of a run drives: ``open``, ``start``, ``poll`` once a second, ``stop``, ``gather``, ``close``.
 
-    missing_ranks: list[int]
-    capacity: int
-    t0_ns: int
-    epoch_ns: int
+    Implemented by ranks.Coordinator (MPI ranks, or this host alone), ssh.SshCoordinator (agents) and launch.ControlClient
+    (a Coordinator in a launch of its own). A host that fails has its ``error`` set and stops no other.
+    """
+
+    missing_ranks: list[int]  #: MPI ranks that never sent a hello
+    capacity: int  #: rows of the table, the same on all hosts
+    t0_ns: int  #: tick 0 on the coordinator's monotonic clock
+    epoch_ns: int  #: tick 0 on the coordinator's wall clock
 
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """Name of the transport in the files: local, mpi or ssh."""
+
     @property
     def hosts(self) -> list[HostState]: ...
-    def open(self, facts: dict[str, Any]) -> None: ...
-    def start(self) -> None: ...
-    def snapshot(self) -> dict[str, dict[str, Any]]: ...
-    def poll(self) -> bool | None: ...
-    def status(self) -> dict[str, Any]:
-        """hosts, sampling, last_tick, missed, as far as is known without asking anybody."""
 
-    def stop(self) -> None: ...
-    def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None: ...
-    def detach(self) -> None: ...
-    def close(self, saved: bool) -> bool: ...
+    def open(self, facts: dict[str, Any]) -> None:
+        """Connect the hosts, prepare a recorder on each and measure its clock. ``facts`` go into every spool.
+
+        TransportError when no host can be reached at all.
+        """
+
+    def start(self) -> None:
+        """Start sampling at a common tick 0; return when every host samples or has failed."""
+
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        """Return {key: snapshot} of the hosts that answer in time; between ``open`` and ``close``."""
+
+    def poll(self) -> bool | None:
+        """Do what is due; to be called about once a second. True when a host was asked to stop the run."""
+
+    def status(self) -> RunStatus:
+        """Return the progress of the run without asking any host."""
+
+    def stop(self) -> None:
+        """Take the last row on every host, end its sampling and measure its clock once more."""
+
+    def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None:
+        """Put the table of every host into ``sink``. ``json``: the suite's samples too, where a host can encode them."""
+
+    def detach(self) -> None:
+        """Leave at once; the spools stay on the hosts."""
+
+    def close(self, saved: bool) -> bool:
+        """Release every host; ``saved``: the tables are safely on disk, so remove the spools. True when none is missing."""
 
 
-Progress = Callable[[str, int, int], None]
+class RecoveryTransport(Protocol):
+    """Spools that dead runs left on many hosts. A host holds at most one adopted spool at a time.
+
+    Implemented by ranks.RankRecovery, ssh.HostQueries and launch.ControlRecoveryClient. RuntimeError when a host cannot do
+    what it is asked to, or does not answer.
+    """
+
+    @property
+    def unreached(self) -> dict[str, str]:
+        """{host: why nothing is known of its spools}, after ``spools``."""
+
+    def spools(self) -> dict[str, list[dict[str, Any]]]:
+        """Return {host: [{"dir", "run", "key", "bytes", "mtime", "alive"}]} of the hosts that answer."""
+
+    def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
+        """Open a spool below directory ``place`` on ``host`` and return its RecoveredSpool.about."""
+
+    def take_adopted(self, host: str, sink: Sink) -> None:
+        """Put the table of the adopted spool into ``sink``."""
+
+    def drop_adopted(self, host: str) -> None:
+        """Remove the adopted spool: its table is safely on disk."""
+
+    def close(self, saved: bool) -> bool:
+        """Release every host. True when none is missing."""
 
 
-def run_status(hosts: list[HostState], last_tick: int = -1, missed: int = 0) -> dict[str, Any]:
-    """``Transport.status``."""
+def run_status(hosts: list[HostState], last_tick: int = -1, missed: int = 0) -> RunStatus:
+    """Return the status of a run with ``hosts``."""
     sampling = sum(h.sampling and h.error is None for h in hosts)
     return {"hosts": len(hosts), "sampling": sampling, "last_tick": last_tick, "missed": missed}
 
 
 def nap(seconds: float) -> None:
-    """Sleep by select, which no faked or stepped clock disturbs (time.sleep fails under libfaketime)."""
+    """Sleep by select(2), which works under a faked clock (time.sleep fails under libfaketime)."""
     select.select((), (), (), seconds)
 
 
+def write_host(sink: Sink, key: str, members: Iterable[NpzMember]) -> None:
+    """Put the packed ``members`` of host ``key`` into ``sink``. After an exception the host is begun, but not ended."""
+    sink.begin_host(key)
+    write_members(sink, members)
+    sink.end_host()
+
+
+def write_members(sink: Sink, members: Iterable[NpzMember]) -> None:
+    """Put packed ``members`` into ``sink``, for the host that was begun."""
+    for member in members:
+        sink.begin(member.head())
+        for chunk in member.chunks:
+            sink.write(chunk)
+
+
 class MemberSplitter:
-    """Cuts a stream of bytes back into the members it was made of."""
+    """Splits a stream of bytes into the members that ``heads`` describe, and writes them into ``sink``."""
 
     def __init__(self, heads: list[dict[str, Any]], sink: Sink) -> None:
-        self._heads, self._sink = iter(heads), sink
-        self.total = sum(int(h["packed"]) for h in heads)
-        self._left = 0
+        self._heads = iter(heads)
+        self._sink = sink
+        self._left = 0  # bytes that are missing of the current member
+        self.total = sum(int(h["packed"]) for h in heads)  #: length of the whole stream
 
-    def take(self, data: memoryview) -> None:
+    def feed(self, data: memoryview) -> None:
+        """Take the next bytes of the stream."""
         while len(data):
             while not self._left:
                 head = next(self._heads)

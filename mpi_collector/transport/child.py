@@ -1,152 +1,142 @@
-"""A recorder in a process of its own: inside somebody else's program neither their GIL nor ours is in the way.
+"""A recorder in a process of its own, so that the GIL of the program that is recorded and ours do not hold up each other.
 
-It is the agent of the ssh transport over a pipe. It ends with the pipe, and keeps its spool then.
+The process is an agent on a pipe. It ends when the pipe closes, and keeps its spool then.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
-import threading
-from collections.abc import Coroutine, Iterator
-from typing import Any, TypeVar, cast
+from collections.abc import Iterator
+from typing import Any, cast
 
 from mpi_collector.batch.recorder import BatchRecorder
+from mpi_collector.node.agent.agent import Agent, AgentService
+from mpi_collector.node.agent.messages import ReadyReport, StopReport
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.node.table.npy import NpzMember
+from mpi_collector.transport.loop_thread import LoopThread
 from mpi_collector.transport.session import Session
 
-_T = TypeVar("_T")
 _START_S = 60.0
+_POLL_S = 0.01
+#: signals that are meant for the program that started the child
+_IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def serve_agent(recorder_class: type[BatchRecorder]) -> None:
-    """The child: an agent on stdin and stdout, and no other way to it."""
-    import os
-    import signal
-
-    from mpi_collector.node.agent.agent import Agent
-
-    for number in (
-        signal.SIGINT,
-        signal.SIGHUP,
-        signal.SIGUSR1,
-        signal.SIGUSR2,
-    ):  # the program's, not ours
+    """Be the child: an agent on stdin and stdout that accepts no other connection."""
+    for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    agent = Agent(recorder_class=recorder_class)
-    signal.signal(signal.SIGTERM, agent.end_soon)
+    agent = Agent(AgentService(recorder_class))
+    signal.signal(signal.SIGTERM, agent.terminate)
     agent.attach(os.dup(0), os.dup(1))
     agent.serve()
 
 
 class ChildRecorder(BatchRecorder):
-    """A NodeRecorder whose work is done by a child process that runs ``program``."""
+    """A recorder whose work is done by a child process that runs ``program``."""
 
-    program = "from mpi_collector.transport.child import *; serve_agent(NodeRecorder)"
+    program = "from mpi_collector.transport.child import *; serve_agent(BatchRecorder)"
 
     def __init__(self, options: SamplingOptions, run: str, key: str, facts: dict[str, Any]) -> None:
         super().__init__(options, run, key, facts)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="recorder", daemon=True)
-        self._thread.start()
+        self._loop = LoopThread("recorder")
         self._session = Session([sys.executable, "-c", self.program], ())
-        self._json = False
+        self._timeout_s = max(_START_S, options.gather_timeout_s)
 
-    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+    def _request(self, do: str, **fields: Any) -> dict[str, Any]:
+        """Return the answer of the child. SessionLostError when it has died, RuntimeError when the request failed."""
+        return self._loop.run(self._session.request(do, self._timeout_s, **fields))[0]
 
-    def _ask(self, do: str, **fields: Any) -> dict[str, Any]:
-        return self._do(
-            self._session.request(do, max(_START_S, self.options.gather_timeout_s), **fields)
-        )[0]
-
-    def prepare(self) -> dict[str, Any]:
-        self._do(self._session.connect(_START_S))
-        return self._ask(
+    def prepare(self) -> ReadyReport:
+        self._loop.run(self._session.connect(_START_S))
+        answer = self._request(
             "prepare", options=self.options.to_dict(), run=self.run, key=self.key, facts=self._facts
         )
+        return cast(ReadyReport, answer)
 
-    def clock(self, mono: int, offset_ns: int, bound_ns: int) -> None:
-        self._ask("clock", mono_ns=mono, offset_ns=offset_ns, bound_ns=bound_ns)
+    def clock(self, mono_ns: int, offset_ns: int, bound_ns: int) -> None:
+        self._request("clock", mono_ns=mono_ns, offset_ns=offset_ns, bound_ns=bound_ns)
 
-    def start(self, t0_root_ns: int, epoch_ns: int, capacity: int) -> None:
-        self._ask("start", t0_ns=t0_root_ns, epoch_ns=epoch_ns, capacity=capacity)
+    def start(self, t0_ns: int, epoch_ns: int, capacity: int) -> None:
+        self._request("start", t0_ns=t0_ns, epoch_ns=epoch_ns, capacity=capacity)
 
     def wait_first(self, timeout_s: float) -> bool:
         deadline = mono_ns() + int(timeout_s * 1e9)
         while mono_ns() < deadline:
-            answer = self._ask("first")
+            answer = self._request("first")
             if answer["sampling"] or answer["failure"]:
                 return bool(answer["sampling"])
-            self._do(asyncio.sleep(0.01))
+            self._loop.run(asyncio.sleep(_POLL_S))
         return False
 
-    def stop(self) -> dict[str, Any]:
-        return self._ask("stop")
+    def stop(self) -> StopReport:
+        return cast(StopReport, self._request("stop"))
 
     def mark(self, event: dict[str, Any]) -> None:
-        """Put a mark into the event log."""
-        self._ask("mark", event=event)
+        self._request("mark", event=event)
 
     def snapshot(self) -> dict[str, Any]:
-        return dict(self._ask("snapshot")["snapshot"])
+        return dict(self._request("snapshot")["snapshot"])
 
     def flush(self) -> None:
-        self._ask("flush")
+        self._request("flush")
 
     def replicate(self, got: int) -> tuple[dict[str, Any], bytes]:
-        return self._do(
-            self._session.request(
-                "replicate", max(_START_S, self.options.gather_timeout_s), got=got
-            )
-        )
+        answer, blob = self._loop.run(self._session.request("replicate", self._timeout_s, got=got))
+        return dict(answer["doc"]), blob
 
     def facts(self) -> HostFacts:
-        return cast(HostFacts, self._ask("pack", json=self._json)["facts"])
+        """Have the child pack without the suite's samples, which are then encoded where the files are written."""
+        return cast(HostFacts, self._request("pack", json=False)["facts"])
 
     def pack(self, json: bool) -> Iterator[NpzMember]:
-        for number, head in enumerate(self._ask("pack", json=json)["heads"]):
-            yield _Fetched(self, number, head)
+        for number, head in enumerate(self._request("pack", json=json)["heads"]):
+            yield RemoteMember(self, number, head)
 
     def fetch(self, member: int, offset: int) -> bytes:
-        limit = self.options.gather_timeout_s
-        return self._do(self._session.request("fetch", limit, member=member, offset=offset))[1]
+        """Return bytes of a packed member from ``offset`` on."""
+        limit_s = self.options.gather_timeout_s
+        work = self._session.request("fetch", limit_s, member=member, offset=offset)
+        return self._loop.run(work)[1]
 
-    def rescue(self) -> None:
-        """The child does it by itself when this process is gone."""
+    def back_up(self) -> None:
+        """No-op: the child makes the backup itself when its pipe closes."""
 
     def discard(self) -> None:
-        self._ask("discard")
+        self._request("discard")
         self.close()
 
     def close(self, remove: bool = False) -> None:
+        """End the child; its spool stays unless it was discarded."""
         del remove
-        if self._thread.is_alive():
-            self._do(self._session.disconnect())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(5)
+        if self._loop.alive:
+            self._loop.run(self._session.disconnect())
+            self._loop.close()
 
 
-class _Fetched(NpzMember):
-    """A member that is still in the child."""
+class RemoteMember(NpzMember):
+    """A packed member whose bytes are still in the child."""
 
     def __init__(self, recorder: ChildRecorder, number: int, head: dict[str, Any]) -> None:
-        self.kind, self.name, self.crc, self.size = (
-            head["kind"],
-            head["name"],
-            head["crc"],
-            head["size"],
-        )
+        self.kind = head["kind"]
+        self.name = head["name"]
+        self.crc = head["crc"]
+        self.size = head["size"]
         self.packed = head["packed"]
-        self._recorder, self._number = recorder, number
+        self._recorder = recorder
+        self._number = number
 
     @property
     def chunks(self) -> Iterator[bytes]:  # type: ignore[override]
-        at = 0
-        while at < self.packed:
-            blob = self._recorder.fetch(self._number, at)
+        """Fetch the bytes piece by piece."""
+        offset = 0
+        while offset < self.packed:
+            blob = self._recorder.fetch(self._number, offset)
             yield blob
-            at += len(blob)
+            offset += len(blob)

@@ -1,6 +1,6 @@
-"""Copies of other hosts' spools at the root, refreshed while the run is on (``--replicate``).
+"""Replicas of other hosts' spools at the coordinator, updated during the run (``--replicate``).
 
-They lie beside the root's own spool under their hosts' keys: ``recover`` there finds them like any other.
+They lie beside the coordinator's own spool under the keys of their hosts, where ``recover`` finds them like any other.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from mpi_collector.node.spool.replica import Replica
 from mpi_collector.node.table.facts import facts_of
 from mpi_collector.node.table.pack import pack
 from mpi_collector.node.table.table import SampleTable
-from mpi_collector.transport.base import HostState, Sink
+from mpi_collector.transport.base import HostState, Sink, write_host
 
-_TURN_NS = 1_000_000_000  #: how often the root looks, about
+_TURN_NS = 1_000_000_000  #: time between two calls of Transport.poll, about
 
 
 class Replicas:
-    """``apply`` what arrives; at the end ``rescue`` puts those into the sink whose hosts gave nothing themselves."""
+    """Takes change sets of spools during the run; at its end, stands in for hosts whose table did not arrive."""
 
     def __init__(self, options: SamplingOptions, run: str) -> None:
-        self._options, self._run = options, run
+        self._options = options
+        self._run = run
         self._copies: dict[str, Replica] = {}
-        self.failures: dict[str, str] = {}  #: {key: why its copy is not kept up any more}
+        self.failures: dict[str, str] = {}  #: {key: why its replica is no longer updated}
         self._due_ns = mono_ns() + int(options.replicate_s * 1e9)
 
     @property
@@ -36,23 +37,23 @@ class Replicas:
         return bool(self._options.replicate_s)
 
     def due(self) -> bool:
-        """True once every ``replicate_s``, at the turn that comes next to it."""
+        """Return True once every ``replicate_s``, at the turn that is closest to the time."""
         now = mono_ns()
         if not self.wanted or now < self._due_ns - _TURN_NS // 4:
             return False
         self._due_ns = max(self._due_ns + int(self._options.replicate_s * 1e9), now)
         return True
 
-    def soon(self) -> bool:
-        """Is it due at the next turn?"""
+    def due_next_turn(self) -> bool:
+        """Return whether ``due`` will be true at the next turn."""
         return self.wanted and mono_ns() >= self._due_ns - _TURN_NS - _TURN_NS // 4
 
-    def got(self, key: str) -> int:
-        """Number of the last change set that arrived from ``key``."""
+    def last_number(self, key: str) -> int:
+        """Return the number of the last change set that arrived from ``key``, 0 for none."""
         return self._copies[key].number if key in self._copies else 0
 
     def apply(self, key: str, doc: dict[str, Any], blob: bytes | bytearray) -> None:
-        """Bring the copy of ``key`` up to date. One that cannot be kept is given up, with the reason in ``failures``."""
+        """Update the replica of ``key``. After a failure, whose reason goes into ``failures``, it is left as it is."""
         if key in self.failures:
             return
         try:
@@ -66,8 +67,8 @@ class Replicas:
         except (SpoolError, KeyError, TypeError, ValueError) as e:
             self.failures[key] = str(e)
 
-    def rescue(self, hosts: Iterable[HostState], sink: Sink) -> None:
-        """The rows of the hosts that were not collected, as of their last change set. Their errors stay."""
+    def fill_in(self, hosts: Iterable[HostState], sink: Sink) -> None:
+        """Put the replicas of the hosts that were not collected into ``sink``. The hosts' errors stay."""
         for host in hosts:
             if host.key in self.failures:
                 host.ready.setdefault("warnings", []).append(
@@ -83,18 +84,13 @@ class Replicas:
                 continue
             if not table.grid or not len(table):
                 continue
-            sink.begin_host(host.key)
-            for member in pack(table, host.key):
-                sink.begin(member.head())
-                for chunk in member.chunks:
-                    sink.write(chunk)
-            sink.end_host()
+            write_host(sink, host.key, pack(table, host.key))
             host.facts = facts_of(table)
             host.from_replica = True
             host.error = f"{host.error or 'lost'}; here as of the last --replicate"
 
     def close(self, saved: bool) -> None:
-        """``saved``: everything is safely on disk, and the copies go."""
+        """Close the replicas; ``saved``: everything is safely on disk, so remove them."""
         for copy in self._copies.values():
             copy.close(saved)
         self._copies = {}

@@ -24,6 +24,7 @@ from mpi_collector.output.npz import NpzWriter
 from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import HostState, nap
 from mpi_collector.transport.ranks.coordinator import Coordinator
+from mpi_collector.transport.ranks.election import elect
 from mpi_collector.transport.ranks.world import World
 
 work, nodes, results, kind = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
@@ -67,20 +68,20 @@ class EveryNode:
                 nap(0.0002)
                 continue
             message = got[1]
-            who, what = message["to"], message["type"]
+            who, what = message["to"], message["do"]
             if what == "exit":
                 return
             if what == "stop":
-                self.answer(who, type="stopped", samples=3600, last_tick=3599, failure=None)
+                self.answer(who, answer="stop", samples=3600, last_tick=3599, failure=None)
             elif what == "pack":
                 with_json = message["json"]
                 heads = [self.renamed(h, who) for h in self.heads[with_json]]
-                self.answer(who, type="packed", facts=self.about["facts"], heads=heads)
+                self.answer(who, answer="pack", facts=self.about["facts"], heads=heads)
             elif what == "send":
                 size = sum(h["packed"] for h in self.heads[with_json])
                 self.world.send_stream(0, [self.packed[:size]], 60)
             elif what == "discard":
-                self.answer(who, type="discarded")
+                self.answer(who, answer="discard")
 
     @staticmethod
     def renamed(head: dict[str, Any], who: int) -> dict[str, Any]:
@@ -120,12 +121,8 @@ def root_side(world: World) -> dict[str, Any]:
     root = Coordinator(options, collection.run, world)
     root.measure_clocks = lambda: None  # type: ignore[method-assign]
     collection.attach(root)
-    root._elect({0: identity()})
-    root.recorder = root._recorder_class(
-        options, collection.run, root.leaders[0].key, {"identity": identity(), "rank": 0}
-    )
-    root.leaders[0].ready = root.recorder.prepare()
-    root.recorder.own_clock()
+    root.leaders.update(elect({0: identity()}, {}).leaders)
+    root.prepare_own({})
     for rank in range(1, nodes + 1):
         who = {"hostname": f"node{rank}", "boot_id": f"{rank:036d}", "machine_id": f"{rank:032d}",
                "addresses": [f"10.{n}.{rank >> 8}.{rank & 255}" for n in range(3)]}  # fmt: skip
@@ -147,7 +144,7 @@ def root_side(world: World) -> dict[str, Any]:
     )
     out["hosts"] = len(collection.result["hosts"])
     root.recorder.discard()
-    super(Crowd, world).send(1, type="exit", to=0)
+    super(Crowd, world).send(1, do="exit", to=0)
     return out
 
 

@@ -125,7 +125,7 @@ def test_large_stream(world: world_module.World) -> None:
         )
         digest = sum(sums)
         assert digest > 0
-        assert len(sums) == -(-size // world.CHUNK_BYTES)
+        assert len(sums) == -(-size // world_module.CHUNK_BYTES)
 
 
 def test_a_silent_peer_is_lost(world: world_module.World) -> None:

@@ -1,4 +1,4 @@
-"""The recorder of one node: sources, spool, sampling thread, and at the end the packed table."""
+"""The recorder of one host: sources, spool, sampling thread, and in the end the packed table."""
 
 import gc
 import os
@@ -25,43 +25,52 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
+    from ..host.snapshot.document import Snapshot
     from ..table.facts import HostFacts
     from ..table.npy import NpzMember
+    from .messages import ReadyReport, SampleCheck, StopReport
 
 
 def use_all_cpus() -> None:
-    """A launcher binds its ranks; a sampler must not sit on the core of the job's rank, nor hand that to COMMAND."""
+    """Undo the CPU binding of a launcher: neither the sampler nor COMMAND is to inherit the one core of a rank."""
     try:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    except OSError:  # a cpuset that holds none of them; what we have is what we may use
+    except OSError:  # a cpuset contains none of them: what it allows is in force already
         pass
 
 
 class Recorder:
-    """``prepare`` -> ``clock`` -> ``start`` -> ``stop`` -> ``pack`` -> ``discard``; what is not discarded stays in the spool.
+    """Records one host: ``prepare`` -> ``clock`` -> ``start`` -> ``stop`` -> ``pack`` -> ``discard``.
 
-    ``decoder``: the class that turns texts into rows; one that needs numpy is given by those who have it.
+    What is not discarded stays in the spool. ``decoder``: the class that decodes staged texts into rows; processes that
+    have numpy use a faster one.
     """
 
     decoder: "Any" = RowDecoder
 
-    def __init__(self, options: "SamplingOptions", run: str, key: str, facts: dict) -> None:
-        self.options, self.run, self.key = options, run, key
-        self._facts = facts
+    def __init__(
+        self, options: SamplingOptions, run: str, key: str, facts: "dict[str, Any]"
+    ) -> None:
+        self.options = options
+        self.run = run
+        self.key = key
+        self.warnings: "list[str]" = []
+        self.probe: "Any" = None
         self.spool: "Any" = None
         self.sampler: "Any" = None
-        self.warnings: list = []
-        self._table: "Any" = None
-        self._changes: "Any" = None
+        self._facts = facts
+        self._decoder: "Any" = None
+        self._table: "SampleTable | None" = None
+        self._changes: "Changes | None" = None
         self._marks_taken = False
-        self._end_snapshot: "Any" = None
+        self._end_snapshot: "Snapshot | None" = None
         self._offset_ns = 0
-        self._rescued = ""  # where it was set down
-        self._rescuing = threading.Lock()
+        self._backup_path = ""  # of the last copy in --rescue-dir
+        self._backup_lock = threading.Lock()
 
     # ---- before the first sample
-    def prepare(self) -> dict:
-        """Open the sources and allocate the array. Returns what the root wants to know of it."""
+    def prepare(self) -> "ReadyReport":
+        """Open the sources and allocate the spool."""
         options = self.options
         self.probe = Probe(node_sources.select(options.sources), options.root)
         snapshot = take(options.directories, options.root)
@@ -74,8 +83,8 @@ class Recorder:
             self.warnings.append("--rescue-dir: %s" % why)
         self._decoder = self.decoder(self.probe.sources, self.probe.layout, self.spool.event)
         gc.collect()
-        if hasattr(gc, "freeze"):  # Python 3.7
-            gc.freeze()  # what lives now lives until the end; no collection needs to look at it
+        if hasattr(gc, "freeze"):  # since Python 3.7
+            gc.freeze()  # objects that exist now live until the end: no collection need look at them
         return {
             "rows": self.spool.shape.rows - 1,
             "spool": self.spool.path,
@@ -84,13 +93,15 @@ class Recorder:
             "warnings": self.warnings,
         }
 
-    def _make_spool(self, meta: dict) -> "Spool":
-        options, rows = self.options, self.options.max_samples + 1
+    def _make_spool(self, meta: "dict[str, Any]") -> Spool:
+        """Return a spool of as many rows as there is room for, in plain memory when there is no room at all."""
+        options = self.options
+        rows = options.max_samples + 1
         most = None if options.max_spool_mb is None else int(options.max_spool_mb * 1e6)
-        said, held = apply_retention(
+        warnings, held = apply_retention(
             options.spool_dir, self.run, options.keep_spools, options.keep_spool_days, most
         )
-        self.warnings += said
+        self.warnings += warnings
         try:
             directory = RunDirectory(options.spool_dir, self.run).open()
             try:
@@ -111,40 +122,57 @@ class Recorder:
         return spool
 
     # ---- sampling
-    def clock(self, mono: int, offset_ns: int, bound_ns: int) -> None:
-        """A measurement of this node's clock against the root's: offset = ours - theirs."""
+    def clock(self, mono_ns: int, offset_ns: int, bound_ns: int) -> None:
+        """Note a measurement of this host's clock: offset = local time - coordinator's time, +- bound."""
         self.spool.event(
-            {"type": "clock", "mono_ns": mono, "offset_ns": offset_ns, "bound_ns": bound_ns}
+            {"type": "clock", "mono_ns": mono_ns, "offset_ns": offset_ns, "bound_ns": bound_ns}
         )
         if self.sampler is not None and self.sampler.running:
             self.sampler.grid.shift(offset_ns - self._offset_ns)
         self._offset_ns = offset_ns
 
     def own_clock(self) -> None:
-        """The root's own clock is the reference."""
+        """Note that this host's clock is the reference: the coordinator's own."""
         self.clock(mono_ns(), 0, 0)
 
-    def start(self, t0_root_ns: int, epoch_ns: int, capacity: int) -> None:
-        """Sample on the grid that begins at ``t0_root_ns`` on the root's clock."""
+    def start(self, t0_ns: int, epoch_ns: int, capacity: int) -> None:
+        """Sample on the grid that begins at ``t0_ns`` on the coordinator's monotonic clock."""
         options = self.options
         self.spool.event(
-            {"type": "grid", "t0_ns": t0_root_ns, "epoch_ns": epoch_ns, "interval_ns": options.interval_ns,
-             "policy": options.when_full, "capacity": capacity}
-        )  # fmt: skip
-        self.sampler = Sampler(self.probe, self.spool, self._decoder, options.when_full, capacity)
-        t0 = t0_root_ns + self._offset_ns
-        self.sampler.start(
-            TickGrid(
-                t0, options.interval_ns, t0 + options.duration_ns if options.duration_ns else 0
-            )
+            {
+                "type": "grid",
+                "t0_ns": t0_ns,
+                "epoch_ns": epoch_ns,
+                "interval_ns": options.interval_ns,
+                "policy": options.when_full,
+                "capacity": capacity,
+            }
         )
+        self.sampler = Sampler(self.probe, self.spool, self._decoder, options.when_full, capacity)
+        local_t0_ns = t0_ns + self._offset_ns
+        end_ns = local_t0_ns + options.duration_ns if options.duration_ns else 0
+        self.sampler.start(TickGrid(local_t0_ns, options.interval_ns, end_ns))
 
     def wait_first(self, timeout_s: float) -> bool:
-        """True when the first sample was taken; False after ``timeout_s`` or when sampling failed."""
+        """Return True when the first sample was taken; False after ``timeout_s`` or when sampling failed."""
         return bool(self.sampler.first_sample.wait(timeout_s)) and self.sampler.failure is None
 
-    def stop(self) -> dict:
-        """Take the last row, end the thread, look at the host once more; called again it changes nothing."""
+    def first_sample(self) -> "SampleCheck":
+        """Return whether the first sample was taken, and the failure of the sampling thread."""
+        failure = self.sampler.failure
+        return {
+            "sampling": self.sampler.first_sample.is_set() and failure is None,
+            "failure": str(failure) if failure else None,
+        }
+
+    def status(self) -> "dict[str, int]":
+        """Return the number of samples and the last tick; empty before the start."""
+        if self.sampler is None:
+            return {}
+        return {"taken": self.sampler.taken, "last_tick": self.sampler.last_tick}
+
+    def stop(self) -> "StopReport":
+        """Take the last row, end the sampling thread and take the end snapshot. Called again it changes nothing."""
         self.sampler.stop()
         self._take_marks()
         if self._end_snapshot is None:
@@ -156,16 +184,16 @@ class Recorder:
             "failure": "%s: %s" % (type(failure).__name__, failure) if failure else None,
         }
 
-    def snapshot(self) -> dict:
-        """This host as it stands now."""
+    def snapshot(self) -> "dict[str, Any]":
+        """Describe this host as it is now."""
         return dict(take(self.options.directories, self.options.root))
 
-    def mark(self, event: dict) -> None:
-        """Put a mark into the event log."""
+    def mark(self, event: "dict[str, Any]") -> None:
+        """Add a mark to the event log."""
         self.spool.event(event)
 
     def _take_marks(self) -> None:
-        """Those that were left beside the spool."""
+        """Add the marks that other processes of this host have left beside the spool, once."""
         if self._marks_taken or not self.spool.path:
             return
         self._marks_taken = True
@@ -173,58 +201,61 @@ class Recorder:
             self.spool.event(mark)
 
     def flush(self) -> None:
-        """Have what is staged decoded with the next sample, so that ``replicate`` sends rows instead of texts."""
+        """Have the staged samples decoded with the next tick, so that ``replicate`` sends rows instead of texts."""
         if self.sampler is not None:
             self.sampler.flush_soon()
 
-    def replicate(self, got: int) -> tuple:
-        """(document, bytes): what has changed since the set numbered ``got`` arrived, for a copy elsewhere."""
+    def replicate(self, got: int) -> "tuple[dict[str, Any], bytes]":
+        """Return (document, bytes) of what has changed since change set ``got`` arrived: see spool/replica.py."""
         if self._changes is None:
             self._changes = Changes(self.spool)
-        return self._changes.take(got)  # type: ignore[no-any-return]
+        return self._changes.take(got)  # type: ignore[no-any-return,unused-ignore]
 
     # ---- the table
-    def table(self) -> "SampleTable":
+    def table(self) -> SampleTable:
         if self._table is None:
             self._table = SampleTable(self.spool.reader())
             self._table.meta["snapshot_end"] = self._end_snapshot
-        return self._table  # type: ignore[no-any-return]
+        return self._table
 
     def facts(self) -> "HostFacts":
         return facts_of(self.table())
 
     def pack(self, json: bool) -> "Iterator[NpzMember]":
-        """What the root needs of this node. ``json`` (the suite's samples too) is for those who can encode them."""
+        """Compress the table. ``json``: the suite's samples too, in a subclass that can encode them."""
         return pack(self.table(), self.key)
 
     def discard(self) -> None:
-        """The recording is safe elsewhere: remove the spool."""
+        """Remove the spool and its backup: the recording is safe elsewhere."""
         self.close(remove=True)
 
     def close(self, remove: bool = False) -> None:
-        """``remove``: the recording is safe elsewhere. Else it stays in the spool, and in --rescue-dir if there is one."""
+        """End sampling. Without ``remove`` the recording stays in the spool, and in --rescue-dir if there is one."""
         if self.sampler is not None:
             self.sampler.stop()
             if not remove:
-                self.rescue()
+                self.back_up()
             self.sampler.close()
         if self.spool is not None:
             self._table = None
             if remove and self.spool.path:
                 RunDirectory.of_spool(self.spool.path).remove_marks()
-            with self._rescuing:
-                if remove and self._rescued:
-                    remove_spool(self._rescued)
+            with self._backup_lock:
+                if remove and self._backup_path:
+                    remove_spool(self._backup_path)
                 self.spool.close(remove)
                 self.spool = None
 
-    def rescue(self) -> None:
-        """Set down what there is in --rescue-dir; from any thread, while sampling too. Nobody is left to tell of failure."""
-        with self._rescuing:
+    def back_up(self) -> None:
+        """Copy the spool into --rescue-dir if there is one; from any thread, also while sampling.
+
+        A failure is ignored: the process is about to end, and the spool itself stays.
+        """
+        with self._backup_lock:
             if self.options.rescue_dir and self.spool is not None and self.sampler is not None:
                 try:
-                    again = bool(self._rescued)
-                    self._rescued = backup.save(
+                    again = bool(self._backup_path)
+                    self._backup_path = backup.save(
                         self.spool, self.options.rescue_dir, self.run, self.key, again
                     )
                 except SpoolError:

@@ -1,4 +1,4 @@
-"""How an agent comes to life on a host, and how a session finds the one that lives there already."""
+"""Start the agent of a run on this host, or hand a new connection to the one that is running."""
 
 import array
 import os
@@ -6,21 +6,21 @@ import select
 import signal
 import socket
 
+from ..knobs import ORPHAN_S
 from ..spool.directory import user_directory
-from .agent import ORPHAN_S, Agent, peer_uid
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from .agent import Agent, AgentService, peer_uid
 
 
 def socket_name(run: str, key: str) -> str:
-    """Abstract, so that no file is left: the spool is the agent's only file. Names the user, the run and the host."""
+    """Return the name of the agent's Unix socket: abstract, so that no file is left behind (unix(7))."""
     return "\0%s/%s/%s" % (user_directory(), run, key)
 
 
 def main(run: str, key: str, orphan_s: float = ORPHAN_S) -> None:
-    """What ssh runs: hand stdin and stdout to the agent of this run, which is started if there is none, and wait."""
+    """Hand stdin and stdout to the agent of this run, which is started if there is none, and wait until it closes them.
+
+    This is what ssh runs.
+    """
     name = socket_name(run, key)
     connection = _connect(name)
     if connection is None:
@@ -28,7 +28,7 @@ def main(run: str, key: str, orphan_s: float = ORPHAN_S) -> None:
         try:
             listener.bind(name)
         except OSError:
-            raise SystemExit("the agent of this run is there and takes no session") from None
+            raise SystemExit("the agent of this run exists, but accepts no connection") from None
         listener.listen(4)
         if _fork_agent(listener, orphan_s):
             listener.close()
@@ -37,24 +37,28 @@ def main(run: str, key: str, orphan_s: float = ORPHAN_S) -> None:
         raise SystemExit("the agent did not start")
     fds = array.array("i", [0, 1])
     connection.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
-    os.dup2(
-        os.open(os.devnull, os.O_RDWR), 1
-    )  # the agent alone holds it now, and its end is the session's
-    _until_over(connection)
+    os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # from now on only the agent holds stdout
+    _wait_for_end(connection)
 
 
-def _until_over(connection: "socket.socket") -> None:
-    """The agent has let go, or the session has ended: one that hangs is not waited for, or those who wait would pile up."""
+def _wait_for_end(connection: socket.socket) -> None:
+    """Wait until the agent closes ``connection``, or ssh closes stdin.
+
+    An agent that hangs closes nothing: without the second condition a process would stay behind for each attempt.
+    """
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     poll.register(0, 0)  # POLLHUP alone
     poll.poll()
 
 
-def _connect(name: str) -> "Any":
+def _connect(name: str) -> "socket.socket | None":
+    """Return a connection to the agent, or None when there is none. SystemExit when it belongs to another user."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.setblocking(False)  # one that hangs, and many that wait for it
+        connection.setblocking(
+            False
+        )  # do not wait for an agent that hangs and whose backlog is full
         connection.connect(name)
         connection.setblocking(True)
     except OSError:
@@ -65,8 +69,8 @@ def _connect(name: str) -> "Any":
     return connection
 
 
-def _fork_agent(listener: "Any", orphan_s: float) -> bool:
-    """True in the parent. The child becomes a daemon: no terminal, no parent, no open files but the listener's."""
+def _fork_agent(listener: socket.socket, orphan_s: float) -> bool:
+    """Start the agent as a daemon: no terminal, no parent, no open files but the listener. True in the parent."""
     if os.fork():
         return True
     os.setsid()
@@ -80,9 +84,9 @@ def _fork_agent(listener: "Any", orphan_s: float) -> bool:
         for fd in (0, 1, 2):
             os.dup2(null, fd)
         os.chdir("/")
-        agent = Agent(listener)
-        signal.signal(signal.SIGTERM, agent.end_soon)
+        agent = Agent(AgentService(), listener)
+        signal.signal(signal.SIGTERM, agent.terminate)
         agent.serve(orphan_s)
-    except BaseException:  # noqa: BLE001 - nobody is left to tell; the spool is there
+    except BaseException:  # noqa: BLE001 - nobody is left to be told; the spool is there
         code = 1
     os._exit(code)

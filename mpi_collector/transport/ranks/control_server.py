@@ -1,8 +1,8 @@
-"""Rank 0 of a launch that a life-cycle process made: does what that process says, over stdin and stdout.
+"""Rank 0 of a launch that a life-cycle process made: the requests of that process, over stdin and stdout.
 
-The files are written where the life cycle runs, which may be a host that no rank is on. Requests and answers are frames;
-mpirun carries both ways unchanged. Tables go in blobs, a few of them unacknowledged, so that no daemon on the way has to
-hold a whole table.
+The files are written where the life cycle runs, which may be a host that no rank is on. Requests and answers are frames
+(node/frames.py), as between a launcher and an agent; mpirun passes both ways on unchanged. Tables go in blobs, of which only
+a few may be unacknowledged, so that no daemon on the way has to hold a whole table.
 """
 
 from __future__ import annotations
@@ -10,82 +10,216 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Mapping
 from typing import Any
 
 from mpi_collector.batch.recorder import BatchRecorder
+from mpi_collector.node.agent.messages import Request
+from mpi_collector.node.agent.service import DONE, Answer, Service
 from mpi_collector.node.compat import readable
 from mpi_collector.node.errors import FrameError
 from mpi_collector.node.frames import BLOB_MAX, VERSION, FrameDecoder, encode
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.transport.base import Sink
 from mpi_collector.transport.ranks.coordinator import Coordinator
 from mpi_collector.transport.ranks.recovery import RankRecovery
 from mpi_collector.transport.ranks.world import World
 
-_WINDOW = 4  #: blobs on their way at a time
-_TURN_S = 1.0  #: how often the ranks' messages are looked at while nothing is asked
+_WINDOW = 4  #: blobs that may be unacknowledged
+_TURN_S = 1.0  #: how often the ranks' messages are taken while nothing is requested
+_READ_BYTES = 1 << 16
 
 
 class LauncherGone(Exception):
     """The life-cycle process has closed its end, or mpirun has died."""
 
 
+_STATE = {"hosts": list, "missing_ranks": list, "capacity": int, "t0_ns": int, "epoch_ns": int}
+_OPENING = {"options": dict, "run": str, "names": dict}
+
+#: the methods of Transport and RecoveryTransport; _STATE is what a ControlClient shows of the coordinator
+CONTROL_REQUESTS: Mapping[str, Request] = {
+    "open": Request("Transport.open", {**_OPENING, "facts": dict}, _STATE),
+    "start": Request("Transport.start", answer=_STATE),
+    "snapshot": Request("Transport.snapshot", answer={"snapshots": dict}),
+    "status": Request("Transport.status", answer=_STATE),
+    "stop": Request("Transport.stop", answer=_STATE),
+    "gather": Request("Transport.gather; the calls of the sink are events", {"json": bool}, _STATE),
+    "close": Request("Transport.close, and the end of the server", {"saved": bool}),
+    "spools": Request("RecoveryTransport.spools", _OPENING, {"spools": dict, "unreached": dict}),
+    "adopt": Request(
+        "RecoveryTransport.adopt",
+        {"host": str, "place": str, "run": str, "key": str},
+        {"about": dict},
+    ),
+    "take_adopted": Request(
+        "RecoveryTransport.take_adopted; the calls of the sink are events", {"host": str}
+    ),
+    "drop_adopted": Request("RecoveryTransport.drop_adopted", {"host": str}),
+}
+
+
+class ControlService(Service):
+    """Drives a Coordinator on request. ``sink``: where the tables go."""
+
+    requests = CONTROL_REQUESTS
+    fatal = (LauncherGone,)
+
+    def __init__(self, world: World, recorder_class: type[BatchRecorder], sink: Sink) -> None:
+        self._world = world
+        self._recorder_class = recorder_class
+        self._sink = sink
+        self._coordinator: Coordinator | None = None
+        self.done = False
+        self.everybody = True  #: no rank is missing
+
+    @property
+    def coordinator(self) -> Coordinator | None:
+        """What was opened last, until now."""
+        return self._coordinator
+
+    def _opened(self) -> Coordinator:
+        if self._coordinator is None:
+            raise RuntimeError("not opened")
+        return self._coordinator
+
+    def _recovery(self) -> RankRecovery:
+        recovery = self._opened()
+        if not isinstance(recovery, RankRecovery):
+            raise RuntimeError("not opened for recovery")
+        return recovery
+
+    def _state(self) -> Answer:
+        coordinator = self._opened()
+        return Answer(
+            {
+                "hosts": [vars(h) for h in coordinator.hosts],
+                "missing_ranks": coordinator.missing_ranks,
+                "capacity": coordinator.capacity,
+                "t0_ns": coordinator.t0_ns,
+                "epoch_ns": coordinator.epoch_ns,
+            }
+        )
+
+    # ---- Transport
+    def open(
+        self, options: dict[str, Any], run: str, names: dict[str, str], facts: dict[str, Any]
+    ) -> Answer:
+        sampling = SamplingOptions.from_dict(options)
+        self._coordinator = Coordinator(sampling, run, self._world, names, self._recorder_class)
+        self._coordinator.open(facts)
+        return self._state()
+
+    def start(self) -> Answer:
+        self._opened().start()
+        return self._state()
+
+    def snapshot(self) -> Answer:
+        return Answer({"snapshots": self._opened().snapshot()})
+
+    def status(self) -> Answer:
+        self._opened().poll()
+        return self._state()
+
+    def stop(self) -> Answer:
+        self._opened().stop()
+        return self._state()
+
+    def gather(self, json: bool) -> Answer:
+        self._opened().gather(self._sink, lambda done, total: None, json)
+        return self._state()
+
+    def close(self, saved: bool) -> Answer:
+        self.everybody = self._opened().close(saved)
+        self.done = True
+        return DONE
+
+    # ---- RecoveryTransport
+    def spools(self, options: dict[str, Any], run: str, names: dict[str, str]) -> Answer:
+        sampling = SamplingOptions.from_dict(options)
+        self._coordinator = recovery = RankRecovery(sampling, run, self._world, names)
+        return Answer({"spools": recovery.spools(), "unreached": recovery.unreached})
+
+    def adopt(self, host: str, place: str, run: str, key: str) -> Answer:
+        return Answer({"about": self._recovery().adopt(host, place, run, key)})
+
+    def take_adopted(self, host: str) -> Answer:
+        self._recovery().take_adopted(host, self._sink)
+        return DONE
+
+    def drop_adopted(self, host: str) -> Answer:
+        self._recovery().drop_adopted(host)
+        return DONE
+
+    # ---- the end without a request
+    def abandon(self, launcher_alive: bool) -> None:
+        """End without ``close``: the spools stay. While the launcher lives, the ranks are told, since nobody else will."""
+        self.everybody = False
+        if self._coordinator is None:
+            return
+        if not launcher_alive:
+            self._coordinator.detach()
+            return
+        with contextlib.suppress(Exception):
+            self.everybody = self._coordinator.close(False)
+
+
 class ControlServer:
-    """``serve()`` until dismissed. Raises LauncherGone; the spools stay then."""
+    """Connects a ControlService with the life-cycle process. ``serve`` raises LauncherGone; the spools stay then."""
 
     def __init__(self, world: World, recorder_class: type[BatchRecorder]) -> None:
-        self.world, self._recorder_class = world, recorder_class
-        self.root: Coordinator | None = None
-        self.everybody = True
+        self.world = world
+        self._service = ControlService(world, recorder_class, self)
         self._decoder = FrameDecoder()
         self._queue: list[dict[str, Any]] = []
         self._unacknowledged = 0
-        self._done = False
         self._parent = os.getppid()
-        self._told = False  # that the life-cycle process has died
-        hydra = (
-            "Open MPI" not in world.library()
-        )  # passes the end of stdin on, and means a rank's death by that signal
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN if hydra else self._hear)
+        self._life_cycle_died = False
+        # hydra passes the end of stdin on, and sends this signal when a rank has died
+        hydra = "Open MPI" not in world.library()
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN if hydra else self._note_death)
 
-    def _hear(self, _signum: int, _frame: object) -> None:
-        self._told = True
+    @property
+    def everybody(self) -> bool:
+        """True when no rank is missing."""
+        return self._service.everybody
+
+    def _note_death(self, _signum: int, _frame: object) -> None:
+        self._life_cycle_died = True
 
     def serve(self) -> None:
-        self._send({"hello": VERSION, "identity": identity(), "pid": os.getpid(), "size": self.world.size,
-                    "library": self.world.library()})  # fmt: skip
+        """Answer requests until ``close``."""
+        self._send(
+            {
+                "hello": VERSION,
+                "identity": identity(),
+                "pid": os.getpid(),
+                "size": self.world.size,
+                "library": self.world.library(),
+            }
+        )
         try:
-            while not self._done:
+            while not self._service.done:
                 message = self._next(_TURN_S)
                 if message is None:
                     self._turn()
                 elif "ack" not in message:
                     self._answer(message)
         finally:
-            if self.root is not None and not self._done:
-                self._leave()
-
-    def _leave(self) -> None:
-        """The spools stay. Where the launcher still lives its ranks are told, since nobody else will."""
-        assert self.root is not None
-        self.everybody = False
-        if os.getppid() != self._parent:
-            self.root.detach()
-            return
-        with contextlib.suppress(Exception):
-            self.everybody = self.root.close(False)
+            if not self._service.done and self._service.coordinator is not None:
+                self._service.abandon(launcher_alive=os.getppid() == self._parent)
 
     def _turn(self) -> None:
-        if self._told or os.getppid() != self._parent:
+        if self._life_cycle_died or os.getppid() != self._parent:
             raise LauncherGone
-        if self.root is not None:
-            self.root.poll()
+        if self._service.coordinator is not None:
+            self._service.coordinator.poll()
 
     # ---- frames
     def _send(self, message: dict[str, Any], blob: bytes | memoryview = b"") -> None:
-        data = memoryview(
-            encode(message, blob) + b"\n"
-        )  # Open MPI 5 keeps a line back until it ends
+        # Open MPI 5 holds a line back until it ends
+        data = memoryview(encode(message, blob) + b"\n")
         try:
             while data:
                 data = data[os.write(1, data) :]
@@ -93,15 +227,15 @@ class ControlServer:
             raise LauncherGone from e
 
     def _next(self, timeout_s: float | None) -> dict[str, Any] | None:
-        """The next request, or None when none came in time."""
+        """Return the next message, or None when none came in time."""
         while not self._queue:
-            if self._told:
+            if self._life_cycle_died:
                 raise LauncherGone
             if not readable((0,), _TURN_S if timeout_s is None else timeout_s):
                 if timeout_s is None:
                     continue
                 return None
-            data = os.read(0, 1 << 16)
+            data = os.read(0, _READ_BYTES)
             if not data:
                 raise LauncherGone
             try:
@@ -111,83 +245,10 @@ class ControlServer:
         return self._queue.pop(0)
 
     def _answer(self, message: dict[str, Any]) -> None:
-        try:
-            answer = getattr(self, "do_" + str(message.get("do")))(message)
-        except LauncherGone:
-            raise
-        except Exception as e:  # noqa: BLE001 - told to the life cycle, which goes on with the job
-            answer = {"error": f"{type(e).__name__}: {e}"}
-        self._send(dict(answer, id=message.get("id")))
+        answer = self._service.answer(message)
+        self._send(dict(answer.fields, id=message.get("id")), answer.blob)
 
-    # ---- requests
-    def _state(self) -> dict[str, Any]:
-        assert self.root is not None
-        root = self.root
-        return {"hosts": [vars(h) for h in root.hosts], "missing_ranks": root.missing_ranks, "capacity": root.capacity,
-                "t0_ns": root.t0_ns, "epoch_ns": root.epoch_ns}  # fmt: skip
-
-    def do_open(self, message: dict[str, Any]) -> dict[str, Any]:
-        options = SamplingOptions.from_dict(message["options"])
-        self.root = Coordinator(
-            options, message["run"], self.world, message["names"], self._recorder_class
-        )
-        self.root.open(message["facts"])
-        return self._state()
-
-    def do_start(self, _message: dict[str, Any]) -> dict[str, Any]:
-        assert self.root is not None
-        self.root.start()
-        return self._state()
-
-    def do_snapshot(self, _message: dict[str, Any]) -> dict[str, Any]:
-        assert self.root is not None
-        return {"snapshots": self.root.snapshot()}
-
-    def do_status(self, _message: dict[str, Any]) -> dict[str, Any]:
-        assert self.root is not None
-        self.root.poll()
-        return self._state()
-
-    def do_stop(self, _message: dict[str, Any]) -> dict[str, Any]:
-        assert self.root is not None
-        self.root.stop()
-        return self._state()
-
-    def do_gather(self, message: dict[str, Any]) -> dict[str, Any]:
-        assert self.root is not None
-        self.root.gather(self, lambda done, total: None, bool(message["json"]))
-        return self._state()
-
-    def do_dismiss(self, message: dict[str, Any]) -> dict[str, Any]:
-        assert self.root is not None
-        self.everybody = self.root.close(bool(message["saved"]))
-        self._done = True
-        return {}
-
-    # ---- requests of recover
-    def do_spools(self, message: dict[str, Any]) -> dict[str, Any]:
-        options = SamplingOptions.from_dict(message["options"])
-        self.root = self._ranks = RankRecovery(
-            options, message["run"], self.world, message["names"]
-        )
-        return {"spools": self._ranks.spools(), "unreached": self._ranks.unreached}
-
-    def do_adopt(self, message: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "about": self._ranks.adopt(
-                message["host"], message["place"], message["run"], message["key"]
-            )
-        }
-
-    def do_take(self, message: dict[str, Any]) -> dict[str, Any]:
-        self._ranks.take_adopted(message["host"], self)
-        return {}
-
-    def do_drop(self, message: dict[str, Any]) -> dict[str, Any]:
-        self._ranks.drop_adopted(message["host"])
-        return {}
-
-    # ---- it is the sink of its own gather
+    # ---- the sink: every call becomes an event
     def begin_host(self, key: str) -> None:
         self._send({"event": "begin_host", "key": key})
 

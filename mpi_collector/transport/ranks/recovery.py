@@ -1,111 +1,122 @@
-"""What dead runs left on the hosts of a launch: every host's first rank offers it, rank 0 takes it."""
+"""Spools that dead runs left on the hosts of a launch: the first rank of each host opens them, rank 0 takes them."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from mpi_collector.node.errors import SpoolError
+from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool.directory import find_spools
 from mpi_collector.node.table.recovered import RecoveredSpool
-from mpi_collector.transport.base import Sink
+from mpi_collector.transport.base import Sink, write_host
 from mpi_collector.transport.ranks.coordinator import Coordinator
+from mpi_collector.transport.ranks.inbox import Message
+
+if TYPE_CHECKING:
+    from mpi_collector.transport.ranks.world import World
+
+_ADOPT_S = 60.0
+_DISCARD_S = 30.0
 
 
 class RankRecovery(Coordinator):
-    """``spools``, then one after the other ``adopt``, ``take_adopted`` and ``drop_adopted``; ``dismiss`` in the end.
+    """RecoveryTransport over MPI ranks. A host is named by the key that it would be recorded under."""
 
-    A host is named by its key. RuntimeError when it cannot do what it is asked to, or does not answer any more.
-    """
+    def __init__(
+        self,
+        options: SamplingOptions,
+        run: str,
+        world: World,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(options, run, world, names)
+        self._adopted: RecoveredSpool | None = None  # of rank 0's host
+        self._rank_of: dict[str, int] = {}
+        self._unreached: dict[str, str] = {}
 
-    _own: RecoveredSpool | None = None
+    @property
+    def unreached(self) -> dict[str, str]:
+        return self._unreached
 
     def spools(self) -> dict[str, list[dict[str, Any]]]:
-        """{host: [{"dir", "run", "key", "bytes", "mtime", "alive"}]} of the hosts that answer."""
-        self._meet()
-        self._by_name = {host.key: rank for rank, host in self.leaders.items()}
+        """Return {host: its spools} of the hosts that answer; see RecoveryTransport."""
+        self.meet()
+        self._rank_of = {host.key: rank for rank, host in self.leaders.items()}
+        self._unreached = {f"rank {rank}": "sent no hello" for rank in self.missing_ranks}
         places = self.options.places
-        answers = self._ask(
-            self._alive(), "spools", self.options.start_timeout_s, type="spools", places=places
-        )
-        self.unreached = {f"rank {rank}": "sent no hello" for rank in self.missing_ranks}
+        limit_s = self.options.start_timeout_s
+        answers = self._inbox.ask(self._alive(), "spools", limit_s, places=places)
         found = {self.leaders[0].key: [s for place in places for s in find_spools(place)]}
         for rank in self._alive():
             host = self.leaders[rank]
-            if rank not in answers:
-                host.mark_lost(f"no answer within {self.options.start_timeout_s:g} s")
-                self.unreached[host.key] = host.error or ""
-            else:
+            if rank in answers:
                 found[host.key] = answers[rank]["spools"]
+            else:
+                host.mark_lost(f"no answer within {limit_s:g} s")
+                self._unreached[host.key] = host.error or ""
         return found
 
-    def _request(self, host: str, answer: str, timeout_s: float, **message: Any) -> dict[str, Any]:
-        rank = self._by_name[host]
+    def _request(self, host: str, do: str, timeout_s: float, **fields: Any) -> Message:
+        """Return the answer of ``host``. RuntimeError when there is none, or the request failed."""
+        rank = self._rank_of[host]
         state = self.leaders[rank]
         if state.gone:
             raise RuntimeError(f"{host}: {state.error}")
-        got = self._ask([rank], answer, timeout_s, **message).get(rank)
-        if got is None:
+        answer = self._inbox.ask([rank], do, timeout_s, **fields).get(rank)
+        if answer is None:
             state.mark_lost(f"no answer within {timeout_s:g} s")
             raise RuntimeError(f"{host}: {state.error}")
-        if got["type"] == "failed":
-            state.error = None  # of this spool, not of the host
-            raise RuntimeError(got["error"])
-        return got
+        if "error" in answer:
+            state.error = None  # an error of this spool, not of the host
+            raise RuntimeError(answer["error"])
+        return answer
 
     def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
-        """Have ``host`` take a spool; what the run's document needs of it."""
-        self.leaders[self._by_name[host]].key = key
-        if not self._by_name[host]:
-            self._own = None  # the map of the one before holds its lock
-            self._own = RecoveredSpool(place, run, key)
-            return self._own.about()
-        about = self._request(
-            host, "adopted", 60.0, type="adopt", spool_dir=place, run=run, key=key
-        )["about"]
-        return dict(about)
+        """Open a spool on ``host`` and return its RecoveredSpool.about."""
+        rank = self._rank_of[host]
+        self.leaders[rank].key = key
+        if not rank:
+            self._adopted = None  # the map of the previous one holds its lock
+            self._adopted = RecoveredSpool(place, run, key)
+            return self._adopted.about()
+        answer = self._request(host, "adopt", _ADOPT_S, spool_dir=place, run=run, key=key)
+        return dict(answer["about"])
 
     def take_adopted(self, host: str, sink: Sink) -> None:
-        """The adopted spool's table into ``sink``."""
-        rank = self._by_name[host]
+        """Put the table of the adopted spool into ``sink``."""
+        rank = self._rank_of[host]
         if not rank:
-            assert self._own is not None
+            assert self._adopted is not None
             try:
-                members = self._own.pack(False)
+                members = self._adopted.pack(False)
             except SpoolError as e:
                 raise RuntimeError(str(e)) from e
-            sink.begin_host(self._own.key)
-            for member in members:
-                sink.begin(member.head())
-                for chunk in member.chunks:
-                    sink.write(chunk)
-            sink.end_host()
+            write_host(sink, self._adopted.key, members)
             return
-        heads = self._request(
-            host, "packed", self.options.gather_timeout_s, type="pack", json=False
-        )["heads"]
-        self._receive(rank, heads, sink)
+        packed = self._request(host, "pack", self.options.gather_timeout_s, json=False)
+        self._receive_table(rank, packed["heads"], sink)
         if self.leaders[rank].gone:
             raise RuntimeError(f"{host}: {self.leaders[rank].error}")
 
     def drop_adopted(self, host: str) -> None:
-        """It is safely on disk: remove it there."""
-        if not self._by_name[host]:
-            assert self._own is not None
-            self._own.discard()
-            self._own = None
+        """Remove the adopted spool: its table is safely on disk."""
+        if self._rank_of[host]:
+            self._request(host, "discard", _DISCARD_S)
             return
-        self._request(host, "discarded", 30.0, type="discard")
+        assert self._adopted is not None
+        self._adopted.discard()
+        self._adopted = None
 
     def poll(self) -> bool:
+        """No-op: nothing is sampled."""
         return False
 
     def detach(self) -> None:
-        self._own = None
+        self._adopted = None
 
     def close(self, saved: bool) -> bool:
-        """Let everybody go. True when nobody is missing."""
+        """Release every rank. True when none is missing."""
         del saved
-        self._own = None
-        assert self.world is not None
-        gone = {r for r, h in self.leaders.items() if h.gone} | set(self.missing_ranks)
-        return self._let_go(set(range(1, self.world.size)) - gone) and not gone
+        self._adopted = None
+        return self.release_all()

@@ -1,7 +1,7 @@
-"""A rank other than the root: samples its node if it leads it, and otherwise only waits for the end.
+"""A rank other than rank 0: samples its host if it is the leader there, and otherwise only waits for the end.
 
-It sleeps and looks for the root's word a few times a second; nothing here may spin, and nothing may fail the job: what
-goes wrong is told to the root, and the rank goes on waiting for the end.
+It sleeps and looks for requests of rank 0 a few times a second: no busy waiting, which would cost the job. A failure is
+reported to rank 0, and the rank goes on waiting for the end: one that left would end the whole launch.
 """
 
 from __future__ import annotations
@@ -9,254 +9,146 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from typing import Any, cast
+from typing import Any
 
 from mpi_collector.batch.recorder import BatchRecorder
 from mpi_collector.errors import PeerLostError
-from mpi_collector.node.agent.recorder import use_all_cpus
-from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.host.identity import identity
-from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.knobs import silent_s
 from mpi_collector.node.read.worker import stuck_in_kernel
-from mpi_collector.node.spool import marks
-from mpi_collector.node.spool.directory import RunDirectory, find_spools
-from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.transport.base import nap
+from mpi_collector.transport.ranks.worker_service import (
+    UNANSWERED,
+    WORKER_REQUESTS,
+    PollInterval,
+    WorkerService,
+)
 from mpi_collector.transport.ranks.world import World
 
-ECHOES = 25
-BUSY_POLL_S = 0.001  #: while the root is known to have more to say soon
-IDLE_POLL_S = 0.4  #: a probe with cold caches costs about 150 us: 0.04 % of a core
-#: a leader hears from the root when clocks are measured, a quarter of an hour apart among 10,000: after this it is cut off
-SILENT_S = 3600.0
-AFTER_POLL_S = 0.01  #: the job is over, and thousands of leaders are asked for their tables one after the other
-HURRY_S = (
-    20.0  #: after SIGTERM, how long to wait for the root before leaving the recording in the spool
-)
+_LOOK_NS = 200_000_000  #: how often to look for an orphaned launch and for a stop request
 
 
-def silent_s() -> float:
-    """How long a leader goes on without a word of the root; the tests do not wait for that long."""
-    return float(os.environ.get("MPI_COLLECTOR_SILENT_S", SILENT_S))
-
-
-class Orphan(Exception):
-    """The launcher is gone: nobody will ask for the recording any more."""
+class Orphaned(Exception):
+    """The launcher or rank 0 is gone: nobody will ask for the recording any more."""
 
 
 class Worker:
-    """``run()`` returns True when the root has dismissed this rank, False when the root is gone.
+    """Answers rank 0. ``run`` is the whole life of a rank; inside another program it is ``hello`` and ``serve``.
 
-    Inside somebody else's program it is ``hello`` and ``serve`` at the beginning and ``serve`` at the end.
+    ``released``: rank 0 has let this rank go; ``refused``: the reason, when nothing was recorded.
     """
 
     def __init__(self, world: World, recorder_class: type[BatchRecorder] = BatchRecorder) -> None:
-        self.world, self._recorder_class = world, recorder_class
-        self.recorder: BatchRecorder | None = None
-        self._parent = os.getppid()
-        self._poll_s = BUSY_POLL_S
-        self._late_poll_s = IDLE_POLL_S
-        self._hurry_until = 0
-        self._members: list[Any] = []
-        self._options = SamplingOptions()
-        self._stop_request = ""
-        self._marks_path = ""
+        self.world = world
         self.released = False
-        self.refused = ""  #: why the root has dismissed this rank before it recorded anything
+        self.refused = ""
+        self._poll_interval = PollInterval()
+        self._service = WorkerService(world, self._poll_interval, recorder_class)
+        self._parent = os.getppid()
 
     def run(self) -> bool:
-        """The whole life of a rank that does nothing else."""
-        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
-            signal.signal(getattr(signal, name), self._hurry)
-        for name in (
-            "SIGUSR1",
-            "SIGUSR2",
-        ):  # the root's business; hydra sends SIGUSR1 to survivors of a crash
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+        """Say hello and serve until the end. True when rank 0 has let this rank go, False when it is gone."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._terminate)
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            # a matter of rank 0; hydra also sends SIGUSR1 to the survivors of a crash
+            signal.signal(number, signal.SIG_IGN)
         self.hello()
         return self.serve(("exit",))
 
     def hello(self) -> None:
-        """The first word, which also proves that the two ranks reach each other."""
-        self.world.send(0, type="hello", identity=identity(), pid=os.getpid())
+        """Send the first message, which also proves that the two ranks reach each other."""
+        self.world.send(0, event="hello", identity=identity(), pid=os.getpid())
 
     def serve(self, until: tuple[str, ...], first_s: float | None = None) -> bool:
-        """Do what the root says until it has said one of ``until``. False when the root is gone, or has said nothing within
-        ``first_s``; the spool stays then."""
+        """Answer requests up to the first one named in ``until``, or ``exit``.
+
+        False when rank 0 is gone, or sends no request within ``first_s``; the spool stays then.
+        """
         try:
             while True:
                 message = self._next(first_s)
                 first_s = None
-                if message["type"] != "exit":
-                    self._try(message)
-                if message["type"] in until or message["type"] == "exit":
+                self._answer(message)
+                if message["do"] in (*until, "exit"):
                     break
-        except (Orphan, PeerLostError):
+        except (Orphaned, PeerLostError):
             self.close()
             return False
-        if message["type"] == "exit":
-            self.released, self.refused = True, message.get("why", "")
+        if message["do"] == "exit":
+            self.released = True
+            self.refused = message.get("why", "")
             self.close()
-            self._answer(type="bye", stuck=stuck_in_kernel())
+            self.world.send(0, event="bye", stuck=stuck_in_kernel())
         return True
 
+    def mark(self, event: dict[str, Any]) -> None:
+        """Store a mark that was made on this host."""
+        self._service.add_mark(event)
+
     def leave(self) -> None:
-        """Go without being dismissed: the root need not wait for this rank, and its spool stays."""
+        """Leave without being released: rank 0 need not wait for this rank, and its spool stays."""
         self.close()
-        self._answer(
-            type="failed",
-            during="the block",
-            error="left it by an exception; its recording is in its spool",
+        self.world.send(
+            0, event="the block", error="left it by an exception; its recording is in its spool"
         )
 
     def close(self) -> None:
-        if self.recorder is not None:
-            self.recorder.close()
-            self.recorder = None
+        """End the recording; its spool stays."""
+        self._service.close()
 
-    def _try(self, message: dict[str, Any]) -> None:
-        try:
-            getattr(self, "_on_" + message["type"])(message)
-        except PeerLostError:
-            raise
-        except Exception as e:  # noqa: BLE001 - told to the root; a rank that leaves would end the whole launch
-            self._answer(type="failed", during=message["type"], error=f"{type(e).__name__}: {e}")
-            self._poll_s = IDLE_POLL_S  # the root asks no more of this rank before the end
+    def _answer(self, message: dict[str, Any]) -> None:
+        name = message["do"]
+        answer = self._service.answer(message)
+        if "error" in answer.fields:
+            self._poll_interval.rest()
+        elif name in UNANSWERED:
+            return
+        fields = answer.fields
+        has_blob = name in WORKER_REQUESTS and WORKER_REQUESTS[name].blob and "error" not in fields
+        if has_blob:
+            fields["bytes"] = len(answer.blob)
+        self.world.send(0, answer=name, **fields)
+        if has_blob:
+            self.world.send_blob(0, answer.blob)
 
-    def _hurry(self, _signum: int, _frame: object) -> None:
-        self._hurry_until = mono_ns() + int(HURRY_S * 1e9)
-        self._poll_s = BUSY_POLL_S
-        if (
-            self.recorder is not None
-        ):  # Open MPI 5 kills a quarter of a second later: there may be no time at the end
-            threading.Thread(target=self.recorder.rescue, name="rescue", daemon=True).start()
+    def _terminate(self, _signum: int, _frame: object) -> None:
+        """Handle SIGTERM and the like: make a backup at once, since Open MPI 5 kills a quarter of a second later."""
+        self._poll_interval.terminate()
+        recorder = self._service.recorder
+        if recorder is not None:
+            threading.Thread(target=recorder.back_up, name="backup", daemon=True).start()
 
     def _next(self, within_s: float | None = None) -> dict[str, Any]:
-        """The root's next word. Orphan when the launcher has gone, a SIGTERM was not followed by anything, or nothing comes."""
-        looked, since = 0, mono_ns()
-        silent_ns = int(silent_s() * 1e9)
-        patience = int(
-            2e9 * self._options.start_timeout_s
-        )  # so long the root may take from one word to the next
+        """Return the next request. Orphaned when none will come, or none has come ``within_s``."""
+        looked = 0
+        since = mono_ns()
+        patience_ns = int(2e9 * self._service.options.start_timeout_s)  # between two requests
         while True:
             got = self.world.receive(0)
             if got is not None:
                 return got[1]
             now = mono_ns()
-            if now - looked > 200_000_000:
+            if now - looked > _LOOK_NS:
                 looked = now
-                if os.getppid() != self._parent or (self._hurry_until and now > self._hurry_until):
-                    raise Orphan
-                if self.recorder is not None and self.world.own and now - since > silent_ns:
-                    raise Orphan
-                if within_s is not None and now - since > within_s * 1e9:
-                    raise Orphan
-                self._look_for_stop()
-            nap(self._poll_s if now - since < patience else self._late_poll_s)
+                if self._orphaned(now, since) or (
+                    within_s is not None and now - since > within_s * 1e9
+                ):
+                    raise Orphaned
+                self._look_for_stop_request()
+            nap(self._poll_interval.get_s(late=now - since >= patience_ns))
 
-    def _look_for_stop(self) -> None:
-        """``mpi_collector stop`` on this host leaves its request here; the root decides."""
-        if self._stop_request and os.path.exists(self._stop_request):
-            os.unlink(self._stop_request)
-            self._answer(type="request")
+    def _orphaned(self, now_ns: int, since_ns: int) -> bool:
+        """Return whether the launcher has gone, or rank 0 says nothing for too long."""
+        if os.getppid() != self._parent or self._poll_interval.expired(now_ns):
+            return True
+        leads = self._service.prepared and self.world.own
+        return leads and now_ns - since_ns > int(silent_s() * 1e9)
 
-    def _answer(self, **message: Any) -> None:
-        self.world.send(0, **message)
-
-    # ---- the root's words
-    def _on_follow(self, message: dict[str, Any]) -> None:
-        self._poll_s = IDLE_POLL_S
-        self._marks_path = RunDirectory(message["spool_dir"], message["run"]).marks_path
-
-    def mark(self, event: dict[str, Any]) -> None:
-        """A mark made on this host; one of a rank that leads none lies beside its leader's spool."""
-        if self.recorder is not None:
-            self.recorder.mark(event)
-        else:
-            marks.append(self._marks_path, event)
-
-    def _on_lead(self, message: dict[str, Any]) -> None:
-        if self.world.own:
-            use_all_cpus()
-        self._options = SamplingOptions.from_dict(message["options"])
-        self.recorder = self._recorder_class(
-            self._options, message["run"], message["key"], message["facts"]
-        )
-        ready = self.recorder.prepare()
-        self._stop_request = (
-            RunDirectory.of_spool(ready["spool"]).stop_path if ready["spool"] else ""
-        )
-        self._answer(type="ready", **ready)
-
-    def _on_spools(self, message: dict[str, Any]) -> None:
-        """What dead runs left here."""
-        self._answer(
-            type="spools", spools=[s for place in message["places"] for s in find_spools(place)]
-        )
-
-    def _on_adopt(self, message: dict[str, Any]) -> None:
-        """Take one of them as if it had been recorded by this rank."""
-        self._members, self.recorder = [], None  # the map of the one before holds its lock
-        spool = RecoveredSpool(message["spool_dir"], message["run"], message["key"])
-        self.recorder = cast(BatchRecorder, spool)  # its face at the end of a run
-        self._answer(type="adopted", about=spool.about())
-
-    def _on_clock(self, _message: dict[str, Any]) -> None:
-        self._poll_s = BUSY_POLL_S
-        echoes = self.world.request_echoes(ECHOES, 2.0)
-        if echoes and self.recorder is not None:
-            self.recorder.clock(*best_echo(echoes))
-        self._answer(type="clocked", bound_ns=best_echo(echoes)[2] if echoes else None)
-
-    def _on_start(self, message: dict[str, Any]) -> None:
-        assert self.recorder is not None
-        self.recorder.start(message["t0_ns"], message["epoch_ns"], message["capacity"])
-        if self.recorder.wait_first(self._options.start_timeout_s):
-            self._answer(type="sampling")
-        else:
-            self._answer(
-                type="failed",
-                during="start",
-                error=self.recorder.stop()["failure"] or "no first sample",
-            )
-
-    def _on_idle(self, _message: dict[str, Any]) -> None:
-        self._poll_s = IDLE_POLL_S if not self._hurry_until else BUSY_POLL_S
-
-    def _on_snapshot(self, _message: dict[str, Any]) -> None:
-        assert self.recorder is not None
-        self._answer(type="snapshot", snapshot=self.recorder.snapshot())
-
-    def _on_flush(self, _message: dict[str, Any]) -> None:
-        assert self.recorder is not None
-        self.recorder.flush()
-
-    def _on_replicate(self, message: dict[str, Any]) -> None:
-        assert self.recorder is not None
-        doc, blob = self.recorder.replicate(message["got"])
-        self._answer(type="replica", doc=doc, bytes=len(blob))
-        self.world.send_blob(0, blob)
-
-    def _on_stop(self, _message: dict[str, Any]) -> None:
-        self._poll_s, self._late_poll_s = BUSY_POLL_S, AFTER_POLL_S
-        assert self.recorder is not None
-        self._answer(type="stopped", **self.recorder.stop())
-
-    def _on_pack(self, message: dict[str, Any]) -> None:
-        assert self.recorder is not None
-        self._members = list(self.recorder.pack(message["json"]))
-        self._answer(
-            type="packed", facts=self.recorder.facts(), heads=[m.head() for m in self._members]
-        )
-
-    def _on_send(self, _message: dict[str, Any]) -> None:
-        chunks = (c for m in self._members for c in m.chunks)
-        self.world.send_stream(0, chunks, self._options.gather_timeout_s)
-        self._members = []
-
-    def _on_discard(self, _message: dict[str, Any]) -> None:
-        assert self.recorder is not None
-        self.recorder.discard()
-        self.recorder = None
-        self._answer(type="discarded")
+    def _look_for_stop_request(self) -> None:
+        """Report a request that ``mpi_collector stop`` has left on this host to rank 0, which decides."""
+        path = self._service.stop_request
+        if path and os.path.exists(path):
+            os.unlink(path)
+            self.world.send(0, event="stop_request")

@@ -7,7 +7,6 @@ that is tested until a deadline. Only the thread that made the World may use it.
 from __future__ import annotations
 
 import json
-import os
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import mpi4py
 
 from mpi_collector.errors import PeerLostError, WrongMPIError
+from mpi_collector.node import knobs
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.launch.detect import Launch, library_mismatch, world_mismatch
@@ -25,7 +25,7 @@ mpi4py.rc.finalize = False
 
 from mpi4py import MPI  # noqa: E402 - the two settings must come first
 
-CHUNK_BYTES = int(os.environ.get("MPI_COLLECTOR_CHUNK_BYTES", 4 << 20))
+CHUNK_BYTES = knobs.chunk_bytes()
 _CONTROL, _DATA, _PING, _PONG, _BLOB = 7001, 7002, 7003, 7004, 7005
 _NS = 1_000_000_000
 _SOCKETS_PER_RANK = 2

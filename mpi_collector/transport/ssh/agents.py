@@ -1,24 +1,23 @@
-"""All hosts at once, from one thread with an event loop; what every conversation with agents begins and ends with."""
+"""Sessions to the agents of all hosts at once, from one thread with an event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from mpi_collector.errors import SessionLostError
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.terminal_text import remote_text
-from mpi_collector.transport.base import HostState
+from mpi_collector.transport.base import HostState, Progress
 from mpi_collector.transport.hosts import HostSpec, unique_keys
 from mpi_collector.transport.limits import raise_open_file_limit
+from mpi_collector.transport.loop_thread import LoopThread
 from mpi_collector.transport.ssh.remote import RemoteHost, SessionLimits, SessionSettings
 
-_FILES_PER_HOST = 4  #: three pipes of its ssh, and one that tells of its end
-#: what a host can bring about: no connection, an agent that failed, a name that is refused, an answer without what belongs in it
+_FILES_PER_HOST = 4  #: three pipes of its ssh, and one for the exit of ssh
+#: failures of one host: no connection, a failed request, a refused name, an answer without the fields expected
 _FAILURES = (SessionLostError, RuntimeError, OSError, ValueError, LookupError, TypeError)
-_T = TypeVar("_T")
 
 
 class Agents:
@@ -32,41 +31,35 @@ class Agents:
         user: str | None = None,
         fanout: int = 8,
         ssh_timeout_s: float = 30.0,
-        progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+        progress: Progress = lambda what, done, total: None,
     ) -> None:
-        self.options, self.run, self.progress = options, run, progress
+        self.options = options
+        self.run = run
+        self.progress = progress
         raise_open_file_limit(_FILES_PER_HOST * len(hosts))
-        way = SessionSettings(options, run, user, ssh_timeout_s)
+        settings = SessionSettings(options, run, user, ssh_timeout_s)
         keys = unique_keys([host.name for host in hosts])
         self._remotes = [
-            RemoteHost(way, host.name, host.is_local, key) for host, key in zip(hosts, keys)
+            RemoteHost(settings, host.name, host.is_local, key) for host, key in zip(hosts, keys)
         ]
-        self._turns = SessionLimits(max(1, fanout))
-        self._beats: list[asyncio.Task[None]] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="ssh", daemon=True)
-        self._thread.start()
+        self._limits = SessionLimits(max(1, fanout))
+        self._heartbeats: list[asyncio.Task[None]] = []
+        self._loop = LoopThread("ssh")
 
     @property
     def hosts(self) -> list[HostState]:
         return [r.state for r in self._remotes]
 
-    def _good(self) -> list[RemoteHost]:
+    def _working(self) -> list[RemoteHost]:
         return [r for r in self._remotes if r.state.error is None]
 
-    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
-        if not self._thread.is_alive():  # dismissed already: nobody would ever run it
-            work.close()
-            raise RuntimeError("the sessions have ended")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    async def _all(
+    async def _on_each(
         self,
         what: str,
         remotes: list[RemoteHost],
         work: Callable[[RemoteHost], Coroutine[Any, Any, None]],
     ) -> None:
-        """``work`` on every host at once; one that fails is marked and stops nobody."""
+        """Do ``work`` on every host at once; one that fails gets its error set and stops no other."""
         done = 0
         self.progress(what, done, len(remotes))
 
@@ -87,37 +80,38 @@ class Agents:
         await asyncio.gather(*(one(r) for r in remotes))
 
     async def _connect(self, remote: RemoteHost) -> None:
-        await remote.connect(self._turns)
-        self._beats.append(asyncio.create_task(remote.beat()))
+        await remote.connect(self._limits)
+        self._heartbeats.append(asyncio.create_task(remote.send_heartbeats()))
 
-    def _silence(self) -> None:
-        for task in self._beats:
+    def _cancel_tasks(self) -> None:
+        for task in self._heartbeats:
             task.cancel()
 
     def detach(self) -> None:
-        """Leave now: the agents end by themselves and keep their spools."""
+        """Leave at once: the agents end by themselves and keep their spools."""
 
         async def leave() -> None:
-            self._silence()
+            self._cancel_tasks()
             await asyncio.gather(*(r.session.disconnect() for r in self._remotes))
 
         self._end(leave())
 
     def close(self, saved: bool) -> bool:
-        """End the agents and the sessions; ``saved``: and remove the spools of what is safely on disk."""
+        """End the agents and the sessions; ``saved``: the tables are safely on disk, so remove the spools."""
 
-        async def part() -> None:
-            self._silence()
-            await asyncio.gather(*(self._part(r, saved) for r in self._remotes if r.session.up))
+        async def end_all() -> None:
+            self._cancel_tasks()
+            await asyncio.gather(
+                *(self._end_host(r, saved) for r in self._remotes if r.session.connected)
+            )
 
-        self._end(part())
+        self._end(end_all())
         return True
 
-    async def _part(self, remote: RemoteHost, saved: bool) -> None:
+    async def _end_host(self, remote: RemoteHost, saved: bool) -> None:
         del saved
-        await remote.part()
+        await remote.quit()
 
     def _end(self, work: Coroutine[Any, Any, None]) -> None:
-        self._do(work)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._loop.run(work)
+        self._loop.close()

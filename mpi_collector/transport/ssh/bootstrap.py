@@ -1,6 +1,6 @@
-"""The ``node`` package as one message: what an agent's Python is fed, so that nothing is installed on a host.
+"""The ``node`` package as one message that a bare Python reads from stdin: nothing is installed on a host.
 
-The remote shell, whatever it is, sees one constant word: it looks for a Python and makes it read the rest from stdin.
+The remote shell, whichever it is, gets one constant command: find a Python 3.6 or newer, and let it read the rest.
 """
 
 from __future__ import annotations
@@ -14,18 +14,25 @@ import mpi_collector.node
 
 PACKAGE = "mpi_collector_node"
 
-#: in this order; RHEL 8 has platform-python where no python3 is installed
+#: tried in this order; RHEL 8 has platform-python where no python3 is installed
 _PYTHONS = (
-    "python3", "/usr/libexec/platform-python", *(f"python3.{minor}" for minor in range(14, 5, -1)), "/usr/local/bin/python3",
-)  # fmt: skip
+    "python3",
+    "/usr/libexec/platform-python",
+    *(f"python3.{minor}" for minor in range(14, 5, -1)),
+    "/usr/local/bin/python3",
+)
 NO_PYTHON = "mpi_collector: no python3, 3.6 or newer, on this host"
 
-# What is called python3 may be 3.4, or a shim for nothing: it is asked before the session's input is in its hands.
+# What is called python3 may be 3.4, or a wrapper without an interpreter: this tells, without reading stdin.
 _FIT = "import sys;sys.exit(sys.version_info<(3,6))"
-# Reads eight digits, then so many bytes, and runs them. No quote and nothing that a shell, csh included, would expand.
-_READ = "import os,sys;r=lambda n:n and (lambda d:d+r(n-len(d)))(os.read(0,n) or sys.exit(1)) or bytes();exec(r(int(r(8))))"
+# Reads eight digits, then as many bytes, and runs them. Contains no quote and nothing that a shell, csh included, expands.
+_READ = (
+    "import os,sys;"
+    "r=lambda n:n and (lambda d:d+r(n-len(d)))(os.read(0,n) or sys.exit(1)) or bytes();"
+    "exec(r(int(r(8))))"
+)
 
-# Runs first on the other side: an importer for modules that are only in memory, then the agent.
+# Runs first on the host: an importer for modules that exist only in memory, then the agent.
 _LOADER = """
 import sys, os, json, zlib, importlib.util, importlib.abc
 def _exactly(n):
@@ -43,7 +50,8 @@ class _Memory(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if name in self.sources:
             return importlib.util.spec_from_loader(name, self, is_package=self.sources[name][0])
     def exec_module(self, module):
-        exec(compile(self.sources[module.__name__][1], "<" + module.__name__ + ">", "exec"), module.__dict__)
+        source = self.sources[module.__name__][1]
+        exec(compile(source, "<" + module.__name__ + ">", "exec"), module.__dict__)
     def get_source(self, name):
         return self.sources[name][1]
 _head = json.loads(_exactly(int(_exactly(8))).decode())
@@ -54,14 +62,14 @@ start.main(_head["run"], _head["key"], _head["orphan_s"])
 
 
 def remote_command() -> str:
-    """What the remote shell is given. A constant: no host name, user name or option is ever part of it."""
+    """Return the command for the remote shell. A constant: no host name, user name or option is part of it."""
     tries = " ".join(_PYTHONS)
     fit = f'$p -E -S -c "{_FIT}" </dev/null >/dev/null 2>&1'
     start = f'exec $p -u -E -s -c "{_READ}"'
     script = (
         f"for p in {tries}; do if {fit}; then {start}; fi; done; echo {NO_PYTHON} >&2; exit 127"
     )
-    return f"exec sh -c '{script}'"  # sh reads it, whatever the login shell is
+    return f"exec sh -c '{script}'"  # whatever the login shell is
 
 
 @cache
@@ -77,9 +85,9 @@ def _package() -> bytes:
 
 
 def preamble(run: str, key: str, orphan_s: float) -> tuple[bytes, ...]:
-    """What is written to the session before its first frame: the loader, which agent it is for, and the package.
+    """Return what is written to a session before its first frame: the loader, the name of the agent, and the package.
 
-    In pieces, since those that are the same for all hosts are large and are kept for every host.
+    In two pieces, of which the second, large one is the same object for all hosts.
     """
     loader = _LOADER.encode()
     package = _package()

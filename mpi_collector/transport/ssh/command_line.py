@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from mpi_collector.errors import HostNameError
 from mpi_collector.transport.hosts.names import valid_host, valid_user
-from mpi_collector.transport.session import end
+from mpi_collector.transport.session import end_process
 
 #: ssh_config(5)
 _OPTIONS = (
@@ -84,7 +84,7 @@ async def host_key_option(host: str, user: str | None) -> tuple[str, ...]:
     try:
         out, _ = await asyncio.wait_for(process.communicate(), _CONFIG_S)
     except asyncio.TimeoutError:  # "Match exec" may run anything
-        await end(process)
+        await end_process(process)
         return ()
     lines = out.decode("utf-8", "replace").lower().splitlines()
     settings = dict(line.partition(" ")[::2] for line in lines)

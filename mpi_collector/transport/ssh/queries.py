@@ -1,4 +1,4 @@
-"""Agents that do not record: what a host is like, and what dead runs left there."""
+"""Agents that do not record: the state of hosts, and the spools that dead runs left there."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ from mpi_collector.transport.ssh.remote import RemoteHost
 
 
 class HostQueries(Agents):
-    """``check`` of hosts; or ``spools``, and then ``adopt`` → ``take_adopted`` → ``drop_adopted`` for one after the other."""
+    """Either ``check`` of the hosts, or a RecoveryTransport to the spools that dead runs left there."""
 
     def check(self) -> dict[str, dict[str, Any]]:
-        """{host: what its agent says of it} after connecting; a host that failed has its error in ``hosts``."""
+        """Return {host: report of its agent}; a host that failed has its error in ``hosts``."""
         found: dict[str, dict[str, Any]] = {}
 
         async def one(remote: RemoteHost) -> None:
             await self._connect(remote)
             answer, _ = await remote.session.request("check", 10, spool_dir=self.options.spool_dir)
             sent = wall_ns()
-            echo, _ = await remote.session.request("wall", 10)
+            echo, _ = await remote.session.request("time", 10)
             rtt = wall_ns() - sent
-            found[remote.state.key] = dict(answer, python=remote.session.hello["python"], rtt_ns=rtt,
-                                           wall_offset_ns=echo["wall_ns"] - sent - rtt // 2)  # fmt: skip
-            await remote.part()
+            found[remote.state.key] = dict(
+                answer,
+                python=remote.session.hello["python"],
+                rtt_ns=rtt,
+                wall_offset_ns=echo["wall_ns"] - sent - rtt // 2,
+            )
+            await remote.quit()
 
-        self._do(self._all("checking", self._remotes, one))
+        self._loop.run(self._on_each("checking", self._remotes, one))
         self.close(False)
         return found
 
     def spools(self) -> dict[str, list[dict[str, Any]]]:
-        """{host: [{"dir", "run", "key", "bytes", "mtime", "alive"}]} of the hosts that can be reached; the sessions stay."""
+        """Return {host: its spools} of the hosts that can be reached; see RecoveryTransport. The sessions stay."""
         found: dict[str, list[dict[str, Any]]] = {}
 
         async def one(remote: RemoteHost) -> None:
@@ -40,28 +44,28 @@ class HostQueries(Agents):
             answer, _ = await remote.session.request("spools", 30, places=self.options.places)
             found[remote.name] = answer["spools"]
 
-        self._do(self._all("looking", self._remotes, one))
+        self._loop.run(self._on_each("looking", self._remotes, one))
         return {r.name: found[r.name] for r in self._remotes if r.name in found}
 
     @property
     def unreached(self) -> dict[str, str]:
-        """{host: why nothing is known of what is there}."""
+        """{host: why nothing is known of its spools}."""
         return {r.name: r.state.error for r in self._remotes if r.state.error}
 
     def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
-        """Have the agent of ``host`` take a spool there; what the run's document needs of it. RuntimeError says why not."""
+        """Have the agent of ``host`` open a spool; return RecoveredSpool.about. RuntimeError when it cannot."""
         remote = self._remote(host)
         remote.state.key = key
-        answer, _ = self._do(remote.session.request("adopt", 60, spool_dir=place, run=run, key=key))
-        return answer
+        work = remote.session.request("adopt", 60, spool_dir=place, run=run, key=key)
+        return dict(self._loop.run(work)[0]["about"])
 
     def take_adopted(self, host: str, sink: Sink) -> None:
-        """The adopted spool's table into ``sink``."""
-        self._do(self._remote(host).deliver(sink, self._turns))
+        """Put the table of the adopted spool into ``sink``."""
+        self._loop.run(self._remote(host).fetch_table(sink, self._limits))
 
     def drop_adopted(self, host: str) -> None:
-        """It is safely on disk: remove it there."""
-        self._do(self._remote(host).session.request("discard", 30))
+        """Remove the adopted spool: its table is safely on disk."""
+        self._loop.run(self._remote(host).session.request("discard", 30))
 
     def _remote(self, host: str) -> RemoteHost:
         return next(r for r in self._remotes if r.name == host)

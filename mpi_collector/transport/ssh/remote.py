@@ -1,46 +1,43 @@
-"""One host and the way to its agent: called, called back when the session broke, asked, emptied."""
+"""One host of the ssh transport: the session to its agent, which is restored when it breaks, and the steps of a run."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from mpi_collector.errors import AgentDiedError, SessionLostError
-from mpi_collector.node.agent import agent
+from mpi_collector.node.agent.messages import ReadyReport, StopReport
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
+from mpi_collector.node.knobs import orphan_s
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState, Sink
-from mpi_collector.transport.session import Session
+from mpi_collector.transport.session import Reply, Session
 from mpi_collector.transport.ssh.bootstrap import preamble, remote_command
 from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
 
-_ECHOES = 15
+_ECHOES = 15  #: round trips of one clock measurement
+_CLOCKS_AT_ONCE = 16  #: more at a time would measure the queue of this host instead of the clocks
 _HEARTBEAT_S = 15.0
 _CLOCK_EVERY_S = 180.0
-_SILENT_S = 20.0  #: a session that leaves a question unanswered for so long is given up
-_TRIES = 4  #: to begin a session, and to fetch a table
-_PAUSE_S, _PAUSE_MOST_S = 0.5, 10.0
-#: sshd's MaxStartups drops connections when many come at once; nothing else gets better by waiting
+_SILENT_S = 20.0  #: a session that leaves a request unanswered for so long counts as broken
+_TRIES = 4  #: to connect for the first time, and to fetch a table
+_PAUSE_S = 0.5  #: before the second attempt; doubled for every further one
+_PAUSE_MOST_S = 10.0
+#: messages of an sshd that drops connections because many come at once (MaxStartups); for no other failure waiting helps
 _CROWDED = ("closed by", "reset by", "kex_exchange", "banner exchange")
 
 
-def orphan_s() -> float:
-    """How long an agent outlives its launcher; the tests do not wait for a minute."""
-    return float(os.environ.get("MPI_COLLECTOR_ORPHAN_S", agent.ORPHAN_S))
-
-
 def heartbeat_s() -> float:
-    """How often an agent hears of its launcher."""
+    """Return the longest time in seconds that an agent hears nothing of its launcher."""
     return min(_HEARTBEAT_S, orphan_s() / 4)
 
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """What the way to every host of a run has in common."""
+    """What the sessions to all hosts of a run have in common."""
 
     options: SamplingOptions
     run: str
@@ -49,17 +46,15 @@ class SessionSettings:
 
 
 class SessionLimits:
-    """How many hosts do the same thing at the same time; made in the event loop's thread."""
+    """How many hosts do the same step at the same time."""
 
     def __init__(self, fanout: int) -> None:
         self.start = asyncio.Semaphore(fanout)
-        self.clock = asyncio.Semaphore(
-            16
-        )  # more at a time measure this host's queue instead of clocks
-        self.gather = asyncio.Lock()  # hosts come one after the other into the files
+        self.clock = asyncio.Semaphore(_CLOCKS_AT_ONCE)
+        self.gather = asyncio.Lock()  # the sink takes one host at a time
 
-    async def begin(self, session: Session, timeout_s: float) -> None:
-        """Connect; a host that is slow to answer, or never does, lets the next one start after a tenth of its time."""
+    async def connect(self, session: Session, timeout_s: float) -> None:
+        """Connect. A host that does not answer lets the next one start after a tenth of ``timeout_s``."""
         async with self.start:
             task = asyncio.ensure_future(session.connect(timeout_s))
             await asyncio.wait({task}, timeout=timeout_s / 10)
@@ -67,29 +62,27 @@ class SessionLimits:
 
 
 class RemoteHost:
-    """A host and its agent. Only for the event loop's thread, but for ``state``."""
+    """A host and the session to its agent. Only for the thread of the event loop, except for ``state``.
 
-    def __init__(self, way: SessionSettings, name: str, local: bool, key: str) -> None:
-        self.way, self.name, self.local = way, name, local
+    ``name``: as requested; ``local``: it is this host, and is reached without ssh; ``key``: see HostState.
+    """
+
+    def __init__(self, settings: SessionSettings, name: str, local: bool, key: str) -> None:
+        self.settings = settings
+        self.name = name
+        self.local = local
         self.state = HostState(key, name, {})
         self.session = Session([], ())
         self._agent_pid = 0
 
     # ---- sessions
-    async def connect(self, turns: SessionLimits) -> None:
-        """The first session, paced. SessionLostError, OSError (no ssh), HostNameError."""
-        command, limit = remote_command(), self.way.ssh_timeout_s
-        words = preamble(self.way.run, self.state.key, orphan_s())
-        if self.local:
-            self.session = Session(["sh", "-c", command], words)
-        else:
-            async with turns.start:
-                extra = await host_key_option(self.name, self.way.user)
-            argv = ssh_argv(self.name, self.way.user, limit, command, extra)
-            self.session = Session(argv, words, ssh_environment(), with_children=True)
+    async def connect(self, limits: SessionLimits) -> None:
+        """Begin the first session. SessionLostError, OSError (no ssh), HostNameError."""
+        await self._make_session(limits)
+        limit_s = self.settings.ssh_timeout_s
         for attempt in range(_TRIES):
             try:
-                await turns.begin(self.session, limit)
+                await limits.connect(self.session, limit_s)
                 break
             except SessionLostError as e:
                 if attempt == _TRIES - 1 or not any(w in str(e) for w in _CROWDED):
@@ -97,10 +90,23 @@ class RemoteHost:
             await asyncio.sleep(_PAUSE_S * 2**attempt)
         hello = self.session.hello
         self._agent_pid = hello["pid"]
-        self.state.identity, self.state.hostname = hello["identity"], hello["identity"]["hostname"]
+        self.state.identity = hello["identity"]
+        self.state.hostname = hello["identity"]["hostname"]
 
-    async def again(self, timeout_s: float) -> None:
-        """A new session to the same agent. AgentDiedError when there is another one now."""
+    async def _make_session(self, limits: SessionLimits) -> None:
+        command = remote_command()
+        first = preamble(self.settings.run, self.state.key, orphan_s())
+        if self.local:
+            self.session = Session(["sh", "-c", command], first)
+            return
+        user = self.settings.user
+        async with limits.start:
+            extra = await host_key_option(self.name, user)
+        argv = ssh_argv(self.name, user, self.settings.ssh_timeout_s, command, extra)
+        self.session = Session(argv, first, ssh_environment(), with_children=True)
+
+    async def reconnect(self, timeout_s: float) -> None:
+        """Begin a new session to the same agent. AgentDiedError when another one answers."""
         hello = await self.session.connect(timeout_s)
         if hello["pid"] != self._agent_pid or not hello["prepared"]:
             with suppress(SessionLostError, RuntimeError):
@@ -110,15 +116,15 @@ class RemoteHost:
                 "the agent died; what it had recorded is in the spool of that host"
             )
 
-    async def insist(self, do: str, **fields: Any) -> tuple[dict[str, Any], bytes]:
-        """A request that survives broken sessions until the gather time-out."""
-        deadline = mono_ns() + int(self.way.options.gather_timeout_s * 1e9)
+    async def request_persistently(self, do: str, **fields: Any) -> Reply:
+        """Make a request, again in a new session when one breaks, until the gather time-out."""
+        deadline = mono_ns() + int(self.settings.options.gather_timeout_s * 1e9)
         pause = 0.2
         while True:
             left = max(1.0, (deadline - mono_ns()) * 1e-9)
             try:
-                if not self.session.up:
-                    await self.again(min(self.way.ssh_timeout_s, left))
+                if not self.session.connected:
+                    await self.reconnect(min(self.settings.ssh_timeout_s, left))
                 return await self.session.request(do, left, **fields)
             except AgentDiedError:
                 raise
@@ -129,39 +135,46 @@ class RemoteHost:
             await asyncio.sleep(pause)
             pause = min(2 * pause, 5.0)
 
-    async def part(self) -> None:
-        """End the agent and the session."""
-        with suppress(SessionLostError, RuntimeError):  # it ends by itself, and keeps its spool
-            if self.session.hello:  # else there is nobody yet to be told
+    async def quit(self) -> None:
+        """End the agent and the session. An agent that cannot be told ends by itself and keeps its spool."""
+        with suppress(SessionLostError, RuntimeError):
+            if self.session.hello:  # else no agent was ever reached
                 await self.session.request("quit", 5)
         await self.session.disconnect()
 
     # ---- before the job
     async def prepare(self, facts: dict[str, Any]) -> None:
-        options = self.way.options
-        self.state.ready, _ = await self.session.request(
-            "prepare", options.start_timeout_s, options=options.to_dict(), run=self.way.run, key=self.state.key,
+        """Prepare a recorder on the host; see Transport.open."""
+        options = self.settings.options
+        answer, _ = await self.session.request(
+            "prepare",
+            options.start_timeout_s,
+            options=options.to_dict(),
+            run=self.settings.run,
+            key=self.state.key,
             facts=dict(facts, requested=self.name),
-        )  # fmt: skip
+        )
+        self.state.ready = cast(ReadyReport, answer)
 
-    async def clock(self, turns: SessionLimits) -> None:
-        """Its offset to this host's clock, told to the agent, which keeps it with the recording."""
+    async def clock(self, limits: SessionLimits) -> None:
+        """Measure the offset of its clock to this host's; the agent stores it with the recording."""
         echoes = []
-        async with turns.clock:
+        async with limits.clock:
             for _ in range(_ECHOES):
                 sent = mono_ns()
-                answer, _ = await self.session.request("echo", 10)
+                answer, _ = await self.session.request("time", 10)
                 echoes.append((sent, answer["mono_ns"], mono_ns()))
-        here, offset, bound = best_echo(echoes)
-        # measured from this side: the agent's clock minus ours is the negative
+        here, offset, bound = best_echo(
+            echoes
+        )  # offset = ours - agent's; the agent needs the negative
         self.state.clock_bound_ns = bound
         await self.session.request(
             "clock", 10, mono_ns=here - offset, offset_ns=-offset, bound_ns=bound
         )
 
     async def start(self, t0_ns: int, epoch_ns: int, capacity: int) -> None:
-        """Returns when its first sample has been taken."""
-        limit = self.way.options.start_timeout_s
+        """Start sampling; return when the first sample was taken. SessionLostError, RuntimeError."""
+        limit = self.settings.options.start_timeout_s
         await self.session.request(
             "start", limit, t0_ns=t0_ns, epoch_ns=epoch_ns, capacity=capacity
         )
@@ -176,38 +189,36 @@ class RemoteHost:
                 self.state.sampling = True
                 return
             await asyncio.sleep(pause)
-            pause = min(
-                2 * pause, 0.5
-            )  # hundreds that ask all the time would keep each other from sampling
+            # hundreds of agents of one host that are asked all the time would keep each other from sampling
+            pause = min(2 * pause, 0.5)
         raise SessionLostError(f"no first sample within {limit:g} s")
 
     # ---- during it
-    async def beat(self) -> None:
-        """As long as this process lives, whatever it is busy with: an agent that hears nothing goes home."""
+    async def send_heartbeats(self) -> None:
+        """Show the agent that this process lives: an agent that hears nothing for ``orphan_s`` ends."""
         while True:
             await asyncio.sleep(heartbeat_s())
-            if (
-                mono_ns() - self.session.spoke_ns > heartbeat_s() * 1e9
-            ):  # whoever keeps it has said nothing
+            if mono_ns() - self.session.last_sent_ns > heartbeat_s() * 1e9:
                 self.session.send({"do": "beat"})
 
-    async def keep(self, turns: SessionLimits, share: float) -> None:
-        """Look after the session: asked now and then, called back when it broke, the clock every few minutes.
+    async def watch(self, limits: SessionLimits, share: float) -> None:
+        """Keep the session up: test it regularly, restore it when it broke, measure the clock every few minutes.
 
-        ``share``, 0 to 1, of a period passes first: hosts take turns. Ends when there is no agent any more.
+        The first test is made after ``share`` (0 to 1) of a period, so that hosts take turns. Returns when the agent died.
         """
         await asyncio.sleep(share * heartbeat_s())
-        clocked, tries = mono_ns(), 0
+        clocked = mono_ns()
+        tries = 0
         while True:
             try:
-                if not self.session.up:
-                    await self.again(min(self.way.ssh_timeout_s, 5.0 * 2**tries))
+                if not self.session.connected:
+                    await self.reconnect(min(self.settings.ssh_timeout_s, 5.0 * 2**tries))
                 await self.session.request("status", _SILENT_S)
                 if mono_ns() - clocked > _CLOCK_EVERY_S * 1e9:
                     clocked = mono_ns()
-                    await self.clock(turns)
+                    await self.clock(limits)
                 tries = 0
-                await self.session.lost(heartbeat_s())
+                await self.session.wait_lost(heartbeat_s())
             except AgentDiedError as e:
                 self.state.error = f"sampling: {e}"
                 return
@@ -217,40 +228,41 @@ class RemoteHost:
                 tries = min(tries + 1, 10)
 
     # ---- after it
-    async def stop(self, turns: SessionLimits) -> None:
-        """The last row, and the clock once more."""
-        self.state.stopped, _ = await self.insist("stop")
-        if self.state.stopped.get("failure"):
-            raise RuntimeError(self.state.stopped["failure"])
-        await self.clock(turns)
+    async def stop(self, limits: SessionLimits) -> None:
+        """Take the last row, and measure the clock once more."""
+        answer, _ = await self.request_persistently("stop")
+        self.state.stopped = cast(StopReport, answer)
+        if answer.get("failure"):
+            raise RuntimeError(answer["failure"])
+        await self.clock(limits)
 
-    async def deliver(self, sink: Sink, turns: SessionLimits) -> None:
-        """Its packed table into ``sink``, when it is its turn and the session holds; a broken one keeps nobody waiting."""
-        packed, _ = await self.insist("pack", json=False)
+    async def fetch_table(self, sink: Sink, limits: SessionLimits) -> None:
+        """Put its packed table into ``sink``. While a broken session is restored, other hosts use the sink."""
+        packed, _ = await self.request_persistently("pack", json=False)
         self.state.facts = packed.get("facts", {})
         for _ in range(_TRIES):
             try:
-                async with turns.gather:
-                    await self._fetch(packed["heads"], sink)
+                async with limits.gather:
+                    await self._fetch_members(packed["heads"], sink)
                 return
             except AgentDiedError:
                 raise
             except SessionLostError as e:
                 why = e
             await self.session.disconnect()
-            await self.insist("status")
+            await self.request_persistently("status")
         raise why
 
-    async def _fetch(self, heads: list[dict[str, Any]], sink: Sink) -> None:
+    async def _fetch_members(self, heads: list[dict[str, Any]], sink: Sink) -> None:
+        limit_s = self.settings.options.gather_timeout_s
         sink.begin_host(self.state.key)
         try:
             for number, head in enumerate(heads):
                 sink.begin(head)
                 offset = 0
                 while offset < head["packed"]:
-                    limit = self.way.options.gather_timeout_s
                     _, blob = await self.session.request(
-                        "fetch", limit, member=number, offset=offset
+                        "fetch", limit_s, member=number, offset=offset
                     )
                     if not blob:
                         raise SessionLostError("its table ended too early")

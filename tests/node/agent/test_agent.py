@@ -1,4 +1,4 @@
-"""An agent whose session hangs: it neither waits for ever nor keeps the next session waiting."""
+"""An agent whose connection hangs: it neither waits for ever nor keeps the next connection waiting."""
 
 from __future__ import annotations
 
@@ -7,29 +7,35 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from mpi_collector.node.agent.agent import Agent
+from mpi_collector.node.agent.agent import Agent, AgentService
+from mpi_collector.node.agent.messages import ReadyReport
+from mpi_collector.node.agent.recorder import Recorder
 from mpi_collector.node.frames import FrameDecoder, encode
 from mpi_collector.node.table.npy import NpzMember
 
 LARGE = 16 << 20
 
 
-class Packed:
-    """A recorder at its end, with a table that fits into no socket's buffer."""
+class Packed(Recorder):
+    """A recorder whose table fits into no socket's buffer."""
 
-    def pack(self, json: bool) -> list[NpzMember]:
+    def prepare(self) -> ReadyReport:
+        return {}
+
+    def pack(self, json: bool) -> Iterator[NpzMember]:
         del json
-        return [NpzMember("npz", "a/values", [os.urandom(LARGE)])]
+        yield NpzMember("npz", "a/values", [os.urandom(LARGE)])
 
     def facts(self) -> dict[str, Any]:
         return {}
 
-    def close(self) -> None:
-        pass
+    def close(self, remove: bool = False) -> None:
+        del remove
 
 
 class Served:
@@ -40,13 +46,14 @@ class Served:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(self.name)
         listener.listen(4)
-        self.agent = Agent(listener)
-        self.agent.recorder = Packed()
+        service = AgentService(Packed)
+        service.answer({"do": "prepare", "options": {}, "run": "run", "key": "a", "facts": {}})
+        self.agent = Agent(service, listener)
         self.thread = threading.Thread(target=self.agent.serve, args=(orphan_s,), daemon=True)
         self.thread.start()
 
     def session(self) -> socket.socket:
-        """A new one, as agent_start hands it over; what it is for is held by the agent alone."""
+        """A new connection, handed over as agent/start.py does; its other end is held by the agent alone."""
         ours, theirs = socket.socketpair()
         starter = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         starter.connect(self.name)
@@ -77,7 +84,7 @@ def ask_for_the_table(session: socket.socket) -> None:
 
 
 def test_nobody_reads() -> None:
-    """A cable that is out in the middle of a large table closes no connection: the agent ends all the same."""
+    """A cable that is pulled while a large table is sent closes no connection: the agent ends all the same."""
     served = Served(orphan_s=1.0)
     session = served.session()
     ask_for_the_table(session)
@@ -88,6 +95,7 @@ def test_nobody_reads() -> None:
 
 @pytest.mark.parametrize("before", ["stuck", "quiet"])
 def test_the_next_session_is_served(before: str) -> None:
+    """A connection that is silent, or whose launcher reads nothing, is replaced by the next one."""
     served = Served(orphan_s=60.0)
     session = served.session()
     if before == "stuck":

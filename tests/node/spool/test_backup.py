@@ -75,11 +75,11 @@ def test_an_orphan_sets_it_down_and_keeps_its_spool(places: tuple[Path, Path]) -
 def test_what_is_safe_needs_no_rescue(places: tuple[Path, Path]) -> None:
     """An early copy (SIGTERM) goes when the root has the table, and is replaced by a later one when it has not."""
     recorder = record(*places)
-    recorder.rescue()
+    recorder.back_up()
     (early,) = find_spools(str(places[1]))
     while recorder.sampler.taken < 9:
         time.sleep(0.005)
-    recorder.rescue()
+    recorder.back_up()
     (later,) = find_spools(str(places[1]))
     assert later["bytes"] > early["bytes"]
     recorder.stop()
@@ -92,11 +92,11 @@ def test_while_it_samples(places: tuple[Path, Path]) -> None:
     """Ten copies while rows are written, a thread and the end at the same time: every one can be read."""
     recorder = record(*places, rows=16, samples=40)
     for _ in range(10):
-        recorder.rescue()
+        recorder.back_up()
         spool = RecoveredSpool(str(places[1]), "run_1", "a")
         assert len(spool.table) >= 8
         del spool
-    thread = threading.Thread(target=recorder.rescue)
+    thread = threading.Thread(target=recorder.back_up)
     thread.start()
     recorder.close()
     thread.join()

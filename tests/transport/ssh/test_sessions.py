@@ -109,9 +109,9 @@ def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> N
     ended: dict[str, float] = {}
     connect = RemoteHost.connect
 
-    async def watched(self: RemoteHost, turns: SessionLimits) -> None:
+    async def watched(self: RemoteHost, limits: SessionLimits) -> None:
         try:
-            await connect(self, turns)
+            await connect(self, limits)
         finally:
             ended[self.name] = time.monotonic()
 
@@ -278,7 +278,7 @@ def test_a_broken_session_is_called_back_at_once(told: Path, tmp_path: Path) -> 
     before = remote.session._process
     break_session(root, 0)
     os.kill(dead._agent_pid, signal.SIGKILL)
-    until(lambda: remote.session.up and remote.session._process is not before)
+    until(lambda: remote.session.connected and remote.session._process is not before)
     until(lambda: dead.state.error)
     assert "the agent died" in (dead.state.error or "")
     assert root.status()["sampling"] == 1
@@ -301,7 +301,7 @@ def test_nobody_waits_for_an_agent_that_hangs(told: Path) -> None:
         os.kill(agent, signal.SIGSTOP)
         try:
             with pytest.raises(SessionLostError):
-                await first.request("wall", 0.2)
+                await first.request("time", 0.2)
             for _ in range(8):  # more than may wait for it
                 with subprocess.Popen(
                     ["sh", "-c", remote_command()], stdin=subprocess.PIPE, stderr=subprocess.PIPE
@@ -338,7 +338,7 @@ def test_a_session_that_breaks_while_it_delivers(told: Path, tmp_path: Path) -> 
 
 def test_insisting_ends_in_time(told: Path, tmp_path: Path) -> None:
     """A host that has gone costs the gather time-out, whatever --ssh-timeout says."""
-    way = SessionSettings(SamplingOptions(gather_timeout_s=1.0), "run", None, 300.0)
+    settings = SessionSettings(SamplingOptions(gather_timeout_s=1.0), "run", None, 300.0)
     limits: list[float] = []
 
     class Gone(Session):
@@ -347,10 +347,10 @@ def test_insisting_ends_in_time(told: Path, tmp_path: Path) -> None:
             await asyncio.sleep(timeout_s)
             raise SessionLostError("gone")
 
-    remote = RemoteHost(way, "node1", False, "node1")
+    remote = RemoteHost(settings, "node1", False, "node1")
     remote.session = Gone([], b"")
     with pytest.raises(SessionLostError, match="gone"):
-        asyncio.run(remote.insist("stop"))
+        asyncio.run(remote.request_persistently("stop"))
     assert limits and all(limit <= 1.0 for limit in limits)
 
 

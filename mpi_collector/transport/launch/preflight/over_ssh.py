@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import os
 import signal
-import threading
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,7 +16,8 @@ from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.preflight.answers import Findings, judge, parse_answer
 from mpi_collector.transport.launch.preflight.question import check_command, reachable_command
 from mpi_collector.transport.limits import raise_open_file_limit
-from mpi_collector.transport.session import end
+from mpi_collector.transport.loop_thread import LoopThread
+from mpi_collector.transport.session import end_process
 from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
 
 Progress = Callable[[str, int, int], None]
@@ -75,20 +76,16 @@ def _in_thread(work: Coroutine[Any, Any, Findings], scope: _CancelScope) -> Find
 
     An event loop in the calling thread would lose what a signal handler raises.
     """
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="preflight", daemon=True)
-    thread.start()
-    future = asyncio.run_coroutine_threadsafe(work, loop)
-    future.add_done_callback(lambda _: loop.call_soon_threadsafe(loop.stop))
+    loop = LoopThread("preflight")
+    future = loop.submit(work)
     try:
         return future.result()
     except BaseException:
         scope.cancel()
+        wait([future], _END_S)
         raise
     finally:
-        thread.join(_END_S)
-        if not scope.cancelled:
-            loop.close()
+        loop.close()
 
 
 class _Outcome(NamedTuple):
@@ -154,7 +151,7 @@ class _Check:
         try:
             out, err = await asyncio.wait_for(process.communicate(), self.timeout_s)
         except asyncio.TimeoutError:
-            await end(process)
+            await end_process(process)
             return _Outcome(
                 f"no answer over ssh within {self.timeout_s:g} s; is it up? (--ssh-timeout)"
             )

@@ -1,0 +1,40 @@
+"""Settings that only the environment can change: for tests, and for sites with unusual time limits.
+
+Every variable is read here and nowhere else. They are no options of the command line, since no normal run needs them.
+
+========================== ======== =================================================================================
+variable                   default  meaning
+========================== ======== =================================================================================
+MPI_COLLECTOR_ROOT         /        directory that stands for the root of the file system that sources read
+MPI_COLLECTOR_ORPHAN_S     60       seconds after which an agent that nobody contacts ends and leaves its spool
+MPI_COLLECTOR_SILENT_S     3600     seconds after which an MPI worker that hears nothing from rank 0 ends likewise
+MPI_COLLECTOR_CHUNK_BYTES  4194304  largest MPI message of a table
+========================== ======== =================================================================================
+"""
+
+import os
+
+ORPHAN_S = 60.0
+#: rank 0 contacts a leader whenever it measures clocks: among 10,000 leaders about every 15 minutes
+SILENT_S = 3600.0
+CHUNK_BYTES = 4 << 20
+
+
+def file_system_root() -> str:
+    """Return the directory below which sources find /proc and /sys."""
+    return os.environ.get("MPI_COLLECTOR_ROOT", "/")
+
+
+def orphan_s() -> float:
+    """Return how many seconds an agent outlives its launcher."""
+    return float(os.environ.get("MPI_COLLECTOR_ORPHAN_S", ORPHAN_S))
+
+
+def silent_s() -> float:
+    """Return after how many seconds without a message from rank 0 an MPI worker ends."""
+    return float(os.environ.get("MPI_COLLECTOR_SILENT_S", SILENT_S))
+
+
+def chunk_bytes() -> int:
+    """Return the size in bytes of the MPI messages that carry a table."""
+    return int(os.environ.get("MPI_COLLECTOR_CHUNK_BYTES", CHUNK_BYTES))

@@ -1,0 +1,49 @@
+"""An asyncio event loop in a thread of its own, used by synchronous code."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+_JOIN_S = 5.0
+
+
+class LoopThread:
+    """A daemon thread that runs an event loop. Methods are called from other threads only.
+
+    The loop itself is not closed: a subprocess that could not be killed in time may still report its exit to it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def submit(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
+        """Start ``work`` in the loop. RuntimeError after ``close``, when nothing would ever run it."""
+        if not self.alive:
+            work.close()
+            raise RuntimeError("the sessions have ended")
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run ``work`` in the loop and return its result. RuntimeError after ``close``."""
+        return self.submit(work).result()
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Have the loop call ``function``, without waiting for it."""
+        self._loop.call_soon_threadsafe(function)
+
+    def close(self) -> None:
+        """Stop the loop and wait up to 5 s for the thread to end. Does nothing when called again."""
+        if self.alive:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_JOIN_S)

@@ -1,0 +1,43 @@
+"""Which rank samples which host, and under which key the host is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mpi_collector.node.host.identity import same_host_key
+from mpi_collector.transport.base import HostState
+from mpi_collector.transport.hosts import find_aliases, unique_keys
+
+
+@dataclass
+class Election:
+    """``leaders``: {rank: its host}; ``followers``: ranks whose host has another leader."""
+
+    leaders: dict[int, HostState] = field(default_factory=dict)
+    followers: list[int] = field(default_factory=list)
+
+
+def elect(identities: Mapping[int, dict[str, Any]], names: Mapping[str, str]) -> Election:
+    """Make the lowest rank of every host its leader. ``identities``: {rank: identity}; ``names``: see ``requested_name``."""
+    ranks = sorted(identities)
+    aliases = find_aliases((rank, same_host_key(identities[rank])) for rank in ranks)
+    ranks = [rank for rank in ranks if rank not in aliases]
+    keys = unique_keys([requested_name(identities[r], names) for r in ranks])
+    leaders = {
+        r: HostState(key, identities[r]["hostname"], identities[r]) for r, key in zip(ranks, keys)
+    }
+    return Election(leaders, [r for r in identities if r not in leaders])
+
+
+def requested_name(identity: dict[str, Any], names: Mapping[str, str]) -> str:
+    """Return the name by which a host was requested, else its own.
+
+    ``names``: {any name or address of a host: its requested name}.
+    """
+    own = str(identity["hostname"])
+    for alias in (own, own.split(".")[0], *identity["addresses"]):
+        if alias in names:
+            return names[alias]
+    return own
