@@ -1,11 +1,10 @@
-"""A run's files from the spools that its dead processes left, on this host or on all of them over ssh or MPI."""
+"""``recover``: the files of a run from the spools that its dead processes left."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.suite_recorder import packed
@@ -16,133 +15,150 @@ from mpi_collector.formats.verdict import line
 from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.node.table.recovered import RecoveredSpool
-from mpi_collector.output.files import release, reserve
+from mpi_collector.output.files import RunFiles, release, reserve
 from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import RecoveryTransport, Sink, write_members
 
 
-class Place(Protocol):
-    """Where a spool is. ``about``: what ``RecoveredSpool.about`` gives."""
+class RecoverySource(Protocol):
+    """A spool, of this host or of another one. ``about``: see ``RecoveredSpool.about``."""
 
     about: dict[str, Any]
 
-    def take(self, sink: Sink) -> None: ...
-    def drop(self) -> None: ...
+    def write_to(self, sink: Sink) -> None:
+        """Write the host to ``sink``.
+
+        RuntimeError when the spool is damaged or its host is lost; the sink has dropped the host
+        then. OSError when the sink cannot write.
+        """
+
+    def discard(self) -> None:
+        """Remove the spool."""
 
 
-class Here:
-    """A spool of this host. ``place``: the directory it is under."""
+class FoundSpool(NamedTuple):
+    """A spool that was found. ``open`` may raise SpoolError, ValueError, RuntimeError, OSError."""
 
-    def __init__(self, place: str, run: str, key: str) -> None:
-        self._spool = RecoveredSpool(place, run, key)
+    key: str
+    open: Callable[[], RecoverySource]
+
+
+class LocalSpool:
+    """A spool of this host. SpoolError when it cannot be read or its writer lives."""
+
+    def __init__(self, spool_dir: str, run: str, key: str) -> None:
+        self._spool = RecoveredSpool(spool_dir, run, key)
         self.about: dict[str, Any] = self._spool.about()
 
-    def take(self, sink: Sink) -> None:
+    def write_to(self, sink: Sink) -> None:
+        """Write the host to ``sink``."""
         sink.begin_host(self._spool.key)
         try:
             write_members(sink, packed(self._spool.table, self._spool.key, json=True))
+        except OSError:  # the sink's
+            sink.drop_host()
+            raise
         except Exception as e:
             sink.drop_host()
-            if isinstance(e, OSError):  # our disk
-                raise
             raise RuntimeError(f"{self._spool.path}: damaged: {type(e).__name__}: {e}") from e
         sink.end_host()
 
-    def drop(self) -> None:
+    def discard(self) -> None:
+        """Remove the spool."""
         self._spool.discard()
 
 
-@dataclass
-class There:
-    """A spool of another host. A host holds one at a time: it is adopted again before it is taken or dropped."""
+class RemoteSpool:
+    """A spool of another host. A host holds one spool at a time: each use adopts it again."""
 
-    root: RecoveryTransport
-    host: str
-    place: str
-    run: str
-    key: str
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self, access: RecoveryTransport, host: str, spool_dir: str, run: str, key: str
+    ) -> None:
+        self._access = access
+        self._host = host
+        self._spool = (spool_dir, run, key)
         self.about: dict[str, Any] = self._adopt()
 
     def _adopt(self) -> dict[str, Any]:
-        return self.root.adopt(self.host, self.place, self.run, self.key)
+        return self._access.adopt(self._host, *self._spool)
 
-    def take(self, sink: Sink) -> None:
+    def write_to(self, sink: Sink) -> None:
+        """Write the host to ``sink``."""
         self._adopt()
-        self.root.take_adopted(self.host, sink)
+        self._access.take_adopted(self._host, sink)
 
-    def drop(self) -> None:
+    def discard(self) -> None:
+        """Remove the spool."""
         self._adopt()
-        self.root.drop_adopted(self.host)
+        self._access.drop_adopted(self._host)
 
 
 def recover_run(
     run: str,
-    found: Iterable[tuple[str, Any]],
+    found: Iterable[FoundSpool],
     results_dir: Path,
     keep: bool,
     missing: Mapping[str, str],
 ) -> int:
-    """Write the files of ``run`` and remove the spools that are in them. 0, or 2 when nothing could be recovered.
+    """Write the files of ``run`` and, unless ``keep``, remove the spools that are in them.
 
-    ``found``: (key, what makes its Place) in order; of two with one key (a copy that --replicate made) the longer one
-    counts, and the other one when that cannot be read. ``missing``: {host: why nothing came from it}.
+    Of several spools with one key (the copies of --replicate and --rescue-dir) the longest one is
+    written, or the next one where that cannot be read. missing: {host: why it has no spool}.
+    Returns the exit code: 0, or 2 when nothing could be recovered.
     """
-    places: dict[str, list[Place]] = {}
     errors = dict(missing)
-    for key, make in found:
-        try:
-            place = make()
-        except (SpoolError, ValueError, RuntimeError, OSError) as e:
-            errors[key] = str(e)
-            print_message(str(e))
-            continue
-        places.setdefault(key, []).append(place)
-    for of_one in places.values():
-        of_one.sort(key=lambda p: -p.about["facts"]["samples"])
-    errors = {k: why for k, why in errors.items() if k not in places}
-    if not places:
+    sources = _opened(found, errors)
+    if not sources:
         print_message(f"nothing of {run} can be recovered")
         return 2
     try:
-        result = _write(run, places, errors, results_dir)
+        document = _write_files(run, sources, errors, results_dir)
     except (ResultsError, OSError, RuntimeError) as e:
         print_message(f"{e}; the spools are kept")
         return 2
-    for key in [] if keep else result["hosts"]:
-        for place in places[key]:
-            _drop(place)
-    print_message(line(result["verdict"]))
+    if not keep:
+        for key in document["hosts"]:
+            _discard(sources[key])
+    print_message(line(document["verdict"]))
     return 0
 
 
-def _drop(place: Place) -> None:
-    try:
-        place.drop()
-    except (SpoolError, RuntimeError, OSError) as e:
-        print_message(f"warning: a spool stays: {e}")
+def _opened(found: Iterable[FoundSpool], errors: dict[str, str]) -> dict[str, list[RecoverySource]]:
+    """The spools that can be read, by key, the longest first; ``errors`` of keys without any."""
+    sources: dict[str, list[RecoverySource]] = {}
+    for spool in found:
+        try:
+            source = spool.open()
+        except (SpoolError, ValueError, RuntimeError, OSError) as e:
+            errors[spool.key] = str(e)
+            print_message(str(e))
+        else:
+            sources.setdefault(spool.key, []).append(source)
+    for key, copies in sources.items():
+        copies.sort(key=lambda source: -source.about["facts"]["samples"])
+        errors.pop(key, None)
+    return sources
 
 
-def _write(
-    run: str, places: Mapping[str, list[Place]], errors: dict[str, str], results_dir: Path
+def _discard(copies: Iterable[RecoverySource]) -> None:
+    for source in copies:
+        try:
+            source.discard()
+        except (SpoolError, RuntimeError, OSError) as e:
+            print_message(f"warning: a spool stays: {e}")
+
+
+def _write_files(
+    run: str,
+    sources: Mapping[str, list[RecoverySource]],
+    errors: dict[str, str],
+    results_dir: Path,
 ) -> RunDocument:
-    """The run's document; its ``hosts`` are those that are in the files."""
-    document = document_of(run, {k: of_one[0].about for k, of_one in places.items()}, errors)
-    files = reserve(results_dir, document["benchmark"], {"run": run})
-    sink = FileSink(files, json=True)
+    """Return the run document, whose ``hosts`` are those that are in the files."""
+    everything = document_of(run, {key: copies[0].about for key, copies in sources.items()}, errors)
+    files = reserve(results_dir, everything["benchmark"], {"run": run})
     try:
-        taken = {}
-        for key, of_one in places.items():
-            about = _take(key, of_one, errors, sink)
-            if about is not None:
-                taken[key] = about
-        document = document_of(run, taken, errors)
-        # the suite has no word for a recovered run
-        sink.finish(document, time_series_head(document, method="local"))
-    except BaseException:
-        sink.abandon()
-        raise
+        document = _write_hosts(run, sources, errors, files)
     finally:
         release(files)
     for path in sorted(files.directory.glob(f"{files.stem}_*")):
@@ -150,34 +166,58 @@ def _write(
     return document
 
 
-def _take(
-    key: str, places: list[Place], errors: dict[str, str], sink: Sink
-) -> dict[str, Any] | None:
-    """What the first of ``places`` that can be read says of itself; None, and why in ``errors``, when none can."""
-    for place in places:
+def _write_hosts(
+    run: str,
+    sources: Mapping[str, list[RecoverySource]],
+    errors: dict[str, str],
+    files: RunFiles,
+) -> RunDocument:
+    sink = FileSink(files, json=True)
+    try:
+        written: dict[str, dict[str, Any]] = {}
+        for key, copies in sources.items():
+            source = _write_first(key, copies, errors, sink)
+            if source is not None:
+                written[key] = source.about
+        document = document_of(run, written, errors)
+        # the suite knows no word for a recovered run
+        sink.finish(document, time_series_head(document, method="local"))
+    except BaseException:
+        sink.abandon()
+        raise
+    return document
+
+
+def _write_first(
+    key: str, copies: Iterable[RecoverySource], errors: dict[str, str], sink: Sink
+) -> RecoverySource | None:
+    """The first of ``copies`` that could be written; None, with an entry of ``errors``: none."""
+    for source in copies:
         try:
-            place.take(sink)
-        except (
-            RuntimeError
-        ) as e:  # damaged, or a host that went away; FileSink has dropped what came of it
+            source.write_to(sink)
+        except RuntimeError as e:
             errors[key] = str(e)
             print_message(f"{key}: {e}")
         else:
             errors.pop(key, None)
-            return place.about
+            return source
     return None
 
 
 def document_of(
     run: str, about: Mapping[str, dict[str, Any]], errors: Mapping[str, str]
 ) -> RunDocument:
-    """Return the run document as far as the spools know it: {key: what its spool says}, {key: why
-    there is none}. RuntimeError when there is no spool."""
+    """Return the run document as far as the spools know it.
+
+    about: {key: ``RecoveredSpool.about``}. errors: {host: why it is missing}. RuntimeError when
+    there is no spool.
+    """
     first = next(iter(about.values()), None)
     if first is None:
         raise RuntimeError("no host is left")
-    meta, grid = first["meta"], first["grid"]
-    facts: dict[str, HostFacts] = {k: a["facts"] for k, a in about.items()}
+    meta = first["meta"]
+    grid = first["grid"]
+    facts: dict[str, HostFacts] = {key: a["facts"] for key, a in about.items()}
     ends_ns = [a["end_ns"] for a in about.values() if a["end_ns"] is not None]
     return run_document(
         run=run,
@@ -195,7 +235,7 @@ def document_of(
         capacity=grid["capacity"],
         options=meta["options"],
         warnings={},
-        clock_bound_ns={k: a["clock_bound_ns"] for k, a in about.items()},
+        clock_bound_ns={key: a["clock_bound_ns"] for key, a in about.items()},
         facts=facts,
         marks=marks_of(facts),
     )

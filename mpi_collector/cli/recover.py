@@ -6,6 +6,7 @@ import argparse
 import os
 import secrets
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ from mpi_collector.transport.hosts import from_scheduler
 from mpi_collector.transport.launch.detect import detect
 
 if TYPE_CHECKING:
-    from mpi_collector.benchmark.recover import Here, There
+    from mpi_collector.benchmark.recover import LocalSpool, RemoteSpool
     from mpi_collector.transport.base import RecoveryTransport
     from mpi_collector.transport.ranks.world import World
 
@@ -189,7 +190,7 @@ def _recover(
     reach: RecoveryTransport | None,
 ) -> int:
     """Build the files of one run from its spools, unless a process still writes one of them."""
-    from mpi_collector.benchmark.recover import recover_run
+    from mpi_collector.benchmark.recover import FoundSpool, recover_run
 
     if still_alive(run, spools):
         return MISTAKE
@@ -197,14 +198,14 @@ def _recover(
     if reach is not None:
         hosts = {spool.host for spool in spools}
         missing.update({host: "no spool of this run" for host in found if host not in hosts})
-    sources = [(spool.key, lambda spool=spool: _open(spool, reach)) for spool in spools]
-    return recover_run(run, sources, args.results_dir, args.keep, missing)
+    offered = [FoundSpool(spool.key, partial(_open, spool, reach)) for spool in spools]
+    return recover_run(run, offered, args.results_dir, args.keep, missing)
 
 
-def _open(spool: OfferedSpool, reach: RecoveryTransport | None) -> Here | There:
+def _open(spool: OfferedSpool, reach: RecoveryTransport | None) -> LocalSpool | RemoteSpool:
     """Take hold of a spool on this host, or on another one through ``reach``."""
-    from mpi_collector.benchmark.recover import Here, There
+    from mpi_collector.benchmark.recover import LocalSpool, RemoteSpool
 
     if reach is None:
-        return Here(spool.directory, spool.run, spool.key)
-    return There(reach, spool.host, spool.directory, spool.run, spool.key)
+        return LocalSpool(spool.directory, spool.run, spool.key)
+    return RemoteSpool(reach, spool.host, spool.directory, spool.run, spool.key)

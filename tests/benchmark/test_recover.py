@@ -7,13 +7,16 @@ import shutil
 import signal
 import struct
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mpi_collector
-from mpi_collector.benchmark.recover import Here, recover_run
+from mpi_collector.benchmark.recover import FoundSpool, LocalSpool, recover_run
+from mpi_collector.benchmark.suite_recorder import packed
 from mpi_collector.cli.recover import main
 from mpi_collector.node.agent.recorder import Recorder
 from mpi_collector.node.options import SamplingOptions
@@ -60,10 +63,10 @@ def recovered(place: Path, results: Path, *words: str) -> int:
     )
 
 
-class Gone(Here):
+class Gone(LocalSpool):
     """A host that answers, and no longer does when its table is taken."""
 
-    def take(self, sink: Any) -> None:
+    def write_to(self, sink: Any) -> None:
         del sink
         raise RuntimeError("a: the cable is out")
 
@@ -72,7 +75,10 @@ def test_what_was_not_saved_stays(tmp_path: Path, capsys: pytest.CaptureFixture[
     """A host that is lost while its rows are fetched keeps its spool: a second try has them all."""
     shm, results = tmp_path / "shm", tmp_path / "results"
     paths = {key: dead(shm, key) for key in ("a", "b")}
-    found = [("a", lambda: Gone(str(shm), RUN, "a")), ("b", lambda: Here(str(shm), RUN, "b"))]
+    found = [
+        FoundSpool("a", partial(Gone, str(shm), RUN, "a")),
+        FoundSpool("b", lambda: LocalSpool(str(shm), RUN, "b")),
+    ]
     assert recover_run(RUN, found, results, False, {}) == 0
     assert paths["a"].exists() and not paths["b"].exists()
     with mpi_collector.load(results) as run:
@@ -85,30 +91,26 @@ def test_what_was_not_saved_stays(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert not (shm / user_directory()).exists()
 
 
-def test_a_spool_that_cannot_be_packed_stays(tmp_path: Path) -> None:
-    """Its meta data are good, its rows are of another kind than they say."""
+def test_a_spool_that_cannot_be_packed_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A spool whose meta data are good and whose rows are not is named; the others are saved."""
     shm, results = tmp_path / "shm", tmp_path / "results"
     dead(shm, "a")
     bad = dead(shm, "b")
 
-    class Broken(Here):
-        def take(self, sink: Any) -> None:
-            self._spool.table.grid.clear()  # whatever a later version could have made of it
-            super().take(sink)
+    def damaged(table: Any, key: str, json: bool) -> Iterator[Any]:
+        yield from packed(table, key, json)
+        if key == "b":
+            raise KeyError("policy")
 
-    assert (
-        recover_run(
-            RUN,
-            [("a", lambda: Here(str(shm), RUN, "a")), ("b", lambda: Broken(str(shm), RUN, "b"))],
-            results,
-            False,
-            {},
-        )
-        == 0
-    )
+    monkeypatch.setattr("mpi_collector.benchmark.recover.packed", damaged)
+    found = [FoundSpool(key, partial(LocalSpool, str(shm), RUN, key)) for key in ("a", "b")]
+    assert recover_run(RUN, found, results, False, {}) == 0
     assert bad.exists()
     with mpi_collector.load(results) as run:
-        assert list(run) == ["a"] and "damaged" in run.run["hosts_partial"]["b"]
+        assert list(run) == ["a"]
+        assert "damaged: KeyError: 'policy'" in run.run["hosts_partial"]["b"]
 
 
 def test_of_two_the_longer_one_and_else_the_other(tmp_path: Path) -> None:
@@ -120,10 +122,10 @@ def test_of_two_the_longer_one_and_else_the_other(tmp_path: Path) -> None:
             tmp_path / f"results{lost}",
         )
         paths = [dead(long, "a", 12), dead(short, "a", 3)]
-        first = Gone if lost else Here
+        first = Gone if lost else LocalSpool
         found = [
-            ("a", lambda short=short: Here(str(short), RUN, "a")),
-            ("a", lambda long=long, first=first: first(str(long), RUN, "a")),
+            FoundSpool("a", partial(LocalSpool, str(short), RUN, "a")),
+            FoundSpool("a", partial(first, str(long), RUN, "a")),
         ]
         assert recover_run(RUN, found, results, False, {}) == 0
         with mpi_collector.load(results) as run:
@@ -195,14 +197,14 @@ def test_killed_in_the_middle(tmp_path: Path) -> None:
     shm, results = tmp_path / "shm", tmp_path / "results"
     path = dead(shm, "a")
 
-    class Killed(Here):
-        def take(self, sink: Any) -> None:
-            super().take(sink)
+    class Killed(LocalSpool):
+        def write_to(self, sink: Any) -> None:
+            super().write_to(sink)
             os.kill(os.getpid(), signal.SIGKILL)
 
     pid = os.fork()
     if not pid:
-        recover_run(RUN, [("a", lambda: Killed(str(shm), RUN, "a"))], results, False, {})
+        recover_run(RUN, [FoundSpool("a", lambda: Killed(str(shm), RUN, "a"))], results, False, {})
         os._exit(0)
     assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
     assert path.exists()
