@@ -1,45 +1,41 @@
-"""What is said of the hosts when a recording begins."""
+"""The messages at the begin of a recording."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mpi_collector.benchmark.console import described
-
-if TYPE_CHECKING:
-    from mpi_collector.benchmark.collection import Collection
+from mpi_collector.benchmark.run_state import RunState
 
 
-def announce_recording(collection: Collection) -> None:
-    """Tell the warnings of the hosts, which are left out and why, and how the run is called."""
-    hosts = collection.transport.hosts
-    console = collection.console
+def announce_recording(run: RunState) -> None:
+    """Report the warnings of the hosts, the hosts that are left out, and the name of the run."""
+    hosts = run.transport.hosts
+    console = run.console
     for host in hosts:
         for warning in host.ready.get("warnings", []):
             console.warn(f"{host.key}: {warning}")
-    _tell_missing(collection)
+    _report_missing(run)
     for host in hosts:
         console.debug(described(host))
     good = sum(h.error is None for h in hosts)
     count = f"{good} host{'s' if good != 1 else ''}"
-    method = collection.transport.method
-    if collection.plan.skip_timeseries:
-        console.info(f"snapshots of {count} ({method}), no time series, run {collection.run}")
+    method = run.transport.method
+    if run.plan.skip_timeseries:
+        console.info(f"snapshots of {count} ({method}), no time series, run {run.run}")
         return
-    interval_s = collection.plan.sampling.interval_s
-    console.info(f"recording {count} every {interval_s:g} s ({method}), run {collection.run}")
-    console.info(f"if this process dies: mpi_collector recover {collection.run}")
+    interval_s = run.plan.sampling.interval_s
+    console.info(f"recording {count} every {interval_s:g} s ({method}), run {run.run}")
+    console.info(f"if this process dies: mpi_collector recover {run.run}")
 
 
-def _tell_missing(collection: Collection) -> None:
-    """Tell which hosts and ranks are not recorded, and which names mean one host."""
-    transport = collection.transport
-    warn = collection.console.warn
+def _report_missing(run: RunState) -> None:
+    """Report the hosts and ranks that are not recorded, and names of one host."""
+    transport = run.transport
+    warn = run.console.warn
     errors = [(h.key, h.error) for h in transport.hosts if h.error]
-    for key, error in [*collection.unusable.items(), *errors]:
+    for key, error in [*run.unusable.items(), *errors]:
         warn(f"warning: {key} is not recorded: {error}")
-    for name, other in {**collection.aliases, **getattr(transport, "aliases", {})}.items():
+    for name, other in {**run.aliases, **getattr(transport, "aliases", {})}.items():
         warn(f"warning: {name} is the same host as {other}: recorded once, as {other}")
     for rank in transport.missing_ranks:
-        timeout_s = collection.plan.sampling.start_timeout_s
+        timeout_s = run.plan.sampling.start_timeout_s
         warn(f"warning: rank {rank} sent no hello within {timeout_s:g} s")

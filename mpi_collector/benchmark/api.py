@@ -41,7 +41,7 @@ class EmbeddedRecorder:
     """A recording of a block of a program: what ``with mpi_collector.collect(...)`` gives.
 
     Entering and leaving the block is collective over the communicator; nothing in between is. A
-    failure to record never fails the program: it is told on stderr, and the block runs unrecorded.
+    failure to record never fails the program: it is reported on stderr, and the block runs unrecorded.
     The one exception is ResultsError at the entry, on every rank, for a results directory that
     cannot be written.
     """
@@ -139,7 +139,7 @@ class EmbeddedRecorder:
         """Reserve the names and start all hosts.
 
         ResultsError when the names cannot be had: the other ranks are told, and raise it too. Any
-        other failure is told, the other ranks are let go, and the block runs unrecorded.
+        other failure is reported, the other ranks are released, and the block runs unrecorded.
         """
         options = self._plan.sampling
         try:
@@ -172,7 +172,7 @@ class EmbeddedRecorder:
     def _exit_as_coordinator(
         self, collection: Collection, kind: type[BaseException] | None
     ) -> None:
-        """End the recording and write the files; a failure is told and keeps the spools."""
+        """End the recording and write the files; report a failure and keep the spools."""
         try:
             collection.end(
                 "the end of the block" if kind is None else f"an exception ({kind.__name__})"

@@ -10,21 +10,18 @@ import os
 import secrets
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from mpi_collector._version import __version__
 from mpi_collector.benchmark.announcement import announce_recording
-from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.console import RunConsole, listed
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.run_document import document_of
+from mpi_collector.benchmark.run_state import RunState
 from mpi_collector.errors import UnusableHostsError
-from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.suite_samples import time_series_head
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.node.spool.directory import RunDirectory
-from mpi_collector.output.files import RunFiles, announce, release, reserve
+from mpi_collector.output.files import announce, release, reserve
 from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import HostState, Transport
 
@@ -32,37 +29,13 @@ _JSON_AUTO_BYTES = 2e9
 _JSON_BYTES_PER_VALUE = 26  #: of a sample, names included; between 20 and 30 were seen
 
 
-@dataclass
-class CommandRun:
-    """COMMAND of a run. ``process`` is None when it could not be started. Times: monotonic, ns."""
-
-    argv: list[str]
-    process: Command | None = None
-    began_ns: int = 0
-    ended_ns: int | None = None  #: None: it had not ended when the recording did
-
-
-class Collection:
+class Collection(RunState):
     """One recording on rank 0 or in the only process. ``reserve`` makes it.
 
     ``begin`` comes first, then one of ``end`` (write the files), ``give_up`` (this program failed),
     ``discard`` (nothing was sampled yet) and ``detach`` (leave at once, keep the spools). Only
     ``begin`` and ``end`` raise.
     """
-
-    def __init__(self, plan: CollectPlan, console: RunConsole, files: RunFiles, run: str) -> None:
-        self.plan = plan
-        self.console = console
-        self.files = files
-        self.run = run
-        self.unusable: dict[str, str] = {}  #: hosts that were asked for and left out, and why
-        self.aliases: dict[str, str] = {}  #: further name of a host: the name it is recorded by
-        self.command: CommandRun | None = None  #: None: there is none, or it was never tried
-        self.started_ns = 0  #: when every host was sampling, monotonic; 0: not yet
-        self.ended_ns = 0  #: when the stop began, monotonic; 0: not yet
-        self.all_present = False  #: at the end no rank is missing: MPI_Finalize will not hang
-        self.result: RunDocument | None = None  #: None until the files are written
-        self._transport: Transport | None = None
 
     @classmethod
     def reserve(cls, plan: CollectPlan, console: RunConsole) -> Collection:
@@ -76,32 +49,6 @@ class Collection:
         run = f"{files.stem}-{token}"
         announce(files, {"run": run, "pid": os.getpid()})
         return cls(plan, console, files, run)
-
-    @property
-    def transport(self) -> Transport:
-        """The transport of this recording; RuntimeError before ``attach``."""
-        if self._transport is None:
-            raise RuntimeError("the recording has not begun")
-        return self._transport
-
-    @property
-    def attached(self) -> bool:
-        """True once a transport was given: hosts may have been reached."""
-        return self._transport is not None
-
-    @property
-    def run_directory(self) -> RunDirectory:
-        """The run's directory of spools on this host, whether or not it exists."""
-        return RunDirectory(self.plan.sampling.spool_dir, self.run)
-
-    @property
-    def stop_requests(self) -> list[Path]:
-        """The files whose existence asks this run to stop."""
-        return [Path(self.run_directory.stop_path), self.files.stop_request]
-
-    def attach(self, transport: Transport) -> None:
-        """Use ``transport`` from here on."""
-        self._transport = transport
 
     def begin(self, transport: Transport, before_start: Callable[[], None] = lambda: None) -> None:
         """Make every host ready, announce the run and start sampling.
@@ -122,9 +69,9 @@ class Collection:
         self.started_ns = mono_ns()
 
     def end(self, ended_by: str) -> bool:
-        """Stop all hosts, gather, write the files and let the hosts go. True when the files exist.
+        """Stop all hosts, gather, write the files, release the hosts. True when the files exist.
 
-        A results directory that cannot be written is told, and the spools stay for ``recover``.
+        A results directory that cannot be written is reported, and the spools stay for ``recover``.
         """
         saved = self.save(ended_by)
         self.run_directory.remove_stop()
@@ -133,7 +80,7 @@ class Collection:
         return saved
 
     def give_up(self, error: Exception) -> None:
-        """Handle a failure of this program: tell it, keep the spools, let every host go."""
+        """Handle a failure of this program: report it, keep the spools, release the hosts."""
         self.console.warn("".join(traceback.format_exception(error)))
         self.console.warn(f"warning: the recording failed: {type(error).__name__}: {error}")
         self.console.warn(f"what was sampled until then is kept: mpi_collector recover {self.run}")
@@ -168,7 +115,7 @@ class Collection:
         return sorted(self.files.directory.glob(f"{self.files.stem}_*"))
 
     def save(self, ended_by: str) -> bool:
-        """Stop, gather and write; False, and told, when a file cannot be written."""
+        """Stop, gather and write; report a file that cannot be written and return False."""
         self.console.progress("stopping", 0, len(self.transport.hosts))
         self.ended_ns = mono_ns()
         self.transport.stop()
@@ -199,7 +146,7 @@ class Collection:
         self.console.progress("gathering", done, total)
 
     def _wants_json(self) -> bool:
-        """Decide whether the suite's JSON is written; tell it when it would be too large."""
+        """Decide whether the suite's JSON is written; report when it is too large."""
         if self.plan.json != "auto":
             return self.plan.json == "always"
         estimate_bytes = _json_bytes(self.transport.hosts, self.plan.sampling.max_samples)

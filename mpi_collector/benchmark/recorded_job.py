@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from mpi_collector.benchmark.collection import Collection, CommandRun
+from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.environment import (
     RUN_VARIABLE,
@@ -23,6 +23,7 @@ from mpi_collector.benchmark.environment import (
 )
 from mpi_collector.benchmark.exit_codes import FAILED, INCOMPLETE, INTERRUPTED, OK
 from mpi_collector.benchmark.page import write_page
+from mpi_collector.benchmark.run_state import CommandRun
 from mpi_collector.benchmark.signals import CancelledBeforeStart, LeaveNow, Signals
 from mpi_collector.benchmark.stop_conditions import StopConditions
 from mpi_collector.errors import CommandError, TransportError
@@ -149,7 +150,7 @@ class RecordedJob:
     def _start_command(self) -> Command | None:
         """Start COMMAND with the arguments and the environment that the user gave it.
 
-        None when there is none, or when it cannot be started, which is told.
+        None when there is none, or when it cannot be started, which is reported.
         """
         if not self._plan.command:
             return None

@@ -1,12 +1,12 @@
-"""The run document of a ``Collection``, whose values it gathers when the run is over."""
+"""Gather the values of the run document when a run is over."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.dlio import marks_of_run, places
+from mpi_collector.benchmark.run_state import RunState
 from mpi_collector.formats.run_document import Mark, RunDocument, marks_of, run_document
 from mpi_collector.node.compat import wall_ns
 from mpi_collector.node.host.secrets import hide_in_command
@@ -14,72 +14,69 @@ from mpi_collector.node.host.snapshot.environment import environment
 from mpi_collector.node.spool import marks
 from mpi_collector.transport.base import HostState
 
-if TYPE_CHECKING:
-    from mpi_collector.benchmark.collection import Collection
 
-
-def document_of(collection: Collection, ended_by: str) -> RunDocument:
-    """Return the run document of ``collection``."""
-    transport, plan = collection.transport, collection.plan
+def document_of(run: RunState, ended_by: str) -> RunDocument:
+    """Return the run document of a run."""
+    transport, plan = run.transport, run.plan
     hosts = {h.key: h for h in transport.hosts}
     recorded = {k: h for k, h in hosts.items() if h.collected or h.from_replica}
     failed = {k: h.error for k, h in hosts.items() if h.error}
     warnings = {k: h.ready.get("warnings") or [] for k, h in hosts.items()}
-    command = collection.command
+    command = run.command
     process = command.process if command else None
     return run_document(
-        run=collection.run,
-        stem=collection.files.stem,
+        run=run.run,
+        stem=run.files.stem,
         benchmark=plan.benchmark,
         collection_method=transport.method,
         ended_by=ended_by,
         hosts=recorded,
-        hosts_requested=_as_asked(collection, [*hosts, *collection.unusable]),
-        hosts_partial={**failed, **collection.unusable},
+        hosts_requested=_as_asked(run, [*hosts, *run.unusable]),
+        hosts_partial={**failed, **run.unusable},
         missing_ranks=transport.missing_ranks,
         t0_ns=transport.t0_ns,
         start_ns=transport.epoch_ns,
-        end_ns=_utc_ns(collection, collection.ended_ns),
+        end_ns=_utc_ns(run, run.ended_ns),
         interval_ns=plan.sampling.interval_ns,
         capacity=transport.capacity,
         options=plan.sampling.to_dict(),
         warnings={k: texts for k, texts in warnings.items() if texts},
         clock_bound_ns={k: h.clock_bound_ns for k, h in hosts.items()},
         facts={k: h.facts for k, h in recorded.items()},
-        marks=_marks(collection, hosts),
+        marks=_marks(run, hosts),
         command=hide_in_command(command.argv) if command else None,
         command_exit_code=process.exit_code() if process else None,
-        command_ns=_command_ns(collection),
+        command_ns=_command_ns(run),
         environment=environment(os.environ),
         written_ns=wall_ns(),
     )
 
 
-def _as_asked(collection: Collection, names: list[str]) -> list[str]:
+def _as_asked(run: RunState, names: list[str]) -> list[str]:
     """``names`` in the order of --hosts; those that were not named there follow."""
-    asked = {name: n for n, name in enumerate(collection.plan.host_names)}
+    asked = {name: n for n, name in enumerate(run.plan.host_names)}
     return sorted(names, key=lambda name: asked.get(name, len(asked)))
 
 
-def _command_ns(collection: Collection) -> list[int] | None:
+def _command_ns(run: RunState) -> list[int] | None:
     """When COMMAND began and ended, on the time line; None unless its end ended the recording."""
-    command = collection.command
+    command = run.command
     if command is None or command.ended_ns is None:
         return None
-    return [_utc_ns(collection, command.began_ns), _utc_ns(collection, command.ended_ns)]
+    return [_utc_ns(run, command.began_ns), _utc_ns(run, command.ended_ns)]
 
 
-def _utc_ns(collection: Collection, mono_ns: int) -> int:
+def _utc_ns(run: RunState, mono_ns: int) -> int:
     """A moment of the coordinator's monotonic clock on the time line of the recording."""
-    return collection.transport.epoch_ns + mono_ns - collection.started_ns
+    return run.transport.epoch_ns + mono_ns - run.started_ns
 
 
-def _marks(collection: Collection, hosts: Mapping[str, HostState]) -> list[Mark]:
+def _marks(run: RunState, hosts: Mapping[str, HostState]) -> list[Mark]:
     """All marks of the run: of its hosts, of the results directory (wall clock) and of DLIO."""
     out = marks_of({k: h.facts for k, h in hosts.items()})
-    for mark in marks.read(str(collection.files.marks)):
+    for mark in marks.read(str(run.files.marks)):
         out.append(
             {"text": mark["text"], "edge": mark["edge"], "utc_ns": mark["wall_ns"], "host": None}
         )
-    directories = places(collection.files.directory, collection.plan.command)
-    return out + marks_of_run(directories, collection.transport.epoch_ns)
+    directories = places(run.files.directory, run.plan.command)
+    return out + marks_of_run(directories, run.transport.epoch_ns)

@@ -17,7 +17,7 @@ from mpi_collector.cli.terminal import Terminal
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
 
-_CLOCK_OFF_NS = 1_000_000_000  #: an offset of the wall clock above this is told
+_CLOCK_OFF_NS = 1_000_000_000  #: a greater offset of the wall clock is a remark
 #: half of what is free becomes the spool; with less than this the recording stays in plain memory
 _ROOM_BYTES = 16 << 20
 _COLUMNS = ("host", "state", "python", "clock", "round trip", "free spool", "remarks")

@@ -54,7 +54,7 @@ def list_runs(runs: dict[str, list[OfferedSpool]]) -> None:
 
 
 def still_alive(run: str, spools: list[OfferedSpool]) -> bool:
-    """Report, and tell, whether a process still writes one of the spools of ``run``.
+    """Report whether a process still writes one of the spools of ``run``.
 
     Nothing is taken from the other hosts either: what recover removes there would be in two pieces.
     """

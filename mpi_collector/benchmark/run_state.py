@@ -1,0 +1,68 @@
+"""What is known of a run while it is recorded; announcement and run document are made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpi_collector.benchmark.command import Command
+from mpi_collector.benchmark.console import RunConsole
+from mpi_collector.benchmark.plan import CollectPlan
+from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.node.spool.directory import RunDirectory
+from mpi_collector.output.files import RunFiles
+from mpi_collector.transport.base import Transport
+
+
+@dataclass
+class CommandRun:
+    """COMMAND of a run. ``process`` is None when it could not be started. Times: monotonic, ns."""
+
+    argv: list[str]
+    process: Command | None = None
+    began_ns: int = 0
+    ended_ns: int | None = None  #: None: it had not ended when the recording did
+
+
+class RunState:
+    """The plan of a run, its names, and what has happened so far."""
+
+    def __init__(self, plan: CollectPlan, console: RunConsole, files: RunFiles, run: str) -> None:
+        self.plan = plan
+        self.console = console
+        self.files = files
+        self.run = run
+        self.unusable: dict[str, str] = {}  #: hosts that were asked for and left out, and why
+        self.aliases: dict[str, str] = {}  #: further name of a host: the name it is recorded by
+        self.command: CommandRun | None = None  #: None: there is none, or it was never tried
+        self.started_ns = 0  #: when every host was sampling, monotonic; 0: not yet
+        self.ended_ns = 0  #: when the stop began, monotonic; 0: not yet
+        self.all_present = False  #: at the end no rank is missing: MPI_Finalize will not hang
+        self.result: RunDocument | None = None  #: None until the files are written
+        self._transport: Transport | None = None
+
+    @property
+    def transport(self) -> Transport:
+        """The transport of this recording; RuntimeError before ``attach``."""
+        if self._transport is None:
+            raise RuntimeError("the recording has not begun")
+        return self._transport
+
+    @property
+    def attached(self) -> bool:
+        """True once a transport was given: hosts may have been reached."""
+        return self._transport is not None
+
+    @property
+    def run_directory(self) -> RunDirectory:
+        """The run's directory of spools on this host, whether or not it exists."""
+        return RunDirectory(self.plan.sampling.spool_dir, self.run)
+
+    @property
+    def stop_requests(self) -> list[Path]:
+        """The files whose existence asks this run to stop."""
+        return [Path(self.run_directory.stop_path), self.files.stop_request]
+
+    def attach(self, transport: Transport) -> None:
+        """Use ``transport`` from here on."""
+        self._transport = transport
