@@ -42,7 +42,7 @@ AGENT = (
     + """
 import threading
 from mpi_collector.node.agent.agent import Agent
-from mpi_collector.node.frames import Decoder, encode
+from mpi_collector.node.frames import FrameDecoder, encode
 ours, theirs = os.pipe(), os.pipe()
 agent = Agent()
 agent.attach(theirs[0], ours[1])
@@ -50,7 +50,7 @@ thread = threading.Thread(target=agent.serve)
 thread.start()
 os.write(theirs[1], encode({"do": "quit", "id": 1}))
 thread.join(10)
-messages, decoder = [], Decoder()
+messages, decoder = [], FrameDecoder()
 while len(messages) < 2:
     messages += decoder.feed(os.read(ours[0], 65536))
 print("complete" if messages[1][0] == {"id": 1} and min(*ours, *theirs) > 1023 else messages)
