@@ -41,10 +41,10 @@ AGENT = (
     CROWD
     + """
 import threading
-from mpi_collector.node.agent.agent import Agent
+from mpi_collector.node.agent.agent import Agent, AgentService
 from mpi_collector.node.frames import FrameDecoder, encode
 ours, theirs = os.pipe(), os.pipe()
-agent = Agent()
+agent = Agent(AgentService())
 agent.attach(theirs[0], ours[1])
 thread = threading.Thread(target=agent.serve)
 thread.start()
