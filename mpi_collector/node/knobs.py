@@ -1,15 +1,12 @@
 """Settings that only the environment can change: for tests, and for sites with unusual time limits.
 
-Every variable is read here and nowhere else. They are no options of the command line, since no normal run needs them.
+Every variable is read here and nowhere else. They are no options of the command line, since no
+normal run needs them.
 
-========================== ======== =================================================================================
-variable                   default  meaning
-========================== ======== =================================================================================
-MPI_COLLECTOR_ROOT         /        directory that stands for the root of the file system that sources read
-MPI_COLLECTOR_ORPHAN_S     60       seconds after which an agent that nobody contacts ends and leaves its spool
-MPI_COLLECTOR_SILENT_S     3600     seconds after which an MPI worker that hears nothing from rank 0 ends likewise
-MPI_COLLECTOR_CHUNK_BYTES  4194304  largest MPI message of a table
-========================== ======== =================================================================================
+- MPI_COLLECTOR_ROOT (default /): directory that stands for the root of the file system for sources
+- MPI_COLLECTOR_ORPHAN_S (60): seconds after which an agent without a launcher ends; its spool stays
+- MPI_COLLECTOR_SILENT_S (3600): seconds without a message from rank 0 after which a worker ends
+- MPI_COLLECTOR_CHUNK_BYTES (4194304): size of the largest MPI message of a table
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What a transport is to its callers: the hosts of a run, prepared, started, stopped and collected."""
+"""What a transport is to its callers: the hosts of a run, from the start to their tables."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ Progress = Callable[[str, int, int], None]
 class HostState:
     """A host of the run as the coordinator knows it.
 
-    A host is *ready* once ``ready`` is filled, *sampling* after its first sample, *stopped* once ``stopped`` is set, and
-    *collected* when its table is in the sink. ``error`` may be set in any of these states; it excludes the host from
-    further steps, but what it has recorded until then is still collected where possible.
+    A host is *ready* once ``ready`` is filled, *sampling* after its first sample, *stopped* once
+    ``stopped`` is set, and *collected* when its table is in the sink. ``error`` may be set in any
+    of these states; it excludes the host from further steps, but what it has recorded until then is
+    still collected where possible.
     """
 
     key: str  #: its unique name in the files
@@ -49,8 +50,9 @@ class HostState:
 class Sink(Protocol):
     """Takes the packed tables of hosts, one host at a time.
 
-    The calls for a host are ``begin_host``, then for each of its members ``begin`` and ``write`` as often as needed, then
-    ``end_host`` or ``drop_host``. OSError means that the sink cannot write; RuntimeError that a host's data are damaged.
+    The calls for a host are ``begin_host``, then for each of its members ``begin`` and ``write`` as
+    often as needed, then ``end_host`` or ``drop_host``. OSError means that the sink cannot write;
+    RuntimeError that a host's data are damaged.
     """
 
     def begin_host(self, key: str) -> None:
@@ -79,10 +81,14 @@ class RunStatus(TypedDict):
 
 
 class Transport(Protocol):
-    """What the life cycle of a run drives: ``open``, ``start``, ``poll`` once a second, ``stop``, ``gather``, ``close``.
+    """What the life cycle of a run drives.
 
-    Implemented by ranks.Coordinator (MPI ranks, or this host alone), ssh.SshCoordinator (agents) and launch.ControlClient
-    (a Coordinator in a launch of its own). A host that fails has its ``error`` set and stops no other.
+    The steps are ``open``, ``start``, ``poll`` about once a second, ``stop``, ``gather``,
+    ``close``.
+
+    Implemented by ranks.Coordinator (MPI ranks, or this host alone), ssh.SshCoordinator (agents)
+    and launch.ControlClient (a Coordinator in a launch of its own). A host that fails has its
+    ``error`` set and stops no other.
     """
 
     missing_ranks: list[int]  #: MPI ranks that never sent a hello
@@ -98,7 +104,9 @@ class Transport(Protocol):
     def hosts(self) -> list[HostState]: ...
 
     def open(self, facts: dict[str, Any]) -> None:
-        """Connect the hosts, prepare a recorder on each and measure its clock. ``facts`` go into every spool.
+        """Connect the hosts, prepare a recorder on each and measure its clock.
+
+        ``facts`` go into every spool.
 
         TransportError when no host can be reached at all.
         """
@@ -107,10 +115,13 @@ class Transport(Protocol):
         """Start sampling at a common tick 0; return when every host samples or has failed."""
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
-        """Return {key: snapshot} of the hosts that answer in time; between ``open`` and ``close``."""
+        """Return {key: snapshot} of the hosts that answer in time."""
 
     def poll(self) -> bool | None:
-        """Do what is due; to be called about once a second. True when a host was asked to stop the run."""
+        """Do what is due; to be called about once a second.
+
+        True when a host was asked to stop the run.
+        """
 
     def status(self) -> RunStatus:
         """Return the progress of the run without asking any host."""
@@ -119,20 +130,26 @@ class Transport(Protocol):
         """Take the last row on every host, end its sampling and measure its clock once more."""
 
     def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None:
-        """Put the table of every host into ``sink``. ``json``: the suite's samples too, where a host can encode them."""
+        """Put the table of every host into ``sink``.
+
+        ``json``: the suite's samples too, where a host can encode them.
+        """
 
     def detach(self) -> None:
         """Leave at once; the spools stay on the hosts."""
 
     def close(self, saved: bool) -> bool:
-        """Release every host; ``saved``: the tables are safely on disk, so remove the spools. True when none is missing."""
+        """Release every host; ``saved``: the tables are safely on disk, so remove the spools.
+
+        True when none is missing.
+        """
 
 
 class RecoveryTransport(Protocol):
     """Spools that dead runs left on many hosts. A host holds at most one adopted spool at a time.
 
-    Implemented by ranks.RankRecovery, ssh.HostQueries and launch.ControlRecoveryClient. RuntimeError when a host cannot do
-    what it is asked to, or does not answer.
+    Implemented by ranks.RankRecovery, ssh.HostQueries and launch.ControlRecoveryClient.
+    RuntimeError when a host cannot do what it is asked to, or does not answer.
     """
 
     @property
@@ -140,10 +157,10 @@ class RecoveryTransport(Protocol):
         """{host: why nothing is known of its spools}, after ``spools``."""
 
     def spools(self) -> dict[str, list[dict[str, Any]]]:
-        """Return {host: [{"dir", "run", "key", "bytes", "mtime", "alive"}]} of the hosts that answer."""
+        """Return {host: its spools, see find_spools} of the hosts that answer."""
 
     def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
-        """Open a spool below directory ``place`` on ``host`` and return its RecoveredSpool.about."""
+        """Open a spool in directory ``place`` of ``host`` and return its RecoveredSpool.about."""
 
     def take_adopted(self, host: str, sink: Sink) -> None:
         """Put the table of the adopted spool into ``sink``."""
@@ -167,7 +184,10 @@ def nap(seconds: float) -> None:
 
 
 def write_host(sink: Sink, key: str, members: Iterable[NpzMember]) -> None:
-    """Put the packed ``members`` of host ``key`` into ``sink``. After an exception the host is begun, but not ended."""
+    """Put the packed ``members`` of host ``key`` into ``sink``.
+
+    After an exception the host is begun, but not ended.
+    """
     sink.begin_host(key)
     write_members(sink, members)
     sink.end_host()
@@ -182,7 +202,7 @@ def write_members(sink: Sink, members: Iterable[NpzMember]) -> None:
 
 
 class MemberSplitter:
-    """Splits a stream of bytes into the members that ``heads`` describe, and writes them into ``sink``."""
+    """Splits a stream of bytes into the members that ``heads`` describe, for ``sink``."""
 
     def __init__(self, heads: list[dict[str, Any]], sink: Sink) -> None:
         self._heads = iter(heads)

@@ -1,4 +1,6 @@
-"""A recorder in a process of its own, so that the GIL of the program that is recorded and ours do not hold up each other.
+"""A recorder in a process of its own.
+
+The GIL of the program that is recorded does not delay the samples, nor the sampler the program.
 
 The process is an agent on a pipe. It ends when the pipe closes, and keeps its spool then.
 """
@@ -50,7 +52,10 @@ class ChildRecorder(BatchRecorder):
         self._timeout_s = max(_START_S, options.gather_timeout_s)
 
     def _request(self, do: str, **fields: Any) -> dict[str, Any]:
-        """Return the answer of the child. SessionLostError when it has died, RuntimeError when the request failed."""
+        """Return the answer of the child.
+
+        SessionLostError when it has died, RuntimeError when the request failed.
+        """
         return self._loop.run(self._session.request(do, self._timeout_s, **fields))[0]
 
     def prepare(self) -> ReadyReport:
@@ -92,7 +97,7 @@ class ChildRecorder(BatchRecorder):
         return dict(answer["doc"]), blob
 
     def facts(self) -> HostFacts:
-        """Have the child pack without the suite's samples, which are then encoded where the files are written."""
+        """Have the child pack without the suite's samples: they are encoded with the files."""
         return cast(HostFacts, self._request("pack", json=False)["facts"])
 
     def pack(self, json: bool) -> Iterator[NpzMember]:

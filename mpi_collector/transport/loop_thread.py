@@ -15,7 +15,8 @@ _JOIN_S = 5.0
 class LoopThread:
     """A daemon thread that runs an event loop. Methods are called from other threads only.
 
-    The loop itself is not closed: a subprocess that could not be killed in time may still report its exit to it.
+    The loop itself is not closed: a subprocess that could not be killed in time may still report
+    its exit to it.
     """
 
     def __init__(self, name: str) -> None:
@@ -28,7 +29,10 @@ class LoopThread:
         return self._thread.is_alive()
 
     def submit(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
-        """Start ``work`` in the loop. RuntimeError after ``close``, when nothing would ever run it."""
+        """Start ``work`` in the loop.
+
+        RuntimeError after ``close``, when nothing would ever run it.
+        """
         if not self.alive:
             work.close()
             raise RuntimeError("the sessions have ended")
@@ -43,7 +47,10 @@ class LoopThread:
         self._loop.call_soon_threadsafe(function)
 
     def close(self) -> None:
-        """Stop the loop and wait up to 5 s for the thread to end. Does nothing when called again."""
+        """Stop the loop and wait up to 5 s for the thread to end.
+
+        Does nothing when called again.
+        """
         if self.alive:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_JOIN_S)

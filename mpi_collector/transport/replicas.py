@@ -1,6 +1,7 @@
 """Replicas of other hosts' spools at the coordinator, updated during the run (``--replicate``).
 
-They lie beside the coordinator's own spool under the keys of their hosts, where ``recover`` finds them like any other.
+They lie beside the coordinator's own spool under the keys of their hosts, where ``recover`` finds
+them like any other.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _TURN_NS = 1_000_000_000  #: time between two calls of Transport.poll, about
 
 
 class Replicas:
-    """Takes change sets of spools during the run; at its end, stands in for hosts whose table did not arrive."""
+    """Takes change sets during the run, and stands in for tables that did not arrive."""
 
     def __init__(self, options: SamplingOptions, run: str) -> None:
         self._options = options
@@ -53,7 +54,10 @@ class Replicas:
         return self._copies[key].number if key in self._copies else 0
 
     def apply(self, key: str, doc: dict[str, Any], blob: bytes | bytearray) -> None:
-        """Update the replica of ``key``. After a failure, whose reason goes into ``failures``, it is left as it is."""
+        """Update the replica of ``key``.
+
+        After a failure, whose reason goes into ``failures``, it is left as it is.
+        """
         if key in self.failures:
             return
         try:
@@ -68,7 +72,10 @@ class Replicas:
             self.failures[key] = str(e)
 
     def fill_in(self, hosts: Iterable[HostState], sink: Sink) -> None:
-        """Put the replicas of the hosts that were not collected into ``sink``. The hosts' errors stay."""
+        """Put the replicas of the hosts that were not collected into ``sink``.
+
+        The hosts' errors stay.
+        """
         for host in hosts:
             if host.key in self.failures:
                 host.ready.setdefault("warnings", []).append(

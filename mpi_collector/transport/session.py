@@ -1,4 +1,4 @@
-"""One connection to an agent or a control server: requests and answers over the pipes of a subprocess."""
+"""Requests to an agent or a control server over the pipes of a subprocess."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ Reply = tuple[dict[str, Any], bytes]
 class Session:
     """Requests to one agent over the pipes of one subprocess (ssh, sh on this host, mpirun).
 
-    Only for the thread of the event loop. ``preamble``: bytes that are written before the first frame. ``on_event`` gets
-    the frames that answer no request. ``last_signal``: the signal that the subprocess gets when this process dies, however
-    that happens (PR_SET_PDEATHSIG, prctl(2)). ``with_children``: kill the whole process group in the end; the ssh to a jump
-    host does not end by itself while that host hangs.
+    Only for the thread of the event loop. ``preamble``: bytes that are written before the first
+    frame. ``on_event`` gets the frames that answer no request. ``last_signal``: the signal that the
+    subprocess gets when this process dies, however that happens (PR_SET_PDEATHSIG, prctl(2)).
+    ``with_children``: kill the whole process group in the end; the ssh to a jump host does not end
+    by itself while that host hangs.
     """
 
     def __init__(
@@ -63,7 +64,10 @@ class Session:
         return self._process is not None
 
     async def connect(self, timeout_s: float) -> dict[str, Any]:
-        """Start the subprocess and wait for the hello. SessionLostError with the reason when there is none."""
+        """Start the subprocess and wait for the hello.
+
+        SessionLostError with the reason when there is none.
+        """
         await self.disconnect()
         pipe = asyncio.subprocess.PIPE
         self._stderr = b""
@@ -98,9 +102,12 @@ class Session:
         return self.hello
 
     async def request(self, do: str, timeout_s: float, **fields: Any) -> Reply:
-        """Send a request and return its answer. SessionLostError when none comes, RuntimeError when the request failed.
+        """Send a request and return its answer.
 
-        Requests to agents are described in node/agent/messages.py, those to a control server in ranks/control_server.py.
+        SessionLostError when none comes, RuntimeError when the request failed.
+
+        Requests to agents are described in node/agent/messages.py, those to a control server in
+        ranks/control_server.py.
         """
         process = self._process
         if process is None or process.stdin is None:
@@ -188,7 +195,10 @@ class Session:
             self._stderr = (self._stderr + data)[-_STDERR_KEPT:]
 
     def _reason(self, noise: bytes = b"") -> str:
-        """Return the last line of stderr, or of ``noise``; rather one that names an error: launchers add a paragraph."""
+        """Return the last line of stderr, or of ``noise``.
+
+        Preferably one that names an error: launchers add a paragraph of advice.
+        """
         text = (self._stderr or noise[-_STDERR_KEPT:]).decode("utf-8", "replace")
         lines = [line for line in text.splitlines() if any(c.isalnum() for c in line)]
         named = [line for line in lines if _ERROR.match(line)]
@@ -217,6 +227,9 @@ async def end_process(
 
 
 def _death_signal(number: int) -> Callable[[], object]:
-    """Return a function that a child runs before exec: the kernel sends it signal ``number`` when its parent dies."""
+    """Return a function that a child runs before exec.
+
+    It has the kernel send the child signal ``number`` when its parent dies.
+    """
     prctl = ctypes.CDLL(None).prctl  # looked up here: nothing may be loaded between fork and exec
     return lambda: prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)

@@ -1,4 +1,6 @@
-"""mpi_collector with a recorder that fails on one host: ``failing.py HOSTNAME WHAT [ARGUMENTS]``. Not part of the product.
+"""mpi_collector with a recorder that fails on one host: ``failing.py HOSTNAME WHAT [ARGUMENTS]``.
+
+Not part of the product.
 
 WHAT is a method of the recorder, or ``tick5``: the sampling thread dies at that tick.
 """

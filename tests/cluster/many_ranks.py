@@ -1,7 +1,10 @@
-"""mpi_collector with a host for every rank, to have many leaders on one machine. Not part of the product.
+"""mpi_collector with a host for every rank, to have many leaders on one machine.
 
-Every rank adds its number to its hostname. Tables are stored uncompressed, so that many of them are much to gather.
-Rank 0 writes the greatest size it had until the gathering, and until its end (VmHWM, kB), to $MANY_RANKS_PEAK.
+Not part of the product.
+
+Every rank adds its number to its hostname. Tables are stored uncompressed, so that many of them are
+much to gather. Rank 0 writes the greatest size it had until the gathering, and until its end
+(VmHWM, kB), to $MANY_RANKS_PEAK.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""Messages between the ranks of one launch. Every rank runs every test; test_transport_mpi.py starts them under mpirun."""
+"""Messages between the ranks of one launch.
+
+Every rank runs every test; test_transport_mpi.py starts them under mpirun.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _LIMIT_S = 30.0
 
 @pytest.fixture
 def world() -> world_module.World:
-    """Over a communicator of its own, so that nothing of one test reaches the next; all ranks enter and leave together."""
+    """A World over a communicator of its own; all ranks enter and leave together."""
     MPI.COMM_WORLD.Barrier()
     world = world_module.World(comm=MPI.COMM_WORLD)
     yield world
@@ -75,7 +78,7 @@ def test_messages_keep_their_order(world: world_module.World) -> None:
 
 
 def test_flush_tells_whether_all_is_out(world: world_module.World) -> None:
-    """A message too large to go before somebody takes it holds flush up, but not for longer than it may."""
+    """A message that cannot go before it is received holds flush up, up to its time-out."""
     if world.size == 1:
         pytest.skip("a rank cannot be late for itself")
     if world.rank == 0:
@@ -92,7 +95,7 @@ def test_flush_tells_whether_all_is_out(world: world_module.World) -> None:
 def test_streams_of_many_chunks(
     world: world_module.World, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """Rank 0 takes the stream of every other rank whole and in order, one chunk of 1,000 bytes in memory at a time."""
+    """Rank 0 takes every stream whole and in order, 1,000 bytes in memory at a time."""
     monkeypatch.setattr(world_module, "CHUNK_BYTES", 1000)
     data = {rank: random.Random(rank).randbytes(size) for rank in range(world.size)}
     if world.rank:
@@ -129,7 +132,7 @@ def test_large_stream(world: world_module.World) -> None:
 
 
 def test_a_silent_peer_is_lost(world: world_module.World) -> None:
-    """Receiving from a rank that sends nothing ends after its time, and what arrives later harms nobody."""
+    """Receiving from a silent rank ends after its time-out; a late message does no harm."""
     if world.size == 1:
         pytest.skip("needs a peer")
     if world.rank == 0:
@@ -144,7 +147,7 @@ def test_a_silent_peer_is_lost(world: world_module.World) -> None:
 
 
 def test_echoes_of_one_clock(world: world_module.World) -> None:
-    """Ranks of one machine share a clock: every echo says an offset of 0 within its bound, all ranks asking at once."""
+    """Ranks of one machine share a clock: every echo gives an offset of 0 within its bound."""
     if world.rank == 0:
         world.serve_echoes(range(1, world.size), 25, _LIMIT_S)
         return
@@ -156,7 +159,7 @@ def test_echoes_of_one_clock(world: world_module.World) -> None:
 
 
 def test_late_answers_are_no_echoes(world: world_module.World) -> None:
-    """An answer to an echo that was given up is not taken for one to a later echo, which would fake a very short way."""
+    """A late answer is not taken for one to a later echo, whose way it would make too short."""
     if world.size == 1:
         pytest.skip("needs a peer")
     if world.rank == 0:

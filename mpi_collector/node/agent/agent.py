@@ -1,9 +1,10 @@
 """The agent: a RecorderService on a stream, which survives the loss of its connection.
 
-The process that ssh starts hands its stdin and stdout to the agent, which is a session leader of its own, and waits. When
-the connection breaks, a new one is handed over in the same way; the agent has gone on sampling meanwhile. When no connection
-comes for ``orphan_s`` it ends and leaves its spool. A connection that is silent for that long counts as lost, since a cable
-that is pulled closes no connection.
+The process that ssh starts hands its stdin and stdout to the agent, which is a session leader of
+its own, and waits. When the connection breaks, a new one is handed over in the same way; the agent
+has gone on sampling meanwhile. When no connection comes for ``orphan_s`` it ends and leaves its
+spool. A connection that is silent for that long counts as lost, since a cable that is pulled closes
+no connection.
 """
 
 import array
@@ -41,7 +42,7 @@ AGENT_REQUESTS = dict(
 
 
 def peer_uid(connection: socket.socket) -> int:
-    """Return the user id of the process at the other end of a Unix socket (SO_PEERCRED, socket(7))."""
+    """Return the user at the other end of a Unix socket (SO_PEERCRED, unix(7))."""
     size = len(_UCRED) * _UCRED.itemsize
     return array.array("i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1]
 
@@ -64,7 +65,10 @@ class AgentService(RecorderService):
 
 
 class Connection:
-    """Two file descriptors to a launcher. ``holder``: the socket whose other end waits until the connection is closed."""
+    """Two file descriptors to a launcher.
+
+    ``holder``: the socket whose other end waits until the connection is closed.
+    """
 
     def __init__(self, read_fd: int, write_fd: int, holder: "socket.socket | None") -> None:
         self.read_fd = read_fd
@@ -82,8 +86,8 @@ class Connection:
 class Agent:
     """Answers the requests of one connection at a time.
 
-    ``listener``: the socket on which further connections are handed over. None for a child process on a pipe, which closes
-    when its parent dies: nothing is timed out then.
+    ``listener``: the socket on which further connections are handed over. None for a child process
+    on a pipe, which closes when its parent dies: nothing is timed out then.
     """
 
     def __init__(self, service: AgentService, listener: "socket.socket | None" = None) -> None:
@@ -96,7 +100,7 @@ class Agent:
         self._wake_fd, self._signal_fd = os.pipe()
 
     def terminate(self, *_signal: object) -> None:
-        """Handle SIGTERM: end as soon as no launcher is connected, since it may be about to fetch the table."""
+        """Handle SIGTERM: end once no launcher is connected, since one may still want the table."""
         self._terminated = True
         os.write(self._signal_fd, b"x")
 
@@ -115,7 +119,7 @@ class Agent:
             self._heard_ns = mono_ns()
 
     def serve(self, orphan_s: float = ORPHAN_S) -> None:
-        """Answer requests until told to quit, or until no launcher has been heard of for ``orphan_s``."""
+        """Answer requests until told to quit, or until nothing is heard for ``orphan_s``."""
         self._orphan_s = orphan_s
         while not self.service.done:
             if self._connection is None and (self._terminated or self._listener is None):
@@ -141,7 +145,7 @@ class Agent:
         return bool(ready)
 
     def _accept(self) -> None:
-        """Take the two descriptors that a process of the same user hands over (SCM_RIGHTS, unix(7))."""
+        """Take two descriptors from a process of the same user (SCM_RIGHTS, unix(7))."""
         assert self._listener is not None
         connection, _ = self._listener.accept()
         if peer_uid(connection) != os.getuid():  # an abstract socket has no file mode
@@ -184,7 +188,10 @@ class Agent:
             self._disconnect()
 
     def _wait_for_room(self, write_fd: int) -> None:
-        """Wait until ``write_fd`` takes bytes. OSError when it takes none for ``orphan_s``, or a new connection comes."""
+        """Wait until ``write_fd`` takes bytes.
+
+        OSError when it takes none for ``orphan_s``, or a new connection comes.
+        """
         if self._listener is None:
             return
         poll = select.poll()

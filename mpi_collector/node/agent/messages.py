@@ -1,9 +1,12 @@
-"""Requests to the process that records a host, and the form of their answers: the same over ssh, a pipe and MPI.
+"""Requests to the process that records a host, and the form of their answers.
 
-A request is a JSON object ``{"do": NAME, FIELD: VALUE, ...}``. The answer is a JSON object and, where ``blob`` is set, bytes.
-A request that fails is answered by ``{"error": TEXT}``. Over a stream both are frames (node/frames.py): the request carries
-an ``id``, which its answer repeats, and the blob is part of the frame. Over MPI an answer carries ``"answer": NAME``, and
-``"bytes": LENGTH`` when a blob follows as a message of its own. The two sides are always of the same version: see
+They are the same over ssh, a pipe and MPI.
+
+A request is a JSON object ``{"do": NAME, FIELD: VALUE, ...}``. The answer is a JSON object and,
+where ``blob`` is set, bytes. A request that fails is answered by ``{"error": TEXT}``. Over a stream
+both are frames (node/frames.py): the request carries an ``id``, which its answer repeats, and the
+blob is part of the frame. Over MPI an answer carries ``"answer": NAME``, and ``"bytes": LENGTH``
+when a blob follows as a message of its own. The two sides are always of the same version: see
 frames.VERSION.
 """
 
@@ -40,7 +43,10 @@ TEXT_OR_NONE = (str, type(None))
 
 
 class Request:
-    """Form of one request. ``fields``, ``optional`` and ``answer``: {name: type or tuple of types}."""
+    """Form of one request.
+
+    ``fields``, ``optional`` and ``answer``: {name: type or tuple of types}.
+    """
 
     __slots__ = ("about", "answer", "blob", "fields", "optional")
 
@@ -59,7 +65,10 @@ class Request:
         self.blob = blob
 
     def arguments(self, message: "Mapping[str, Any]") -> "dict[str, Any]":
-        """Return the fields of ``message`` that belong to this request. ValueError when one is missing or of another type."""
+        """Return the fields of ``message`` that belong to this request.
+
+        ValueError when one is missing or of another type.
+        """
         values = {name: message[name] for name in self.fields if name in message}
         values.update({name: message[name] for name in self.optional if name in message})
         problem = misfit(
@@ -71,7 +80,9 @@ class Request:
 
 
 def misfit(values: "Mapping[str, Any]", types: "Mapping[str, Any]") -> str:
-    """Return the first difference between ``values`` and the form ``types``, or "" when there is none."""
+    """Return the first difference between ``values`` and the form ``types``, or "" when there is
+    none.
+    """
     for name in sorted(types):
         if name not in values:
             return "field %r is missing" % name
@@ -94,7 +105,7 @@ RECORDER_REQUESTS = {
         {"mono_ns": int, "offset_ns": int, "bound_ns": int},
     ),
     "start": Request(
-        "sample from tick 0 on, t0_ns on the coordinator's monotonic clock, epoch_ns on its wall clock",
+        "sample from tick 0 on: t0_ns and epoch_ns on the coordinator's monotonic and wall clock",
         {"t0_ns": int, "epoch_ns": int, "capacity": int},
     ),
     "first": Request(

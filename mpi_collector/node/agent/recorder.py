@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 
 def use_all_cpus() -> None:
-    """Undo the CPU binding of a launcher: neither the sampler nor COMMAND is to inherit the one core of a rank."""
+    """Undo the CPU binding of a launcher.
+
+    Neither the sampler nor COMMAND is to be bound to the one core of a rank.
+    """
     try:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
     except OSError:  # a cpuset contains none of them: what it allows is in force already
@@ -40,10 +43,10 @@ def use_all_cpus() -> None:
 
 
 class Recorder:
-    """Records one host: ``prepare`` -> ``clock`` -> ``start`` -> ``stop`` -> ``pack`` -> ``discard``.
+    """Records one host: prepare, clock, start, stop, pack, discard, in this order.
 
-    What is not discarded stays in the spool. ``decoder``: the class that decodes staged texts into rows; processes that
-    have numpy use a faster one.
+    What is not discarded stays in the spool. ``decoder``: the class that decodes staged texts into
+    rows; processes that have numpy use a faster one.
     """
 
     decoder: "Any" = RowDecoder
@@ -84,7 +87,7 @@ class Recorder:
         self._decoder = self.decoder(self.probe.sources, self.probe.layout, self.spool.event)
         gc.collect()
         if hasattr(gc, "freeze"):  # since Python 3.7
-            gc.freeze()  # objects that exist now live until the end: no collection need look at them
+            gc.freeze()  # what exists now lives until the end: collections need not look at it
         return {
             "rows": self.spool.shape.rows - 1,
             "spool": self.spool.path,
@@ -94,7 +97,7 @@ class Recorder:
         }
 
     def _make_spool(self, meta: "dict[str, Any]") -> Spool:
-        """Return a spool of as many rows as there is room for, in plain memory when there is no room at all."""
+        """Return a spool with as many rows as there is room for; without room, in plain memory."""
         options = self.options
         rows = options.max_samples + 1
         most = None if options.max_spool_mb is None else int(options.max_spool_mb * 1e6)
@@ -123,7 +126,10 @@ class Recorder:
 
     # ---- sampling
     def clock(self, mono_ns: int, offset_ns: int, bound_ns: int) -> None:
-        """Note a measurement of this host's clock: offset = local time - coordinator's time, +- bound."""
+        """Note a measurement of this host's clock.
+
+        ``offset_ns``: local time - coordinator's time, known to ``bound_ns`` either way.
+        """
         self.spool.event(
             {"type": "clock", "mono_ns": mono_ns, "offset_ns": offset_ns, "bound_ns": bound_ns}
         )
@@ -154,7 +160,7 @@ class Recorder:
         self.sampler.start(TickGrid(local_t0_ns, options.interval_ns, end_ns))
 
     def wait_first(self, timeout_s: float) -> bool:
-        """Return True when the first sample was taken; False after ``timeout_s`` or when sampling failed."""
+        """Return whether the first sample was taken within ``timeout_s``; False also on failure."""
         return bool(self.sampler.first_sample.wait(timeout_s)) and self.sampler.failure is None
 
     def first_sample(self) -> "SampleCheck":
@@ -172,7 +178,10 @@ class Recorder:
         return {"taken": self.sampler.taken, "last_tick": self.sampler.last_tick}
 
     def stop(self) -> "StopReport":
-        """Take the last row, end the sampling thread and take the end snapshot. Called again it changes nothing."""
+        """Take the last row, end the sampling thread and take the end snapshot.
+
+        Called again it changes nothing.
+        """
         self.sampler.stop()
         self._take_marks()
         if self._end_snapshot is None:
@@ -201,12 +210,12 @@ class Recorder:
             self.spool.event(mark)
 
     def flush(self) -> None:
-        """Have the staged samples decoded with the next tick, so that ``replicate`` sends rows instead of texts."""
+        """Have staged samples decoded with the next tick, so that ``replicate`` sends rows."""
         if self.sampler is not None:
             self.sampler.flush_soon()
 
     def replicate(self, got: int) -> "tuple[dict[str, Any], bytes]":
-        """Return (document, bytes) of what has changed since change set ``got`` arrived: see spool/replica.py."""
+        """Return (document, bytes) of the changes since change set ``got``: see spool/replica.py."""
         if self._changes is None:
             self._changes = Changes(self.spool)
         return self._changes.take(got)  # type: ignore[no-any-return,unused-ignore]
@@ -222,7 +231,10 @@ class Recorder:
         return facts_of(self.table())
 
     def pack(self, json: bool) -> "Iterator[NpzMember]":
-        """Compress the table. ``json``: the suite's samples too, in a subclass that can encode them."""
+        """Compress the table.
+
+        ``json``: the suite's samples too, in a subclass that can encode them.
+        """
         return pack(self.table(), self.key)
 
     def discard(self) -> None:
@@ -230,7 +242,10 @@ class Recorder:
         self.close(remove=True)
 
     def close(self, remove: bool = False) -> None:
-        """End sampling. Without ``remove`` the recording stays in the spool, and in --rescue-dir if there is one."""
+        """End sampling.
+
+        Without ``remove`` the recording stays in the spool, and in --rescue-dir if there is one.
+        """
         if self.sampler is not None:
             self.sampler.stop()
             if not remove:

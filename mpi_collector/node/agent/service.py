@@ -1,7 +1,7 @@
 """The one dispatcher of requests: a table of requests, and a method for each.
 
-``RecorderService`` records a host. The agent (over a stream), the worker (over MPI) and the sampling child process serve it
-and add what only they need.
+``RecorderService`` records a host. The agent (over a stream), the worker (over MPI) and the
+sampling child process serve it and add what only they need.
 """
 
 from ..compat import mono_ns, wall_ns
@@ -37,14 +37,20 @@ DONE = Answer({})
 
 
 class Service:
-    """Answers the requests in ``requests`` by the methods of the same names, with the fields as keyword arguments."""
+    """Answers the requests in ``requests`` by the methods of the same names.
+
+    The fields of a request are the keyword arguments.
+    """
 
     requests: "Mapping[str, Request]" = {}
     #: exceptions that end the conversation instead of being answered
     fatal: "tuple[type[Exception], ...]" = ()
 
     def answer(self, message: "Mapping[str, Any]") -> Answer:
-        """Answer one request. Whatever goes wrong is told to the one who asked, who decides what follows."""
+        """Answer one request.
+
+        Whatever goes wrong is told to the one who asked, who decides what follows.
+        """
         try:
             name = message.get("do")
             request = self.requests.get(name) if isinstance(name, str) else None
@@ -100,7 +106,10 @@ class RecorderService(Service):
     def prepare(
         self, options: "dict[str, Any]", run: str, key: str, facts: "dict[str, Any]"
     ) -> Answer:
-        """Make the recorder ready. ``facts`` go into the spool; without an identity in them, this host's is added."""
+        """Make the recorder ready.
+
+        ``facts`` go into the spool; without an identity in them, this host's is added.
+        """
         facts = dict(facts)
         facts.setdefault("identity", dict(identity()))
         self._recorder = self._recorder_class(SamplingOptions.from_dict(options), run, key, facts)
@@ -141,14 +150,17 @@ class RecorderService(Service):
         return Answer(self._recording().stop())
 
     def pack(self, json: bool = False) -> Answer:
-        """Compress the table, unless it is done already: after a broken session the launcher asks again."""
+        """Compress the table, unless that is done: a launcher asks again in a new session."""
         recording = self._at_end()
         if not self._members:
             self._members = list(recording.pack(json))
         return Answer({"facts": recording.facts(), "heads": [m.head() for m in self._members]})
 
     def fetch(self, member: int, offset: int, size: int = FETCH_BYTES) -> Answer:
-        """Return bytes of a packed member. With an offset, since a broken session does not start from the beginning."""
+        """Return bytes of a packed member.
+
+        With an offset, since a broken session does not start from the beginning.
+        """
         packed = self._members[member]
         if len(packed.chunks) > 1:
             packed.chunks = [b"".join(packed.chunks)]

@@ -12,14 +12,14 @@ from .agent import Agent, AgentService, peer_uid
 
 
 def socket_name(run: str, key: str) -> str:
-    """Return the name of the agent's Unix socket: abstract, so that no file is left behind (unix(7))."""
+    """Return the name of the agent's Unix socket: abstract, so it leaves no file (unix(7))."""
     return "\0%s/%s/%s" % (user_directory(), run, key)
 
 
 def main(run: str, key: str, orphan_s: float = ORPHAN_S) -> None:
-    """Hand stdin and stdout to the agent of this run, which is started if there is none, and wait until it closes them.
+    """Hand stdin and stdout to the agent of this run, and wait until it closes them.
 
-    This is what ssh runs.
+    The agent is started if there is none. This is what ssh runs.
     """
     name = socket_name(run, key)
     connection = _connect(name)
@@ -44,7 +44,8 @@ def main(run: str, key: str, orphan_s: float = ORPHAN_S) -> None:
 def _wait_for_end(connection: socket.socket) -> None:
     """Wait until the agent closes ``connection``, or ssh closes stdin.
 
-    An agent that hangs closes nothing: without the second condition a process would stay behind for each attempt.
+    An agent that hangs closes nothing: without the second condition a process would stay behind for
+    each attempt.
     """
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
@@ -53,7 +54,10 @@ def _wait_for_end(connection: socket.socket) -> None:
 
 
 def _connect(name: str) -> "socket.socket | None":
-    """Return a connection to the agent, or None when there is none. SystemExit when it belongs to another user."""
+    """Return a connection to the agent, or None when there is none.
+
+    SystemExit when it belongs to another user.
+    """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.setblocking(
@@ -70,7 +74,10 @@ def _connect(name: str) -> "socket.socket | None":
 
 
 def _fork_agent(listener: socket.socket, orphan_s: float) -> bool:
-    """Start the agent as a daemon: no terminal, no parent, no open files but the listener. True in the parent."""
+    """Start the agent as a daemon: no terminal, no parent, no open files but the listener.
+
+    True in the parent.
+    """
     if os.fork():
         return True
     os.setsid()

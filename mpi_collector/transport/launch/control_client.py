@@ -1,4 +1,7 @@
-"""A Transport whose coordinator is rank 0 of a launch of its own, beside the job's: see ranks/control_server.py."""
+"""A Transport whose coordinator is rank 0 of a launch of its own, beside the job's.
+
+The other side is ranks/control_server.py.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,11 @@ _DROP_S = 60.0
 
 
 class ControlClient:
-    """A Transport. ``argv``, ``environ``: of the launcher; ``names``: {any name or address of a host: its requested name}."""
+    """A Transport.
+
+    ``argv``, ``environ``: of the launcher; ``names``: {any name or address of a host: its requested
+    name}.
+    """
 
     method = "mpi"
 
@@ -41,7 +48,8 @@ class ControlClient:
         self.t0_ns = 0
         self.epoch_ns = 0
         self.lost = ""  #: why the launch no longer answers
-        # Open MPI 5 does not tell its ranks that stdin has ended; all launchers pass this signal on to them
+        # Open MPI 5 does not tell its ranks that stdin has ended; all launchers pass this signal on
+        # to them
         self._session = Session(argv, (), environ, last_signal=signal.SIGUSR1)
         self._loop = LoopThread("control client")
 
@@ -50,7 +58,10 @@ class ControlClient:
         return self._loop.run(self._session.request(do, timeout_s, **fields))[0]
 
     def _update(self, do: str, timeout_s: float, **fields: Any) -> None:
-        """Make a request whose answer is the state of the hosts. A failure is an error of every host."""
+        """Make a request whose answer is the state of the hosts.
+
+        A failure is an error of every host.
+        """
         try:
             self._take_state(self._request(do, timeout_s, **fields))
         except (SessionLostError, RuntimeError) as e:
@@ -154,7 +165,10 @@ class ControlRecoveryClient(ControlClient):
         return self._unreached
 
     def spools(self) -> dict[str, list[dict[str, Any]]]:
-        """Launch the ranks and return {host: its spools}. TransportError when the launch does not start."""
+        """Launch the ranks and return {host: its spools}.
+
+        TransportError when the launch does not start.
+        """
         try:
             answer = self._launch("spools")
         except (RuntimeError, OSError) as e:
@@ -179,7 +193,10 @@ class ControlRecoveryClient(ControlClient):
 
 
 class SinkEvents:
-    """Turns the events of a gathering back into calls of ``sink``, and acknowledges them. In the loop's thread."""
+    """Turns the events of a gathering back into calls of ``sink``, and acknowledges them.
+
+    In the loop's thread.
+    """
 
     def __init__(self, sink: Sink, session: Session) -> None:
         self._sink = sink

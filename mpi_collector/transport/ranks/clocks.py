@@ -1,4 +1,7 @@
-"""Rank 0 measures the clocks of the leaders: all of them before and after a run, a few at a time during it."""
+"""Rank 0 measures the clocks of the leaders.
+
+All of them before and after a run, a few at a time during it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ _TIMEOUT_S = 3.0
 class LeaderClocks:
     """Measures how far the leaders' clocks are from that of rank 0.
 
-    ``leaders``: {rank: state}, of which ``alive`` lists those that answer. ``now_ns``: the monotonic clock.
+    ``leaders``: {rank: state}, of which ``alive`` lists those that answer. ``now_ns``: the
+    monotonic clock.
     """
 
     def __init__(
@@ -49,7 +53,8 @@ class LeaderClocks:
     def measure_due(self) -> None:
         """Measure the next few leaders if it is time, and let them sleep again.
 
-        Only a few per call: a sleeping leader answers late, and rank 0 is to notice the end of the job in time.
+        Only a few per call: a sleeping leader answers late, and rank 0 is to notice the end of the
+        job in time.
         """
         if self._now_ns() - self._begun_ns > EVERY_NS:
             self._begin(self._left or self._alive())

@@ -1,8 +1,9 @@
-"""Rank 0 of a launch that a life-cycle process made: the requests of that process, over stdin and stdout.
+"""Rank 0 of a launch that a life-cycle process made, driven over stdin and stdout.
 
-The files are written where the life cycle runs, which may be a host that no rank is on. Requests and answers are frames
-(node/frames.py), as between a launcher and an agent; mpirun passes both ways on unchanged. Tables go in blobs, of which only
-a few may be unacknowledged, so that no daemon on the way has to hold a whole table.
+The files are written where the life cycle runs, which may be a host that no rank is on. Requests
+and answers are frames (node/frames.py), as between a launcher and an agent; mpirun passes both ways
+on unchanged. Tables go in blobs, of which only a few may be unacknowledged, so that no daemon on
+the way has to hold a whole table.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class LauncherGone(Exception):
 _STATE = {"hosts": list, "missing_ranks": list, "capacity": int, "t0_ns": int, "epoch_ns": int}
 _OPENING = {"options": dict, "run": str, "names": dict}
 
-#: the methods of Transport and RecoveryTransport; _STATE is what a ControlClient shows of the coordinator
+#: the methods of Transport and RecoveryTransport; _STATE is what a ControlClient shows of the
+#: coordinator
 CONTROL_REQUESTS: Mapping[str, Request] = {
     "open": Request("Transport.open", {**_OPENING, "facts": dict}, _STATE),
     "start": Request("Transport.start", answer=_STATE),
@@ -154,7 +156,10 @@ class ControlService(Service):
 
     # ---- the end without a request
     def abandon(self, launcher_alive: bool) -> None:
-        """End without ``close``: the spools stay. While the launcher lives, the ranks are told, since nobody else will."""
+        """End without ``close``: the spools stay.
+
+        While the launcher lives, the ranks are told, since nobody else will.
+        """
         self.everybody = False
         if self._coordinator is None:
             return
@@ -166,7 +171,10 @@ class ControlService(Service):
 
 
 class ControlServer:
-    """Connects a ControlService with the life-cycle process. ``serve`` raises LauncherGone; the spools stay then."""
+    """Connects a ControlService with the life-cycle process.
+
+    ``serve`` raises LauncherGone; the spools stay then.
+    """
 
     def __init__(self, world: World, recorder_class: type[BatchRecorder]) -> None:
         self.world = world

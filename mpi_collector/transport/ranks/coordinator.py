@@ -1,6 +1,7 @@
-"""Rank 0: elects a leader for each host, starts and stops all of them, and takes their tables one host after the other.
+"""Rank 0: elects leaders, starts and stops them, and takes their tables one by one.
 
-It records its own host as well. Without other ranks (``world`` None) it records this host alone: the local transport.
+It records its own host as well. Without other ranks (``world`` None) it records this host alone:
+the local transport.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ _DISCARD_S = 10.0
 
 
 class Coordinator:
-    """A Transport over MPI ranks. ``names``: {any name or address of a host: the name it was requested by}."""
+    """A Transport over MPI ranks.
+
+    ``names``: {any name or address of a host: the name it was requested by}.
+    """
 
     def __init__(
         self,
@@ -106,7 +110,7 @@ class Coordinator:
     def open(self, facts: dict[str, Any]) -> None:
         """Elect the leaders, prepare a recorder on each, measure their clocks."""
         if self.world is not None and self.world.own:
-            use_all_cpus()  # undo the launcher's binding; without a launcher, it is the user's choice
+            use_all_cpus()
         self.meet()
         for rank in self._alive():
             host = self.leaders[rank]
@@ -181,7 +185,7 @@ class Coordinator:
             self._send((*self._alive(), *self._followers), "idle")
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
-        """Return {key: snapshot} of the hosts that answer in time; between ``open`` and ``close``."""
+        """Return {key: snapshot} of the hosts that answer in time."""
         answers = self._inbox.ask(self._alive(), "snapshot", self.options.start_timeout_s)
         out = {self.leaders[0].key: self.recorder.snapshot()}
         for rank, message in sorted(answers.items()):
@@ -191,7 +195,10 @@ class Coordinator:
 
     # ---- during it
     def poll(self) -> bool:
-        """Take messages, update the replicas and measure clocks as they are due. True when a host requests the stop."""
+        """Take messages, update the replicas and measure clocks as they are due.
+
+        True when a host requests the stop.
+        """
         if self._clocks is None or self._replication is None:
             return False
         self._inbox.receive_all()
@@ -201,7 +208,7 @@ class Coordinator:
         return any(m is not None and "error" not in m for m in messages)
 
     def status(self) -> RunStatus:
-        """Return the progress of this host, which stands for all: no other is asked while the job runs."""
+        """Return the progress of this host, which stands for all: no other is asked."""
         sampler = self.recorder.sampler
         if sampler is None:
             return run_status(self.hosts)
@@ -230,7 +237,10 @@ class Coordinator:
         self.measure_clocks()
 
     def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None:
-        """Put the table of every host into ``sink``, in the order in which they are ready. ``json``: the samples too."""
+        """Put the table of every host into ``sink``, in the order in which they are ready.
+
+        ``json``: the samples too.
+        """
         waiting = {r for r in self._alive() if self.leaders[r].stopped}
         limit_s = self.options.gather_timeout_s
         if self.world is not None:
@@ -291,7 +301,10 @@ class Coordinator:
         self.recorder.close()
 
     def refuse(self, why: str = "") -> bool:
-        """Release every rank before anything was opened: nothing will be recorded. True when none is missing."""
+        """Release every rank before anything was opened: nothing will be recorded.
+
+        True when none is missing.
+        """
         assert self.world is not None
         others = range(1, self.world.size)
         hellos = self._inbox.wait_for(others, "hello", self.options.start_timeout_s)
@@ -300,7 +313,8 @@ class Coordinator:
     def _release(self, ranks: Iterable[int], why: str = "") -> bool:
         """Let every rank leave; True when all of ``ranks`` said bye, and can end.
 
-        What they sent before is taken too: MPICH reports messages that were never received, on COMMAND's stdout.
+        What they sent before is taken too: MPICH reports messages that were never received, on
+        COMMAND's stdout.
         """
         assert self.world is not None
         self._send(range(1, self.world.size), "exit", why=why)
@@ -319,7 +333,10 @@ class Coordinator:
         return self.world.flush(2.0) and not left and not stuck
 
     def close(self, saved: bool) -> bool:
-        """Remove the spools of what is safely on disk, and release every rank. True when none is missing."""
+        """Remove the spools of what is safely on disk, and release every rank.
+
+        True when none is missing.
+        """
         self._replicas.close(saved)
         if saved:
             self.recorder.discard()

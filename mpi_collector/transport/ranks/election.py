@@ -20,7 +20,10 @@ class Election:
 
 
 def elect(identities: Mapping[int, dict[str, Any]], names: Mapping[str, str]) -> Election:
-    """Make the lowest rank of every host its leader. ``identities``: {rank: identity}; ``names``: see ``requested_name``."""
+    """Make the lowest rank of every host its leader.
+
+    ``identities``: {rank: identity}; ``names``: see ``requested_name``.
+    """
     ranks = sorted(identities)
     aliases = find_aliases((rank, same_host_key(identities[rank])) for rank in ranks)
     ranks = [rank for rank in ranks if rank not in aliases]

@@ -1,7 +1,7 @@
 """Messages of the workers that rank 0 has received and not yet used.
 
-A message is the answer to a request, ``{"answer": NAME, ...}``, or an event, ``{"event": NAME, ...}``. One with an ``error``
-reports a failure of the worker and answers whatever it is asked next.
+A message is the answer to a request, ``{"answer": NAME, ...}``, or an event, ``{"event": NAME,
+...}``. One with an ``error`` reports a failure of the worker and answers whatever it is asked next.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ def answer_fields(message: Message) -> dict[str, Any]:
 
 
 class Inbox:
-    """Messages by rank. ``world`` None: there are no other ranks. ``on_error``: called with (rank, error) of a failure."""
+    """Messages by rank. ``world`` None: there are no other ranks.
+
+    ``on_error``: called with (rank, error) of a failure.
+    """
 
     def __init__(self, world: World | None, on_error: Callable[[int, str], None]) -> None:
         self._world = world
@@ -50,7 +53,7 @@ class Inbox:
         return messages[-1] if messages and "event" in messages[-1] else None
 
     def take(self, rank: int, name: str) -> Message | None:
-        """Return and remove the first message of ``rank`` that is the answer or event ``name``, or reports a failure."""
+        """Return and remove the first message ``name`` of ``rank``, or a report of failure."""
         messages = self._messages.get(rank, [])
         for i, message in enumerate(messages):
             kind = message.get(_ENVELOPE) or message.get("event")
@@ -66,7 +69,7 @@ class Inbox:
     def ask(
         self, ranks: Iterable[int], request: str, timeout_s: float, **fields: Any
     ) -> dict[int, Message]:
-        """Send a request to all of ``ranks`` and return the answers that come in time, {rank: message}."""
+        """Send a request to all of ``ranks``; return {rank: answer} of those that come in time."""
         asked = set(ranks) - {0}
         if self._world is None or not asked:
             return {}
@@ -96,7 +99,7 @@ class Inbox:
     def wait_for_one(
         self, ranks: set[int], name: str, timeout_s: float
     ) -> tuple[int, Message] | None:
-        """Return (rank, message) of the first message ``name`` of any of ``ranks``, or None when none comes in time."""
+        """Return the first (rank, message) ``name`` of any of ``ranks``; None when none comes."""
         deadline = mono_ns() + int(timeout_s * 1e9)
         while mono_ns() < deadline:
             self.receive_all()

@@ -1,4 +1,7 @@
-"""Spools that dead runs left on the hosts of a launch: the first rank of each host opens them, rank 0 takes them."""
+"""Spools of dead runs on the hosts of a launch.
+
+The first rank of each host opens them, rank 0 takes them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _DISCARD_S = 30.0
 
 
 class RankRecovery(Coordinator):
-    """RecoveryTransport over MPI ranks. A host is named by the key that it would be recorded under."""
+    """RecoveryTransport over MPI ranks.
+
+    A host is named by the key that it would be recorded under.
+    """
 
     def __init__(
         self,

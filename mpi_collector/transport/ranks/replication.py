@@ -21,7 +21,10 @@ class Arriving(NamedTuple):
 
 
 class LeaderReplication:
-    """Asks the leaders for change sets and applies them. Nothing here waits: what has not come is taken later."""
+    """Asks the leaders for change sets and applies them.
+
+    Nothing here waits: what has not come is taken later.
+    """
 
     def __init__(
         self,
@@ -40,7 +43,10 @@ class LeaderReplication:
         self._flushed = False
 
     def turn(self) -> None:
-        """Take what has come; when it is time, ask for more, and one turn earlier have staged samples decoded."""
+        """Take what has come, and ask for more when it is time.
+
+        One turn before it asks, it has the leaders decode their staged samples.
+        """
         self._take_answers()
         self._apply_arrived()
         if self._replicas.due():

@@ -1,7 +1,8 @@
-"""A rank other than rank 0: samples its host if it is the leader there, and otherwise only waits for the end.
+"""A rank other than rank 0: samples its host if it leads there, else waits for the end.
 
-It sleeps and looks for requests of rank 0 a few times a second: no busy waiting, which would cost the job. A failure is
-reported to rank 0, and the rank goes on waiting for the end: one that left would end the whole launch.
+It sleeps and looks for requests of rank 0 a few times a second: no busy waiting, which would cost
+the job. A failure is reported to rank 0, and the rank goes on waiting for the end: one that left
+would end the whole launch.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Orphaned(Exception):
 
 
 class Worker:
-    """Answers rank 0. ``run`` is the whole life of a rank; inside another program it is ``hello`` and ``serve``.
+    """Answers rank 0.
+
+    ``run`` is the whole life of a rank; inside another program it is ``hello`` and ``serve``.
 
     ``released``: rank 0 has let this rank go; ``refused``: the reason, when nothing was recorded.
     """
@@ -48,7 +51,10 @@ class Worker:
         self._parent = os.getppid()
 
     def run(self) -> bool:
-        """Say hello and serve until the end. True when rank 0 has let this rank go, False when it is gone."""
+        """Say hello and serve until the end.
+
+        True when rank 0 has let this rank go, False when it is gone.
+        """
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._terminate)
         for number in (signal.SIGUSR1, signal.SIGUSR2):
@@ -114,7 +120,10 @@ class Worker:
             self.world.send_blob(0, answer.blob)
 
     def _terminate(self, _signum: int, _frame: object) -> None:
-        """Handle SIGTERM and the like: make a backup at once, since Open MPI 5 kills a quarter of a second later."""
+        """Handle SIGTERM and the like.
+
+        Makes a backup at once, since Open MPI 5 kills a quarter of a second later.
+        """
         self._poll_interval.terminate()
         recorder = self._service.recorder
         if recorder is not None:
@@ -147,7 +156,7 @@ class Worker:
         return leads and now_ns - since_ns > int(silent_s() * 1e9)
 
     def _look_for_stop_request(self) -> None:
-        """Report a request that ``mpi_collector stop`` has left on this host to rank 0, which decides."""
+        """Report to rank 0 what ``mpi_collector stop`` has left on this host."""
         path = self._service.stop_request
         if path and os.path.exists(path):
             os.unlink(path)

@@ -52,7 +52,10 @@ class PollInterval:
         self._leave_at_ns = 0
 
     def get_s(self, late: bool) -> float:
-        """Return the interval. ``late``: rank 0 has said nothing for longer than it takes between two requests."""
+        """Return the interval.
+
+        ``late``: rank 0 has said nothing for longer than it takes between two requests.
+        """
         return self._late_s if late else self._interval_s
 
     def busy(self) -> None:
@@ -102,7 +105,10 @@ class WorkerService(RecorderService):
         return DONE
 
     def add_mark(self, event: dict[str, Any]) -> None:
-        """Store a mark that was made on this host: a follower leaves it beside the spool of its leader."""
+        """Store a mark that was made on this host.
+
+        A follower leaves it beside the spool of its leader.
+        """
         if self.recorder is not None:
             self.recorder.mark(event)
         else:

@@ -1,7 +1,8 @@
-"""The only module that imports mpi4py: small messages that nobody spins for, and large ones in chunks.
+"""Messages between MPI ranks; the only module that imports mpi4py.
 
-Everything is point to point, so that a dead rank blocks nobody. Receiving is probing now and then, sending is a request
-that is tested until a deadline. Only the thread that made the World may use it.
+Everything is point to point, so that a dead rank blocks nobody. Receiving is probing now and then,
+sending is a request that is tested until a deadline. Only the thread that made the World may use
+it.
 """
 
 from __future__ import annotations
@@ -26,12 +27,16 @@ mpi4py.rc.finalize = False
 from mpi4py import MPI  # noqa: E402 - the two settings must come first
 
 CHUNK_BYTES = knobs.chunk_bytes()
-_CONTROL, _DATA, _PING, _PONG, _BLOB = 7001, 7002, 7003, 7004, 7005
+#: tags of messages
+_CONTROL = 7001
+_DATA = 7002
+_PING = 7003
+_PONG = 7004
+_BLOB = 7005
 _NS = 1_000_000_000
 _SOCKETS_PER_RANK = 2
-_ECHO = struct.Struct(
-    "<qq"
-)  # there: when it was sent, how many are to come; back: the same, the root's time
+#: ping: when it was sent, how many are to come with it; pong: when the ping was sent, rank 0's time
+_ECHO = struct.Struct("<qq")
 
 
 def _refuse(message: str | None) -> None:
@@ -40,7 +45,7 @@ def _refuse(message: str | None) -> None:
 
 
 class World:
-    """This rank's messages. ``comm`` of somebody else's program, or None to initialise MPI here."""
+    """The messages of this rank. ``comm``: of the program that is recorded; None: initialise MPI."""
 
     def __init__(self, launch: Launch | None = None, comm: Any = None) -> None:
         self.own = comm is None
@@ -51,7 +56,8 @@ class World:
             MPI.Init_thread(MPI.THREAD_FUNNELED)
         self.comm = MPI.COMM_WORLD.Dup() if self.own else comm.Dup()
         self.comm.Set_errhandler(MPI.ERRORS_RETURN)
-        self.rank, self.size = int(self.comm.Get_rank()), int(self.comm.Get_size())
+        self.rank = int(self.comm.Get_rank())
+        self.size = int(self.comm.Get_size())
         self._pending: list[tuple[Any, bytes]] = []
         self._tidy_at = 4
         self._abandoned: list[tuple[Any, memoryview]] = []
@@ -59,23 +65,22 @@ class World:
 
     @staticmethod
     def library() -> str:
-        """Name and version of the MPI library, first line only."""
+        """Return name and version of the MPI library, at most 80 characters."""
         first = str(MPI.Get_library_version()).strip("\0\n ").split("\n")[0].split(",")[0]
         return " ".join(first.split())[:80]
 
     # ---- small messages
     def send(self, dest: int, **message: Any) -> None:
-        """Hand over a message; it goes even if nobody waits for it, and a dead receiver costs nothing."""
+        """Hand over a message. It is sent whether or not the receiver waits for it, or lives."""
         data = json.dumps(message).encode()
         self._pending.append((self.comm.Isend([data, MPI.BYTE], dest, _CONTROL), data))
-        if (
-            len(self._pending) >= self._tidy_at
-        ):  # not at every one: to thousands of ranks, thousands may be under way
+        # not for every message: thousands may be on their way to thousands of ranks
+        if len(self._pending) >= self._tidy_at:
             self._pending = [p for p in self._pending if not p[0].Test()]
             self._tidy_at = 2 * len(self._pending) + 4
 
     def receive(self, source: int = MPI.ANY_SOURCE) -> tuple[int, dict[str, Any]] | None:
-        """(sender, message) if one has arrived."""
+        """Return (sender, message) if one has arrived, else None."""
         status = MPI.Status()
         if not self.comm.Iprobe(source, _CONTROL, status):
             return None
@@ -85,7 +90,7 @@ class World:
         return int(sender), json.loads(buffer)
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all messages are out. False when one is not after ``timeout_s``."""
+        """Wait until all messages are sent. False when one is not after ``timeout_s``."""
         deadline = mono_ns() + int(timeout_s * _NS)
         while self._pending and mono_ns() < deadline:
             self._pending = [p for p in self._pending if not p[0].Test()]
@@ -94,25 +99,31 @@ class World:
         return not self._pending
 
     def send_blob(self, dest: int, data: bytes) -> None:
-        """Hand over bytes that a message has announced; nobody waits for them to be taken."""
+        """Hand over bytes that a message has announced, without waiting until they are received."""
         self._pending.append((self.comm.Isend([data, MPI.BYTE], dest, _BLOB), data))
 
     def receive_blob(self, source: int, size: int) -> Callable[[], bytearray | None]:
-        """Begin to receive ``size`` bytes from ``source``; the answer gives them once they are there."""
+        """Begin to receive ``size`` bytes; the returned function gives them once they are there."""
         buffer = bytearray(size)
         request = self.comm.Irecv([buffer, MPI.BYTE], source, _BLOB)
         return lambda: buffer if request.Test() else None
 
     # ---- large ones
     def send_stream(self, dest: int, chunks: Iterable[bytes], timeout_s: float) -> None:
-        """All bytes of ``chunks`` in messages of CHUNK_BYTES. PeerLostError when one is not taken within ``timeout_s``."""
+        """Send all bytes of ``chunks`` in messages of CHUNK_BYTES.
+
+        PeerLostError when one is not received within ``timeout_s``.
+        """
         for piece in regroup(chunks, CHUNK_BYTES):
             self._finish(self.comm.Isend([piece, MPI.BYTE], dest, _DATA), timeout_s, dest)
 
     def receive_stream(
         self, source: int, size: int, take: Callable[[memoryview], None], timeout_s: float
     ) -> None:
-        """Give ``take`` the ``size`` bytes that ``source`` sends, one chunk in memory at a time."""
+        """Call ``take`` with the ``size`` bytes that ``source`` sends, CHUNK_BYTES at a time.
+
+        PeerLostError when a message does not come within ``timeout_s``.
+        """
         buffer = memoryview(bytearray(min(CHUNK_BYTES, max(size, 1))))
         while size > 0:
             piece = buffer[: min(size, len(buffer))]
@@ -120,9 +131,8 @@ class World:
             try:
                 self._finish(request, timeout_s, source)
             except PeerLostError:
-                self._abandoned.append(
-                    (request, buffer)
-                )  # it may still arrive, and must not find the memory gone
+                # the message may still arrive: its memory must stay valid
+                self._abandoned.append((request, buffer))
                 raise
             take(piece)
             size -= len(piece)
@@ -137,9 +147,12 @@ class World:
             nap(pause)
             pause = min(pause * 2, 0.005)
 
-    # ---- clocks: the only moments when somebody spins, a few ms each
+    # ---- clocks: busy waiting, for a few ms
     def request_echoes(self, count: int, timeout_s: float) -> list[tuple[int, int, int]]:
-        """(sent, root's time, received) of ``count`` round trips to rank 0, fewer when it stops answering."""
+        """Return (sent, rank 0's time, received) of ``count`` round trips to rank 0.
+
+        Fewer when it stops answering.
+        """
         deadline = mono_ns() + int(timeout_s * _NS)
         out: list[tuple[int, int, int]] = []
         pong = bytearray(_ECHO.size)
@@ -150,29 +163,29 @@ class World:
             while True:
                 if receiving.Test():
                     received = mono_ns()
-                    answered, root_ns = _ECHO.unpack(pong)
+                    answered, coordinator_ns = _ECHO.unpack(pong)
                     if answered == sent:
                         break
-                    receiving = self.comm.Irecv(
-                        [pong, MPI.BYTE], 0, _PONG
-                    )  # that one was late, from an earlier time-out
+                    # a late answer to a ping that was given up
+                    receiving = self.comm.Irecv([pong, MPI.BYTE], 0, _PONG)
                 elif mono_ns() > deadline:
                     receiving.Cancel()
                     receiving.Wait()
                     return out
-            out.append((sent, root_ns, received))
+            out.append((sent, coordinator_ns, received))
         return out
 
     def serve_echoes(self, peers: Iterable[int], count: int, timeout_s: float) -> None:
-        """Answer ``count`` echoes of each of ``peers``; gives up on those that are silent after ``timeout_s``."""
+        """Answer ``count`` echoes of each of ``peers``, or as many as come within ``timeout_s``."""
         left = dict.fromkeys(peers, count)
-        ping, status = bytearray(_ECHO.size), MPI.Status()
+        ping = bytearray(_ECHO.size)
+        status = MPI.Status()
         deadline = mono_ns() + int(timeout_s * _NS)
         last = 0
         while left and mono_ns() < deadline:
             if not self.comm.Iprobe(MPI.ANY_SOURCE, _PING, status):
                 idle = mono_ns() - last
-                if idle > 1_000_000:  # nobody has come yet, or all have gone for now
+                if idle > 1_000_000:  # no ping was sent yet, or none for a while
                     nap(0.0005 if last else 0.002)
                 continue
             source = int(status.Get_source())
@@ -187,7 +200,11 @@ class World:
 
     # ---- the end
     def finish(self, everybody: bool) -> None:
-        """Leave MPI. With somebody missing Finalize would hang, so the process ends the hard way by the caller then."""
+        """Leave MPI.
+
+        When a rank is missing (``everybody`` False) MPI_Finalize would hang: it is not called, and
+        the caller has to end the process by os._exit.
+        """
         if not self.own:
             if everybody:
                 self.comm.Free()
@@ -197,12 +214,12 @@ class World:
             MPI.Finalize()
 
     def abort(self, code: int) -> None:
-        """End all ranks now rather than let them wait for one that failed."""
+        """End all ranks at once, rather than let them wait for this one, which has failed."""
         self.comm.Abort(code)
 
 
 def regroup(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The same bytes in pieces of ``size``, the last one shorter."""
+    """Yield the bytes of ``chunks`` in pieces of ``size``, the last one shorter."""
     pending: list[bytes] = []
     held = 0
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Agents over OpenSSH: one persistent session per host for the whole run, and none of them can delay another."""
+"""Agents over OpenSSH: one session per host for the whole run, none of which delays another."""
 
 from mpi_collector.transport.ssh.coordinator import SshCoordinator
 from mpi_collector.transport.ssh.queries import HostQueries

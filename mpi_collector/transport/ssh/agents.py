@@ -16,7 +16,8 @@ from mpi_collector.transport.loop_thread import LoopThread
 from mpi_collector.transport.ssh.remote import RemoteHost, SessionLimits, SessionSettings
 
 _FILES_PER_HOST = 4  #: three pipes of its ssh, and one for the exit of ssh
-#: failures of one host: no connection, a failed request, a refused name, an answer without the fields expected
+#: failures of one host: no connection, a failed request, a refused name, an answer without the
+#: fields expected
 _FAILURES = (SessionLostError, RuntimeError, OSError, ValueError, LookupError, TypeError)
 
 
@@ -59,7 +60,7 @@ class Agents:
         remotes: list[RemoteHost],
         work: Callable[[RemoteHost], Coroutine[Any, Any, None]],
     ) -> None:
-        """Do ``work`` on every host at once; one that fails gets its error set and stops no other."""
+        """Do ``work`` on every host at once; a failure sets its host's error and stops no other."""
         done = 0
         self.progress(what, done, len(remotes))
 
@@ -97,7 +98,7 @@ class Agents:
         self._end(leave())
 
     def close(self, saved: bool) -> bool:
-        """End the agents and the sessions; ``saved``: the tables are safely on disk, so remove the spools."""
+        """End the agents and the sessions; ``saved``: remove the spools, too."""
 
         async def end_all() -> None:
             self._cancel_tasks()

@@ -1,6 +1,9 @@
-"""The ``node`` package as one message that a bare Python reads from stdin: nothing is installed on a host.
+"""The ``node`` package as one message that a bare Python reads from stdin.
 
-The remote shell, whichever it is, gets one constant command: find a Python 3.6 or newer, and let it read the rest.
+Nothing is installed on a host.
+
+The remote shell, whichever it is, gets one constant command: find a Python 3.6 or newer, and let it
+read the rest.
 """
 
 from __future__ import annotations
@@ -23,9 +26,11 @@ _PYTHONS = (
 )
 NO_PYTHON = "mpi_collector: no python3, 3.6 or newer, on this host"
 
-# What is called python3 may be 3.4, or a wrapper without an interpreter: this tells, without reading stdin.
+# What is called python3 may be 3.4, or a wrapper without an interpreter: this tells, without
+# reading stdin.
 _FIT = "import sys;sys.exit(sys.version_info<(3,6))"
-# Reads eight digits, then as many bytes, and runs them. Contains no quote and nothing that a shell, csh included, expands.
+# Reads eight digits, then as many bytes, and runs them. Contains no quote and nothing that a shell,
+# csh included, expands.
 _READ = (
     "import os,sys;"
     "r=lambda n:n and (lambda d:d+r(n-len(d)))(os.read(0,n) or sys.exit(1)) or bytes();"
@@ -62,7 +67,10 @@ start.main(_head["run"], _head["key"], _head["orphan_s"])
 
 
 def remote_command() -> str:
-    """Return the command for the remote shell. A constant: no host name, user name or option is part of it."""
+    """Return the command for the remote shell.
+
+    A constant: no host name, user name or option is part of it.
+    """
     tries = " ".join(_PYTHONS)
     fit = f'$p -E -S -c "{_FIT}" </dev/null >/dev/null 2>&1'
     start = f'exec $p -u -E -s -c "{_READ}"'
@@ -85,7 +93,9 @@ def _package() -> bytes:
 
 
 def preamble(run: str, key: str, orphan_s: float) -> tuple[bytes, ...]:
-    """Return what is written to a session before its first frame: the loader, the name of the agent, and the package.
+    """Return what is written to a session before its first frame.
+
+    That is the loader, the name of the agent, and the package.
 
     In two pieces, of which the second, large one is the same object for all hosts.
     """

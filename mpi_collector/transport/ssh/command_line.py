@@ -58,7 +58,8 @@ def ssh_argv(
 ) -> list[str]:
     """Return the arguments of one ssh session that runs ``command`` on ``host``.
 
-    command: a constant of ours, since the remote shell interprets it. extra: further ``-o`` options.
+    command: a constant of ours, since the remote shell interprets it. extra: further ``-o``
+    options.
     """
     argv = ["ssh", "-T", "-x", "-a"]
     for option in (*_OPTIONS, f"ConnectTimeout={max(1, round(timeout_s))}", *extra):

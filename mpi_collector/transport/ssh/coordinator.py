@@ -85,7 +85,7 @@ class SshCoordinator(Agents):
                 self._run_tasks.append(asyncio.create_task(self._replicate_regularly(remote)))
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
-        """Return {key: snapshot} of the hosts that answer in time; between ``open`` and ``close``."""
+        """Return {key: snapshot} of the hosts that answer in time."""
         found: dict[str, dict[str, Any]] = {}
 
         async def one(remote: RemoteHost) -> None:
@@ -112,7 +112,10 @@ class SshCoordinator(Agents):
                 await self._replicate(remote)
 
     async def _replicate(self, remote: RemoteHost) -> None:
-        """Have the host decode what is staged, which it does with its next sample, and fetch what has changed."""
+        """Have the host decode what is staged, and fetch what has changed.
+
+        It decodes with its next sample.
+        """
         key = remote.state.key
         await remote.session.request("flush", heartbeat_s())
         await asyncio.sleep(min(1.2 * self.options.interval_s, 1.0))
@@ -139,7 +142,10 @@ class SshCoordinator(Agents):
         await self._on_each("stopping", sampling, lambda r: r.stop(self._limits))
 
     def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None:
-        """Put the table of every host into ``sink``, in the order in which they are ready. No samples: see Transport."""
+        """Put the table of every host into ``sink``, in the order in which they are ready.
+
+        No samples: see Transport.
+        """
         del json
         self._loop.run(self._gather(sink, progress))
 

@@ -11,7 +11,7 @@ from mpi_collector.transport.ssh.remote import RemoteHost
 
 
 class HostQueries(Agents):
-    """Either ``check`` of the hosts, or a RecoveryTransport to the spools that dead runs left there."""
+    """``check`` of the hosts, or a RecoveryTransport to the spools of dead runs there."""
 
     def check(self) -> dict[str, dict[str, Any]]:
         """Return {host: report of its agent}; a host that failed has its error in ``hosts``."""
@@ -36,7 +36,10 @@ class HostQueries(Agents):
         return found
 
     def spools(self) -> dict[str, list[dict[str, Any]]]:
-        """Return {host: its spools} of the hosts that can be reached; see RecoveryTransport. The sessions stay."""
+        """Return {host: its spools} of the hosts that can be reached; see RecoveryTransport.
+
+        The sessions stay.
+        """
         found: dict[str, list[dict[str, Any]]] = {}
 
         async def one(remote: RemoteHost) -> None:
@@ -53,7 +56,10 @@ class HostQueries(Agents):
         return {r.name: r.state.error for r in self._remotes if r.state.error}
 
     def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
-        """Have the agent of ``host`` open a spool; return RecoveredSpool.about. RuntimeError when it cannot."""
+        """Have the agent of ``host`` open a spool; return RecoveredSpool.about.
+
+        RuntimeError when it cannot.
+        """
         remote = self._remote(host)
         remote.state.key = key
         work = remote.session.request("adopt", 60, spool_dir=place, run=run, key=key)

@@ -1,4 +1,4 @@
-"""One host of the ssh transport: the session to its agent, which is restored when it breaks, and the steps of a run."""
+"""One host of the ssh transport: its session, restored when it breaks, and its steps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _SILENT_S = 20.0  #: a session that leaves a request unanswered for so long coun
 _TRIES = 4  #: to connect for the first time, and to fetch a table
 _PAUSE_S = 0.5  #: before the second attempt; doubled for every further one
 _PAUSE_MOST_S = 10.0
-#: messages of an sshd that drops connections because many come at once (MaxStartups); for no other failure waiting helps
+#: messages of an sshd that drops connections because many come at once (MaxStartups); for no other
+#: failure waiting helps
 _CROWDED = ("closed by", "reset by", "kex_exchange", "banner exchange")
 
 
@@ -54,7 +55,10 @@ class SessionLimits:
         self.gather = asyncio.Lock()  # the sink takes one host at a time
 
     async def connect(self, session: Session, timeout_s: float) -> None:
-        """Connect. A host that does not answer lets the next one start after a tenth of ``timeout_s``."""
+        """Connect.
+
+        A host that does not answer lets the next one start after a tenth of ``timeout_s``.
+        """
         async with self.start:
             task = asyncio.ensure_future(session.connect(timeout_s))
             await asyncio.wait({task}, timeout=timeout_s / 10)
@@ -62,9 +66,12 @@ class SessionLimits:
 
 
 class RemoteHost:
-    """A host and the session to its agent. Only for the thread of the event loop, except for ``state``.
+    """A host and the session to its agent.
 
-    ``name``: as requested; ``local``: it is this host, and is reached without ssh; ``key``: see HostState.
+    Only for the thread of the event loop, except for ``state``.
+
+    ``name``: as requested; ``local``: it is this host, and is reached without ssh; ``key``: see
+    HostState.
     """
 
     def __init__(self, settings: SessionSettings, name: str, local: bool, key: str) -> None:
@@ -136,7 +143,10 @@ class RemoteHost:
             pause = min(2 * pause, 5.0)
 
     async def quit(self) -> None:
-        """End the agent and the session. An agent that cannot be told ends by itself and keeps its spool."""
+        """End the agent and the session.
+
+        An agent that cannot be told ends by itself and keeps its spool.
+        """
         with suppress(SessionLostError, RuntimeError):
             if self.session.hello:  # else no agent was ever reached
                 await self.session.request("quit", 5)
@@ -157,7 +167,7 @@ class RemoteHost:
         self.state.ready = cast(ReadyReport, answer)
 
     async def clock(self, limits: SessionLimits) -> None:
-        """Measure the offset of its clock to this host's; the agent stores it with the recording."""
+        """Measure the offset of its clock to this host's; the agent notes it in the spool."""
         echoes = []
         async with limits.clock:
             for _ in range(_ECHOES):
@@ -173,7 +183,10 @@ class RemoteHost:
         )
 
     async def start(self, t0_ns: int, epoch_ns: int, capacity: int) -> None:
-        """Start sampling; return when the first sample was taken. SessionLostError, RuntimeError."""
+        """Start sampling; return when the first sample was taken.
+
+        SessionLostError, RuntimeError.
+        """
         limit = self.settings.options.start_timeout_s
         await self.session.request(
             "start", limit, t0_ns=t0_ns, epoch_ns=epoch_ns, capacity=capacity
@@ -189,22 +202,26 @@ class RemoteHost:
                 self.state.sampling = True
                 return
             await asyncio.sleep(pause)
-            # hundreds of agents of one host that are asked all the time would keep each other from sampling
+            # hundreds of agents of one host that are asked all the time would keep each other from
+            # sampling
             pause = min(2 * pause, 0.5)
         raise SessionLostError(f"no first sample within {limit:g} s")
 
     # ---- during it
     async def send_heartbeats(self) -> None:
-        """Show the agent that this process lives: an agent that hears nothing for ``orphan_s`` ends."""
+        """Show the agent that this process lives: without contact for ``orphan_s`` it ends."""
         while True:
             await asyncio.sleep(heartbeat_s())
             if mono_ns() - self.session.last_sent_ns > heartbeat_s() * 1e9:
                 self.session.send({"do": "beat"})
 
     async def watch(self, limits: SessionLimits, share: float) -> None:
-        """Keep the session up: test it regularly, restore it when it broke, measure the clock every few minutes.
+        """Keep the session up, and measure the clock every few minutes.
 
-        The first test is made after ``share`` (0 to 1) of a period, so that hosts take turns. Returns when the agent died.
+        A session is tested regularly and restored when it broke.
+
+        The first test is made after ``share`` (0 to 1) of a period, so that hosts take turns.
+        Returns when the agent died.
         """
         await asyncio.sleep(share * heartbeat_s())
         clocked = mono_ns()
@@ -237,7 +254,10 @@ class RemoteHost:
         await self.clock(limits)
 
     async def fetch_table(self, sink: Sink, limits: SessionLimits) -> None:
-        """Put its packed table into ``sink``. While a broken session is restored, other hosts use the sink."""
+        """Put its packed table into ``sink``.
+
+        While a broken session is restored, other hosts use the sink.
+        """
         packed, _ = await self.request_persistently("pack", json=False)
         self.state.facts = packed.get("facts", {})
         for _ in range(_TRIES):

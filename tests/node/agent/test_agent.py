@@ -53,7 +53,7 @@ class Served:
         self.thread.start()
 
     def session(self) -> socket.socket:
-        """A new connection, handed over as agent/start.py does; its other end is held by the agent alone."""
+        """Hand a new connection to the agent, as agent/start.py does; it alone holds the other end."""
         ours, theirs = socket.socketpair()
         starter = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         starter.connect(self.name)
@@ -84,7 +84,7 @@ def ask_for_the_table(session: socket.socket) -> None:
 
 
 def test_nobody_reads() -> None:
-    """A cable that is pulled while a large table is sent closes no connection: the agent ends all the same."""
+    """A cable that is pulled while a table is sent closes no connection: the agent ends."""
     served = Served(orphan_s=1.0)
     session = served.session()
     ask_for_the_table(session)

@@ -1,4 +1,7 @@
-"""Sources on this kernel while something is done whose effect is known: TCP, softnet, pressure, NUMA, cgroup, processes."""
+"""Sources on this kernel while something with a known effect is done.
+
+TCP, softnet, pressure, NUMA, cgroup.
+"""
 
 from __future__ import annotations
 

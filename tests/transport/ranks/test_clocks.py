@@ -1,4 +1,4 @@
-"""Rank 0 with thousands of leaders: what it does between two looks at its job must not grow with them."""
+"""What rank 0 does between two looks at its job does not grow with thousands of leaders."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class Leaders:
 
 
 def test_clocks_are_measured_a_few_at_a_turn() -> None:
-    """A leader that sleeps answers after 0.4 s: thousands of them in one turn would hide the end of the job."""
+    """Only a few leaders are measured in one turn.
+
+    One that sleeps answers after 0.4 s: thousands in one turn would hide the end of the job.
+    """
     world: Any = Leaders(100)
     leaders = {r: HostState(f"node{r}", f"node{r}", {}, sampling=True) for r in range(101)}
     now_ns = [0]

@@ -1,4 +1,4 @@
-"""The messages of transport/ranks/world.py, checked inside launches of 1, 2 and 4 ranks on this machine (see mpi_world.py)."""
+"""Messages between ranks (tests/helpers/mpi_world.py) in launches of 1, 2 and 4 ranks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ssh transport without hosts: a program called ssh that runs here what it was told to run there."""
+"""The ssh transport without hosts: a program named ssh runs the command on this host."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from mpi_collector.transport.ssh.bootstrap import NO_PYTHON, preamble, remote_co
 from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
 from mpi_collector.transport.ssh.remote import RemoteHost, SessionLimits, SessionSettings
 
-#: "ssh -G" tells a configuration; a host called hung… never answers, and what leads to it outlives ssh; any other is this one
+#: "ssh -G" tells a configuration; a host called hung… never answers, and what leads to it outlives
+#: ssh; any other is this one
 SSH = f"""#!{sys.executable} -ES
 import os, subprocess, sys, threading
 told = os.environ["SSH_TOLD"]
@@ -94,7 +95,10 @@ class Seen:
 
 # ---- the words on the way
 def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> None:
-    """One session at a time, and ten hosts of which most never answer: the last one is through before the first one is given up."""
+    """Hosts that never answer delay the next one by a tenth of the time-out.
+
+    Ten hosts, one session at a time: the last one is reached before the first is given up.
+    """
     done: list[int] = []
     names = [*(f"hung{k}" for k in range(9)), "good"]
     visits = HostQueries(
@@ -143,7 +147,7 @@ def test_a_stricter_site_stays_strict(told: Path, setting: str, expected: int) -
 
 
 def test_nothing_can_ask() -> None:
-    """No terminal (the session is its own), no window, also for the ssh to a jump host, which gets none of our options."""
+    """ssh has no terminal and no window to ask in; neither has the ssh to a jump host."""
     argv = ssh_argv("node1", "bob", 7.4, "true")
     for option in ("BatchMode=yes", "ConnectTimeout=7", "ControlMaster=no", "ClearAllForwardings=yes", "RequestTTY=no",
                    "RemoteCommand=none", "ForwardAgent=no", "ForwardX11=no"):  # fmt: skip
@@ -190,7 +194,7 @@ def bare(directory: Path) -> None:
 
 @pytest.mark.parametrize("place", ["python3.9", "python3"])
 def test_the_first_python_that_will_do(tmp_path: Path, place: str) -> None:
-    """An old python3 and a shim for nothing are passed over; the session's input is still whole then."""
+    """An old python3 and a wrapper without interpreter are passed over, stdin untouched."""
     bare(tmp_path)
     for name, text in (
         ("python3", "exit 1"),
@@ -272,7 +276,10 @@ def until(happened: Any) -> None:
 
 
 def test_a_broken_session_is_called_back_at_once(told: Path, tmp_path: Path) -> None:
-    """By the same agent, which has missed nothing; one that died is not called again and again, and its spool stays."""
+    """A broken session is restored to the same agent, which has missed nothing.
+
+    An agent that died is not called again, and its spool stays.
+    """
     root = root_of(tmp_path, ["a", "b"])
     remote, dead = root._remotes
     before = remote.session._process
@@ -292,7 +299,7 @@ def test_a_broken_session_is_called_back_at_once(told: Path, tmp_path: Path) -> 
 
 
 def test_nobody_waits_for_an_agent_that_hangs(told: Path) -> None:
-    """What holds a session there ends with it: a launcher that comes back again and again leaves nothing behind."""
+    """A launcher that connects again and again to a hanging agent leaves no process behind."""
     words = preamble(f"hanging-{os.getpid()}", "a", 60.0)
 
     async def comes_back() -> None:
