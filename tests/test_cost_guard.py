@@ -1,6 +1,7 @@
 """What a sample may cost, counted instead of timed wherever that is possible: a noisy machine must not fail this.
 
-Every guard is also shown a sampler that was made slow on purpose, and has to object. docs/performance.md has the times.
+Every guard is also shown a sampler that was made slow on purpose, and has to object.
+docs/performance.md has the times.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ KEPT_BYTES = 64  #: left behind per sample; nothing but noise of the interpreter
 
 
 class Ticks:
-    """A sampler without its thread, one tick after the other, on kernel files that do not change."""
+    """A sampler without its thread, one tick after the other.
+
+    On kernel files that do not change.
+    """
 
     def __init__(self, decoder: type[RowDecoder] = BatchDecoder) -> None:
         self.probe = Probe(select("basic"), str(ROOT))
@@ -87,7 +91,10 @@ def calls_per_sample(ticks: Ticks) -> float:
 
 
 def test_function_calls(ticks: Ticks) -> None:
-    """Every call is cold code at the tick, and what a cache miss costs does not show in a warm loop."""
+    """Every call is cold code at the tick.
+
+    And what a cache miss costs does not show in a warm loop.
+    """
     assert calls_per_sample(ticks) < CALLS
 
 
@@ -173,7 +180,10 @@ def naive() -> dict[str, Any]:
 
 
 def times_naive(ticks: Ticks) -> float:
-    """CPU time of a sample in multiples of the naive one's: the least of either in rounds that alternate."""
+    """CPU time of a sample in multiples of the naive one's.
+
+    The least of either in rounds that alternate.
+    """
     ours, theirs = [], []
     for _ in range(12):
         began = time.thread_time_ns()

@@ -1,14 +1,20 @@
-"""Following the text of a kernel file from sample to sample.
+"""Decode the texts of one source from the digits that changed since a reference text.
 
-A text that was decoded token by token is a reference: of every digit is known which column it belongs to and which power of
-ten it stands for. As long as nothing but such digits changes, the values of a later text are those of the reference plus,
-for every digit that changed, the difference times its power; modulo 2^64, as counters are. That is two passes over the bytes
-of many texts at once, and then work only for what changed. A blank in front of a right-aligned number is a digit, too: 0.
+Why: most bytes of a kernel file stay the same from sample to sample, and a batch has up to 256
+texts.
 
-Where a number has got longer (``nr_dirty 9`` -> ``nr_dirty 10``), everything behind it has moved. Such numbers are elastic from
-then on: they are taken out of the text and read by themselves, and what is left is as long as before.
+A text that was decoded token by token becomes the reference: for each of its digits the column it
+belongs to and its power of ten are known. As long as only such digits change, the values of a later
+text are those of the reference plus, for every digit that changed, the difference times its power,
+modulo 2^64 as counters are. That takes two passes over the bytes of many texts at once, and then
+work only for what changed. A blank in front of a right-aligned number counts as the digit 0.
 
-Everything else, a new device say, is decoded as a whole and is the next reference.
+Where a number has become longer (``nr_dirty 9`` -> ``nr_dirty 10``), everything behind it has
+moved. From then on such tokens are elastic: they are cut out of the text and read one by one; the
+rest keeps its length.
+
+Any other text, one with a new device for example, is decoded as a whole and becomes the next
+reference.
 """
 
 from __future__ import annotations
@@ -34,10 +40,12 @@ Indices = npt.NDArray[np.intp]
 
 
 class Reference:
-    """A decoded text, and what each of its bytes is worth. ``values`` is a row of the layout that has its values.
+    """A decoded text, with column and power of ten of every byte.
 
-    ``elastic``: numbers of the tokens that may have another length in the next text. Not ``usable`` when they are too many,
-    or when the plan does not describe the text.
+    ``values``: int64, a row of the layout with the values of the text.
+
+    ``elastic``: numbers of the tokens that may have another length in the next text. Not ``usable``
+    when they are too many, or when the plan does not describe the text.
     """
 
     MOST_ELASTIC = 64
@@ -65,7 +73,7 @@ class Reference:
             self._loosen(data)
 
     def _weigh(self, data: Bytes, value_at: Indices) -> None:
-        """Power of ten and column of every digit; of the blanks in front of a right-aligned number, too."""
+        """Set power and column of every digit and of the blanks before a right-aligned number."""
         starts, ends, columns = self._starts[value_at], self._ends[value_at], self.columns
         digits = np.concatenate(([0], np.cumsum(data - _ZERO < 10)))
         plain = (digits[ends] - digits[starts] == ends - starts) & (ends - starts <= _DIGITS)
@@ -83,7 +91,7 @@ class Reference:
         self._may_blank[at] = np.repeat(left < starts, span) & (exponent > 0)
 
     def _ignore(self, data: Bytes) -> None:
-        """Digits of tokens that are neither labels nor values change as they like."""
+        """Allow any digit in tokens that are neither labels nor values."""
         known = np.zeros(self.plan.count, bool)
         known[self.plan.label_at], known[self.plan.value_at] = True, True
         for i in np.flatnonzero(~known):
@@ -91,7 +99,7 @@ class Reference:
             self._may_change[token] = data[token] - _ZERO < 10
 
     def _loosen(self, data: Bytes) -> None:
-        """Take the elastic tokens out."""
+        """Cut the elastic tokens out of the reference."""
         column_of = dict(zip(self.plan.value_at, self.columns.tolist()))
         pattern: list[bytes] = []
         self._loose, self._loose_columns = [], []  # type: list[int], list[int]
@@ -109,7 +117,8 @@ class Reference:
             )
             pattern.append(token % (begin - at, _DIGITS))
             at = end
-        # an elastic number that was right-aligned once may not use the blanks before it: they are not read with it
+        # an elastic number that was right-aligned once may not use the blanks before it: they are
+        # not read with it
         own = np.isin(self._column, self._loose_columns) & (self._power != 0)
         self._power[own], self._may_change[own], self._may_blank[own] = 0, False, False
         self._joints = re.compile(b"".join(pattern) + b"(.*)", re.DOTALL) if pattern else None
@@ -119,7 +128,10 @@ class Reference:
 
     # ---- the texts that come later
     def follow(self, texts: list[Any], rows: Int64) -> int:
-        """Fill ``rows`` (texts x columns of the layout) for the first so many texts that are this one with other digits."""
+        """Fill rows for the leading texts that differ from the reference in digits only.
+
+        ``rows``: int64, texts x columns of the layout. Return the number of these texts.
+        """
         loose: list[list[int]] = []
         parts: list[Any]
         if self._joints is not None:
@@ -138,7 +150,7 @@ class Reference:
         return count
 
     def _relaxed(self, match: Any, texts: list[Any]) -> tuple[list[bytes], list[list[int]]]:
-        """(the first so many texts without their elastic tokens, the values of those)."""
+        """Return (the leading texts without their elastic tokens, the values of these tokens)."""
         parts: list[bytes] = []
         values: list[list[int]] = []
         size = len(self._solid)
@@ -155,7 +167,7 @@ class Reference:
         return parts, values
 
     def _changes(self, table: Bytes) -> tuple[int, Indices | None, Any]:
-        """(how many rows fit, columns, what to add to the reference's values there per row)."""
+        """Return (number of rows that fit, columns, what to add to the reference there per row)."""
         at = np.flatnonzero((table != self._solid).any(axis=0))
         if not at.size:
             return len(table), None, None
@@ -178,14 +190,17 @@ class Reference:
 
 
 def _padded(table: Bytes, at: Indices, cells: Bytes) -> Bools:
-    """Which cells fit into a right-aligned number: a digit with a digit behind it, a blank with a blank before it."""
+    """Return which cells fit into a right-aligned number, as bools in the shape of ``cells``.
+
+    These are a digit with a digit behind it, and a blank with a blank before it.
+    """
     digit: Bools = (cells - _ZERO < 10) & (table[:, at + 1] - _ZERO < 10)
     blank: Bools = (cells == _BLANK) & (table[:, at - 1] == _BLANK)
     return digit | blank
 
 
 def _tokens(text: Bytes) -> tuple[Indices, Indices]:
-    """Where the tokens of ``bytes.split()`` begin and end."""
+    """Return begin and end of the tokens of ``bytes.split()``."""
     solid = np.zeros(len(text) + 2, np.int8)
     solid[1:-1] = ~((text == _BLANK) | (text - np.uint8(9) < 5))
     edges = np.diff(solid)
@@ -193,7 +208,7 @@ def _tokens(text: Bytes) -> tuple[Indices, Indices]:
 
 
 def _leading(texts: list[Any], size: int) -> list[Any]:
-    """Those before the first that is not ``size`` bytes long."""
+    """Return the texts before the first that is not ``size`` bytes long."""
     for i, text in enumerate(texts):
         if len(text) != size:
             return texts[:i]
@@ -208,9 +223,9 @@ def _int64(values: list[list[int]]) -> Int64:
 
 
 def stretched(plan: Plan, texts: list[Any]) -> frozenset[int]:
-    """The tokens that have another length, or another place, than in the first of ``texts`` and moved what is behind them.
+    """Return the tokens whose length differs from that in the first of ``texts``.
 
-    Texts with other labels, and those behind one that has not as many tokens, say nothing.
+    Texts with other labels are passed over, and all behind one with another number of tokens.
     """
     lengths = np.array([len(t) + 1 for t in texts])
     begins = np.cumsum(lengths) - lengths
@@ -225,19 +240,21 @@ def stretched(plan: Plan, texts: list[Any]) -> frozenset[int]:
 
 
 def _first_false(true: Bools) -> int:
-    """How many are true before the first that is not."""
+    """Return the number of elements before the first that is False."""
     return len(true) if true.all() else int(true.argmin())
 
 
 class DigitDeltaDecoder:
-    """Decodes the texts of one source: as digits that changed where it can, token by token where it must."""
+    """Decoder of one source: by changed digits where possible, else token by token."""
 
-    ERA = 64  #: batches after which it is forgotten what was elastic, or that the source could not be followed
-    FEW = 3  #: texts for which it is not worth the while
-    TRIES = 3  #: references that may be made in a batch: a text that never stays the same gains nothing from them
-    AT_ONCE = (
-        1 << 16
-    )  #: bytes of texts that are looked at together: what is made of them stays in the caches and in the heap
+    #: batches after which elastic tokens, and that a source could not be followed, are forgotten
+    ERA = 64
+    #: so few texts are decoded token by token: a reference does not pay
+    FEW = 3
+    #: references made in a batch, at most: for a text that always changes they are of no use
+    TRIES = 3
+    #: bytes of texts decoded together: their intermediate results stay in the caches
+    AT_ONCE = 1 << 16
 
     def __init__(self, decoder: SourceDecoder, columns: slice) -> None:
         self._decoder, self._columns = decoder, columns
@@ -246,7 +263,11 @@ class DigitDeltaDecoder:
         self._hopeless = False
 
     def decode(self, texts: list[Any], ticks: list[int], rows: Int64, statuses: Int64) -> None:
-        """Rows and statuses of texts in order; ``texts`` are bytes-like, prepared."""
+        """Decode texts of consecutive samples into rows and statuses.
+
+        ``texts``: prepared by the source. ``rows``: int64, texts x columns; ``statuses``: int64,
+        one a text.
+        """
         if self._reference is not None and len(texts) <= self.FEW:
             for i, text in enumerate(texts):
                 statuses[i] = self._whole(text, ticks[i], rows[i])
@@ -270,12 +291,12 @@ class DigitDeltaDecoder:
             at, tries = at + 1, tries + 1
 
     def _whole(self, text: Any, tick: int, row: Int64) -> int:
-        """The status of a text that is decoded token by token."""
+        """Decode a text token by token; return its status."""
         row[self._columns] = MISSING
         return self._decoder.decode_text(bytes(text), tick=tick, row=Cells(row))
 
     def _learn(self, texts: list[Any], row: Int64) -> None:
-        """The first of ``texts``, whose values are in ``row``, is the next reference."""
+        """Make the first of ``texts``, whose values are in ``row``, the next reference."""
         plan, before = self._decoder.plan, self._reference
         if plan is None:  # no text has been decoded yet
             return
@@ -288,7 +309,7 @@ class DigitDeltaDecoder:
 
 
 class Cells:
-    """A row that takes Python's integers; counters above 2^63 wrap."""
+    """A row that takes Python integers; counters above 2^63 wrap."""
 
     __slots__ = ("_row",)
 

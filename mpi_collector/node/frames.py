@@ -1,4 +1,4 @@
-"""TODO"""
+"""Frames: a JSON document and a blob with a checksum, for a byte stream between two processes."""
 
 import json
 import struct
@@ -10,27 +10,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    Blob = bytes | bytearray | memoryview
+    #: message and blob of a frame
+    Frame = tuple[dict[str, Any], bytes]
 
 MAGIC = b"\x89MPC"
-
-
-VERSION = 2  #: of the conversation; both sides refuse another
-
-
+VERSION = 2  #: of the protocol; both sides refuse any other
 JSON_MAX = 32 << 20
-
-
 BLOB_MAX = 8 << 20
-
-
-NOISE_MAX = 256 << 10  #: banners and shell chatter before the first frame
-
+NOISE_MAX = 256 << 10  #: bytes of banners and shell output before the first frame
 
 _HEAD = struct.Struct("<4sIII")
 
 
-def encode(message: dict, blob: "Any" = b"") -> bytes:
-    """One frame. FrameError when it would be too large for the other side."""
+def encode(message: "dict[str, Any]", blob: "Blob" = b"") -> bytes:
+    """Return a frame. FrameError when it exceeds the limits of the receiver."""
     body = json.dumps(message).encode()
     if len(body) > JSON_MAX or len(blob) > BLOB_MAX:
         raise FrameError("a message of %d + %d bytes is too large" % (len(body), len(blob)))
@@ -39,17 +33,23 @@ def encode(message: dict, blob: "Any" = b"") -> bytes:
 
 
 class FrameDecoder:
-    """Cuts a byte stream into frames. What comes before the first frame is noise, kept in ``noise`` for error messages."""
+    """Splits a byte stream into frames.
+
+    Bytes before the first frame (banners) are kept in ``noise`` for error messages.
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._synced = False
         self.noise = b""
 
-    def feed(self, data: bytes) -> list:
-        """The (message, blob) pairs that are complete now. FrameError on damage; the stream is useless then."""
+    def feed(self, data: bytes) -> "list[Frame]":
+        """Return the frames that are complete now.
+
+        FrameError on damage: the stream is lost then.
+        """
         self._buffer += data
-        out: list = []
+        out: "list[Frame]" = []
         while True:
             if not self._synced and not self._find_first():
                 return out
@@ -59,7 +59,7 @@ class FrameDecoder:
             out.append(frame)
 
     def said(self) -> bytes:
-        """The noise, with its last bytes, which might have been the beginning of a frame."""
+        """Return the noise and the bytes behind it that may be the beginning of a frame."""
         return self.noise if self._synced else self.noise + bytes(self._buffer)
 
     def _find_first(self) -> bool:
@@ -72,7 +72,7 @@ class FrameDecoder:
         self._synced = at >= 0
         return self._synced
 
-    def _next(self) -> "Any":
+    def _next(self) -> "Frame | None":
         while self._buffer[:1] == b"\n":
             del self._buffer[:1]
         if len(self._buffer) < _HEAD.size:

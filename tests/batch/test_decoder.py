@@ -88,7 +88,10 @@ def factory(first: list[bytes]) -> Any:
 
 @st.composite
 def changed(draw: Any, text: bytes) -> bytes:
-    """A text after something happened to it: usually new numbers, sometimes another shape, sometimes junk."""
+    """A text after something happened to it.
+
+    Usually new numbers, sometimes another shape, sometimes junk.
+    """
     kind = draw(
         st.sampled_from(
             [
@@ -136,7 +139,10 @@ def changed(draw: Any, text: bytes) -> bytes:
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_batch_equals_token_by_token(data: Any) -> None:
-    """Bit for bit, whatever happens to the texts from sample to sample: values, statuses, events."""
+    """Values, statuses and events are the same, for any change of the texts.
+
+    They are compared bit for bit.
+    """
     first = texts()
     samples = []
     for _ in range(data.draw(st.integers(1, 5))):
@@ -206,7 +212,10 @@ def values(decoder: RowDecoder, raw: bytes, tick: int) -> dict[str, int]:
 
 
 def test_devices_come_and_go() -> None:
-    """A new device gets a spare slot and an event with its first tick; a gone one is missing; one that returns is itself."""
+    """A new device gets a spare slot and an event with its first tick.
+
+    A removed one is missing from then on; one that returns has its old slot.
+    """
     decoder, events = decoder_for(line("sda", 1))
     assert (
         values(decoder, line("sda", 2) + line("sdb", 100), 5)["diskstats.sdb.reads_completed"]

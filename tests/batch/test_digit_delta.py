@@ -1,4 +1,4 @@
-"""A text that is followed gives what the token-wise decoder gives, whatever happens to it from sample to sample."""
+"""The digit-delta decoder gives what the token-wise decoder gives, for any change of a text."""
 
 from __future__ import annotations
 
@@ -134,7 +134,10 @@ def steps(text: bytes, count: int, field: bytes, values: list[int]) -> list[byte
 
 
 def test_digits_that_change_are_not_looked_at_as_tokens() -> None:
-    """Counters that keep their length, and right-aligned numbers whatever their length, need the first text only."""
+    """Only the first text is decoded token by token.
+
+    This holds for counters that keep their length and for right-aligned numbers of any length.
+    """
     for name, field in (("vmstat", b"pgfault"), ("meminfo", b"MemFree:")):
         first = dict(zip(NAMES, texts()))[name]
         pair = Pair(name, first, 1000)
@@ -191,7 +194,10 @@ def test_a_right_aligned_number_that_outgrew_its_place() -> None:
 
 
 def test_what_cannot_be_followed_is_not_followed() -> None:
-    """Labels that change at every sample cost a bounded number of references; too many elastic numbers none at all."""
+    """Labels that change at every sample cost a bounded number of references.
+
+    Too many elastic numbers none at all.
+    """
     first = dict(zip(NAMES, texts()))["vmstat"]
     pair = Pair("vmstat", first, 1000)
     pair.check([first.replace(b"nr_dirty ", b"nr_dirty%d " % k) for k in range(16)])

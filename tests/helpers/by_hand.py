@@ -24,7 +24,10 @@ class ByHand:
         self._grid = TickGrid(0, INTERVAL_NS)
 
     def run(self, sampler: Sampler, samples: int) -> None:
-        """Take so many samples with ``sampler``, whose timer this is; the last is the one of the stop."""
+        """Take so many samples with ``sampler``, whose timer this is.
+
+        The last is the one of the stop.
+        """
         self._left = samples
         self._grid = TickGrid(mono_ns(), INTERVAL_NS, end_ns=int(samples == 1))
         sampler.sample(self._grid)

@@ -1,4 +1,4 @@
-"""What several of these tests need: fixture trees, spools, a sampler with a clock of its own, other processes."""
+"""Helpers of node tests: fixture trees, spools, a sampler with a fake clock, processes."""
 
 from __future__ import annotations
 

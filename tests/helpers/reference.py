@@ -1,4 +1,4 @@
-"""What the kernel's text says, read the obvious way: line by line, nothing shared with the package."""
+"""Reference readers of kernel files: line by line, sharing nothing with the package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ LOADAVG = "load_1min load_5min load_15min running_processes total_processes last
 
 
 def parse(source: str, text: bytes) -> tuple[Cells, bool]:
-    """({column name: value}, is a line broken) of one kernel file; a value is missing where the text has none."""
+    """({column name: value}, is a line broken) of one kernel file.
+
+    A value is missing where the text has none.
+    """
     cells, broken = _PARSERS[source](text)
     return {f"{source}.{name}": int64(value) for name, value in cells.items()}, broken
 

@@ -1,4 +1,7 @@
-"""The frame decoder: what was sent arrives, however it is cut; anything else is a FrameError and nothing worse."""
+"""The frame decoder: what was sent arrives, however it is cut.
+
+Anything else is a FrameError and nothing worse.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node package, alone and under another name, on every Python from 3.6 on that this machine has."""
+"""The node package, alone and under another name, on every Python from 3.6 on found here."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ print(json.dumps({
 
 
 def find(version: str) -> str | None:
-    """An interpreter of this version that really runs: pyenv's own first, then PATH (which may hold pyenv's shims)."""
+    """Return an interpreter of this version that runs: pyenv's, then those in PATH; or None."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     found = [str(p) for p in sorted(pyenv.glob(f"{version}.*/bin/python3"))]
     found += [p for p in [shutil.which(f"python{version}"), shutil.which("python3")] if p]
@@ -110,7 +110,7 @@ def expected_digest() -> str:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_samples_and_reads_back(version: str, tmp_path: Path, expected_digest: str) -> None:
-    """Copied alone, isolated from everything installed: all modules import, five ticks are sampled and read back."""
+    """Copied alone, in isolated mode: all modules import; five ticks are sampled and read."""
     python = find(version)
     if python is None:
         pytest.skip(f"no python{version} here")

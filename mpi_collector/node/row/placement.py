@@ -1,8 +1,9 @@
-"""Where a row goes in an array that is smaller than the run is long.
+"""Place rows in an array that has fewer slots than the run has ticks.
 
-``decimate``: at level L only ticks divisible by 2^L are kept. L depends on the tick alone, so every host is at the same
-level at the same tick even when one of them missed some. Rows never move: the slots of ticks that no longer count are
-used again.
+Policies: ``ring`` keeps the newest rows, ``stop`` the oldest. ``decimate`` keeps, at level L, only
+ticks divisible by 2^L. L depends on the tick alone, so all hosts are at the same level at the same
+tick even when one of them missed ticks. Rows never move: the slots of ticks that are no longer kept
+are reused.
 """
 
 from array import array
@@ -11,8 +12,11 @@ POLICIES = ("decimate", "ring", "stop")
 
 
 def level_of(tick: int, capacity: int) -> int:
-    """The smallest L at which the kept ticks 0 .. ``tick`` fit into ``capacity`` rows. ValueError for no rows."""
-    if not capacity >= 1:  # of a damaged event log; it would shift for ever
+    """Return the smallest L at which the kept ticks 0 .. ``tick`` fit into ``capacity`` rows.
+
+    ValueError when ``capacity`` is not positive.
+    """
+    if not capacity >= 1:  # from a damaged event log (NaN too); the loop would not end
         raise ValueError("no room for ticks: %r" % (capacity,))
     level = 0
     while (tick >> level) >= capacity:
@@ -21,21 +25,25 @@ def level_of(tick: int, capacity: int) -> int:
 
 
 class Placement:
-    """Maps ticks to row slots. ``place`` must be called with rising ticks."""
+    """Maps ticks to row slots. ``place`` must be called with increasing ticks.
+
+    ValueError for an unknown policy or fewer than 2 rows.
+    """
 
     def __init__(self, policy: str, capacity: int) -> None:
         if policy not in POLICIES:
             raise ValueError("when full: %r is none of %s" % (policy, ", ".join(POLICIES)))
         if capacity < 2:
             raise ValueError("an array needs 2 rows at least, not %d" % capacity)
-        self.policy, self.capacity = policy, capacity
+        self.policy = policy
+        self.capacity = capacity
         self.level = 0
         self._taken = array("q")
         self._scan = 0
         self._count = 0
 
     def place(self, tick: int) -> int:
-        """Row slot for ``tick``, or -1 when this tick is not kept."""
+        """Return the row slot for ``tick``, -1 when this tick is not kept."""
         if self.policy == "ring":
             slot = self._count % self.capacity
         elif self.policy == "stop":
@@ -49,7 +57,8 @@ class Placement:
     def _decimated(self, tick: int) -> int:
         level = level_of(tick, self.capacity)
         if level != self.level:
-            self.level, self._scan = level, 0
+            self.level = level
+            self._scan = 0
         mask = (1 << level) - 1
         if tick & mask:
             return -1
@@ -58,14 +67,14 @@ class Placement:
             taken.append(tick)
             return len(taken) - 1
         slot = self._scan
-        while not taken[slot] & mask:  # a level frees at least as many slots as it will need
+        while not taken[slot] & mask:  # ends: a level frees at least as many slots as it needs
             slot += 1
         self._scan = slot + 1
         taken[slot] = tick
         return slot
 
-    def pace(self, tick: int) -> tuple:
-        """(every how many ticks to sample from ``tick`` on, the tick up to which that holds)."""
+    def pace(self, tick: int) -> "tuple[int, int]":
+        """Return (stride of the ticks to sample from ``tick`` on, tick up to which it holds)."""
         if self.policy != "decimate":
             return 1, 1 << 62
         level = level_of(tick, self.capacity)

@@ -1,4 +1,4 @@
-"""The sampler: read all sources at every tick into a stage slot, and decode the slots in batches."""
+"""The sampler: reads all sources at every tick into a stage slot, decodes the slots in batches."""
 
 import os
 import threading
@@ -64,10 +64,10 @@ class TickGrid:
 class Sampler:
     """Sampler of one node: takes a sample at every tick until the grid ends or ``stop`` is called.
 
-    ``taken``: samples so far, ``missed``: ticks that were not sampled, ``last_tick``: the last that was.
-    ``failure``: what ended the sampling thread, if it was an exception.
-    ``capacity``: rows for ticks, ``stage_slots``: samples decoded at once, both limited by the spool.
-    ``timer``, ``clock``: other than those of this host, for tests.
+    ``taken``: samples so far, ``missed``: ticks that were not sampled, ``last_tick``: the last that
+    was. ``failure``: what ended the sampling thread, if it was an exception. ``capacity``: rows for
+    ticks, ``stage_slots``: samples decoded at once, both limited by the spool. ``timer``,
+    ``clock``: other than those of this host, for tests.
     """
 
     def __init__(
@@ -116,7 +116,10 @@ class Sampler:
 
     # ---- the thread's life
     def start(self, grid: "TickGrid") -> None:
-        """Begin, in a thread, at the first tick of ``grid`` not in the past. RuntimeError if called twice."""
+        """Begin, in a thread, at the first tick of ``grid`` not in the past.
+
+        RuntimeError if called twice.
+        """
         if self._thread is not None:
             raise RuntimeError("already started")
         self.grid = grid
@@ -170,7 +173,7 @@ class Sampler:
             self.first_sample.set()
 
     def _loop(self, grid: "TickGrid") -> None:
-        """Sample at the ticks of the grid until it ends or ``stop`` is called, and once more then."""
+        """Sample at the ticks of the grid until it ends or ``stop`` is called; then once more."""
         # One long function whose names are local: what is called or looked up is cold code and cold
         # memory at every tick. Made of methods it took a tenth more CPU time at 1 Hz on a quiet
         # machine and a third more where neighbours use the caches.
@@ -283,7 +286,7 @@ class Sampler:
         self._batch = self._next_batch(count, self._clock.mono_ns() - begin)
 
     def _next_batch(self, count: int, took_ns: int) -> int:
-        """Return how many samples to decode at once, given that ``count`` of them took ``took_ns``."""
+        """Return how many samples to decode at once, when ``count`` of them took ``took_ns``."""
         if self.grid is None:
             return self._full
         fit: int = count * self.grid.interval_ns // (_DECODE_SHARE * max(took_ns, 1))

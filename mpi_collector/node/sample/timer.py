@@ -1,8 +1,8 @@
 """Timers that sleep until absolute deadlines on the monotonic clock and can be woken early.
 
-A periodic timerfd needs one read per tick and no arithmetic; where there is none (no ctypes, an unusual
-libc), poll on a pipe is used. Neither depends on the wall clock, unlike a lock with a time-out before
-Python 3.11.
+A periodic timerfd needs one read per tick and no arithmetic; where there is none (no ctypes, an
+unusual libc), poll on a pipe is used. Neither depends on the wall clock, unlike a lock with a time-
+out before Python 3.11.
 """
 
 import functools

@@ -1,7 +1,8 @@
-"""A recording set down as a file where a logout does not wipe it (``--rescue-dir``), by a process whose launcher is gone.
+"""Backups of spools in ``--rescue-dir``, where no logout wipes them, for when the launcher is gone.
 
-The file lies at ``DIR/mpi_collector-UID/RUN/HOST-KEY`` as a spool would, and is read like one: change sets as they go to a
-copy (replica.py), in frames (frames.py). Rows that were never written take no room in it.
+The file is ``DIR/mpi_collector-UID/RUN/HOST-KEY``, as that of a spool, and is read like one. It
+holds the change sets that a replica would get (replica.py), in frames (frames.py). Rows that were
+never written take no room.
 """
 
 import mmap
@@ -16,13 +17,18 @@ from .replica import SIZE_MAX, Changes, pieces_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator
+    from typing import BinaryIO, Iterator
+
+    from .writer import Spool
 
 _READ = 1 << 20
 
 
-def save(spool: "Any", directory: str, run: str, key: str, again: bool = False) -> str:
-    """Write what is in ``spool`` now; the path. ``again``: in place of what this process saved before. SpoolError."""
+def save(spool: "Spool", directory: str, run: str, key: str, again: bool = False) -> str:
+    """Save what is in ``spool`` now and return the path. SpoolError when that fails.
+
+    ``again``: replace what this process saved before.
+    """
     target = RunDirectory(directory, run)
     place = target.open()
     temporary = ".%s.%d.part" % (key, os.getpid())
@@ -49,24 +55,27 @@ def save(spool: "Any", directory: str, run: str, key: str, again: bool = False) 
     return target.spool_path(key)
 
 
-def _frames(spool: "Any") -> "Iterator[bytes]":
-    changes, number, more = Changes(spool), 0, True
+def _frames(spool: "Spool") -> "Iterator[bytes]":
+    changes = Changes(spool)
+    number: int = 0
+    more: bool = True
     while more:
         doc, blob = changes.take(number)
-        number, more = doc["number"], doc["more"]
+        number = doc["number"]
+        more = doc["more"]
         yield encode(doc, blob)
 
 
 def _publish(place: int, temporary: str, key: str, again: bool) -> None:
+    """Give the file its name; FileExistsError when it is taken, unless ``again``."""
     if not again:
         try:
             os.link(temporary, key, src_dir_fd=place, dst_dir_fd=place, follow_symlinks=False)
             return
         except FileExistsError:
             raise
-        except (
-            OSError
-        ):  # a file system without hard links; the directory is ours alone, and nobody has the name
+        except OSError:
+            # a file system without hard links: check and rename, in a directory of this user alone
             if key in os.listdir(place):
                 raise
     os.rename(temporary, key, src_dir_fd=place, dst_dir_fd=place)
@@ -80,7 +89,7 @@ def _forget(place: int, temporary: str) -> None:
 
 
 def why_unusable(directory: str) -> str:
-    """Why nothing could be saved in ``directory``; "" when it could as far as can be seen before."""
+    """Return why nothing can be saved in ``directory``, "" when nothing speaks against it."""
     # a random name: ranks of other hosts may check the same directory at this moment
     probe = RunDirectory(directory, ".check-%s" % os.urandom(6).hex())
     try:
@@ -94,7 +103,7 @@ def why_unusable(directory: str) -> str:
 
 
 def open_any(path: str) -> "SpoolReader":
-    """The reader of a spool or of what was saved of one. SpoolError as ``open_reader``."""
+    """Return a reader of a spool or of a backup of one. SpoolError as of ``open_reader``."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as e:
@@ -110,7 +119,7 @@ def open_any(path: str) -> "SpoolReader":
 
 def _open_saved(path: str) -> "SpoolReader":
     fd = open_locked(path)
-    holder = os.fdopen(fd, "rb")  # the lock goes with it
+    holder = os.fdopen(fd, "rb")  # holds the lock
     try:
         return SpoolReader(memoryview(_image(holder, path)), path, holder)
     except FrameError as e:
@@ -119,10 +128,10 @@ def _open_saved(path: str) -> "SpoolReader":
         raise SpoolError("%s: damaged: %s: %s" % (path, type(e).__name__, e)) from e
 
 
-def _image(f: "Any", path: str) -> "mmap.mmap":
-    """The spool as it was, in memory; what was never written in it costs none."""
-    decoder: "Any" = FrameDecoder()
-    image: "Any" = None
+def _image(f: "BinaryIO", path: str) -> "mmap.mmap":
+    """Return the spool as it was, in memory; parts that were never written cost none."""
+    decoder = FrameDecoder()
+    image: "mmap.mmap | None" = None
     more: bool = True
     for data in iter(lambda: f.read(_READ), b""):
         for doc, blob in decoder.feed(data):
@@ -136,4 +145,4 @@ def _image(f: "Any", path: str) -> "mmap.mmap":
             more = bool(doc["more"])
     if image is None or more:
         raise SpoolError("%s: truncated" % path)
-    return image  # type: ignore[no-any-return]
+    return image

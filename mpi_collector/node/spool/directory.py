@@ -28,9 +28,10 @@ def user_directory() -> str:
 
 
 class RunDirectory:
-    """The directory ``SPOOL_DIR/mpi_collector-UID/RUN``: the spools of a run on one host, named by key.
+    """The directory ``SPOOL_DIR/mpi_collector-UID/RUN``: spools of a run on one host, named by key.
 
-    Beside the spools it may hold the files ``stop`` and ``marks``, which other processes of the user leave there.
+    Beside the spools it may hold the files ``stop`` and ``marks``, which other processes of the
+    user leave there.
     """
 
     __slots__ = ("path", "run", "spool_dir")
@@ -70,7 +71,7 @@ class RunDirectory:
         return [n for n in _names(self.path) if n not in _NOT_SPOOLS and not n.startswith(".")]
 
     def open(self) -> int:
-        """Return a descriptor of the directory; make it with mode 0700 if missing; follow no symlink.
+        """Return a descriptor of the directory, made with mode 0700 if missing; follow no symlink.
 
         SpoolError when it or the user's directory belongs to somebody else or others may enter it.
         """

@@ -2,15 +2,15 @@
 
 A spool is a file, or plain memory, of little-endian signed 8-byte words. Its parts in order:
 
-* the header, HEADER_BYTES long: magic, sizes and the checksum of the meta data; apart from these, which
-  are written once, the number of bytes used in the event log;
+* the header, HEADER_BYTES long: magic, sizes and the checksum of the meta data; apart from these,
+  which are written once, the number of bytes used in the event log;
 * the meta data, a JSON document: layout of the rows, facts about the run and the host;
 * the event log, EVENTS_BYTES long: frames of length, checksum and a JSON document;
 * the stage slots: each a header record and the texts of a sample that is not decoded yet;
 * the rows: each a record of row header and values.
 
-A *record* is stamp, checksum, payload. The stamp is tick + STAMP_SHIFT and is written last; 0 means that
-the record is free or torn. The checksum covers payload and stamp.
+A *record* is stamp, checksum, payload. The stamp is tick + STAMP_SHIFT and is written last; 0 means
+that the record is free or torn. The checksum covers payload and stamp.
 """
 
 import struct
@@ -29,7 +29,8 @@ HEADER_BYTES = 4096
 EVENTS_BYTES = 256 * 1024
 FREE = 0  #: stamp of a free record
 STAMP_SHIFT = 2  #: stamp = tick + 2; the stop row, tick -1, has 1
-#: stamp ^ stamp >> STAMP_FOLD, modulo 2^32, seeds the checksum of a record: no wrong bit of a stamp is missed
+#: stamp ^ stamp >> STAMP_FOLD, modulo 2^32, seeds the checksum of a record: no wrong bit of a stamp
+#: is missed
 STAMP_FOLD = 32
 PAYLOAD_AT = 16  #: offset of the payload in a record
 FLAG_STOP = 1  #: in the word ``flags`` of the row taken at the stop
@@ -76,8 +77,8 @@ class SpoolShape:
     """Sizes and offsets, in bytes, of the parts of a spool.
 
     ``width``: values in a row. ``caps``: bytes kept of each source's text, at most, rounded up.
-    A stage slot has ``text_room`` bytes for all texts: less than the sum of ``caps``, which holds a page
-    of room to grow for every source; the slot has two such pages.
+    A stage slot has ``text_room`` bytes for all texts: less than the sum of ``caps``, which holds a
+    page of room to grow for every source; the slot has two such pages.
     """
 
     def __init__(
@@ -217,7 +218,7 @@ def write_event(data: "WritableBuffer", shape: "SpoolShape", used: int, body: by
 
 
 def read_events(data: "Buffer", shape: "SpoolShape") -> "Iterator[tuple[int, bytes | None]]":
-    """Yield (offset in the spool, body) of every event; None for a damaged one, which is the last."""
+    """Yield (offset in the spool, body) of every event; the body is None if damaged, then end."""
     at = shape.events_at
     end = at + min(_STAMP.unpack_from(data, _EVENTS_USED_AT)[0], EVENTS_BYTES)
     while at + _FRAME.size <= end:
@@ -266,7 +267,10 @@ def is_whole(data: "Buffer", at: int, size: int) -> bool:
 
 
 def write_record(data: "WritableBuffer", at: int, size: int, tick: int, payload: "Buffer") -> None:
-    """Write a record of ``size`` bytes. A reader finds the old, the new or a free one, never a mix."""
+    """Write a record of ``size`` bytes.
+
+    A reader finds the old, the new or a free one, never a mix.
+    """
     stamp = tick + STAMP_SHIFT
     write_stamp(data, at, FREE)
     data[at + PAYLOAD_AT : at + size] = payload
@@ -282,7 +286,7 @@ def free_piece() -> bytes:
 
 
 def begin_wall_ns(data: "Buffer", at: int) -> int:
-    """Return when the sample of a record began, UTC ns; rows and stage slots have it at one place."""
+    """Return when the sample of a row or of a stage slot began, UTC ns."""
     offset = PAYLOAD_AT + _WORD * ROW_FIELDS.index("begin_wall_ns")
     return int(_STAMP.unpack_from(data, at + offset)[0])
 
@@ -311,7 +315,7 @@ class StageHeader:
 
 
 def stage_payload(sources: int) -> "struct.Struct":
-    """Return the layout of a stage header's payload: STAGE_FIELDS, then STAGE_SOURCE_FIELDS per source."""
+    """Return the layout of a stage header's payload for so many sources."""
     return struct.Struct("<%dq" % (len(STAGE_FIELDS) + len(STAGE_SOURCE_FIELDS) * sources))
 
 
@@ -341,7 +345,7 @@ def row_word(field: str) -> int:
 
 
 def row_source_word(source: int, field: str) -> int:
-    """Return the index in the payload of a row of a source's word, named as in ROW_SOURCE_FIELDS."""
+    """Return the index in a row's payload of a source's word, named as in ROW_SOURCE_FIELDS."""
     return len(ROW_FIELDS) + source * len(ROW_SOURCE_FIELDS) + ROW_SOURCE_FIELDS.index(field)
 
 

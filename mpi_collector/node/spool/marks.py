@@ -1,7 +1,8 @@
-"""Marks: a word of the user's at a moment of the run.
+"""Marks: a text that a user attaches to a moment of the run.
 
-Whoever is on a host of the run leaves them in a file beside its spool, with that host's monotonic clock; they enter the
-recording at the stop, so that nobody has to look for them while the job runs.
+A process on a host of the run appends them to a file beside its spool, with that host's monotonic
+clock. They enter the recording at the stop, so that nothing has to poll for them while the job
+runs.
 """
 
 import json
@@ -18,8 +19,8 @@ TEXT_MAX = 200
 _FILE_MAX = 1 << 20
 
 
-def make(text: str, edge: str = "point") -> dict:
-    """A mark of this moment. ValueError for an edge that is none, or a text that is empty or too long."""
+def make(text: str, edge: str = "point") -> "dict[str, Any]":
+    """Return a mark of this moment. ValueError for an unknown edge or an empty or too long text."""
     text = "".join(c if c.isprintable() else " " for c in str(text)).strip()
     if edge not in EDGES:
         raise ValueError("a mark is one of %s, not %r" % (", ".join(EDGES), edge))
@@ -28,8 +29,8 @@ def make(text: str, edge: str = "point") -> dict:
     return {"type": "mark", "text": text, "edge": edge, "mono_ns": mono_ns(), "wall_ns": wall_ns()}
 
 
-def append(path: str, mark: dict) -> None:
-    """Add a line to the file of marks; several may do so at once. OSError when it cannot be written."""
+def append(path: str, mark: "dict[str, Any]") -> None:
+    """Add a mark to a file; processes may do so at once. OSError when it cannot be written."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         os.write(fd, json.dumps(mark).encode() + b"\n")
@@ -37,12 +38,11 @@ def append(path: str, mark: dict) -> None:
         os.close(fd)
 
 
-def read(path: str) -> list:
-    """The marks in a file, in its order; none when there is none. What is no mark is left out."""
+def read(path: str) -> "list[dict[str, Any]]":
+    """Return the marks in a file in order, without invalid lines; none if there is no file."""
     try:
-        fd = os.open(
-            path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        )  # a pipe would keep us waiting
+        # non-blocking: opening a pipe would block
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return []
     try:
@@ -54,11 +54,12 @@ def read(path: str) -> list:
     return [m for m in map(_parse, data.split(b"\n")) if m is not None]
 
 
-def _parse(line: bytes) -> "Any":
+def _parse(line: bytes) -> "dict[str, Any] | None":
     try:
         mark = json.loads(line.decode())
         out = make(mark["text"], mark["edge"])
-        out["mono_ns"], out["wall_ns"] = int(mark["mono_ns"]), int(mark["wall_ns"])
+        out["mono_ns"] = int(mark["mono_ns"])
+        out["wall_ns"] = int(mark["wall_ns"])
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
     return out if 0 <= out["mono_ns"] < 1 << 62 and 0 <= out["wall_ns"] < 1 << 62 else None

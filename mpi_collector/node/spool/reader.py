@@ -34,8 +34,8 @@ _NOT_META = (ValueError, KeyError, TypeError, AttributeError, OverflowError, Rec
 class SpoolReader:
     """Reader of a spool that nobody writes. SpoolError when it is no spool or damaged beyond use.
 
-    ``data``: the whole spool; ``name``: what messages call it; ``holder``: an open file that keeps the
-    spool locked where ``data`` does not.
+    ``data``: the whole spool; ``name``: what messages call it; ``holder``: an open file that keeps
+    the spool locked where ``data`` does not.
     """
 
     def __init__(self, data: "Buffer", name: str, holder: object = None) -> None:
@@ -104,7 +104,7 @@ class SpoolReader:
                 yield tick_at(self.data, at), at
 
     def staged(self) -> "Iterator[tuple[int, int]]":
-        """Yield (tick, offset of the stage slot in ``data``) of every sample that is not decoded."""
+        """Yield (tick, offset of the stage slot in ``data``) of every undecoded sample."""
         for slot in range(self.shape.stage_slots):
             at = self.shape.stage_offset(slot)
             if is_whole(self.data, at, self.shape.stage_head):
@@ -146,7 +146,10 @@ def open_locked(path: str) -> int:
 
 
 def open_reader(path: str) -> "SpoolReader":
-    """Map a spool read-only. SpoolError when a process still writes it, when it is a symlink, or not ours."""
+    """Map a spool read-only.
+
+    SpoolError when a process still writes it, when it is a symlink, or not ours.
+    """
     fd = open_locked(path)
     try:
         size = os.fstat(fd).st_size

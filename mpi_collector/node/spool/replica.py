@@ -1,7 +1,8 @@
-"""A copy of a spool on another host, for the day its own host loses power.
+"""Replicas: copies of a spool on another host, in case its own host loses power.
 
-The writer's side says what of its spool has changed since the last time, as pieces of the file; the other side writes
-them into a file of the same layout, which is then read like any spool. Torn rows are left out by their checksums.
+The writer's process collects what has changed in its spool since the last time, as pieces of the
+file (``Changes``). The other side writes them into a file of the same layout (``Replica``), which
+is read like any spool. Checksums leave torn rows out.
 """
 
 import array
@@ -27,34 +28,45 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
-    from .format import SpoolShape
+    from .format import Buffer, SpoolShape
+    from .writer import Spool
 
-AT_ONCE = 4 << 20  #: plain bytes of one change set; the rest comes with the next
-SIZE_MAX = 1 << 40
+    #: (offset in the spool, bytes to write there)
+    Piece = tuple[int, Buffer]
+
+AT_ONCE = 4 << 20  #: plain bytes of one change set, about; the rest comes with the next
+SIZE_MAX = 1 << 40  #: bytes of a spool that is replicated, at most
 _PIECE = struct.Struct("<qq")
 
 
 class Changes:
-    """What of ``spool`` changed. Only in the process that writes it; ``take`` never waits for the sampling thread."""
+    """Change sets of ``spool``, in the process that writes it.
 
-    def __init__(self, spool: "Any") -> None:
+    ``take`` never waits for the sampling thread.
+    """
+
+    def __init__(self, spool: "Spool") -> None:
         self._spool = spool
         self._number = 0
         self._forget()
 
     def _forget(self) -> None:
+        """Take everything as not sent."""
         shape = self._spool.shape
         self._sent = array.array("q", bytes(8 * shape.rows))
         self._staged = array.array("q", bytes(8 * shape.stage_slots))
         self._events = -1
 
-    def take(self, got: int) -> tuple:
-        """(document, compressed pieces). ``got``: number of the last set that arrived (0: none); another one than the last
-        sent means that something was lost on the way, and everything is sent again."""
+    def take(self, got: int) -> "tuple[dict[str, Any], bytes]":
+        """Return the next change set: document, deflated pieces.
+
+        ``got``: number of the last set that arrived, 0 for none. If it is not that of the last set
+        taken, one was lost: everything is sent again.
+        """
         if got != self._number:
             self._forget()
         self._number = got + 1
-        pieces: list = []
+        pieces: "list[Buffer]" = []
         held: int = 0
         more: bool = False
         for at, data in self._pieces():
@@ -72,17 +84,16 @@ class Changes:
         }
         return doc, zlib.compress(body, 1)
 
-    def _pieces(self) -> "Iterator[tuple]":
-        view, shape = self._spool.view, self._spool.shape
+    def _pieces(self) -> "Iterator[Piece]":
+        view = self._spool.view
+        shape = self._spool.shape
         if self._events < 0:  # what is written once
             yield 0, bytes(view[: shape.events_at])
             self._events = 0
         used = self._spool.events_used
         if used > self._events:
-            yield (
-                shape.events_at + self._events,
-                bytes(view[shape.events_at + self._events : shape.events_at + used]),
-            )
+            begin = shape.events_at + self._events
+            yield begin, bytes(view[begin : shape.events_at + used])
             yield events_used_piece(used)
             self._events = used
         for slot in range(shape.rows):
@@ -98,9 +109,7 @@ class Changes:
             for piece in self._stage(view, shape, slot):
                 yield piece
 
-    def _stage(
-        self, view: memoryview, shape: "SpoolShape", slot: int
-    ) -> "Iterator[tuple[int, bytes]]":
+    def _stage(self, view: memoryview, shape: "SpoolShape", slot: int) -> "Iterator[Piece]":
         """Yield the texts and the header of a sample that is not decoded yet."""
         base = shape.stage_offset(slot)
         head = bytes(view[base : base + shape.stage_head])
@@ -119,38 +128,48 @@ class Changes:
 
 
 class Replica:
-    """The copy, in the directory descriptor ``directory``. SpoolError when it cannot be made, kept or read."""
+    """The copy of a spool of ``size`` bytes: file ``name`` in directory descriptor ``directory``.
+
+    ``number``: that of the last change set applied. SpoolError when it cannot be made, written or
+    read.
+    """
 
     def __init__(self, directory: int, name: str, size: int) -> None:
         if not HEADER_BYTES < size < SIZE_MAX:
             raise SpoolError("a spool of %d bytes" % size)
-        self.size, self.number, self.name = size, 0, name
+        self.size = size
+        self.number: int = 0
+        self.name = name
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             self._fd = os.open(name, flags, 0o600, dir_fd=directory)
-            self._lock = SpoolLock(
-                directory, name
-            )  # not on this descriptor: the map of a reader would keep it
+            # not on this descriptor: the map of a reader would keep the lock
+            self._lock = SpoolLock(directory, name)
             os.ftruncate(self._fd, size)
         except OSError as e:
             raise SpoolError("cannot make the copy %s: %s" % (name, e.strerror)) from e
         self.path = os.readlink("/proc/self/fd/%d" % self._fd)
 
-    def apply(self, doc: dict, blob: "Any") -> None:
-        """Write a change set. What is not one of this spool is refused; a full tmpfs raises."""
+    def apply(self, doc: "dict[str, Any]", blob: "Buffer") -> None:
+        """Write a change set.
+
+        SpoolError for one of another spool, a damaged one, or a full tmpfs.
+        """
         try:
             for at, data in pieces_of(doc, blob, self.size, self.name):
-                # by write, never by map: a full tmpfs answers a write with an error and a touch with death
+                # not by map: on a full tmpfs a write fails, but touching a page kills the process
                 os.pwrite(self._fd, data, at)
         except OSError as e:
             raise SpoolError("%s: %s" % (self.name, e.strerror)) from e
         self.number = doc["number"]
 
     def reader(self) -> "SpoolReader":
+        """Return a reader of the copy as it is now."""
         mm = mmap.mmap(self._fd, self.size, mmap.MAP_SHARED, mmap.PROT_READ)
         return SpoolReader(memoryview(mm), self.path)
 
     def close(self, remove: bool) -> None:
+        """Close and unlock the file; ``remove`` deletes it and directories left empty."""
         if remove:
             remove_spool(self.path)
         if self._fd >= 0:
@@ -159,8 +178,13 @@ class Replica:
         self._lock.release()
 
 
-def pieces_of(doc: dict, blob: "Any", size: int, name: str) -> "Iterator[tuple]":
-    """(offset, bytes) of a change set of a spool of ``size`` bytes. SpoolError when it is none, or damaged."""
+def pieces_of(
+    doc: "dict[str, Any]", blob: "Buffer", size: int, name: str
+) -> "Iterator[tuple[int, memoryview]]":
+    """Yield (offset, bytes) of a change set of the spool ``name`` of ``size`` bytes.
+
+    SpoolError for a change set of another spool or a damaged one.
+    """
     plain = int(doc["plain"])
     if doc["size"] != size or not 0 <= plain <= 2 * AT_ONCE + size:
         raise SpoolError("%s: a change set of another spool" % name)

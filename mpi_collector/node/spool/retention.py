@@ -1,6 +1,7 @@
-"""What dead runs left and nobody recovered, kept within bounds: it takes the memory that later runs need.
+"""Retention: remove the oldest spools of dead runs that nobody recovered, to free their memory.
 
-Nothing goes that has a living writer, that somebody is recovering, or that is younger than a day, and nothing silently.
+Spools that have a living writer, are being recovered, or are younger than a day stay. Every removal
+is reported.
 """
 
 import time
@@ -12,19 +13,22 @@ from .format import begin_wall_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from .reader import SpoolReader
 
 GRACE_DAYS = 1.0
 _DAY_S = 86400.0
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", 7)  # named from Python 3.7 on
 
 
-class Left:
-    """A dead run's spools on this host."""
+class DeadRun:
+    """The spools of a dead run on this host.
+
+    ``written``: time of the last change, s since the epoch.
+    """
 
     def __init__(self, name: str) -> None:
-        self.name: str = name
-        self.keys: list = []
+        self.name = name
+        self.keys: "list[str]" = []
         self.bytes: int = 0
         self.written: float = 0.0
 
@@ -34,20 +38,22 @@ def apply_retention(
     run: str,
     runs_max: int,
     days_max: float,
-    bytes_max: "Any",
-    now: "Any" = None,
-    up_s: "Any" = None,
-) -> tuple:
-    """Remove the oldest beyond the bounds (0 or None: no such bound); (what to say of it, bytes that are left).
+    bytes_max: "int | None",
+    now: "float | None" = None,
+    up_s: "float | None" = None,
+) -> "tuple[list[str], int]":
+    """Remove the oldest dead runs beyond the bounds; return (messages, bytes of those that stay).
 
-    ``run`` is the one that begins. Dead runs may take half of ``bytes_max``.
+    A bound of 0 or None does not apply. ``run``: the one that begins. Dead runs may take half of
+    ``bytes_max``. ``now``, ``up_s``: time and time since boot, s, if not those of this host.
     """
     now = time.time() if now is None else now
-    # a wall clock that is far ahead must not make everything old; after a boot nothing on tmpfs is older than that
+    # nothing on tmpfs is older than the last boot: a wall clock far ahead must not make all spools
+    # old
     up_s = time.clock_gettime(_BOOTTIME) if up_s is None else up_s
     dead = sorted(_dead(spool_dir, run), key=lambda left: -left.written)
-    said: list = []
-    kept: list = []
+    said: "list[str]" = []
+    kept: "list[float]" = []
     held: int = 0
     for left in dead:
         days = min(now - left.written, up_s) / _DAY_S
@@ -55,21 +61,25 @@ def apply_retention(
             days, len(kept) + 1, held + left.bytes, runs_max, days_max, bytes_max
         )
         if bound and _remove(spool_dir, left, now - at_least * _DAY_S):
-            said.append("removed run %s, which nobody recovered: %.1f MB, %.0f days old, beyond %s"
-                        % (left.name, left.bytes / 1e6, days, bound))  # fmt: skip
+            said.append(
+                "removed run %s, which nobody recovered: %.1f MB, %.0f days old, beyond %s"
+                % (left.name, left.bytes / 1e6, days, bound)
+            )
         else:
             kept.append(days)
             held += left.bytes
     if kept and _soon(kept, held, runs_max, days_max, bytes_max):
-        said.append("%d runs that nobody recovered take %.1f MB of %s; the oldest will be removed: mpi_collector recover"
-                    % (len(kept), held / 1e6, spool_dir))  # fmt: skip
+        said.append(
+            "%d runs that nobody recovered take %.1f MB of %s; the oldest will be removed: "
+            "mpi_collector recover" % (len(kept), held / 1e6, spool_dir)
+        )
     return said, held
 
 
 def _beyond(
-    days: float, runs: int, held: int, runs_max: int, days_max: float, bytes_max: "Any"
-) -> tuple:
-    """(the bound that is passed, "" for none; how many days old a run must be for it)."""
+    days: float, runs: int, held: int, runs_max: int, days_max: float, bytes_max: "int | None"
+) -> "tuple[str, float]":
+    """Return (the bound that is exceeded, "" for none; age in days from which on it applies)."""
     if days_max and days > max(days_max, GRACE_DAYS):
         return "--keep-spool-days %g" % days_max, max(days_max, GRACE_DAYS)
     if days > GRACE_DAYS and runs_max and runs > runs_max:
@@ -79,19 +89,22 @@ def _beyond(
     return "", 0.0
 
 
-def _soon(kept: list, held: int, runs_max: int, days_max: float, bytes_max: "Any") -> bool:
-    """Half way to a bound."""
+def _soon(
+    kept: "list[float]", held: int, runs_max: int, days_max: float, bytes_max: "int | None"
+) -> bool:
+    """Return True beyond half of a bound. ``kept``: age of each run in days."""
     many = runs_max and len(kept) > runs_max / 2
     return bool(
         many or (days_max and max(kept) > days_max / 2) or (bytes_max and held > bytes_max / 4)
     )
 
 
-def _dead(spool_dir: str, run: str) -> list:
-    runs: dict = {}
+def _dead(spool_dir: str, run: str) -> "list[DeadRun]":
+    """Return the runs without a living writer, other than ``run``."""
+    runs: "dict[str, DeadRun]" = {}
     living = {run}
     for spool in find_spools(spool_dir):
-        left = runs.setdefault(spool["run"], Left(spool["run"]))
+        left = runs.setdefault(spool["run"], DeadRun(spool["run"]))
         left.keys.append(spool["key"])
         left.bytes += spool["bytes"]
         left.written = max(left.written, spool["mtime"])
@@ -100,8 +113,11 @@ def _dead(spool_dir: str, run: str) -> list:
     return [left for name, left in runs.items() if name not in living]
 
 
-def _remove(spool_dir: str, left: "Left", since: float) -> bool:
-    """False when one of its spools cannot be read or is not as old as its file looks: a map that is written leaves no mtime."""
+def _remove(spool_dir: str, left: "DeadRun", since: float) -> bool:
+    """Remove a run; return False when a spool cannot be read or has a sample after ``since`` (s).
+
+    The time of the file says too little: writing to a map does not change it.
+    """
     directory = RunDirectory(spool_dir, left.name)
     try:
         # locked from here on
@@ -115,7 +131,8 @@ def _remove(spool_dir: str, left: "Left", since: float) -> bool:
     return True
 
 
-def _last_wall_s(reader: "Any") -> float:
+def _last_wall_s(reader: "SpoolReader") -> float:
+    """Return when the last sample began, s since the epoch."""
     last = 0
     for part in (reader.rows(), reader.staged()):
         for _tick, at in part:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class StagedTexts:
     """The texts of a stage slot, one item per source in each list.
 
-    ``texts``: the text, or a status in place of one. ``cut``: True when the text filled its room and may
-    lack its end.
+    ``texts``: the text, or a status in place of one. ``cut``: True when the text filled its room
+    and may lack its end.
     """
 
     __slots__ = ("cut", "texts")

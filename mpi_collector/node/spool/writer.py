@@ -21,8 +21,8 @@ _ROWS_MIN = 16  #: a spool of fewer rows is refused, unless fewer were asked for
 class Spool:
     """A spool that this process writes, made by ``create``.
 
-    ``path`` is None for a spool in plain memory. ``events_used``: bytes of the event log that are whole;
-    ``events_lost``: events that found it full.
+    ``path`` is None for a spool in plain memory. ``events_used``: bytes of the event log that are
+    whole; ``events_lost``: events that found it full.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class Spool:
     ) -> "Spool":
         """Allocate a spool of ``max_rows`` rows, or of as many as ``max_bytes`` allows.
 
-        ``directory``: descriptor of the directory, None for plain memory. All pages are allocated now:
-        touching a sparse map on a full tmpfs would kill the process. SpoolError when that fails or when
-        fewer than 16 rows fit.
+        ``directory``: descriptor of the directory, None for plain memory. All pages are allocated
+        now: touching a sparse map on a full tmpfs would kill the process. SpoolError when that
+        fails or when fewer than 16 rows fit.
         """
         doc = json.dumps(meta).encode()
         width = Layout.from_dict(meta["layout"]).width
@@ -67,7 +67,7 @@ class Spool:
         return spool
 
     def event(self, doc: "dict[str, Any]") -> bool:
-        """Append a document to the event log; count it in ``events_lost`` and return False if full."""
+        """Append to the event log. When full, count it in ``events_lost`` and return False."""
         body = json.dumps(doc).encode()
         with self._events_lock:
             used = write_event(self.mm, self.shape, self.events_used, body)
@@ -88,7 +88,7 @@ class Spool:
         return SpoolReader(self.view, self.path or "(memory)")
 
     def close(self, remove: bool = False) -> None:
-        """Release the lock and the memory; ``remove`` deletes the file and directories left empty."""
+        """Release lock and memory; ``remove`` deletes the file and directories left empty."""
         if remove and self.path:
             remove_spool(self.path)
         if self._lock is not None:

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
             """Return the facts of the host."""
 
         def pack(self, json: bool) -> "Iterator[NpzMember]":
-            """Yield the members of the host. ``json``: the suite's samples too, if it can encode them."""
+            """Yield the members of the host.
+
+            ``json``: the suite's samples too, if it can encode them.
+            """
 
         def discard(self) -> None:
             """Remove the spool: the recording is safely stored elsewhere."""
@@ -53,7 +56,10 @@ _IMPOSSIBLE = (
 
 
 class RecoveredSpool:
-    """A FinishedRecording read from a spool. SpoolError when it cannot be read or its writer lives."""
+    """A FinishedRecording read from a spool.
+
+    SpoolError when it cannot be read or its writer lives.
+    """
 
     def __init__(self, spool_dir: str, run: str, key: str) -> None:
         for name in (run, key):
@@ -89,7 +95,7 @@ class RecoveredSpool:
             self.table.events.extend(marks.read(self._directory.marks_path))
 
     def about(self) -> "dict[str, Any]":
-        """Return what the run document needs of this host: meta, grid, clock_bound_ns, end_ns, facts."""
+        """Return what the run document needs: meta, grid, clock_bound_ns, end_ns, facts."""
         return self._about
 
     def _describe(self) -> "dict[str, Any]":

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class SampleTable:
     """All rows of a spool in tick order, samples that were read but not decoded included.
 
-    ``ticks``: the tick of each row, STOP_TICK for the stop row, which is the last. ``meta``: facts about the
-    host, which go to the coordinator with the table. ``grid``: the event that describes the tick grid.
-    ``head_words``, ``values``: header words and values of all rows, row by row.
+    ``ticks``: the tick of each row, STOP_TICK for the stop row, which is the last. ``meta``: facts
+    about the host, which go to the coordinator with the table. ``grid``: the event that describes
+    the tick grid. ``head_words``, ``values``: header words and values of all rows, row by row.
     """
 
     def __init__(self, reader: "SpoolReader") -> None:

@@ -1,4 +1,4 @@
-"""The sampling thread: its life, the grid, missed ticks, long runs, sources that break, and kill -9."""
+"""The sampler: start and stop, grid, missed ticks, decimation, failing sources, kill -9."""
 
 from __future__ import annotations
 
@@ -83,7 +83,10 @@ def test_stop_unstarted() -> None:
 
 
 def test_stop_twice_is_the_same() -> None:
-    """The second stop() takes no further sample and returns the same; so do stops from several threads."""
+    """The second stop() takes no further sample and returns the same.
+
+    So do stops from several threads.
+    """
     with Run("loadavg") as run:
         run.sampler.start(soon(5 * MS))
         assert run.sampler.first_sample.wait(30)
@@ -101,7 +104,10 @@ def test_stop_twice_is_the_same() -> None:
 
 
 def test_stop_before_the_first_tick() -> None:
-    """Stopped before the first interval is over there is the stop row all the same, marked as such."""
+    """A sampler stopped before its first tick has the stop row, and its flag, all the same.
+
+    The other rows are absent.
+    """
     with Run(root=SMALL) as run:
         run.sampler.start(TickGrid(1 << 62, HOUR))
         assert run.sampler.stop() == 1
@@ -152,7 +158,10 @@ def test_descriptors_are_given_back() -> None:
 
 
 def test_real_grid() -> None:
-    """On the live machine: ticks before the end, none twice, each at its place on the grid, times consistent."""
+    """On this machine: all ticks lie before the end and none is sampled twice.
+
+    Each is at its place on the grid, and its times are consistent.
+    """
     with Run("basic,stat", rows=300) as run:
         grid = soon(5 * MS, ticks=100)
         run.sampler.start(grid)
@@ -173,7 +182,7 @@ def test_real_grid() -> None:
             )
     for name in ("stat.ctxt", "collector.cpu_ns", "vmstat.pgfault"):
         values = [cells[name] for cells, _s, _h in rows.values()]
-        # the kernel adds per-CPU counters up without a lock: one may be behind the sample before by a few
+        # the kernel adds per-CPU counters up without a lock: a sum may be a few below the last one
         assert values[0] <= values[-1] + 64 and (
             name != "collector.cpu_ns" or values == sorted(values)
         )
@@ -196,7 +205,10 @@ def test_exact_end(ticks: int) -> None:
 
 
 def test_missed_ticks_are_absent() -> None:
-    """A sample that comes too late for its tick counts for the tick that is due; those between are absent."""
+    """A sample that comes too late for its tick counts for the tick that is due.
+
+    Those between are absent.
+    """
     late = {3: 0.9, 5: 1.0, 9: 3.5}  # in intervals, by tick
     clock = FakeTime()
     with Run("loadavg", SMALL, time=clock) as run:
@@ -214,7 +226,10 @@ def test_missed_ticks_are_absent() -> None:
 
 
 def test_awake_too_early() -> None:
-    """A clock that was slewed: who wakes before a deadline, or before the end, waits again; every tick is sampled once, on time."""
+    """A clock that was slewed: who wakes before a deadline, or before the end, waits again.
+
+    Every tick is sampled once, on time.
+    """
     clock = FakeTime()
     with Run("loadavg", SMALL, time=clock) as run:
         grid = clock.grid(10 * MS, 6)
@@ -290,7 +305,8 @@ with Run("loadavg", rows=4000) as run:
     sys.stdin.readline()
     run.sampler.stop()
     assert run.sampler.failure is None
-    print(json.dumps([grid.t0_ns, [[t, h["begin_mono_ns"], h["late_ns"]] for t, (c, s, h) in run.rows().items()]]))
+    rows = [[t, h["begin_mono_ns"], h["late_ns"]] for t, (c, s, h) in run.rows().items()]
+    print(json.dumps([grid.t0_ns, rows]))
 """
 
 
@@ -318,7 +334,10 @@ def test_stopped_process() -> None:
 
 @pytest.mark.parametrize("policy", ["decimate", "ring", "stop"])
 def test_policies(policy: str) -> None:
-    """100 ticks into 16 rows: every 8th, the newest, the oldest; the stop row has a place of its own."""
+    """100 ticks into 16 rows: every 8th, the newest, the oldest.
+
+    The stop row has a place of its own.
+    """
     clock = FakeTime()
     with Run("loadavg", SMALL, rows=17, policy=policy, time=clock) as run:
         run.spool.event({"type": "grid", "policy": policy, "capacity": run.sampler.capacity})
@@ -330,7 +349,10 @@ def test_policies(policy: str) -> None:
 
 
 def test_a_hundred_thousand_ticks_in_a_thousand_rows() -> None:
-    """The whole run is in the array, first and last row there, memory flat; two hosts that miss other ticks line up."""
+    """The whole run is in the array, first and last row there, memory flat.
+
+    Two hosts that miss other ticks line up.
+    """
     kept, seen = [], []
     for seed in (1, 2):
         chance = random.Random(seed)
@@ -387,7 +409,10 @@ def test_real_decimation() -> None:
 
 
 def test_source_breaks_in_the_middle() -> None:
-    """A file that can no longer be read has a status from then on; the other sources go on as before."""
+    """A file that can no longer be read has a status from then on.
+
+    The other sources go on as before.
+    """
     bad = os.open("/dev/null", os.O_WRONLY)
     try:
         with Run("diskstats,meminfo,loadavg", rows=3000) as run:
@@ -425,10 +450,17 @@ def test_file_outgrows_its_buffer(tmp_path: Path) -> None:
 
 
 def test_files_outgrow_their_common_room(tmp_path: Path) -> None:
-    """A page to grow is there for two files, not for every one: when three do, the last is cut, and what is behind it has none."""
+    """A page to grow is there for two files, not for every one.
+
+    When three do, the last is cut, and what is behind it has none.
+    """
     names = ("vmstat", "meminfo", "softnet", "loadavg")
-    first = {"vmstat": b"a 1\n", "meminfo": b"M: 1 kB\n", "net/softnet_stat": b"0000000a 00000000 00000000\n",
-             "loadavg": b"0.01 0.02 0.03 1/2 3\n"}  # fmt: skip
+    first = {
+        "vmstat": b"a 1\n",
+        "meminfo": b"M: 1 kB\n",
+        "net/softnet_stat": b"0000000a 00000000 00000000\n",
+        "loadavg": b"0.01 0.02 0.03 1/2 3\n",
+    }
     root = make_root(tmp_path, {n: t for n, t in first.items() if "/" not in n})
     (tmp_path / "proc/net").mkdir()
     (tmp_path / "proc/net/softnet_stat").write_bytes(first["net/softnet_stat"])
@@ -486,7 +518,10 @@ def test_large_text_in_small_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_failure_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error nobody expected ends the thread, is kept for the main thread, and wakes who waits for a sample."""
+    """An unexpected error ends the thread and is kept for the main thread.
+
+    It wakes those who wait for the first sample.
+    """
     clock = FakeTime(late=lambda _deadline: 1 // 0)
     with Run("loadavg", SMALL, time=clock) as run:
         run.sampler.start(clock.grid(5 * MS, 1))
@@ -548,7 +583,8 @@ def logged():
 
 timer.block = logged
 t0 = time.monotonic_ns()
-spool.event({"type": "grid", "t0_ns": t0, "interval_ns": MS, "policy": "decimate", "capacity": sampler.capacity})
+grid = {"type": "grid", "t0_ns": t0, "interval_ns": MS, "policy": "decimate"}
+spool.event(dict(grid, capacity=sampler.capacity))
 sampler.start(TickGrid(t0, MS))
 sampler.first_sample.wait()
 print(spool.path, flush=True)
@@ -590,7 +626,7 @@ def killed(tmp_path: Path, rows: int, batch: int, after_s: float) -> tuple[Spool
     ("batch", "after_s"), [(32, 1.0), (32, 0.35), (32, 0.21), (7, 0.4), (1, 0.3)]
 )
 def test_killed_in_a_fast_run(tmp_path: Path, batch: int, after_s: float) -> None:
-    """kill -9 at 1 kHz: every sample that was taken is there, once, and at most the one in flight besides."""
+    """kill -9 at 1 kHz: every sample taken is there once, and at most the one in flight."""
     reader, taken = killed(tmp_path, 4000, batch, after_s)
     rows = recovered(reader)
     assert len(taken) == len(set(taken)) > 3
@@ -639,7 +675,10 @@ def test_memory_is_flat() -> None:
 
 
 def test_spool_is_the_only_growth() -> None:
-    """A sampler allocates nothing per sample that stays: its stage slots and rows are in the spool already."""
+    """A sampler allocates nothing per sample that stays.
+
+    Its stage slots and rows are in the spool already.
+    """
     probe = Probe(sources.select("loadavg"), SMALL)
     spool = Spool.create(
         None, "m", {"layout": probe.layout.to_dict(), "raw_bytes": probe.caps}, probe.caps, 4, 20

@@ -1,4 +1,4 @@
-"""Sleeping until a deadline, not shorter, and being woken; bounds are wide, they only tell a hang."""
+"""Timers sleep until a deadline, not shorter, and can be woken."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def timer(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 class Schedule:
-    """Waits until deadlines as the sampler does: the timer is set when they are not what it is set to."""
+    """Waits for deadlines as the sampler does: arms the timer only when they change."""
 
     def __init__(self, timer: Any) -> None:
         self.timer, self._due, self.woken = timer, (0, 0), False
@@ -231,7 +231,7 @@ def test_preempted_while_arming() -> None:
 
 
 def test_descriptors_beyond_select() -> None:
-    """In a program that holds more than a thousand files, where select takes no descriptor any more."""
+    """Timers work with descriptors above 1023, which select does not take."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 2048:
         pytest.skip(f"no more than {hard} files here")

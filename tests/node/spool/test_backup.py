@@ -1,4 +1,4 @@
-"""Recordings set down beside the spool: whole, private, never through a symlink, and read like spools."""
+"""Backups of spools: complete, private, never through a symlink, read like spools."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from mpi_collector.node.table.recovered import RecoveredSpool
 
 
 def record(place: Path, safe: Path | None, rows: int = 64, samples: int = 5) -> Recorder:
-    options = SamplingOptions(interval_s=0.01, max_samples=rows, sources="basic", spool_dir=str(place),
+    options = SamplingOptions(interval_s=0.01, max_samples=rows, sources="basic",
+    spool_dir=str(place),
                               rescue_dir=str(safe) if safe else None)  # fmt: skip
     recorder = Recorder(options, "run_1", "a", {"benchmark": "host", "stem": "s"})
     recorder.prepare()
@@ -48,7 +49,7 @@ def saved(places: tuple[Path, Path]) -> Path:
 
 
 def test_an_orphan_sets_it_down_and_keeps_its_spool(places: tuple[Path, Path]) -> None:
-    """The same rows in both, to the byte; the file private and small; discarding it leaves nothing."""
+    """The backup has the same rows as the spool; it is private, small, and discarded with it."""
     path = saved(places)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -73,7 +74,7 @@ def test_an_orphan_sets_it_down_and_keeps_its_spool(places: tuple[Path, Path]) -
 
 
 def test_what_is_safe_needs_no_rescue(places: tuple[Path, Path]) -> None:
-    """An early copy (SIGTERM) goes when the root has the table, and is replaced by a later one when it has not."""
+    """An early backup (SIGTERM) is removed after the gathering, else replaced by a later one."""
     recorder = record(*places)
     recorder.back_up()
     (early,) = find_spools(str(places[1]))
@@ -89,7 +90,7 @@ def test_what_is_safe_needs_no_rescue(places: tuple[Path, Path]) -> None:
 
 
 def test_while_it_samples(places: tuple[Path, Path]) -> None:
-    """Ten copies while rows are written, a thread and the end at the same time: every one can be read."""
+    """Every one of ten backups made while rows are written can be read."""
     recorder = record(*places, rows=16, samples=40)
     for _ in range(10):
         recorder.back_up()
@@ -113,7 +114,7 @@ def test_plain_memory_is_rescued(places: tuple[Path, Path]) -> None:
 
 
 def test_said_before_the_job(places: tuple[Path, Path]) -> None:
-    """A directory that is not there, not writable or somebody else's is a warning at the start, and no obstacle."""
+    """A directory that is missing, not writable or another user's is a warning at the start."""
     shm, safe = places
     cases = {"No such file": safe / "none", "Not a directory": safe / "file"}
     (safe / "file").write_text("")

@@ -57,7 +57,7 @@ def follow(recorder: Recorder, copy: Replica | None, directory: int) -> Replica:
 
 
 def test_the_copy_follows_row_by_row(recorder: Recorder, directory: int) -> None:
-    """Decoded rows and staged texts alike, over several sets; what the writer has, the copy has up to the last set."""
+    """After every change set the replica has the writer's rows and staged texts."""
     run_for(recorder, 5)
     copy = follow(recorder, None, directory)
     first = SampleTable(copy.reader())
@@ -152,7 +152,7 @@ def test_sizes_are_checked_before_memory_is_taken(directory: int) -> None:
 
 
 def test_a_map_does_not_keep_the_lock(recorder: Recorder, directory: int, tmp_path: Path) -> None:
-    """Held while it is kept up, by its own descriptor: who still looks at the rows, or was forked, does not hold it."""
+    """The replica's lock is not held by readers of its rows or by forked children."""
     run_for(recorder, 5)
     copy = follow(recorder, None, directory)
     path = str(tmp_path / "copies" / "node1")

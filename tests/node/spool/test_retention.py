@@ -1,4 +1,4 @@
-"""Spools of dead runs within bounds: the oldest go, never silently, never one that somebody may still want at once."""
+"""Retention removes the oldest spools of dead runs beyond the bounds and reports it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LAYOUT = Layout(["a"], [DeviceTable("a", "", [Field("f", "", "gauge", "")], [""]
 
 
 def spool(place: Path, run: str, days: float, last_row_days: float | None = None) -> Spool:
-    """One that was made so many days ago and written until then; its writer lives until it is closed."""
+    """Return a spool made ``days`` ago; its writer lives until it is closed."""
     directory = RunDirectory(str(place), run).open()
     made = Spool.create(
         directory, "a", {"layout": LAYOUT.to_dict(), "raw_bytes": [64]}, [64], 2, 16
@@ -79,7 +79,7 @@ def test_by_age(tmp_path: Path) -> None:
 
 
 def test_by_size(tmp_path: Path) -> None:
-    """Dead runs take half of the limit at most; what is young stays, and is told to the one that begins."""
+    """Dead runs take half of the limit at most; young ones stay and are reported."""
     size = dead(tmp_path, ("a", 4), ("b", 3), ("c", 2), ("d", 0.5))
     said, held = bounded(tmp_path, most=4 * size)
     assert left(tmp_path) == ["c", "d"]
@@ -90,7 +90,7 @@ def test_by_size(tmp_path: Path) -> None:
 
 
 def test_what_stays(tmp_path: Path) -> None:
-    """The living, those that are being recovered, the young, this run's own, what is no spool, and what a bound of 0 says."""
+    """These stay: living, being recovered, young, of this run, no spools; a bound of 0."""
     living = spool(tmp_path, "living", 99)
     dead(tmp_path, ("claimed", 99), ("young", 0.9), ("new", 99))
     long = spool(tmp_path, "long", 99, last_row_days=0.1)  # began long ago, ended just now

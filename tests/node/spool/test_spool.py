@@ -1,4 +1,4 @@
-"""The spool file: what is written is read back, damage is named or dropped, others cannot get at it."""
+"""Spools: what is written is read back, damage is reported or dropped, access is private."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def used_by_header() -> int:
 @example(places=[(8 * 7, 2)])
 @example(places=[(8 * 5, 62 - 56)])
 def test_damaged_header(image: bytes, places: list[tuple[int, int]]) -> None:
-    """Wrong bits in the header: SpoolError that names the file, never a wrong recording, no memory for absurd sizes."""
+    """Wrong bits in the header raise SpoolError with the name of the file."""
     with pytest.raises(SpoolError, match="the/file"):
         reader_of(flipped(image, places))
 
@@ -250,7 +250,7 @@ def test_damaged_meta(image: bytes, places: list[tuple[int, int]]) -> None:
 @example(word=6, value=2**40)
 @example(word=4, value=-1)
 def test_header_words_of_any_size(image: bytes, word: int, value: int) -> None:
-    """Any number in any word of the header is refused at once, unless it is the one that was there."""
+    """A header word with any other number than its own is refused."""
     out = bytearray(image)
     at = header_offset(HEADER_FIELDS[word])
     if struct.unpack_from("<q", out, at)[0] != value:
@@ -275,7 +275,7 @@ def test_wrong_length_of_the_event_log(image: bytes, value: int) -> None:
 @QUICK
 @given(data=st.data())
 def test_damaged_events(image: bytes, data: st.DataObject) -> None:
-    """Wrong bits in the log: what is before them is read, and the damage is told with file and place."""
+    """Events before wrong bits in the log are read; the damage is reported with its place."""
     reader = reader_of(image)
     start = reader.shape.events_at
     used = struct.unpack_from("<q", image, events_used_piece(0)[0])[0]
@@ -422,7 +422,7 @@ def test_no_spool_directory(tmp_path: Path) -> None:
 
 
 def test_existing_and_symlinked_file_refused(tmp_path: Path) -> None:
-    """A name that is taken, by a file or by a link, is neither written nor followed; a link is not read either."""
+    """A name taken by a file or a symlink is neither written nor followed."""
     spool = make_spool(tmp_path)
     path = Path(str(spool.path))
     with pytest.raises(SpoolError, match="host"):
@@ -447,7 +447,7 @@ def test_live_writer_refused(tmp_path: Path) -> None:
 
 
 def test_who_looks_does_not_keep_a_writer_from_its_lock(tmp_path: Path) -> None:
-    """Another run that lists what is there has hold of every spool for a moment, also of one that was just made."""
+    """A writer gets its lock although another process looks at the spool at that moment."""
     directory = RunDirectory(str(tmp_path), "run").open()
     path = tmp_path / user_directory() / "run" / "host"
     path.touch()
@@ -464,7 +464,7 @@ def test_who_looks_does_not_keep_a_writer_from_its_lock(tmp_path: Path) -> None:
 
 
 def test_killed_writer_opens(tmp_path: Path) -> None:
-    """A writer in another process is alive until kill -9; then the spool opens with all it wrote."""
+    """A spool whose writer was killed opens with all that was written."""
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
@@ -500,7 +500,7 @@ def test_children_do_not_inherit_the_lock(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="Python 3.6 tells nobody of a fork")
 def test_a_forked_child_does_not_hold_the_lock(tmp_path: Path) -> None:
-    """The writer is killed, a child that it forked lives on: its spool opens. While the writer lives it does not."""
+    """A spool whose writer was killed opens although a forked child of it lives."""
     read, write = os.pipe()
     writer = os.fork()
     if not writer:
@@ -529,7 +529,7 @@ def test_a_forked_child_does_not_hold_the_lock(tmp_path: Path) -> None:
 
 
 def test_removal(tmp_path: Path) -> None:
-    """The directories of the run and of the user go with the last spool, and removing twice is no error."""
+    """The last spool's removal removes the directories; removing twice is no error."""
     spool = make_spool(tmp_path)
     other = Path(str(spool.path)).parent / "other"
     other.write_text("")
@@ -543,7 +543,7 @@ def test_removal(tmp_path: Path) -> None:
 def test_a_run_begins_while_another_one_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The user's directory goes just when somebody has it open: made again, no spool in plain memory."""
+    """A user directory that is removed while a run begins is made again."""
     real = os.mkdir
 
     def mkdir(name: str, mode: int, *, dir_fd: int) -> None:
@@ -580,7 +580,7 @@ def test_too_little_room_gives_fewer_rows(tmp_path: Path) -> None:
 def test_no_space_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    """When the space or the map is refused: SpoolError with the reason, no file and no descriptor left."""
+    """No space or no map: SpoolError with the reason, no file and no descriptor left."""
 
     def refuse(*_args: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
