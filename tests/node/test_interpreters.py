@@ -63,12 +63,19 @@ decoder = RowDecoder(old.sources, old.layout, None)
 row, statuses = decoder.decode([f.first() for f in old.files], 0)
 old.close()
 print(json.dumps({
-    "version": "%d.%d" % sys.version_info[:2], "modules": modules, "failure": repr(sampler.failure), "t0": t0,
-    "timer": type(sampler.timer).__name__, "ticks": table.ticks, "statuses": [list(s) for s in table.statuses()],
+    "version": "%d.%d" % sys.version_info[:2],
+    "modules": modules,
+    "failure": repr(sampler.failure),
+    "t0": t0,
+    "timer": type(sampler.timer).__name__,
+    "ticks": table.ticks,
+    "statuses": [list(s) for s in table.statuses()],
     "begin": list(table.head("begin_mono_ns")), "late": list(table.head("late_ns")), "rows": rows,
     "meta": reader.meta["host"],
-    "events": [e["type"] for e in table.events], "fixture": hashlib.sha256(decoder.to_bytes(row)).hexdigest(),
-    "fixture_statuses": statuses, "foreign": sorted(m for m in sys.modules if m.startswith("mpi_collector")),
+    "events": [e["type"] for e in table.events],
+    "fixture": hashlib.sha256(decoder.to_bytes(row)).hexdigest(),
+    "fixture_statuses": statuses,
+    "foreign": sorted(m for m in sys.modules if m.startswith("mpi_collector")),
 }))
 """
 

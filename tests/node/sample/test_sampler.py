@@ -311,7 +311,7 @@ with Run("loadavg", rows=4000) as run:
 
 
 def test_stopped_process() -> None:
-    """A process that the system stops for a while misses those ticks and is back on the grid behind them."""
+    """A process that is stopped for a while misses ticks and is back on the grid after them."""
     with script(FROZEN) as process:
         assert process.stdin is not None and process.stdout is not None
         process.stdout.readline()
@@ -664,7 +664,7 @@ def mem_total() -> int:
 
 
 def test_memory_is_flat() -> None:
-    """Thousands of samples of the live machine leave the process as large as the first thousand did."""
+    """Resident memory does not grow from the first thousand samples to the sixth."""
     sizes: list[int] = []
     by_hand = ByHand()
     with Run("basic", rows=100, policy="ring", timer=by_hand) as run:

@@ -206,7 +206,10 @@ def test_descriptors_are_given_back(timer: Any) -> None:
 
 
 def test_preempted_while_arming() -> None:
-    """A preemption between reading the clock and setting the timer would make every later tick that much late: set again."""
+    """A timer that was set late, by a preemption after reading the clock, is set again.
+
+    Otherwise every later tick would be that late.
+    """
     try:
         timer = TimerFd()
     except (OSError, AttributeError):
