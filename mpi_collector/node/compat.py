@@ -49,7 +49,9 @@ if hasattr(os, "preadv"):
     preadv = os.preadv
 else:  # Python 3.6
 
-    def preadv(fd: int, buffers: list, offset: int, flags: int = 0) -> int:  # type: ignore[misc]
+    def preadv(  # type: ignore[misc]
+        fd: int, buffers: "list[memoryview]", offset: int, flags: int = 0
+    ) -> int:
         os.lseek(fd, offset, os.SEEK_SET)
         return os.readv(fd, buffers)
 
