@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nodekit import text_of
+from nodekit import FIXTURES, text_of
 
-from mpi_collector.node.sources import interrupts, schedstat
+from mpi_collector.node.read.probe import Probe
+from mpi_collector.node.sources import BY_NAME, interrupts, schedstat
 
 NFS = b"""\
 device rootfs mounted on / with fstype rootfs
@@ -156,5 +157,21 @@ _FIRST: dict[str, tuple[bytes, dict[str, int]]] = {
               {"package-0:intel-rapl.0.energy_uj": 123456, "nvme:hwmon3.temp1_input": 41850, "acpi:hwmon1.power1_average": 250000000}),
     "processes": (b"dlio processes 2\ndlio read_bytes 77\npython rss_bytes 5\n", {"dlio.processes": 2, "dlio.read_bytes": 77, "python.rss_bytes": 5}),
 }  # fmt: skip
+
+
+def _of_tree(name: str) -> Example | None:
+    """The first text below fixtures/NAME, of a source that is not above; its test has the values."""
+    if not (FIXTURES / name).is_dir():
+        return None
+    probe = Probe([BY_NAME[name]()], str(FIXTURES / name))
+    try:
+        return Example(probe.files[0].first(), {}) if probe.files else None
+    finally:
+        probe.close()
+
+
 #: by source, all of them
 TEXTS = {name: Example(text, values) for name, (text, values) in _FIRST.items()}
+for _name in BY_NAME.keys() - TEXTS.keys():
+    if (_example := _of_tree(_name)) is not None:
+        TEXTS[_name] = _example
