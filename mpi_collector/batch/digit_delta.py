@@ -298,8 +298,6 @@ class DigitDeltaDecoder:
     def _learn(self, texts: list[Any], row: Int64) -> None:
         """Make the first of ``texts``, whose values are in ``row``, the next reference."""
         plan, before = self._decoder.plan, self._reference
-        if plan is None:  # no text has been decoded yet
-            return
         elastic: frozenset[int] = frozenset()
         if before is not None and before.plan is plan:
             elastic = before.elastic | stretched(plan, [before.text, *texts])

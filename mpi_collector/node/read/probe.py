@@ -2,6 +2,9 @@
 
 from ..row.decode import make_layout
 from ..status import status_of
+from .kernel_file import KernelFile
+from .pacing import Throttled
+from .worker import BlockingReader, call_with_timeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -9,12 +12,17 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from ..row.decode import Decodable
-    from .readable import OpenSource
+    from .readable import OpenSource, Readable
 
     class Openable(Decodable, Protocol):
         """What a probe needs of a source (node/sources/base.py)."""
 
-        def open(self, root: str) -> "OpenSource": ...
+        every: int
+        budget_us: int
+        may_block: bool
+        start_s: float
+
+        def open(self, root: str) -> "Readable": ...
 
 
 STAGE_SLOTS = 256  #: samples that are decoded together, at most
@@ -38,7 +46,7 @@ class Probe:
         raws = []
         for source in sources:
             try:
-                opened = source.open(root)
+                opened = open_source(source, root)
                 raws.append(opened.first())
             except OSError as e:
                 self.absent[source.name] = status_of(e)
@@ -71,3 +79,20 @@ class Probe:
         """Close all files."""
         for f in self.files:
             f.close()
+
+
+def open_source(source: "Openable", root: str) -> "OpenSource":
+    """Open a source below ``root`` as its declaration says.
+
+    A kernel file that is read at every tick, whatever it costs, is left to the sampler; everything
+    else is throttled, and what may block is opened and read in a thread. OSError when there is
+    nothing to read, or when it does not answer in time.
+    """
+    if source.may_block:
+        inner = call_with_timeout(source.start_s, lambda: source.open(root), source.name)
+        blocking = BlockingReader(inner, source.start_s)
+        return Throttled(blocking, source.name, source.every, source.budget_us)
+    opened = source.open(root)
+    if isinstance(opened, KernelFile) and source.every == 1 and not source.budget_us:
+        return opened
+    return Throttled(opened, source.name, source.every, source.budget_us)

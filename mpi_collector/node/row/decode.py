@@ -120,7 +120,7 @@ class SourceDecoder:
     ) -> None:
         self.source = source
         self.tables = {t.name: t for t in layout.tables if t.source == source.name}
-        self.plan: "Plan | None" = None
+        self.plan = Plan([], [], [], [], ["no text yet"])
         self._on_event = on_event
         self._lost: "set[tuple[str, str, str]]" = set()
 
@@ -132,8 +132,8 @@ class SourceDecoder:
         """Decode a text that is prepared already."""
         tokens = text.split()
         plan = self.plan
-        # A plan with problems is not kept: what was no number may be one again.
-        if plan is None or plan.problems or not plan.fits(tokens):
+        # A plan with problems is not used again: what was no number may be one now.
+        if plan.problems or not plan.fits(tokens):
             plan = self.replan(text, tokens, tick)
         try:
             values = list(map(int, plan.values_of(tokens)))

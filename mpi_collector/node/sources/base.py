@@ -9,9 +9,7 @@ docs/adding-a-source.md adds one step by step.
 
 from ..read.file_group import FileGroup
 from ..read.kernel_file import KernelFile
-from ..read.pacing import Throttled
 from ..read.reader import ReaderFile
-from ..read.worker import BlockingReader, call_with_timeout
 from ..row.layout import Field
 from ..row.scan import Scan, is_number, scan_cells, scan_keyed, scan_table
 
@@ -19,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..read.readable import OpenSource, Readable
+    from ..read.readable import Readable
     from ..read.reader import Reader
 
 
@@ -62,19 +60,9 @@ class Source:
         """Return the kernel file or files as the documentation names them."""
         return self.kernel_file
 
-    def open(self, root: str) -> "OpenSource":
-        """Open what it reads below ``root``. OSError when it is not there, or does not answer."""
-        if not self.may_block:
-            return self._throttled(self.open_files(root))
-        inner = call_with_timeout(self.start_s, lambda: self.open_files(root), self.name)
-        return self._throttled(BlockingReader(inner, self.start_s))
-
-    def open_files(self, root: str) -> "Readable":
-        """Open the files of this kind of source. OSError when there is nothing to read."""
+    def open(self, root: str) -> "Readable":
+        """Open what it reads below ``root``. OSError when there is nothing to read."""
         raise NotImplementedError
-
-    def _throttled(self, inner: "Readable") -> Throttled:
-        return Throttled(inner, self.name, self.every, self.budget_us)
 
     def prepare(self, raw: bytes) -> bytes:
         """Return the text that ``scan`` gets; a hook for texts whose tokens need work first."""
@@ -126,12 +114,7 @@ class KernelFileSource(Source):
     def location(self) -> str:
         return "/" + self.path
 
-    def open(self, root: str) -> "OpenSource":
-        if self.every == 1 and not self.budget_us and not self.may_block:
-            return self.open_files(root)  # read by the sampler itself, at every tick
-        return super().open(root)
-
-    def open_files(self, root: str) -> KernelFile:
+    def open(self, root: str) -> KernelFile:
         return KernelFile(root, self.path, self.record_max)
 
     def scan(self, text: bytes) -> Scan:
@@ -159,7 +142,7 @@ class FileGroupSource(Source):
         """Return (label without blanks, path below ``root``) of every file there is now."""
         raise NotImplementedError
 
-    def open_files(self, root: str) -> FileGroup:
+    def open(self, root: str) -> FileGroup:
         return FileGroup(root, lambda: self.files(root), self.relist_every)
 
     def prepare(self, raw: bytes) -> bytes:
@@ -183,7 +166,7 @@ class ReaderSource(Source):
         """
         raise NotImplementedError
 
-    def open_files(self, root: str) -> ReaderFile:
+    def open(self, root: str) -> ReaderFile:
         return ReaderFile(self.reader(root))
 
 

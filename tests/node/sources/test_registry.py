@@ -12,6 +12,7 @@ import pytest
 
 import mpi_collector
 from mpi_collector.node import sources
+from mpi_collector.node.read.probe import open_source
 from mpi_collector.node.sources import (
     ALL,
     BY_NAME,
@@ -93,8 +94,8 @@ def test_a_plain_kernel_file_is_read_by_the_sampler() -> None:
         name = "paced"
         every = 4
 
-    plain = Loadavg().open("/")
-    paced = Paced().open("/")
+    plain = open_source(Loadavg(), "/")
+    paced = open_source(Paced(), "/")
     view = memoryview(bytearray(4096))
     assert plain.fd >= 0 > paced.fd
     assert paced.first() == plain.first()
