@@ -37,7 +37,6 @@ MAX_MODULE, MAX_FUNCTION = 300, 40
 #: path of a module, or path:function -> why it is larger
 LARGE = {
     "mpi_collector/node/sample/sampler.py:_loop": "cold code at every tick, measured: docs/performance.md",
-    "mpi_collector/transport/ranks/coordinator.py": "rank 0's side of one conversation, from hello to farewell",
 }
 #: the module that knows the binary format of a spool, and those that may use these names of it
 FORMAT_MODULE = "mpi_collector/node/spool/format.py"

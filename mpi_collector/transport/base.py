@@ -41,6 +41,11 @@ class HostState:
     #: empty until the host is collected
     facts: HostFacts = field(default_factory=lambda: cast(HostFacts, {}))
 
+    @property
+    def spool_is_disposable(self) -> bool:
+        """True when its spool is not needed any more: collected, or never filled."""
+        return self.collected or (bool(self.ready) and not self.sampling)
+
     def mark_lost(self, error: str) -> None:
         """Note that the host did not answer in time."""
         self.error = error

@@ -10,25 +10,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from mpi_collector.batch.recorder import BatchRecorder
-from mpi_collector.errors import PeerLostError
 from mpi_collector.node.agent.messages import ReadyReport, StopReport
 from mpi_collector.node.agent.recorder import use_all_cpus
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.node.read.worker import stuck_in_kernel
-from mpi_collector.transport.base import (
-    HostState,
-    MemberSplitter,
-    RunStatus,
-    Sink,
-    nap,
-    run_status,
-    write_host,
-)
+from mpi_collector.transport.base import HostState, RunStatus, Sink, run_status, write_host
 from mpi_collector.transport.ranks.clocks import LeaderClocks
 from mpi_collector.transport.ranks.election import elect
+from mpi_collector.transport.ranks.gather import TableGathering
 from mpi_collector.transport.ranks.inbox import Inbox, answer_fields
+from mpi_collector.transport.ranks.release import release
 from mpi_collector.transport.ranks.replication import LeaderReplication
 from mpi_collector.transport.replicas import Replicas
 
@@ -38,7 +30,7 @@ if TYPE_CHECKING:
 #: tick 0 lies so far ahead that the start request reaches every leader before
 _LEAD_NS = 50_000_000
 _LEAD_PER_LEADER_NS = 200_000
-_BYE_NS = 5_000_000_000  #: how long to wait for the last message of the workers
+_BYE_S = 5.0  #: how long to wait for the last messages of the workers
 _DISCARD_S = 10.0
 
 
@@ -72,10 +64,14 @@ class Coordinator:
         self._inbox = Inbox(world, self._note_error)
         self._clocks: LeaderClocks | None = None
         self._replication: LeaderReplication | None = None
+        self._gathering: TableGathering | None = None
         if world is not None:
             self._clocks = LeaderClocks(world, self._inbox, self.leaders, self._alive)
             self._replication = LeaderReplication(
                 world, self._inbox, self._replicas, self.leaders, self._alive
+            )
+            self._gathering = TableGathering(
+                world, self._inbox, self.leaders, options.gather_timeout_s
             )
 
     @property
@@ -181,8 +177,7 @@ class Coordinator:
             host.sampling = rank in answers and "error" not in answers[rank]
             if not host.sampling and host.error is None:
                 host.mark_lost(f"no first sample within {limit_s:g} s")
-        if self.world is not None:
-            self._send((*self._alive(), *self._followers), "idle")
+        self._send((*self._alive(), *self._followers), "idle")
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Return {key: snapshot} of the hosts that answer in time."""
@@ -221,10 +216,9 @@ class Coordinator:
     # ---- after it
     def stop(self) -> None:
         """Take the last row on every host, and measure its clock once more."""
-        started = {r for r in self._alive() if self.leaders[r].sampling}
+        started = [r for r in self._alive() if self.leaders[r].sampling]
         limit_s = self.options.gather_timeout_s
-        if self.world is not None:
-            self._send(started, "stop")
+        self._send(started, "stop")
         self.leaders[0].stopped = self.recorder.stop()
         self.recorder.own_clock()
         answers = self._inbox.wait_for(started, "stop", limit_s)
@@ -242,25 +236,11 @@ class Coordinator:
         ``json``: the samples too.
         """
         waiting = {r for r in self._alive() if self.leaders[r].stopped}
-        limit_s = self.options.gather_timeout_s
-        if self.world is not None:
-            self._send(sorted(waiting), "pack", json=json)
+        self._send(sorted(waiting), "pack", json=json)
         total = len(waiting) + 1
-        done = 0
         self._write_own(sink, json)
-        while waiting:
-            done += 1
-            progress(done, total)
-            packed = self._inbox.wait_for_one(waiting, "pack", limit_s)
-            if packed is None:
-                for rank in waiting:
-                    self.leaders[rank].mark_lost(f"sent nothing within {limit_s:g} s")
-                break
-            rank, message = packed
-            waiting.discard(rank)
-            if "error" not in message:
-                self.leaders[rank].facts = message["facts"]
-                self._receive_table(rank, message["heads"], sink)
+        if self._gathering is not None:
+            self._gathering.receive_each(waiting, sink, lambda done: progress(done, total))
         self._replicas.fill_in(self.hosts, sink)
         for host in self.hosts:  # only now: what was sampled before the failure has been gathered
             if host.error is None and host.stopped and host.stopped["failure"]:
@@ -271,27 +251,6 @@ class Coordinator:
         host = self.leaders[0]
         host.facts = self.recorder.facts()
         write_host(sink, host.key, self.recorder.pack(json))
-        host.collected = True
-
-    def _receive_table(self, rank: int, heads: list[dict[str, Any]], sink: Sink) -> None:
-        """Have ``rank`` send its packed members, and put them into ``sink``."""
-        assert self.world is not None
-        host = self.leaders[rank]
-        self._send([rank], "send")
-        sink.begin_host(host.key)
-        splitter = MemberSplitter(heads, sink)
-        limit_s = self.options.gather_timeout_s
-        try:
-            self.world.receive_stream(rank, splitter.total, splitter.feed, limit_s)
-        except PeerLostError as e:
-            sink.drop_host()
-            host.mark_lost(f"sent only a part of its table: {e}")
-            return
-        try:
-            sink.end_host()
-        except RuntimeError as e:
-            host.error = str(e)
-            return
         host.collected = True
 
     # ---- the end
@@ -311,26 +270,10 @@ class Coordinator:
         return self._release(hellos, why) and len(hellos) == self.world.size - 1
 
     def _release(self, ranks: Iterable[int], why: str = "") -> bool:
-        """Let every rank leave; True when all of ``ranks`` said bye, and can end.
-
-        What they sent before is taken too: MPICH reports messages that were never received, on
-        COMMAND's stdout.
-        """
         assert self.world is not None
-        self._send(range(1, self.world.size), "exit", why=why)
-        backing_up = bool(self.options.rescue_dir)
-        patience_ns = int(self.options.gather_timeout_s * 1e9) if backing_up else _BYE_NS
-        left = set(ranks)
-        stuck = stuck_in_kernel()
-        deadline = mono_ns() + patience_ns
-        while left and mono_ns() < deadline:
-            self._inbox.receive_all()
-            last = {rank: self._inbox.last_event(rank) for rank in left}
-            byes = {r: m for r, m in last.items() if m is not None and m["event"] == "bye"}
-            left -= byes.keys()
-            stuck = stuck or any(bye["stuck"] for bye in byes.values())
-            nap(0.001)
-        return self.world.flush(2.0) and not left and not stuck
+        # a worker that makes a backup says bye when it is made
+        timeout_s = self.options.gather_timeout_s if self.options.rescue_dir else _BYE_S
+        return release(self.world, self._inbox, ranks, timeout_s, why)
 
     def close(self, saved: bool) -> bool:
         """Remove the spools of what is safely on disk, and release every rank.
@@ -340,18 +283,13 @@ class Coordinator:
         self._replicas.close(saved)
         if saved:
             self.recorder.discard()
-            self._inbox.ask(self._disposable(), "discard", _DISCARD_S)
+            disposable = {
+                r for r, h in self.leaders.items() if not h.gone and h.spool_is_disposable
+            }
+            self._inbox.ask(disposable, "discard", _DISCARD_S)
         else:
             self.recorder.close()
         return self.world is None or self.release_all()
-
-    def _disposable(self) -> list[int]:
-        """Return the leaders whose spools are no longer needed: collected, or never filled."""
-        return [
-            r
-            for r, h in self.leaders.items()
-            if r and not h.gone and (h.collected or (h.ready and not h.sampling))
-        ]
 
     def release_all(self) -> bool:
         """Let every rank leave, and wait for those that still answer. True when none is missing."""

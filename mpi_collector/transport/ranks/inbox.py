@@ -47,10 +47,13 @@ class Inbox:
             sender, message = got
             self._messages.setdefault(sender, []).append(message)
 
-    def last_event(self, rank: int) -> Message | None:
-        """Return the newest message of ``rank`` if it is an event; it stays here."""
-        messages = self._messages.get(rank)
-        return messages[-1] if messages and "event" in messages[-1] else None
+    def newest(self, event: str) -> dict[int, Message]:
+        """Return {rank: message} of the ranks whose newest message is ``event``; it stays here."""
+        return {
+            rank: messages[-1]
+            for rank, messages in self._messages.items()
+            if messages[-1].get("event") == event
+        }
 
     def take(self, rank: int, name: str) -> Message | None:
         """Return and remove the first message ``name`` of ``rank``, or a report of failure."""

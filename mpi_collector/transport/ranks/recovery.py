@@ -101,7 +101,8 @@ class RankRecovery(Coordinator):
             write_host(sink, self._adopted.key, members)
             return
         packed = self._request(host, "pack", self.options.gather_timeout_s, json=False)
-        self._receive_table(rank, packed["heads"], sink)
+        assert self._gathering is not None
+        self._gathering.receive(rank, packed["heads"], sink)
         if self.leaders[rank].gone:
             raise RuntimeError(f"{host}: {self.leaders[rank].error}")
 

@@ -82,10 +82,10 @@ def remote_command() -> str:
 
 @cache
 def _package() -> bytes:
-    root = Path(mpi_collector.node.__file__).parent
+    package = Path(mpi_collector.node.__file__).parent
     sources: dict[str, tuple[bool, str]] = {}
-    for path in sorted(root.rglob("*.py")):
-        parts = [PACKAGE, *path.relative_to(root).with_suffix("").parts]
+    for path in sorted(package.rglob("*.py")):
+        parts = [PACKAGE, *path.relative_to(package).with_suffix("").parts]
         if parts[-1] == "__init__":
             parts.pop()
         sources[".".join(parts)] = (path.name == "__init__.py", path.read_text(encoding="utf-8"))

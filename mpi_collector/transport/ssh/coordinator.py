@@ -177,8 +177,7 @@ class SshCoordinator(Agents):
         return super().close(saved)
 
     async def _end_host(self, remote: RemoteHost, saved: bool) -> None:
-        state = remote.state
-        if saved and (state.collected or (state.ready and not state.sampling)):
+        if saved and remote.state.spool_is_disposable:
             with suppress(SessionLostError, RuntimeError):
                 await remote.session.request("discard", 10)
         await remote.quit()

@@ -1,0 +1,38 @@
+"""Rank 0 lets the workers leave, and waits for their last messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from mpi_collector.node.compat import mono_ns
+from mpi_collector.node.read.worker import stuck_in_kernel
+from mpi_collector.transport.base import nap
+
+if TYPE_CHECKING:
+    from mpi_collector.transport.ranks.inbox import Inbox
+    from mpi_collector.transport.ranks.world import World
+
+_FLUSH_S = 2.0
+
+
+def release(
+    world: World, inbox: Inbox, ranks: Iterable[int], timeout_s: float, why: str = ""
+) -> bool:
+    """Let every rank leave; True when all of ``ranks`` said bye in time, and can end.
+
+    ``why``: set when nothing was recorded. What the ranks sent before their bye is received, too:
+    MPICH complains of messages that were never received, on COMMAND's stdout.
+    """
+    for rank in range(1, world.size):
+        world.send(rank, do="exit", why=why)
+    left = set(ranks)
+    stuck = stuck_in_kernel()
+    deadline = mono_ns() + int(timeout_s * 1e9)
+    while left and mono_ns() < deadline:
+        inbox.receive_all()
+        byes = inbox.newest("bye")
+        left -= byes.keys()
+        stuck = stuck or any(bye["stuck"] for bye in byes.values())
+        nap(0.001)
+    return world.flush(_FLUSH_S) and not left and not stuck
