@@ -33,13 +33,16 @@ LEVEL = {name: n for n, names in enumerate(LAYERS) for name in names}
 #: in the standard library of today, but not in that of Python 3.6
 LATER_THAN_3_6 = {"contextvars", "dataclasses", "graphlib", "tomllib", "zoneinfo"}
 
+#: the module that knows the binary format of a spool
+FORMAT_MODULE = "mpi_collector/node/spool/format.py"
+
 MAX_MODULE, MAX_FUNCTION = 300, 40
 #: path of a module, or path:function -> why it is larger
 LARGE = {
+    FORMAT_MODULE: "the one module that knows the binary format of a spool",
     "mpi_collector/node/sample/sampler.py:_loop": "cold code at every tick, measured: docs/performance.md",
 }
-#: the module that knows the binary format of a spool, and those that may use these names of it
-FORMAT_MODULE = "mpi_collector/node/spool/format.py"
+#: modules that may use these names of it
 FORMAT_USERS = {
     "mpi_collector/node/sample/sampler.py": {
         "FLAG_STOP",

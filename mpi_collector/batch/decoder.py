@@ -2,7 +2,7 @@
 
 Why: token by token in Python a sample costs several hundred microseconds. A batch of up to 256
 staged samples has almost the same texts; one vectorised pass per source over all of them
-(digit_delta.py) finds the digits that changed and computes only these values.
+(reference.py) finds the digits that changed and computes only these values.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mpi_collector.batch.digit_delta import DigitDeltaDecoder, Text
+from mpi_collector.batch.digit_delta import DigitDeltaDecoder
+from mpi_collector.batch.reference import Text
 from mpi_collector.node.row.decode import COLLECTOR_FIELDS, RowDecoder
 from mpi_collector.node.row.layout import MISSING, Layout
 from mpi_collector.node.sources.base import Source
@@ -130,7 +131,9 @@ class BatchDecoder(RowDecoder):
         self, i: int, texts: list[Text], ticks: list[int], rows: Int64, statuses: Int64
     ) -> None:
         prepare = self._prepares[i]
-        prepared = texts if prepare is None else [prepare(bytes(text)) for text in texts]
+        prepared: list[Text] = (
+            texts if prepare is None else [prepare(bytes(text)) for text in texts]
+        )
         self._followers[i].decode(prepared, ticks, rows, statuses)
 
 

@@ -10,7 +10,8 @@ import pytest
 from test_decoder import NAMES, calls, texts
 
 from mpi_collector.batch.decoder import _columns
-from mpi_collector.batch.digit_delta import Cells, DigitDeltaDecoder, Reference
+from mpi_collector.batch.digit_delta import Cells, DigitDeltaDecoder
+from mpi_collector.batch.reference import Reference
 from mpi_collector.node import sources
 from mpi_collector.node.row.decode import SourceDecoder, make_layout
 from mpi_collector.node.row.layout import MISSING

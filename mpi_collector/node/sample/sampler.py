@@ -15,26 +15,20 @@ from ..spool.format import (
     STAMP_FOLD,
     STAMP_SHIFT,
     stage_payload,
-    tick_at,
     write_seal,
     write_stamp,
 )
-from ..spool.stage import staged_row
 from ..status import status_of
+from .row_writer import RowWriter
 from .timer import make_timer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Iterable
-
     from ..compat import Clock
     from ..read.probe import Probe
-    from ..spool.format import SpoolShape
     from ..spool.writer import Spool
     from .timer import Timer
 
-    #: a staged sample to decode: tick, slot of its row, offset of its stage slot
-    Wanted = tuple[int, int, int]
 
 #: decoding a batch may take 1/4 of an interval: what is due then must not wait for it
 _DECODE_SHARE = 4
@@ -100,7 +94,7 @@ class Sampler:
         self._thread: "threading.Thread | None" = None
         self._slot = 0
         shape = spool.shape
-        self._rows = _RowWriter(spool, self.decoder, self.placement, self.capacity)
+        self._rows = RowWriter(spool, self.decoder, self.placement, self.capacity)
         self.pack_header = stage_payload(shape.sources).pack_into
         self.files = [(f.fd, cap, f.whole_below, f) for f, cap in zip(probe.files, shape.caps)]
         for kernel_file in probe.files:
@@ -291,37 +285,3 @@ class Sampler:
             return self._full
         fit: int = count * self.grid.interval_ns // (_DECODE_SHARE * max(took_ns, 1))
         return max(1, min(self._full, fit))
-
-
-class _RowWriter:
-    """Decodes stage slots into rows of the spool; the row of the stop goes to ``stop_slot``."""
-
-    def __init__(
-        self, spool: "Spool", decoder: "RowDecoder", placement: "Placement", stop_slot: int
-    ) -> None:
-        self._spool = spool
-        self._decoder = decoder
-        self._placement = placement
-        self._stop_slot = stop_slot
-        # BatchDecoder decodes all slots at once
-        self._decode_stage: "Callable[[memoryview, SpoolShape, list[Wanted]], Iterable[bytes]]" = (
-            getattr(decoder, "decode_stage", self._one_by_one)
-        )
-
-    def write(self, bases: "list[int]") -> None:
-        """Write the rows of the stage slots at the offsets ``bases``."""
-        wanted: "list[Wanted]" = []
-        for base in bases:
-            tick = tick_at(self._spool.mm, base)
-            slot = self._stop_slot if tick == STOP_TICK else self._placement.place(tick)
-            if slot >= 0:
-                wanted.append((tick, slot, base))
-        payloads = self._decode_stage(self._spool.view, self._spool.shape, wanted)
-        for (tick, slot, _base), payload in zip(wanted, payloads):
-            self._spool.write_row(slot, tick, payload)
-
-    def _one_by_one(
-        self, view: memoryview, shape: "SpoolShape", wanted: "list[Wanted]"
-    ) -> "Iterable[bytes]":
-        for tick, _slot, base in wanted:
-            yield staged_row(view, base, shape, self._decoder, tick)
