@@ -53,7 +53,7 @@ class CommandError(CollectorError):
 
 
 class HostsError(CollectorError):
-    """The hosts as requested are invalid. The text lists every problem, its place and the remedy."""
+    """The requested hosts are invalid. The text lists all problems with places and remedies."""
 
     def __init__(self, problems: str | Sequence[str]) -> None:
         self.problems = [problems] if isinstance(problems, str) else list(problems)

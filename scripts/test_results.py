@@ -1,4 +1,7 @@
-"""Print docs/test-results.md from the JUnit files of ``scripts/test --all``: results.py DIRECTORY [SKIPPED...]."""
+"""Print docs/test-results.md from the JUnit files of ``scripts/test --all``.
+
+test_results.py DIRECTORY [SKIPPED...]
+"""
 
 from __future__ import annotations
 

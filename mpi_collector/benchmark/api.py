@@ -41,7 +41,7 @@ class EmbeddedRecorder:
     """A recording of a block of a program: what ``with mpi_collector.collect(...)`` gives.
 
     Entering and leaving the block is collective over the communicator; nothing in between is. A
-    failure to record never fails the program: it is reported on stderr, and the block runs unrecorded.
+    failure to record never fails the program: it is reported, and the block runs unrecorded.
     The one exception is ResultsError at the entry, on every rank, for a results directory that
     cannot be written.
     """

@@ -1,4 +1,7 @@
-"""A bulk-synchronous job: a millisecond of work and an allreduce, over and over. allreduce.py SECONDS; rank 0 prints JSON."""
+"""A bulk-synchronous job: a millisecond of work and an allreduce, repeated.
+
+allreduce.py SECONDS; rank 0 prints JSON.
+"""
 
 from __future__ import annotations
 

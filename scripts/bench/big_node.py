@@ -1,4 +1,4 @@
-"""Hosts that are not there: kernel files of a large machine, and a node's table as full as an hour leaves it."""
+"""A synthetic large host: its kernel files, and its table as an hour fills it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROWS_AT_ONCE = 256
 
 
 def kernel_files(root: Path, cpus: int, disks: int, nics: int, seed: int = 1) -> Path:
-    """``root`` with the kernel files of a machine of that size; the files that do not depend on it are this machine's."""
+    """Return ``root`` with the kernel files of a machine of that size; others are copies."""
     rng = random.Random(seed)
     proc = root / "proc"
     (proc / "net").mkdir(parents=True)
@@ -52,9 +52,10 @@ def kernel_files(root: Path, cpus: int, disks: int, nics: int, seed: int = 1) ->
 def full_recorder(
     work: Path, root: Path, rows: int = HOUR, sources: str = "basic,stat", key: str = "host"
 ) -> SuiteRecorder:
-    """A recorder whose array is full, without having sampled: the first row is read, the others walk on from it.
+    """Return a recorder with a full array: the first row is read, the others are derived from it.
 
-    A third of the columns stands still, a third moves by up to a hundred, a third by up to a million, as fast counters do.
+    A third of the columns is constant, a third moves by up to a hundred, a third by up to a
+    million, like fast counters.
     """
     options = SamplingOptions(
         interval_s=1.0, max_samples=rows, sources=sources, root=str(root), spool_dir=str(work)

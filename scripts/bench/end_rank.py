@@ -1,4 +1,4 @@
-"""The two ranks of end_of_job: rank 0 as it is at the end of a run, rank 1 in the place of all the other leaders.
+"""The two ranks of end_of_job: rank 0 at the end of a run, and rank 1 for all other leaders.
 
 end_rank.py WORK NODES RESULTS {json,npz}
 """
@@ -108,10 +108,16 @@ def timed(owner: type, method: str, what: str) -> None:
 
 def root_side(world: World) -> dict[str, Any]:
     for owner, method, what in (
-        (NpzWriter, "begin", "npz"), (NpzWriter, "write", "npz"), (NpzWriter, "finish", "npz"),
-        (JsonWriter, "write", "json"), (JsonWriter, "add", "json"), (JsonWriter, "finish", "json"),
-        (FileSink, "end_host", "documents"), (FileSink, "finish", "documents"), (Coordinator, "gather", "gather"),
-    ):  # fmt: skip
+        (NpzWriter, "begin", "npz"),
+        (NpzWriter, "write", "npz"),
+        (NpzWriter, "finish", "npz"),
+        (JsonWriter, "write", "json"),
+        (JsonWriter, "add", "json"),
+        (JsonWriter, "finish", "json"),
+        (FileSink, "end_host", "documents"),
+        (FileSink, "finish", "documents"),
+        (Coordinator, "gather", "gather"),
+    ):
         timed(owner, method, what)
     options = SamplingOptions(
         interval_s=1.0, max_samples=32, sources="none", spool_dir=str(work), gather_timeout_s=120.0

@@ -1,4 +1,4 @@
-"""What the programs of this directory share: processes watched from outside, tables, and where they find things."""
+"""What the benches share: processes measured from outside, tables, paths."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _jiffies() -> list[int]:
 
 
 def busy_share() -> Callable[[], float]:
-    """Call the answer to know what share of the machine's CPU time was used since, and stolen from it."""
+    """Return a function that gives the shares of CPU time used and stolen since this call."""
     before = _jiffies()
 
     def since() -> float:
@@ -160,5 +160,7 @@ def machine() -> str:
     ]
     model = named[0] if named else platform.machine()
     memory = int(read("/proc/meminfo").split()[1]) / 2**20
-    return (f"{time.strftime('%Y-%m-%d')}: {os.cpu_count()} CPUs ({model}), {memory:.0f} GiB, Linux {platform.release()}, "
-            f"Python {platform.python_version()}")  # fmt: skip
+    return (
+        f"{time.strftime('%Y-%m-%d')}: {os.cpu_count()} CPUs ({model}), {memory:.0f} GiB, "
+        f"Linux {platform.release()}, Python {platform.python_version()}"
+    )

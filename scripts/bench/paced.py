@@ -1,8 +1,9 @@
-"""Programs that sample once in an interval, side by side: the CPU time of each per sample, and how it compares.
+"""CPU time per sample of programs that sample once in an interval, compared side by side.
 
-All run at the same time, each at a phase of its own within the second; the phases are rotated from round to round, so that
-neither the machine's drift nor a neighbour's warm caches favour one. The CPU time is what the kernel's scheduler says
-(/proc/PID/task/*/schedstat), the same for everybody, of a program and of what it has started. Start-up is not counted.
+All run at the same time, each at its own phase within the second. The phases are rotated from round
+to round, so that neither the machine's drift nor a neighbour's warm caches favour one. The CPU time
+is the scheduler's (/proc/PID/task/*/schedstat), of a program and of what it has started, without
+the start-up.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import kit
 from mpi_collector.node.read.probe import STAGE_SLOTS
 
 SETTLE = 10  #: samples that are not counted
-BATCH = STAGE_SLOTS  #: so many samples hold one batch of ours: the first, in which the decoder still learns
+#: samples in a batch of ours; in the first one the decoder still learns
+BATCH = STAGE_SLOTS
 
 #: paced as all of them, by absolute deadlines on the monotonic clock
 LOOP = """
@@ -58,8 +60,10 @@ recorder.discard()
 
 @dataclass
 class Program:
-    """Something that samples. ``argv`` may hold {phase}; ``servers`` serve it, and their time counts; that of ``driver``, which
-    asks it to sample, does not.
+    """Something that samples. ``argv`` may hold {phase}.
+
+    ``servers``: what it needs; their CPU time counts. ``driver``: what asks it to sample; its time
+    does not count.
     """
 
     name: str
@@ -144,7 +148,10 @@ class Running:
 def one_round(
     programs: list[Program], samples: int, interval: float, turn: int
 ) -> dict[str, float]:
-    """Microseconds of CPU per sample of every program, all running at once; none of those that ended too early."""
+    """Return microseconds of CPU per sample of each program, all running at once.
+
+    Programs that ended early are left out.
+    """
     running: dict[str, Running] = {}
     try:
         for i, program in enumerate(programs):
@@ -170,7 +177,7 @@ def rounds(
 def rows(
     programs: list[Program | Absent], results: list[dict[str, float]], base: str
 ) -> list[list[str]]:
-    """Lines of a table: name, ratio to ``base`` (median of rounds, least and greatest), microseconds."""
+    """Return lines of a table: name, ratio to ``base`` (median, least, greatest), microseconds."""
     lines = []
     for program in programs:
         if isinstance(program, Absent):

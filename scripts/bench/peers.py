@@ -1,6 +1,6 @@
-"""Real programs that record the same kernel files, as they are installed here; nothing of them runs when we are through.
+"""Installed programs that record the same kernel files.
 
-Each is started by us in the foreground with a configuration of its own, never as a service.
+Each is started in the foreground with its own configuration, never as a service, and ended again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def sample():
         with open(root + "/proc/" + name) as f:
             out[name] = {p[0]: int(p[1]) for p in map(str.split, f)}
     with open(root + "/proc/diskstats") as f:
-        out["diskstats"] = [[x if i == 2 else int(x) for i, x in enumerate(line.split())] for line in f]
+        out["diskstats"] = [
+            [x if i == 2 else int(x) for i, x in enumerate(line.split())] for line in f
+        ]
     with open(root + "/proc/net/dev") as f:
         out["netdev"] = [[p[0]] + [int(x) for x in p[1:]] for p in map(str.split, list(f)[2:])]
     with open(root + "/proc/loadavg") as f:
@@ -61,12 +63,34 @@ paced(sample)
 _PMCD = "linux 60 pipe binary {pmda}\n"
 #: leaves only: with the derived ones among them pmlogger 6.0.3 never comes to rest
 _PCP_METRICS = (
-    *(f"disk.dev.{f}" for f in ("read", "write", "read_merge", "write_merge", "read_bytes", "write_bytes", "avactive", "aveq",
-                                "read_rawactive", "write_rawactive")),
-    "disk.partitions.read", "disk.partitions.write", "disk.partitions.read_bytes", "disk.partitions.write_bytes",
-    *(f"network.interface.{way}.{f}" for way in ("in", "out") for f in ("bytes", "packets", "errors", "drops")),
-    "mem.vmstat", "mem.util", "kernel.all.load",
-)  # fmt: skip
+    *(
+        f"disk.dev.{f}"
+        for f in (
+            "read",
+            "write",
+            "read_merge",
+            "write_merge",
+            "read_bytes",
+            "write_bytes",
+            "avactive",
+            "aveq",
+            "read_rawactive",
+            "write_rawactive",
+        )
+    ),
+    "disk.partitions.read",
+    "disk.partitions.write",
+    "disk.partitions.read_bytes",
+    "disk.partitions.write_bytes",
+    *(
+        f"network.interface.{way}.{f}"
+        for way in ("in", "out")
+        for f in ("bytes", "packets", "errors", "drops")
+    ),
+    "mem.vmstat",
+    "mem.util",
+    "kernel.all.load",
+)
 
 
 def free_port() -> int:
@@ -116,10 +140,33 @@ def pcp(work: Path, interval: float) -> Program | Absent:
     (place / "pmcd.conf").write_text(_PMCD.format(pmda=pmda))
     metrics = "\n".join(_PCP_METRICS)
     (place / "pmlogger.conf").write_text(f"log mandatory on {interval:g} sec {{\n{metrics}\n}}\n")
-    server = [pmcd, "-f", "-A", "-c", str(place / "pmcd.conf"), "-l", str(place / "pmcd.log"), "-x", str(place / "fatal"),
-              "-p", port, "-s", str(place / "socket")]  # fmt: skip
-    argv = [logger, "-c", str(place / "pmlogger.conf"), "-h", f"127.0.0.1:{port}", "-l", str(place / "pmlogger.log"),
-            "-t", f"{interval:g}sec", str(place / "archive{phase}")]  # fmt: skip
+    server = [
+        pmcd,
+        "-f",
+        "-A",
+        "-c",
+        str(place / "pmcd.conf"),
+        "-l",
+        str(place / "pmcd.log"),
+        "-x",
+        str(place / "fatal"),
+        "-p",
+        port,
+        "-s",
+        str(place / "socket"),
+    ]
+    argv = [
+        logger,
+        "-c",
+        str(place / "pmlogger.conf"),
+        "-h",
+        f"127.0.0.1:{port}",
+        "-l",
+        str(place / "pmlogger.log"),
+        "-t",
+        f"{interval:g}sec",
+        str(place / "archive{phase}"),
+    ]
     return Program(
         name,
         argv,
@@ -169,5 +216,13 @@ def ldms() -> Absent:
 
 
 def all_of(work: Path, interval: float) -> list[Program | Absent]:
-    return [psutil(interval), naive(interval), sadc(work, interval), pcp(work, interval), collectl(work, interval),
-            node_exporter(interval, False), node_exporter(interval, True), ldms()]  # fmt: skip
+    return [
+        psutil(interval),
+        naive(interval),
+        sadc(work, interval),
+        pcp(work, interval),
+        collectl(work, interval),
+        node_exporter(interval, False),
+        node_exporter(interval, True),
+        ldms(),
+    ]
