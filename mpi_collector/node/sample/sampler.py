@@ -55,6 +55,14 @@ class TickGrid:
         self.end_ns += by_ns if self.end_ns else 0
 
 
+def _open_statm() -> int:
+    """Return a descriptor of /proc/self/statm, -1 where there is none: its column stays empty."""
+    try:
+        return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+
+
 class Sampler:
     """Sampler of one node: takes a sample at every tick until the grid ends or ``stop`` is called.
 
@@ -103,10 +111,7 @@ class Sampler:
         self._full = min(stage_slots or shape.stage_slots, shape.stage_slots)
         # the first sample is decoded by itself: shapes are learnt before the job begins
         self._batch = 1
-        try:
-            self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # no /proc of this process: the column stays empty
-            self._statm = -1
+        self._statm = _open_statm()
 
     # ---- the thread's life
     def start(self, grid: "TickGrid") -> None:

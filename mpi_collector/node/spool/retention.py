@@ -51,11 +51,10 @@ def apply_retention(
     # nothing on tmpfs is older than the last boot: a wall clock far ahead must not make all spools
     # old
     up_s = time.clock_gettime(_BOOTTIME) if up_s is None else up_s
-    dead = sorted(_dead(spool_dir, run), key=lambda left: -left.written)
     said: "list[str]" = []
     kept: "list[float]" = []
     held: int = 0
-    for left in dead:
+    for left in _dead(spool_dir, run):
         days = min(now - left.written, up_s) / _DAY_S
         bound, at_least = _beyond(
             days, len(kept) + 1, held + left.bytes, runs_max, days_max, bytes_max
@@ -100,7 +99,7 @@ def _soon(
 
 
 def _dead(spool_dir: str, run: str) -> "list[DeadRun]":
-    """Return the runs without a living writer, other than ``run``."""
+    """Return the runs without a living writer, other than ``run``, the newest first."""
     runs: "dict[str, DeadRun]" = {}
     living = {run}
     for spool in find_spools(spool_dir):
@@ -110,7 +109,8 @@ def _dead(spool_dir: str, run: str) -> "list[DeadRun]":
         left.written = max(left.written, spool["mtime"])
         if spool["alive"]:
             living.add(spool["run"])
-    return [left for name, left in runs.items() if name not in living]
+    dead = [left for name, left in runs.items() if name not in living]
+    return sorted(dead, key=lambda left: -left.written)
 
 
 def _remove(spool_dir: str, left: "DeadRun", since: float) -> bool:
