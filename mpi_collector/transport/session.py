@@ -63,6 +63,11 @@ class Session:
     def connected(self) -> bool:
         return self._process is not None
 
+    @property
+    def pid(self) -> int | None:
+        """Process id of the subprocess; None when not connected."""
+        return self._process.pid if self._process is not None else None
+
     async def connect(self, timeout_s: float) -> dict[str, Any]:
         """Start the subprocess and wait for the hello.
 

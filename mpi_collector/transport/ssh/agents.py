@@ -40,7 +40,7 @@ class Agents:
         raise_open_file_limit(_FILES_PER_HOST * len(hosts))
         settings = SessionSettings(options, run, user, ssh_timeout_s)
         keys = unique_keys([host.name for host in hosts])
-        self._remotes = [
+        self.remotes = [
             RemoteHost(settings, host.name, host.is_local, key) for host, key in zip(hosts, keys)
         ]
         self._limits = SessionLimits(max(1, fanout))
@@ -49,10 +49,10 @@ class Agents:
 
     @property
     def hosts(self) -> list[HostState]:
-        return [r.state for r in self._remotes]
+        return [r.state for r in self.remotes]
 
     def _working(self) -> list[RemoteHost]:
-        return [r for r in self._remotes if r.state.error is None]
+        return [r for r in self.remotes if r.state.error is None]
 
     async def _on_each(
         self,
@@ -93,7 +93,7 @@ class Agents:
 
         async def leave() -> None:
             self._cancel_tasks()
-            await asyncio.gather(*(r.session.disconnect() for r in self._remotes))
+            await asyncio.gather(*(r.session.disconnect() for r in self.remotes))
 
         self._end(leave())
 
@@ -103,7 +103,7 @@ class Agents:
         async def end_all() -> None:
             self._cancel_tasks()
             await asyncio.gather(
-                *(self._end_host(r, saved) for r in self._remotes if r.session.connected)
+                *(self._end_host(r, saved) for r in self.remotes if r.session.connected)
             )
 
         self._end(end_all())

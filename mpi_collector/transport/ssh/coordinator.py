@@ -55,21 +55,21 @@ class SshCoordinator(Agents):
         )
 
     async def _open(self, facts: dict[str, Any]) -> None:
-        await self._on_each("connecting", self._remotes, self._connect)
+        await self._on_each("connecting", self.remotes, self._connect)
         connected = self._working()
         self.aliases = find_aliases(
             (remote.name, same_host_key(remote.state.identity)) for remote in connected
         )
         for remote in connected:
             if remote.name in self.aliases:
-                self._remotes.remove(remote)
+                self.remotes.remove(remote)
                 await remote.quit()
         await self._on_each("preparing", self._working(), lambda r: r.prepare(facts))
         await self._on_each("clock", self._working(), lambda r: r.clock(self._limits))
 
     def start(self) -> None:
         """Start sampling at a common tick 0; return when every host samples or has failed."""
-        self.t0_ns = mono_ns() + _LEAD_NS + _LEAD_PER_HOST_NS * len(self._remotes)
+        self.t0_ns = mono_ns() + _LEAD_NS + _LEAD_PER_HOST_NS * len(self.remotes)
         self.epoch_ns = wall_ns() + self.t0_ns - mono_ns()
         self._loop.run(self._start())
 
@@ -93,7 +93,7 @@ class SshCoordinator(Agents):
             found[remote.state.key] = answer["snapshot"]
 
         self._loop.run(self._on_each("snapshot", self._working(), one))
-        return {r.state.key: found[r.state.key] for r in self._remotes if r.state.key in found}
+        return {r.state.key: found[r.state.key] for r in self.remotes if r.state.key in found}
 
     # ---- during it
     def poll(self) -> None:
@@ -150,7 +150,7 @@ class SshCoordinator(Agents):
         self._loop.run(self._gather(sink, progress))
 
     async def _gather(self, sink: Sink, progress: Callable[[int, int], None]) -> None:
-        ready = [r for r in self._remotes if r.state.stopped]
+        ready = [r for r in self.remotes if r.state.stopped]
         done = 0
 
         async def one(remote: RemoteHost) -> None:

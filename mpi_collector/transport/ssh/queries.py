@@ -31,7 +31,7 @@ class HostQueries(Agents):
             )
             await remote.quit()
 
-        self._loop.run(self._on_each("checking", self._remotes, one))
+        self._loop.run(self._on_each("checking", self.remotes, one))
         self.close(False)
         return found
 
@@ -47,13 +47,13 @@ class HostQueries(Agents):
             answer, _ = await remote.session.request("spools", 30, places=self.options.places)
             found[remote.name] = answer["spools"]
 
-        self._loop.run(self._on_each("looking", self._remotes, one))
-        return {r.name: found[r.name] for r in self._remotes if r.name in found}
+        self._loop.run(self._on_each("looking", self.remotes, one))
+        return {r.name: found[r.name] for r in self.remotes if r.name in found}
 
     @property
     def unreached(self) -> dict[str, str]:
         """{host: why nothing is known of its spools}."""
-        return {r.name: r.state.error for r in self._remotes if r.state.error}
+        return {r.name: r.state.error for r in self.remotes if r.state.error}
 
     def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
         """Have the agent of ``host`` open a spool; return RecoveredSpool.about.
@@ -74,4 +74,4 @@ class HostQueries(Agents):
         self._loop.run(self._remote(host).session.request("discard", 30))
 
     def _remote(self, host: str) -> RemoteHost:
-        return next(r for r in self._remotes if r.name == host)
+        return next(r for r in self.remotes if r.name == host)

@@ -80,7 +80,7 @@ class RemoteHost:
         self.local = local
         self.state = HostState(key, name, {})
         self.session = Session([], ())
-        self._agent_pid = 0
+        self.agent_pid = 0
 
     # ---- sessions
     async def connect(self, limits: SessionLimits) -> None:
@@ -96,7 +96,7 @@ class RemoteHost:
                     raise
             await asyncio.sleep(_PAUSE_S * 2**attempt)
         hello = self.session.hello
-        self._agent_pid = hello["pid"]
+        self.agent_pid = hello["pid"]
         self.state.identity = hello["identity"]
         self.state.hostname = hello["identity"]["hostname"]
 
@@ -115,7 +115,7 @@ class RemoteHost:
     async def reconnect(self, timeout_s: float) -> None:
         """Begin a new session to the same agent. AgentDiedError when another one answers."""
         hello = await self.session.connect(timeout_s)
-        if hello["pid"] != self._agent_pid or not hello["prepared"]:
+        if hello["pid"] != self.agent_pid or not hello["prepared"]:
             with suppress(SessionLostError, RuntimeError):
                 await self.session.request("quit", 5)
             await self.session.disconnect()

@@ -101,7 +101,7 @@ def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> N
     """
     done: list[int] = []
     names = [*(f"hung{k}" for k in range(9)), "good"]
-    visits = HostQueries(
+    queries = HostQueries(
         options(tmp_path),
         "run",
         [HostSpec(n) for n in names],
@@ -121,16 +121,16 @@ def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> N
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RemoteHost, "connect", watched)
-        found = visits.check()
+        found = queries.check()
     assert list(found) == ["good"]
     assert done[-1] == 10
     assert ended["good"] < ended["hung8"]
-    assert all("no answer within 3 s" in (h.error or "") for h in visits.hosts if h.key != "good")
+    assert all("no answer within 3 s" in (h.error or "") for h in queries.hosts if h.key != "good")
 
 
 def test_a_crowded_sshd_is_asked_again(told: Path, tmp_path: Path) -> None:
-    visits = HostQueries(options(tmp_path), "run", [HostSpec("crowd1")])
-    assert list(visits.check()) == ["crowd1"]
+    queries = HostQueries(options(tmp_path), "run", [HostSpec("crowd1")])
+    assert list(queries.check()) == ["crowd1"]
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,9 @@ def test_users_are_never_options(user: str) -> None:
 def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Said of every host, and no exception."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    visits = HostQueries(options(tmp_path), "run", [HostSpec("node1")])
-    assert visits.check() == {}
-    assert "No such file" in (visits.hosts[0].error or "")
+    queries = HostQueries(options(tmp_path), "run", [HostSpec("node1")])
+    assert queries.check() == {}
+    assert "No such file" in (queries.hosts[0].error or "")
     assert (
         "cannot start ssh"
         in preflight.check_ranks([HostSpec("node1")], None, 4, 5.0).problems["node1"]
@@ -245,9 +245,9 @@ def test_another_version_is_refused(tmp_path: Path, said: dict[str, Any]) -> Non
 
 
 # ---- sessions that break
-def root_of(tmp_path: Path, names: list[str], **more: Any) -> SshCoordinator:
+def started(tmp_path: Path, names: list[str], **more: Any) -> SshCoordinator:
     """Agents on one host stand for as many hosts as there are names."""
-    root = SshCoordinator(
+    coordinator = SshCoordinator(
         options(tmp_path, **more),
         f"sessions-{os.getpid()}-{time.monotonic_ns()}",
         [HostSpec(n) for n in names],
@@ -256,16 +256,16 @@ def root_of(tmp_path: Path, names: list[str], **more: Any) -> SshCoordinator:
         patch.setattr(
             "mpi_collector.transport.ssh.coordinator.same_host_key", lambda who: (id(who),)
         )
-        root.open({"benchmark": "host"})
-    assert [h.error for h in root.hosts] == [None] * len(names)
-    root.start()
-    return root
+        coordinator.open({"benchmark": "host"})
+    assert [h.error for h in coordinator.hosts] == [None] * len(names)
+    coordinator.start()
+    return coordinator
 
 
-def break_session(root: SshCoordinator, number: int) -> None:
-    process = root._remotes[number].session._process
-    assert process is not None
-    os.killpg(process.pid, signal.SIGKILL)
+def break_session(coordinator: SshCoordinator, number: int) -> None:
+    pid = coordinator.remotes[number].session.pid
+    assert pid is not None
+    os.killpg(pid, signal.SIGKILL)
 
 
 def until(happened: Any) -> None:
@@ -280,21 +280,21 @@ def test_a_broken_session_is_called_back_at_once(told: Path, tmp_path: Path) -> 
 
     An agent that died is not called again, and its spool stays.
     """
-    root = root_of(tmp_path, ["a", "b"])
-    remote, dead = root._remotes
-    before = remote.session._process
-    break_session(root, 0)
-    os.kill(dead._agent_pid, signal.SIGKILL)
-    until(lambda: remote.session.connected and remote.session._process is not before)
+    coordinator = started(tmp_path, ["a", "b"])
+    remote, dead = coordinator.remotes
+    before = remote.session.pid
+    break_session(coordinator, 0)
+    os.kill(dead.agent_pid, signal.SIGKILL)
+    until(lambda: remote.session.pid not in (None, before))
     until(lambda: dead.state.error)
     assert "the agent died" in (dead.state.error or "")
-    assert root.status()["sampling"] == 1
-    root.stop()
+    assert coordinator.status()["sampling"] == 1
+    coordinator.stop()
     sink = Seen()
-    root.gather(sink, lambda done, total: None, False)
+    coordinator.gather(sink, lambda done, total: None, False)
     assert sink.hosts == ["a"]
     assert remote.state.facts["missed"] <= 2
-    root.close(True)
+    coordinator.close(True)
     assert [p.name for p in tmp_path.glob("mpi_collector-*/*/*")] == ["b"]
 
 
@@ -323,23 +323,23 @@ def test_nobody_waits_for_an_agent_that_hangs(told: Path) -> None:
 
 def test_a_session_that_breaks_while_it_delivers(told: Path, tmp_path: Path) -> None:
     """The other hosts go on, what it sent is dropped, and it is called back and asked once more."""
-    root = root_of(tmp_path, ["a", "b", "c"])
+    coordinator = started(tmp_path, ["a", "b", "c"])
     time.sleep(0.3)
-    root.stop()
+    coordinator.stop()
     order: list[int] = []
 
     def cut() -> None:
         for number in range(3):
-            break_session(root, number)
+            break_session(coordinator, number)
             order.append(number)
 
     sink = Seen(cut)
-    root.gather(sink, lambda done, total: None, False)
+    coordinator.gather(sink, lambda done, total: None, False)
     assert order == [0, 1, 2]
     assert sorted(sink.hosts) == ["a", "b", "c"]
     assert sink.dropped
-    assert [h.error for h in root.hosts] == [None] * 3
-    root.close(True)
+    assert [h.error for h in coordinator.hosts] == [None] * 3
+    coordinator.close(True)
     assert not list(tmp_path.glob("mpi_collector-*/*/*"))
 
 
@@ -363,14 +363,14 @@ def test_insisting_ends_in_time(told: Path, tmp_path: Path) -> None:
 
 def test_an_answer_without_sense_is_that_hosts_failure(told: Path, tmp_path: Path) -> None:
     """Not the run's."""
-    visits = HostQueries(options(tmp_path), "run", [HostSpec("node1")])
+    queries = HostQueries(options(tmp_path), "run", [HostSpec("node1")])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "mpi_collector.transport.ssh.remote.remote_command",
             lambda: f"printf '{_escaped(encode({'hello': VERSION}))}'; sleep 3",
         )
-        assert visits.check() == {}
-    assert "no sense in its answer" in (visits.hosts[0].error or "")
+        assert queries.check() == {}
+    assert "no sense in its answer" in (queries.hosts[0].error or "")
 
 
 def _escaped(data: bytes) -> str:

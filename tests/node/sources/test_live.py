@@ -13,39 +13,15 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
+from live_sources import Watch
 from nodekit import ROOT
 
-from mpi_collector.node.read.probe import Probe
-from mpi_collector.node.row.decode import RowDecoder
-from mpi_collector.node.row.layout import MISSING
-from mpi_collector.node.sources import select
-
 MB = 1 << 20
-SENT, HELD, BURN_S = 64 * MB, 64 * MB, 0.6
-
-
-class Watch:
-    """{column: value} of two moments, and what lies between."""
-
-    def __init__(self, spec: str) -> None:
-        self.probe = Probe(select(spec))
-        self.decoder = RowDecoder(self.probe.sources, self.probe.layout, lambda event: None)
-
-    def now(self) -> dict[str, int]:
-        texts: list[bytes | int] = []
-        for f in self.probe.files:
-            view = memoryview(bytearray(f.capacity))
-            n = f.read_into(view, 0) if f.fd < 0 else f.rest(view, 0)
-            texts.append(bytes(view[:n]) if n >= 0 else -n)
-        row, _ = self.decoder.decode(texts, 0)
-        return {
-            c.name: v
-            for c, v in zip(self.probe.layout.columns(), row)
-            if c.device is not None and v != MISSING
-        }
+SENT = 64 * MB
+HELD = 64 * MB
+BURN_S = 0.6
 
 
 def send_over_loopback() -> None:
@@ -109,9 +85,8 @@ def test_what_is_done_is_seen() -> None:
 IN_A_CGROUP = """
 import json, os, sys, time
 from pathlib import Path
-from mpi_collector.node.sources import select
-sys.path.insert(0, sys.argv[1])
-from test_live import HELD, Watch
+from live_sources import Watch
+HELD = int(sys.argv[1])
 v2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
 made = []
 try:
@@ -150,7 +125,7 @@ finally:
 
 def test_a_cgroup_that_is_throttled() -> None:
     """A fifth of a CPU: the rest of the time is throttled, and memory that is touched is charged."""
-    argv = [sys.executable, "-c", IN_A_CGROUP, str(Path(__file__).parent)]
+    argv = [sys.executable, "-c", IN_A_CGROUP, str(HELD)]
     env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'helpers'}"}
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True, env=env)
     if done.stdout.startswith("skip"):
