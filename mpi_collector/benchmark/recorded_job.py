@@ -62,7 +62,10 @@ class RecordedJob:
         """Record; handle a signal before COMMAND and a failure of this program."""
         try:
             signals.allow_cancel()
-            return self._record(open_transport(), signals)
+            transport = open_transport()
+            # C code that runs during an import may drop the exception of a signal handler
+            signals.raise_if_cancelled()
+            return self._record(transport, signals)
         except CancelledBeforeStart as e:
             self._console.warn(str(e))
             self._collection.discard()
