@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tracemalloc
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from cluster_documents import cluster_information
 
 from mpi_collector.formats.host_consistency import settings_issues
 from mpi_collector.node.host.snapshot import take
-from mpi_collector.node.table.npy import json_member
 from mpi_collector.output.documents import HostDocuments
 from mpi_collector.output.files import RunFiles
-from mpi_collector.output.hostlist import HostList, pieces
-from mpi_collector.output.npz import NpzWriter, json_of
 
 
 def snapshot(number: int) -> dict[str, Any]:
@@ -90,36 +84,3 @@ def test_memory_of_many_hosts(tmp_path: Path) -> None:
     tracemalloc.stop()
     known.close()
     assert grown / 100 < 8000
-
-
-def test_lists_without_hosts(tmp_path: Path) -> None:
-    """A list that nothing was added to is an empty list; one that stands nowhere is not written."""
-    one, other = HostList(tmp_path), HostList(tmp_path)
-    other.add("x", {"a": 1})
-    other.order = ["x"]
-    assert json.loads(b"".join(pieces({"hosts": one.placeholder, "n": 0}, [one, other]))) == {
-        "hosts": [],
-        "n": 0,
-    }
-    one.close()
-    other.close()
-
-
-def test_directory_of_the_zip_after_a_rollback(tmp_path: Path) -> None:
-    """A host that is dropped leaves no entry; the meta data can be read as it passes."""
-    file = io.BytesIO()
-    writer = NpzWriter(file)
-    member = json_member("a/meta", {"é": [1, 2]})
-    writer.add([member])
-    mark = writer.mark()
-    writer.add([json_member("b/meta", {}), json_member("b/more", {})])
-    writer.rollback(mark)
-    writer.add([json_member("c/meta", {"c": 3})])
-    writer.finish({"hosts": []})
-    with zipfile.ZipFile(file) as archive:
-        assert archive.testzip() is None
-        assert archive.namelist() == ["a/meta.npy", "c/meta.npy", "run.npy", "README.npy"]
-    file.seek(0)
-    assert json.loads(str(np.load(file)["c/meta"])) == {"c": 3}
-    assert json_of(b"".join(member.chunks)) == {"é": [1, 2]}
-    assert json_of(b"") == {}
