@@ -245,7 +245,7 @@ def phases(rows: int, interval_s: float = 1.0) -> list[dict[str, Any]]:
     return out
 
 
-def lose(host: SynthHost, rows: slice) -> SynthHost:
+def lose(host: SynthHost, rows: slice | Int64) -> SynthHost:
     """Without these rows."""
     keep = np.ones(len(host.tick), dtype=bool)
     keep[rows] = False
