@@ -63,6 +63,7 @@ class RecordedJob:
         try:
             signals.allow_cancel()
             transport = open_transport()
+            self._collection.attach(transport)
             # C code that runs during an import may drop the exception of a signal handler
             signals.raise_if_cancelled()
             return self._record(transport, signals)
