@@ -1,9 +1,9 @@
 "use strict";
-// Moves the charts together, those in sight first; colours them; everything that the mouse does, the keyboard does too.
+// Moves all charts together, those in sight first, and applies the theme. Every action of the mouse has a key.
 (async () => {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
   const about = read("about");
-  const PAPER = 690;  // px between the margins of A4 and of Letter
+  const PAPER = 690;  // px: width between the margins of A4 and Letter
   const $ = (id) => document.getElementById(id);
   const root = document.documentElement;
 
@@ -29,8 +29,8 @@
     chart.late = false;
   };
 
-  // ---- what of a chart's values has to be drawn: those in the window, and of those that share a pixel the least and the greatest
-  const first = (x, ms) => {  // index of the first that is not before
+  // ---- the values that are drawn: those in the window; of those that share a pixel, the lowest and the highest
+  const first = (x, ms) => {  // index of the first value at or after ms
     let low = 0, high = x.length;
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -49,7 +49,7 @@
     });
     return out;
   };
-  const plain = (values) => {  // without the shape that Bokeh's own arrays carry
+  const plain = (values) => {  // a typed array without the shape of Bokeh's arrays
     const Type = values.BYTES_PER_ELEMENT === 8 ? Float64Array : Float32Array;
     return new Type(values.buffer, values.byteOffset, values.length);
   };
@@ -69,10 +69,10 @@
   };
   const flush = () => {
     due = 0;
-    const late = charts.filter((c) => c.late);  // those out of sight last, for the paper
+    const late = charts.filter((c) => c.late);  // charts out of sight last: they are needed for printing
     const next = late.find((c) => c.place.matches(":hover, :focus")) || late.find((c) => c.seen) || late[0];
     if (next) follow(next);
-    if (late.length > 1) due = requestAnimationFrame(flush);  // one a frame: the next key is heard in between
+    if (late.length > 1) due = requestAnimationFrame(flush);  // one chart a frame, so that keys are handled in between
     $("window").textContent = `${clock(view.start)} – ${clock(view.end)} ${zone}, ${span((view.end - view.start) / 1000)}`;
     strip();
   };
@@ -137,7 +137,7 @@
     }
   };
 
-  // ---- what is under the pointer: a line through all charts, the values of the one that is pointed at
+  // ---- the pointer: a cursor line through all charts, and a tooltip with the values of one
   const tip = document.createElement("div");
   tip.id = "tip";
   tip.hidden = true;
@@ -148,7 +148,7 @@
     chart.cursor.hidden = true;
     chart.place.append(chart.cursor);
   }
-  const inner = (chart) => {  // left edge and width of what is drawn, px
+  const inner = (chart) => {  // px: left edge and width of the plot area
     const wide = chart.model.inner_width;
     return [chart.place.clientWidth - about.border[1] - wide, wide];
   };
@@ -213,7 +213,7 @@
     chart.place.addEventListener("blur", () => point(null));
   }
   addEventListener("scroll", () => { if (!tip.hidden) point(null); }, { passive: true });
-  const step = (chart, by) => {  // the keyboard's pointer
+  const step = (chart, by) => {  // move the pointer with the keyboard
     const times = chart.data.x;
     const from = pointed && pointed.chart === chart ? pointed.index + by : nearest(times, (view.start + view.end) / 2);
     const at = times[Math.min(Math.max(from, 0), times.length - 1)];
@@ -222,7 +222,7 @@
   };
 
   // ---- buttons and keys
-  const zoom = (factor, share = 0.5) => {  // around the point that lies at this share of the window
+  const zoom = (factor, share = 0.5) => {  // around the point at this share of the window
     const wide = view.end - view.start, at = view.start + wide * share;
     show(at - wide * factor * share, at + wide * factor * (1 - share));
   };
@@ -241,7 +241,7 @@
   for (const chart of charts) {
     const { place } = chart;
     place.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey) return;  // the page scrolls
+      if (!event.ctrlKey) return;  // leave the wheel to scrolling the page
       event.preventDefault();
       zoom(event.deltaY < 0 ? 0.8 : 1.25, Math.min(Math.max(share(chart, event), 0), 1));
     }, { passive: false });
@@ -267,7 +267,7 @@
     });
   }
 
-  // ---- hosts: press to hide, point at or focus to bring out
+  // ---- hosts: click to hide, hover or focus to highlight
   const lines = (host) => charts.flatMap((c) => c.model.renderers.filter((r) => r.name === `h${host}`));
   const every = charts.flatMap((c) => c.model.renderers.filter((r) => r.tags.includes("host")));
   for (const button of document.querySelectorAll("[data-host]")) {
@@ -297,7 +297,7 @@
     };
     choose.addEventListener("change", pick);
     pick();
-    models.event_manager.subscribed_models.add(plot);  // on_event alone comes too late for that
+    models.event_manager.subscribed_models.add(plot);  // after embedding, on_event alone does not subscribe the model
     plot.on_event("mousemove", (event) => {
       const { data } = images[chosen().name].data_source;
       const [rows, columns] = data.image[0].shape;
@@ -335,7 +335,7 @@
     before = root.dataset.theme;
     for (const chart of charts) {
       if (chart.late) follow(chart);
-      chart.place.style.zoom = PAPER / chart.place.clientWidth;  // a canvas does not flow
+      chart.place.style.zoom = PAPER / chart.place.clientWidth;  // a canvas does not reflow
     }
     colour("light");
   });
