@@ -39,6 +39,7 @@ FORMAT_MODULE = "mpi_collector/node/spool/format.py"
 MAX_MODULE, MAX_FUNCTION = 300, 40
 #: path of a module, or path:function -> why it is larger
 LARGE = {
+    "mpi_collector/formats/run_document.py:run_document": "one line for each key, twice: argument and value",
     FORMAT_MODULE: "the one module that knows the binary format of a spool",
     "mpi_collector/node/sample/sampler.py:_loop": "cold code at every tick, measured: docs/performance.md",
 }

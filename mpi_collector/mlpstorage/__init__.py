@@ -16,8 +16,10 @@ _NAMES = {
         parse_proc_mounts parse_proc_net_dev parse_proc_uptime parse_proc_version
         parse_proc_vmstat summarize_cpuinfo""",
     "models": """
-        CgroupInfo ClusterCollectorInterface CollectionResult HostCPUInfo HostDiskInfo HostInfo
-        HostMemoryInfo HostNetworkInfo HostSystemInfo MountInfo TimeSeriesCollectorInterface""",
+        CgroupInfo HostCPUInfo HostDiskInfo HostInfo HostMemoryInfo HostNetworkInfo
+        HostSystemInfo MountInfo""",
+    "interfaces": """
+        ClusterCollectorInterface CollectionResult TimeSeriesCollectorInterface""",
     "information": """
         ClusterInformation ClusterSnapshots TimeSeriesData TimeSeriesSample""",
     "collectors": """

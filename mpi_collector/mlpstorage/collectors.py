@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mpi_collector.formats.suite_samples import utc_text
-from mpi_collector.mlpstorage.models import ClusterCollectorInterface, CollectionResult
+from mpi_collector.mlpstorage.interfaces import ClusterCollectorInterface, CollectionResult
 from mpi_collector.mlpstorage.parsers import collect_local_system_info
 from mpi_collector.node.compat import wall_ns
 from mpi_collector.node.options import SamplingOptions

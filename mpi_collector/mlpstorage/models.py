@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
@@ -280,40 +279,3 @@ def issues_of(hosts: Iterable[HostInfo]) -> list[str]:
     """Return what differs between hosts that should be alike."""
     known = {h.hostname: h.compared() for h in hosts if h.error is None and h.cpu and h.system}
     return consistency_issues(known)
-
-
-# ---- interfaces
-@dataclass
-class CollectionResult:
-    """The result of a collector. ``data``: {hostname: its data}."""
-
-    success: bool
-    data: dict[str, Any] = field(default_factory=dict)
-    errors: list[str] = field(default_factory=list)
-    collection_method: str = "unknown"
-    timestamp: str | None = None
-
-
-class ClusterCollectorInterface(ABC):
-    """Takes one snapshot of each host."""
-
-    @abstractmethod
-    def collect(self, hosts: list[str], timeout: int = 60) -> CollectionResult: ...
-    @abstractmethod
-    def collect_local(self) -> CollectionResult: ...
-    @abstractmethod
-    def is_available(self) -> bool: ...
-    @abstractmethod
-    def get_collection_method(self) -> str: ...
-
-
-class TimeSeriesCollectorInterface(ABC):
-    """Samples in the background between ``start`` and ``stop``."""
-
-    @abstractmethod
-    def start(self) -> None: ...
-    @abstractmethod
-    def stop(self) -> Any: ...
-    @property
-    @abstractmethod
-    def is_running(self) -> bool: ...

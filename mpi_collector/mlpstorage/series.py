@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mpi_collector.formats.suite_samples import encode_recorded, encode_samples, utc_text
-from mpi_collector.mlpstorage.models import TimeSeriesCollectorInterface
+from mpi_collector.mlpstorage.interfaces import TimeSeriesCollectorInterface
 from mpi_collector.node.agent.recorder import Recorder
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.host.identity import identity
