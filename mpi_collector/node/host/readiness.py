@@ -118,7 +118,7 @@ def _memory_bytes(files: "HostFiles") -> int:
 
 
 def _parse_mountinfo(text: str) -> "list[_Mount]":
-    """Parse /proc/self/mountinfo (proc_pid_mountinfo(5)); of mounts on one place the last counts."""
+    """Parse /proc/self/mountinfo (proc_pid_mountinfo(5)); the last mount on a place counts."""
     found: "dict[str, _Mount]" = {}
     for line in text.splitlines():
         words = line.split()

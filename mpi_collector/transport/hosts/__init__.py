@@ -1,20 +1,18 @@
 """The hosts of a run: from the command line, a host file or the scheduler."""
 
 from mpi_collector.errors import HostsError
+from mpi_collector.transport.hosts.host_list import parse_hosts
+from mpi_collector.transport.hosts.hostfile import MAX_FILE_BYTES, parse_hostfile
 from mpi_collector.transport.hosts.keys import find_aliases, unique_keys
 from mpi_collector.transport.hosts.names import HostSpec, checked, same_name, valid_host, valid_user
-from mpi_collector.transport.hosts.parse import (
-    MAX_FILE_BYTES,
-    MAX_HOSTS,
-    from_scheduler,
-    parse_hostfile,
-    parse_hosts,
-)
 from mpi_collector.transport.hosts.resolve import local_names, mark_local, resolve_all
+from mpi_collector.transport.hosts.scheduler import Allocation, from_scheduler
+from mpi_collector.transport.hosts.word import MAX_HOSTS
 
 __all__ = [
     "MAX_FILE_BYTES",
     "MAX_HOSTS",
+    "Allocation",
     "HostSpec",
     "HostsError",
     "checked",

@@ -1,4 +1,4 @@
-"""What a host and a user may be called, and what is wrong with a name that is refused."""
+"""Names of hosts and users: which are valid, and why a name is refused."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from mpi_collector.errors import HostsError
 from mpi_collector.terminal_text import quoted
 
+_MAX_CHARS = 253
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_NAME = re.compile(rf"(?=.{{1,253}}\.?\Z)(?:{_LABEL}\.)*{_LABEL}\.?")
-_NUMBERS = re.compile(r"(?:[0-9]+\.)*[0-9]+\.?")  #: what the resolver would read as an IPv4 address
-_ZONE = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}"
-)  #: an interface's name, behind % in an IPv6 address
+_NAME = re.compile(rf"(?=.{{1,{_MAX_CHARS}}}\.?\Z)(?:{_LABEL}\.)*{_LABEL}\.?")
+#: what a resolver would take for an IPv4 address
+_NUMBERS = re.compile(r"(?:[0-9]+\.)*[0-9]+\.?")
+#: name of an interface, after the % of an IPv6 address
+_ZONE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,254}\$?")
 
 
@@ -32,7 +33,10 @@ class HostSpec:
 
 
 def valid_host(name: str) -> bool:
-    """True for a host name (RFC 1123, underscore tolerated) or an address: neither an option nor shell text."""
+    """Return whether ``name`` is a host name or an address, and so neither option nor shell text.
+
+    Host names are those of RFC 1123, and may also have underscores.
+    """
     if ":" in name:
         return is_ipv6(name)
     if _NUMBERS.fullmatch(name):
@@ -41,12 +45,12 @@ def valid_host(name: str) -> bool:
 
 
 def valid_user(name: str) -> bool:
-    """True for a user name that can be neither an option nor shell text."""
+    """Return whether ``name`` is a plausible user name, and so neither option nor shell text."""
     return _USER.fullmatch(name) is not None
 
 
 def checked(name: str) -> str:
-    """``name`` if ``valid_host`` says so. HostsError otherwise, with what is wrong with it."""
+    """Return ``name`` if it is valid. Raise HostsError, which says what is wrong, if not."""
     if valid_host(name):
         return name
     raise HostsError(_refusal(name))
@@ -56,15 +60,19 @@ def _refusal(name: str) -> str:
     text = quoted(name)
     if not name:
         return "an empty host name"
-    if len(name) > 253:
-        return f"{text} is too long for a host name ({len(name)} characters; 253 is the limit)"
+    if len(name) > _MAX_CHARS:
+        limit = f"{len(name)} characters; {_MAX_CHARS} is the limit"
+        return f"{text} is too long for a host name ({limit})"
     if name.isascii() and name.isdigit():
-        return f"{text} is a number, no host name; slots are written host:{name[:7]}"
+        return f"{text} is a number, not a host name; slots are written host:{name[:7]}"
     if "@" in name:
-        return f"{text} is no host name; a user name goes into --ssh-username or ssh's own configuration"
+        return (
+            f"{text} is not a host name;"
+            " give a user name by --ssh-username or in ssh's own configuration"
+        )
     if name.count(":") > 1:
-        return f"{text} is no IPv6 address; with slots it is written [2001:db8::1]:4"
-    return f"{text} is no host name or address (letters, digits, dots, - and _ inside)"
+        return f"{text} is not an IPv6 address; with slots it is written [2001:db8::1]:4"
+    return f"{text} is not a host name or address (letters, digits, dots, - and _ inside)"
 
 
 def _is_ipv4(name: str) -> bool:
@@ -76,7 +84,7 @@ def _is_ipv4(name: str) -> bool:
 
 
 def is_ipv6(name: str) -> bool:
-    """True for an IPv6 address, with a zone or without."""
+    """Return whether ``name`` is an IPv6 address, with or without a zone."""
     address, percent, zone = name.partition("%")
     try:
         IPv6Address(address)
@@ -86,7 +94,10 @@ def is_ipv6(name: str) -> bool:
 
 
 def same_name(name: str) -> str:
-    """Equal for two spellings of one name: case, a dot at the end, ways to write an IPv6 address."""
+    """Return a key that is equal for two spellings of a name.
+
+    These differ in case, a dot at the end, or the way to write an IPv6 address.
+    """
     if ":" in name:
         address, percent, zone = name.partition("%")
         return f"{IPv6Address(address)}{percent}{zone}"

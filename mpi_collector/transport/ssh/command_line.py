@@ -33,14 +33,14 @@ _WINDOW_VARIABLES = ("SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY")
 def checked_host(name: str) -> str:
     """Return ``name`` if it is a host name or an address. Raise HostNameError otherwise."""
     if not valid_host(name):
-        raise HostNameError(f"{name!r} is no host name")
+        raise HostNameError(f"{name!r} is not a host name")
     return name
 
 
 def checked_user(name: str) -> str:
     """Return ``name`` if it is a plausible user name. Raise HostNameError otherwise."""
     if not valid_user(name):
-        raise HostNameError(f"{name!r} is no user name")
+        raise HostNameError(f"{name!r} is not a user name")
     return name
 
 

@@ -44,7 +44,7 @@ def test_judge(code: int, out: str, err: str, words: str) -> None:
 def test_names_that_are_refused_reach_no_ssh() -> None:
     found = check_ranks([HostSpec("-oProxyCommand=x"), HostSpec("a;reboot")], None, 4, 5.0).problems
     assert list(found) == ["-oProxyCommand=x", "a;reboot"]
-    assert all("no host name" in why for why in found.values())
+    assert all("not a host name" in why for why in found.values())
 
 
 def test_answers_of_a_launcher(tmp_path: Path) -> None:
