@@ -14,10 +14,10 @@ _NAMES = {
         collect_local_system_info collect_timeseries_sample parse_os_release parse_proc_cgroups
         parse_proc_cpuinfo parse_proc_diskstats parse_proc_loadavg parse_proc_meminfo
         parse_proc_mounts parse_proc_net_dev parse_proc_uptime parse_proc_version
-        parse_proc_vmstat summarize_cpuinfo""",
+        parse_proc_vmstat""",
     "models": """
         CgroupInfo HostCPUInfo HostDiskInfo HostInfo HostMemoryInfo HostNetworkInfo
-        HostSystemInfo MountInfo""",
+        HostSystemInfo MountInfo summarize_cpuinfo""",
     "interfaces": """
         ClusterCollectorInterface CollectionResult TimeSeriesCollectorInterface""",
     "information": """

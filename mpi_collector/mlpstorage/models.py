@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
@@ -15,6 +16,7 @@ from mpi_collector.formats.cluster_info import (
     host_information,
     memory_information,
 )
+from mpi_collector.node.host.snapshot import proc
 
 _T = TypeVar("_T", bound="_Row")
 
@@ -233,8 +235,6 @@ class HostInfo:
         hostname = str(data.get("hostname", "unknown"))
         if "meminfo" not in data:
             return cls.from_dict(hostname, data)
-        from mpi_collector.mlpstorage.parsers import summarize_cpuinfo
-
         known = dict(data)
         if not known.get("cpu") and known.get("cpuinfo"):
             summary = summarize_cpuinfo(list(known["cpuinfo"]))
@@ -273,6 +273,18 @@ class HostInfo:
         if self.system is not None:
             out["system"] = self.system.to_dict()
         return {**out, **extra}
+
+
+def summarize_cpuinfo(cpuinfo_list: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return num_physical_cores, num_logical_cores, num_sockets, model, architecture."""
+    found = proc.summarize_cpuinfo(cpuinfo_list)
+    return {
+        "num_physical_cores": found["num_cores"],
+        "num_logical_cores": found["num_logical_cores"],
+        "num_sockets": found["num_sockets"],
+        "model": found["model"],
+        "architecture": platform.machine(),
+    }
 
 
 def issues_of(hosts: Iterable[HostInfo]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import socket
 import time
@@ -85,18 +84,6 @@ def parse_proc_cgroups(content: str) -> list[CgroupInfo]:
 def parse_os_release(content: str) -> dict[str, str]:
     """Return {NAME: value} without quotes."""
     return dict(proc.os_release(content))
-
-
-def summarize_cpuinfo(cpuinfo_list: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return num_physical_cores, num_logical_cores, num_sockets, model, architecture."""
-    found = proc.summarize_cpuinfo(cpuinfo_list)
-    return {
-        "num_physical_cores": found["num_cores"],
-        "num_logical_cores": found["num_logical_cores"],
-        "num_sockets": found["num_sockets"],
-        "model": found["model"],
-        "architecture": platform.machine(),
-    }
 
 
 def collect_local_system_info() -> dict[str, Any]:
