@@ -18,7 +18,7 @@ from mpi_collector.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "tutorial-laptop.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_laptop_tutorial(tmp_path: Path) -> None:
