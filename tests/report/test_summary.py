@@ -18,13 +18,9 @@ import pytest
 import synthetic as sy
 
 from mpi_collector.cli.summary import main
-from mpi_collector.report.cluster import HostFigures, HostValue, aggregate_hosts
-from mpi_collector.report.outliers import outliers
-from mpi_collector.report.quantity import duration, number, quantity, ranges
+from mpi_collector.report.cluster import aggregate_hosts
 from mpi_collector.report.summary import document, print_summary
-from mpi_collector.store.figures.devices import Counted
 from mpi_collector.store.load import load
-from mpi_collector.terminal_text import safe_text
 
 NAME = "host_20260105_120000_timeseries.npz"
 
@@ -104,31 +100,6 @@ def test_odd_host_is_named(tmp_path: Path) -> None:
     shown = text(path)
     assert re.search(r"^node007: read 0.4\d x the median host", shown, re.MULTILINE)
     assert "node006: " not in shown
-
-
-def rows(values: list[float], figure: str = "read_bytes_per_s") -> list[HostFigures]:
-    return [
-        HostFigures(f"n{i}", {figure: HostValue(v, v, v)}, Counted(), Counted(), None, 0.0, [], {})
-        for i, v in enumerate(values)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("figure", "values", "odd"),
-    [
-        ("read_bytes_per_s", [1e9, 1e9, 0.4e9], ["n2"]),
-        ("read_bytes_per_s", [1e9, 1.02e9, 0.98e9, 1.01e9, 2.5e9], ["n4"]),
-        ("read_bytes_per_s", [1e9, 0.4e9], []),  # of two, which one?
-        ("read_bytes_per_s", [1e9] * 4 + [2e9] * 4, []),  # two kinds of hosts
-        ("read_bytes_per_s", [1e3, 1e3, 1e3, 9e3], []),  # nobody cares
-        ("read_bytes_per_s", [0, 0, 0, 5e9], ["n3"]),
-        ("cpu_busy_percent", [50, 52, 51, 90], ["n3"]),
-        ("cpu_busy_percent", [1, 1, 1, 4], []),  # four times as much, and still nothing
-        ("read_latency_ms", [1, 1, float("nan"), 1, 8], ["n4"]),
-    ],
-)
-def test_who_stands_out(figure: str, values: list[float], odd: list[str]) -> None:
-    assert [o.host for o in outliers(rows(values, figure))] == odd
 
 
 def test_not_recorded_is_said(tmp_path: Path) -> None:
@@ -296,36 +267,6 @@ def test_reader_that_leaves(tmp_path: Path) -> None:
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, check=False
     )
     assert done.stderr == b"" and done.stdout.startswith(b"verdict")
-
-
-@pytest.mark.parametrize(
-    ("got", "want"),
-    [
-        (quantity(1.234e9, "bytes/s"), "1.23 GB/s"),
-        (quantity(999.6e6, "bytes/s"), "1000 MB/s"),
-        (quantity(0, "bytes/s"), "0 MB/s"),
-        (quantity(None, "ms"), "-"),
-        (quantity(float("nan"), "%"), "-"),
-        (quantity(0.0123, "ms"), "12.3 µs"),
-        (quantity(2**30, "bytes"), "1.00 GiB"),
-        (quantity(1520, "1/s"), "1.52 k"),
-        (number(0.0001), "<0.001"),
-        (number(12345.6), "12346"),
-        (duration(59.96), "60.0 s"),
-        (duration(3725), "1 h 02 min 05 s"),
-        (
-            ranges(["loop0", "loop1", "loop2", "sda", "nvme0n1", "nvme1n1"]),
-            "loop0-2, sda, nvme0n1, nvme1n1",
-        ),
-        (ranges(["eth0", "eth1", "eth10", "eth007"]), "eth0, eth1, eth10, eth007"),
-        (ranges([f"node{n:03d}" for n in range(1, 65)]), "node001-064"),
-        (ranges(["n08", "n09", "n10", "n1", "n11"]), "n08-11, n1"),
-        (ranges([]), ""),
-        (safe_text("a\tb\x00c\ud800"), "a\\tb\\x00c\\ud800"),
-    ],
-)
-def test_words(got: str, want: str) -> None:
-    assert got == want
 
 
 def test_no_traffic_is_not_unknown_time(tmp_path: Path) -> None:
