@@ -210,12 +210,9 @@ def collect(
     for a results directory that cannot be written. Later failures are reported on stderr, and the
     program goes on.
     """
-    if not MIN_INTERVAL_S <= interval < END_OF_SECONDS_S:
-        raise ValueError(f"interval: {interval} is not between 0.01 and 1e9 seconds")
+    _check_numbers(interval, max_samples)
     _check_choice("sampler", sampler, SAMPLERS)
     _check_choice("when_full", when_full, POLICIES)
-    if max_samples < MIN_SAMPLES:
-        raise ValueError("max_samples: at least 2")
     _check_choice("json", json, _JSON)
     select(sources)
     options = SamplingOptions(
@@ -228,6 +225,14 @@ def collect(
     )
     plan = CollectPlan(options, results_dir=Path(os.fspath(results_dir)), json=json)
     return EmbeddedRecorder(plan, comm, sampler, RunConsole(quiet))
+
+
+def _check_numbers(interval: float, max_samples: int) -> None:
+    """Raise ValueError for an interval or a number of rows out of range."""
+    if not MIN_INTERVAL_S <= interval < END_OF_SECONDS_S:
+        raise ValueError(f"interval: {interval} is not between 0.01 and 1e9 seconds")
+    if max_samples < MIN_SAMPLES:
+        raise ValueError("max_samples: at least 2")
 
 
 def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:

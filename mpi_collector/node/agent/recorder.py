@@ -215,7 +215,7 @@ class Recorder:
             self.sampler.flush_soon()
 
     def replicate(self, got: int) -> "tuple[dict[str, Any], bytes]":
-        """Return (document, bytes) of the changes since change set ``got``: see spool/replica.py."""
+        """Return (document, bytes) of the changes since change set ``got`` (spool/replica.py)."""
         if self._changes is None:
             self._changes = Changes(self.spool)
         return self._changes.take(got)  # type: ignore[no-any-return,unused-ignore]

@@ -18,6 +18,17 @@ from mpi_collector.transport.launch.profiles import (
 )
 
 __all__ = [
-    "LIBRARIES", "PROFILES", "FoundLauncher", "LaunchCommand", "LauncherError", "Library", "Profile", "detect_launcher",
-    "hostfile_text", "identify", "build_launch_command", "library_of", "own_library",
-]  # fmt: skip
+    "LIBRARIES",
+    "PROFILES",
+    "FoundLauncher",
+    "LaunchCommand",
+    "LauncherError",
+    "Library",
+    "Profile",
+    "detect_launcher",
+    "hostfile_text",
+    "identify",
+    "build_launch_command",
+    "library_of",
+    "own_library",
+]

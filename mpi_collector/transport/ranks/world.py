@@ -45,7 +45,7 @@ def _refuse(message: str | None) -> None:
 
 
 class World:
-    """The messages of this rank. ``comm``: of the program that is recorded; None: initialise MPI."""
+    """The messages of this rank. ``comm``: of the recorded program; None: initialise MPI."""
 
     def __init__(self, launch: Launch | None = None, comm: Any = None) -> None:
         self.own = comm is None
