@@ -1,4 +1,4 @@
-"""Recordings that nobody had to wait for: arrays of numbers written in the native format, host after host."""
+"""Synthetic recordings: arrays of numbers written in the native format, host after host."""
 
 from __future__ import annotations
 
@@ -21,14 +21,24 @@ CPUS = 32
 USER_HZ = 100
 
 #: (unit, kind) by the last part of a column's name; counters of events otherwise
-_UNITS = {"sectors_read": "sectors_512_bytes", "sectors_written": "sectors_512_bytes", "rx_bytes": "bytes",
-          "tx_bytes": "bytes", "cpu_ns": "ns", "rss_bytes": "bytes"}  # fmt: skip
+_UNITS = {
+    "sectors_read": "sectors_512_bytes",
+    "sectors_written": "sectors_512_bytes",
+    "rx_bytes": "bytes",
+    "tx_bytes": "bytes",
+    "cpu_ns": "ns",
+    "rss_bytes": "bytes",
+}
 _GAUGES = ("ios_in_progress", "rss_bytes")
 
 
 @dataclass
 class SynthHost:
-    """One host: ``columns`` {name: int64 (rows,)}, ``tick`` (rows,) with -1 for the stop row, ``times`` UTC ns (rows,)."""
+    """One host.
+
+    ``columns``: {name: int64 (rows,)}. ``tick``: (rows,), -1 for the stop row. ``times``: (rows,) UTC ns.
+    ``sources``: {source: (rows,) statuses}; without any, there are no such members.
+    """
 
     tick: Int64
     times: Int64
@@ -54,9 +64,21 @@ def unit_kind(column: str) -> tuple[str, str]:
 def facts_of(host: SynthHost) -> dict[str, Any]:
     ticks = int((host.tick != STOP_TICK).sum())
     last = int(host.tick.max(initial=-1))
-    base = {"samples": len(host.tick), "ticks": ticks, "last_tick": last, "missed": max(last + 1 - ticks, 0), "level": 0,
-            "complete": True, "late_p50_ns": 90_000, "late_p99_ns": 210_000, "late_max_ns": 600_000, "cpu_share": 0.0004,
-            "statuses": {}, "lost": [], "columns": len(host.columns)}  # fmt: skip
+    base = {
+        "samples": len(host.tick),
+        "ticks": ticks,
+        "last_tick": last,
+        "missed": max(last + 1 - ticks, 0),
+        "level": 0,
+        "complete": True,
+        "late_p50_ns": 90_000,
+        "late_p99_ns": 210_000,
+        "late_max_ns": 600_000,
+        "cpu_share": 0.0004,
+        "statuses": {},
+        "lost": [],
+        "columns": len(host.columns),
+    }
     return {**base, **host.facts}
 
 
@@ -85,7 +107,7 @@ def members(key: str, host: SynthHost) -> Iterable[Any]:
 def write(
     path: Path, hosts: Iterable[tuple[str, SynthHost]], interval_s: float = 1.0, **run: Any
 ) -> Path:
-    """A recording of ``hosts``, which are taken one after the other. ``run`` overrides keys of the run document."""
+    """Write a recording of ``hosts``, one after the other. ``run`` overrides keys of the run document."""
     facts: dict[str, Any] = {}
     end = START_NS
     with open(path, "wb") as f:
@@ -125,7 +147,7 @@ def write(
 def grid(
     rows: int, interval_s: float = 1.0, stop_s: float | None = 0.02, jitter_ns: int = 0
 ) -> tuple[Int64, Int64]:
-    """(tick, times) of ``rows`` ticks and, ``stop_s`` seconds later, the stop row (None: no stop row)."""
+    """Return tick and times of ``rows`` ticks and of the stop row, ``stop_s`` later (None: none)."""
     tick = np.arange(rows, dtype=np.int64)
     times = START_NS + np.round(tick * interval_s * S).astype(np.int64) + jitter_ns
     if stop_s is None:
@@ -143,15 +165,20 @@ def counter(rate: Float64 | float, times: Int64, start: int = 1000) -> Int64:
 def disk(
     name: str, times: Int64, read: Float64 | float, write: Float64 | float, block: int = 1 << 20
 ) -> dict[str, Int64]:
-    """diskstats columns of a device that reads and writes so many bytes per second; it can do 3 GB/s."""
+    """Return diskstats columns of a device with these bytes per second; it saturates at 3 GB/s."""
     read, write = np.asarray(read, dtype=np.float64), np.asarray(write, dtype=np.float64)
     load = np.clip((read + write) / 3e9, 0, 0.999)
     latency = 0.2 + 0.6 * load / (1.02 - load)  # ms
     rates = {
-        "reads_completed": read / block, "sectors_read": read / 512, "time_reading_ms": read / block * latency,
-        "writes_completed": write / block, "sectors_written": write / 512, "time_writing_ms": write / block * latency * 1.5,
-        "time_doing_ios_ms": 1000 * load, "weighted_time_doing_ios_ms": (read + 1.5 * write) / block * latency,
-    }  # fmt: skip
+        "reads_completed": read / block,
+        "sectors_read": read / 512,
+        "time_reading_ms": read / block * latency,
+        "writes_completed": write / block,
+        "sectors_written": write / 512,
+        "time_writing_ms": write / block * latency * 1.5,
+        "time_doing_ios_ms": 1000 * load,
+        "weighted_time_doing_ios_ms": (read + 1.5 * write) / block * latency,
+    }
     return {f"diskstats.{name}.{k}": counter(r, times) for k, r in rates.items()}
 
 
@@ -168,8 +195,17 @@ def cpu(
     """stat columns for ``busy`` and ``iowait``, shares of 1."""
     busy, iowait = np.asarray(busy, dtype=np.float64), np.asarray(iowait, dtype=np.float64)
     hz = cpus * USER_HZ
-    shares = {"user": busy * 0.7, "nice": 0 * busy, "system": busy * 0.28, "idle": 1 - busy - iowait, "iowait": iowait,
-              "irq": 0 * busy, "softirq": busy * 0.02, "steal": 0 * busy, "guest": busy * 0.5}  # fmt: skip
+    shares = {
+        "user": busy * 0.7,
+        "nice": 0 * busy,
+        "system": busy * 0.28,
+        "idle": 1 - busy - iowait,
+        "iowait": iowait,
+        "irq": 0 * busy,
+        "softirq": busy * 0.02,
+        "steal": 0 * busy,
+        "guest": busy * 0.5,
+    }
     out = {f"stat.cpu.{k}": counter(v * hz, times) for k, v in shares.items()}
     out.update({f"stat.cpu{n}.idle": out["stat.cpu.idle"] // cpus for n in range(cpus)})
     return out
@@ -186,15 +222,23 @@ def memory(
     used, cache, dirty = (
         np.broadcast_to(np.asarray(x, dtype=np.float64), (rows,)) for x in (used, cache, dirty)
     )
-    kb = {"MemTotal": np.full(rows, total), "MemFree": total - used - cache, "Buffers": np.full(rows, 1e8),
-          "Cached": cache - 1e8, "Dirty": dirty}  # fmt: skip
+    kb = {
+        "MemTotal": np.full(rows, total),
+        "MemFree": total - used - cache,
+        "Buffers": np.full(rows, 1e8),
+        "Cached": cache - 1e8,
+        "Dirty": dirty,
+    }
     return {f"meminfo.{k}": np.round(v / 1024).astype(np.int64) for k, v in kb.items()}
 
 
 def workload(
     n: int, rows: int = 600, interval_s: float = 1.0, speed: float = 1.0, seed: int = 0
 ) -> SynthHost:
-    """Host ``n`` of a training-like run: reading, with a checkpoint written every so often. ``speed``: of its devices."""
+    """Return host ``n`` of a training-like run: reading, and a checkpoint written in each epoch.
+
+    ``speed``: factor of the speed of its devices.
+    """
     rng = np.random.default_rng((seed, n))
     tick, times = grid(rows, interval_s, jitter_ns=int(rng.integers(0, 300_000)))
     m = len(times) - 1
@@ -262,8 +306,16 @@ def blank(host: SynthHost, prefix: str, rows: slice) -> SynthHost:
     return SynthHost(host.tick, host.times, columns, host.meta, host.facts)
 
 
-def cluster(path: Path, hosts: int, rows: int = 600, interval_s: float = 1.0, marks: bool = True,
-            odd: Mapping[int, float] | None = None, names: list[str] | None = None, **run: Any) -> Path:  # fmt: skip
+def cluster(
+    path: Path,
+    hosts: int,
+    rows: int = 600,
+    interval_s: float = 1.0,
+    marks: bool = True,
+    odd: Mapping[int, float] | None = None,
+    names: list[str] | None = None,
+    **run: Any,
+) -> Path:
     """A recording of so many hosts; ``odd``: {host number: speed} for those that are slower."""
     keys = names or [f"node{n:03d}" for n in range(1, hosts + 1)]
 

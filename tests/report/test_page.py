@@ -130,8 +130,15 @@ def test_names_are_data(tmp_path: Path) -> None:
         host.columns.update(sy.nic(f"eth{EVIL}", host.times, 1.0, 1.0))
         host.facts["lost"] = [{"what": "device", "name": EVIL, "source": EVIL}]
         hosts.append((key, host))
-    path = sy.write(tmp_path / NAME, hosts, run=EVIL, benchmark=EVIL, command=["run", EVIL], hosts_partial={EVIL: EVIL},
-                    marks=sy.pair(EVIL, sy.START_NS, sy.START_NS + 9 * sy.S, EVIL))  # fmt: skip
+    path = sy.write(
+        tmp_path / NAME,
+        hosts,
+        run=EVIL,
+        benchmark=EVIL,
+        command=["run", EVIL],
+        hosts_partial={EVIL: EVIL},
+        marks=sy.pair(EVIL, sy.START_NS, sy.START_NS + 9 * sy.S, EVIL),
+    )
     text = build(path)
     plain = build(sy.cluster(tmp_path / "plain.npz", 4, rows))
     e, reference = Elements(text), Elements(plain)
@@ -172,12 +179,24 @@ def test_phases_of_a_kind(text: str, want: str) -> None:
 
 def test_phases_side_by_side() -> None:
     """What overlaps has lanes; one name on several hosts is one phase; a kind has a tone; a moment needs no lane."""
-    marks = [Mark("epoch 1", "a", 0, 90), Mark("epoch 1", "b", 2, 95), Mark("epoch 1 block1", "a", 10, 80), Mark("save", "a", 50, 50),
-             Mark("epoch 2", "a", 100, 190), Mark("epoch 2 block1", "a", 110, 180), Mark("epoch 1", "a", 200, 210)]  # fmt: skip
+    marks = [
+        Mark("epoch 1", "a", 0, 90),
+        Mark("epoch 1", "b", 2, 95),
+        Mark("epoch 1 block1", "a", 10, 80),
+        Mark("save", "a", 50, 50),
+        Mark("epoch 2", "a", 100, 190),
+        Mark("epoch 2 block1", "a", 110, 180),
+        Mark("epoch 1", "a", 200, 210),
+    ]
     found = phase_spans(marks)
     assert [(s.text, s.begin_ms, s.end_ms, s.lane) for s in found] == [
-        ("epoch 1", 0, 95, 0), ("epoch 1 block1", 10, 80, 1), ("save", 50, 50, 0), ("epoch 2", 100, 190, 0),
-        ("epoch 2 block1", 110, 180, 1), ("epoch 1", 200, 210, 0)]  # fmt: skip
+        ("epoch 1", 0, 95, 0),
+        ("epoch 1 block1", 10, 80, 1),
+        ("save", 50, 50, 0),
+        ("epoch 2", 100, 190, 0),
+        ("epoch 2 block1", 110, 180, 1),
+        ("epoch 1", 200, 210, 0),
+    ]
     tones = [s.tone for s in found]
     assert tones[0] == tones[3] == tones[5] and tones[1] == tones[4] and len(set(tones)) == 3
 

@@ -45,8 +45,13 @@ def constant(rate: float, rows: int = 11, **times: Any) -> sy.SynthHost:
 
 def test_verdict_comes_first(tmp_path: Path) -> None:
     """The first line says whether to trust the rest; why not follows."""
-    path = sy.cluster(tmp_path / NAME, 2, 30, hosts_partial={"node009": "no answer"},
-                      hosts_requested=["node001", "node002", "node009"])  # fmt: skip
+    path = sy.cluster(
+        tmp_path / NAME,
+        2,
+        30,
+        hosts_partial={"node009": "no answer"},
+        hosts_requested=["node001", "node002", "node009"],
+    )
     lines = text(path).splitlines()
     assert lines[0].startswith("verdict: partial (2 of 3 hosts")
     assert lines[1] == "  node009: no answer"
@@ -164,8 +169,12 @@ def test_names_are_data(tmp_path: Path) -> None:
     h = constant(1e8)
     h.columns.update(sy.nic(f"eth{EVIL}", h.times, 1.0, 1.0))
     slow = constant(4e7)
-    path = sy.write(tmp_path / NAME, [(EVIL, slow), *((f"n{i}", h) for i in range(5))], command=["run", EVIL],
-                    hosts_partial={EVIL: EVIL})  # fmt: skip
+    path = sy.write(
+        tmp_path / NAME,
+        [(EVIL, slow), *((f"n{i}", h) for i in range(5))],
+        command=["run", EVIL],
+        hosts_partial={EVIL: EVIL},
+    )
     shown = text(path)
     assert not set(shown) & set("\x1b\x07\r\u202e")
     assert "[bold]x[/bold]" in shown

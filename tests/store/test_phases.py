@@ -16,8 +16,15 @@ def mark(text: str, edge: str, at: int, host: str | None = "a") -> dict[str, Any
 
 def test_pairs() -> None:
     """By name and host; nested ones of one name from the inside out; what is open lasts until the end."""
-    marks = [mark("e", "end", 9), mark("e", "begin", 1), mark("e", "begin", 2), mark("e", "end", 4), mark("p", "point", 3),
-             mark("e", "begin", 5, "b"), mark("lone", "end", 6)]  # fmt: skip
+    marks = [
+        mark("e", "end", 9),
+        mark("e", "begin", 1),
+        mark("e", "begin", 2),
+        mark("e", "end", 4),
+        mark("p", "point", 3),
+        mark("e", "begin", 5, "b"),
+        mark("lone", "end", 6),
+    ]
     assert phases_of(marks, 20) == [
         Phase("e", 1, 9, "a"),
         Phase("e", 2, 4, "a"),

@@ -117,8 +117,16 @@ def test_a_member_that_lies_is_not_read(path: Path, offset: int, value: int, why
     "change", [{"hosts": None}, {"interval_ns": 0}, {"facts": {}}, {"start_ns": "now"}]
 )
 def test_a_run_document_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
-    doc = {"hosts": ["a"], "hosts_requested": ["a"], "hosts_partial": {}, "start_ns": 1, "end_ns": 2, "interval_ns": 3,
-           "facts": {"a": {}}, "verdict": {}}  # fmt: skip
+    doc = {
+        "hosts": ["a"],
+        "hosts_requested": ["a"],
+        "hosts_partial": {},
+        "start_ns": 1,
+        "end_ns": 2,
+        "interval_ns": 3,
+        "facts": {"a": {}},
+        "verdict": {},
+    }
     np.savez(tmp_path / "good.npz", run=np.array(json.dumps(doc)))
     mpi_collector.load(tmp_path / "good.npz").close()
     np.savez(tmp_path / "bad.npz", run=np.array(json.dumps({**doc, **change})))

@@ -23,18 +23,51 @@ S = sy.S
 
 def suite_document() -> dict[str, object]:
     def sample(n: int, host: str) -> dict[str, object]:
-        return {"timestamp": f"2026-01-05T12:00:{10 * n:02}Z", "hostname": host,
-                "diskstats": [{"device_name": "nvme0n1", "reads_completed": 100 * n, "sectors_read": 2000 * n, "time_reading_ms": 50 * n,
-                               "reads_merged": 0, "writes_completed": 0, "writes_merged": 0, "sectors_written": 0, "time_writing_ms": 0,
-                               "ios_in_progress": 0, "time_doing_ios_ms": 0, "weighted_time_doing_ios_ms": 0}],
-                "vmstat": {"pgfault": n}, "meminfo": {"MemTotal": 1000, "MemFree": 500, "Buffers": 1, "Cached": 2},
-                "loadavg": {"load_1min": 0.5, "load_5min": 0.25, "load_15min": 0.0, "running_processes": 1, "total_processes": 9},
-                "netdev": [{"interface_name": "eth0", "rx_bytes": 10 * n, "tx_bytes": 2**64 - 5 + n}]}  # fmt: skip
+        return {
+            "timestamp": f"2026-01-05T12:00:{10 * n:02}Z",
+            "hostname": host,
+            "diskstats": [
+                {
+                    "device_name": "nvme0n1",
+                    "reads_completed": 100 * n,
+                    "sectors_read": 2000 * n,
+                    "time_reading_ms": 50 * n,
+                    "reads_merged": 0,
+                    "writes_completed": 0,
+                    "writes_merged": 0,
+                    "sectors_written": 0,
+                    "time_writing_ms": 0,
+                    "ios_in_progress": 0,
+                    "time_doing_ios_ms": 0,
+                    "weighted_time_doing_ios_ms": 0,
+                }
+            ],
+            "vmstat": {"pgfault": n},
+            "meminfo": {"MemTotal": 1000, "MemFree": 500, "Buffers": 1, "Cached": 2},
+            "loadavg": {
+                "load_1min": 0.5,
+                "load_5min": 0.25,
+                "load_15min": 0.0,
+                "running_processes": 1,
+                "total_processes": 9,
+            },
+            "netdev": [{"interface_name": "eth0", "rx_bytes": 10 * n, "tx_bytes": 2**64 - 5 + n}],
+        }
 
-    return {"collection_interval_seconds": 10.0, "start_time": "2026-01-05T12:00:00Z", "end_time": "2026-01-05T12:00:50Z", "num_samples": 12,
-            "samples_by_host": {"a": [sample(n, "a") for n in range(6)], "b": [sample(n, "b") for n in range(6)],
-                                "c": [{"timestamp": "2026-01-05T12:00:00Z", "hostname": "c", "errors": {"ssh": "no"}}]},
-            "collection_method": "ssh", "hosts_requested": ["a", "b", "c"], "hosts_collected": ["a", "b"]}  # fmt: skip
+    return {
+        "collection_interval_seconds": 10.0,
+        "start_time": "2026-01-05T12:00:00Z",
+        "end_time": "2026-01-05T12:00:50Z",
+        "num_samples": 12,
+        "samples_by_host": {
+            "a": [sample(n, "a") for n in range(6)],
+            "b": [sample(n, "b") for n in range(6)],
+            "c": [{"timestamp": "2026-01-05T12:00:00Z", "hostname": "c", "errors": {"ssh": "no"}}],
+        },
+        "collection_method": "ssh",
+        "hosts_requested": ["a", "b", "c"],
+        "hosts_collected": ["a", "b"],
+    }
 
 
 def test_the_suites_own_file(tmp_path: Path) -> None:
@@ -123,11 +156,18 @@ def test_rows_of_the_suite_line_up(tmp_path: Path) -> None:
         assert run["a"].tick.tolist() == [0, 1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("change", [{"collection_interval_seconds": "soon"}, {"collection_interval_seconds": 1e400},
-                                    {"samples_by_host": {"\ud800": []}}, {"samples_by_host": []},
-                                    {"samples_by_host": {"a": [{"timestamp_ns": 10**30, "vmstat": {"x": 1}}]}},
-                                    {"samples_by_host": {"a": [{"timestamp_ns": 1, "loadavg": {"load_1min": 1e400}}]}},
-                                    {"samples_by_host": {"a": [{"timestamp": "today", "vmstat": {"x": 1}}]}}])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"collection_interval_seconds": "soon"},
+        {"collection_interval_seconds": 1e400},
+        {"samples_by_host": {"\ud800": []}},
+        {"samples_by_host": []},
+        {"samples_by_host": {"a": [{"timestamp_ns": 10**30, "vmstat": {"x": 1}}]}},
+        {"samples_by_host": {"a": [{"timestamp_ns": 1, "loadavg": {"load_1min": 1e400}}]}},
+        {"samples_by_host": {"a": [{"timestamp": "today", "vmstat": {"x": 1}}]}},
+    ],
+)
 def test_a_damaged_time_series(tmp_path: Path, change: dict[str, object]) -> None:
     path = tmp_path / "x_timeseries.json"
     path.write_text(json.dumps({**suite_document(), **change}))
@@ -147,9 +187,22 @@ def test_the_suites_json_is_not_exported_as_itself(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.recursive(st.one_of(st.none(), st.integers(), st.text(), st.floats(allow_nan=False)),
-                    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(
-                        ["samples_by_host", "timestamp", "diskstats", "device_name", "meminfo", "a"]), inner, max_size=4)), max_leaves=12))  # fmt: skip
+@given(
+    st.recursive(
+        st.one_of(st.none(), st.integers(), st.text(), st.floats(allow_nan=False)),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3),
+            st.dictionaries(
+                st.sampled_from(
+                    ["samples_by_host", "timestamp", "diskstats", "device_name", "meminfo", "a"]
+                ),
+                inner,
+                max_size=4,
+            ),
+        ),
+        max_leaves=12,
+    )
+)
 def test_what_is_no_time_series(tmp_path_factory: pytest.TempPathFactory, document: object) -> None:
     path = tmp_path_factory.mktemp("suite") / "x_timeseries.json"
     path.write_text(json.dumps(document))

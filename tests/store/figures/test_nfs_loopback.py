@@ -58,11 +58,32 @@ def test_reads_and_writes_against_nfsiostat(tmp_path: Path) -> None:
     assert set(theirs) == {*PLACES, *TWICE}
     for place in PLACES:
         for op in ("read", "write"):
-            grew = {w: float(host.delta(f"nfs.{place}.{op.upper()}_{w}")[0]) for w in
-                    ("ops", "transmissions", "sent_bytes", "received_bytes", "queue_ms", "rtt_ms", "execute_ms", "errors")}  # fmt: skip
+            grew = {
+                w: float(host.delta(f"nfs.{place}.{op.upper()}_{w}")[0])
+                for w in (
+                    "ops",
+                    "transmissions",
+                    "sent_bytes",
+                    "received_bytes",
+                    "queue_ms",
+                    "rtt_ms",
+                    "execute_ms",
+                    "errors",
+                )
+            }
             ops, kb = grew["ops"], (grew["sent_bytes"] + grew["received_bytes"]) / 1024
-            mine = [ops / WATCHED_S, kb / WATCHED_S, kb / ops, grew["transmissions"] - ops, 0, grew["rtt_ms"] / ops,
-                    grew["execute_ms"] / ops, grew["queue_ms"] / ops, grew["errors"], 0]  # fmt: skip
+            mine = [
+                ops / WATCHED_S,
+                kb / WATCHED_S,
+                kb / ops,
+                grew["transmissions"] - ops,
+                0,
+                grew["rtt_ms"] / ops,
+                grew["execute_ms"] / ops,
+                grew["queue_ms"] / ops,
+                grew["errors"],
+                0,
+            ]
             assert mine == pytest.approx(theirs[place][op], rel=1e-3, abs=0.002), (place, op)
 
 

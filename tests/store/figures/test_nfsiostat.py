@@ -151,8 +151,18 @@ def test_every_figure_of_every_mount(tmp_path: Path) -> None:
             ops, sent = grew("ops"), grew("transmissions")
             per_op = max(ops, 1)
             kb = (grew("sent_bytes") + grew("received_bytes")) / 1024
-            mine = [ops / SECONDS, kb / SECONDS, kb / per_op, sent - ops, 100 * (sent - ops) / per_op, grew("rtt_ms") / per_op,
-                    grew("execute_ms") / per_op, grew("queue_ms") / per_op, grew("errors"), 100 * grew("errors") / per_op]  # fmt: skip
+            mine = [
+                ops / SECONDS,
+                kb / SECONDS,
+                kb / per_op,
+                sent - ops,
+                100 * (sent - ops) / per_op,
+                grew("rtt_ms") / per_op,
+                grew("execute_ms") / per_op,
+                grew("queue_ms") / per_op,
+                grew("errors"),
+                100 * grew("errors") / per_op,
+            ]
             assert mine[: len(values)] == pytest.approx(values, rel=1e-3, abs=0.06), (place, op)
             compared += len(values)
             if op == "read":

@@ -136,8 +136,16 @@ def tool(command: list[str], texts: dict[str, tuple[str, str]], tmp_path: Path) 
         after[str(path)] = " ".join(then.split()[3:]) + "\n"
         in_sys[f"/sys/block/{name}/stat"] = str(path)
     in_sys = {k: v for k, v in in_sys.items() if os.path.exists(k)}
-    job = json.dumps({"real": str(real), "fake": str(fake), "after": after, "sys": in_sys, "command": command,
-                      "seconds": SECONDS})  # fmt: skip
+    job = json.dumps(
+        {
+            "real": str(real),
+            "fake": str(fake),
+            "after": after,
+            "sys": in_sys,
+            "command": command,
+            "seconds": SECONDS,
+        }
+    )
     unshare = ["unshare", "-m", sys.executable, "-c", SCRIPT]
     done = subprocess.run(
         unshare, input=job.encode(), stdout=subprocess.PIPE, timeout=60, check=True
@@ -280,8 +288,18 @@ def test_a_run_against_sar(tmp_path: Path) -> None:
     )
     try:
         time.sleep(1.2)
-        argv = [sys.executable, "-m", "mpi_collector", "--timeseries-interval", "0.5", "--results-dir", str(tmp_path / "results"),
-                "--", sys.executable, str(root / "scripts" / "demo_job.py")]  # fmt: skip
+        argv = [
+            sys.executable,
+            "-m",
+            "mpi_collector",
+            "--timeseries-interval",
+            "0.5",
+            "--results-dir",
+            str(tmp_path / "results"),
+            "--",
+            sys.executable,
+            str(root / "scripts" / "demo_job.py"),
+        ]
         subprocess.run(argv, cwd=tmp_path, capture_output=True, check=True, timeout=120)
         time.sleep(2.2)
     finally:
