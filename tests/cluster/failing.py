@@ -20,7 +20,7 @@ def fail(*_args: object, **_options: object) -> None:
 
 
 def timer_until_5() -> Any:
-    """One that fails at the sixth tick."""
+    """Return a timer that fails at the sixth tick."""
     timer: Any = make_timer()
     block, ticks = timer.block, iter(range(5))
     timer.block = lambda: fail() if next(ticks, None) is None else block()

@@ -1,6 +1,6 @@
 """Messages between the ranks of one launch.
 
-Every rank runs every test; test_transport_mpi.py starts them under mpirun.
+Every rank runs every test; tests/transport/ranks/test_world.py starts them under mpirun.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def world() -> world_module.World:
 
 
 def within(seconds: float, look: Callable[[], object]) -> object:
-    """The first true answer of ``look``."""
+    """Return the first true value of ``look()``."""
     deadline = mono_ns() + int(seconds * 1e9)
     while mono_ns() < deadline:
         got = look()
@@ -44,12 +44,12 @@ def within(seconds: float, look: Callable[[], object]) -> object:
 
 
 def sender_says(world: world_module.World, sender: int, **message: object) -> None:
-    """The next message from ``sender`` is ``message``."""
+    """Assert that the next message from ``sender`` is ``message``."""
     assert within(_LIMIT_S, lambda: world.receive(sender)) == (sender, message)
 
 
 def test_every_rank_talks_with_rank_0(world: world_module.World) -> None:
-    """A message and its answer between rank 0 and every rank, itself included, at the same time."""
+    """Rank 0 exchanges messages with all ranks, itself included, at the same time."""
     said = {
         "type": "hello",
         "rank": world.rank,
@@ -69,7 +69,7 @@ def test_every_rank_talks_with_rank_0(world: world_module.World) -> None:
 
 
 def test_messages_keep_their_order(world: world_module.World) -> None:
-    """Small and large ones from one sender arrive as they were sent."""
+    """Small and large messages from one sender arrive in the order in which they were sent."""
     sizes = [0, 1, 100_000, 10, 3_000_000, 2]
     for size in sizes:
         world.send((world.rank + 1) % world.size, size=size, text="x" * size)
@@ -117,7 +117,7 @@ def test_streams_of_many_chunks(
 
 
 def test_large_stream(world: world_module.World) -> None:
-    """20 MB in chunks of the usual size."""
+    """A stream of 20 MB in chunks of the default size."""
     size, digest = 20_000_000, 0
     if world.rank == world.size - 1 and world.rank:
         world.send_stream(0, [bytes([i]) * 1_000_000 for i in range(20)], _LIMIT_S)
@@ -178,7 +178,7 @@ def test_late_answers_are_no_echoes(world: world_module.World) -> None:
 
 
 def test_silence_ends_the_serving(world: world_module.World) -> None:
-    """Rank 0 does not wait for echoes of ranks that ask nothing."""
+    """Rank 0 stops waiting for the pings of a silent rank after the time-out."""
     if world.rank == 0:
         began = mono_ns()
         world.serve_echoes([world.size], 25, 0.3)

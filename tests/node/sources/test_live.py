@@ -46,13 +46,13 @@ def send_over_loopback() -> None:
 
 
 def burn(seconds: float) -> None:
-    """So much CPU time, however long it takes."""
+    """Use so many seconds of CPU time."""
     while time.process_time() < seconds:
         pass
 
 
 def test_what_is_done_is_seen() -> None:
-    """Bytes sent over the loopback, pages touched, more runnable processes than CPUs."""
+    """Loopback traffic, touched pages and CPU contention show in their columns."""
     watch = Watch("tcp,softnet,pressure,numa")
     before = watch.now()
     send_over_loopback()
@@ -124,7 +124,7 @@ finally:
 
 
 def test_a_cgroup_that_is_throttled() -> None:
-    """A fifth of a CPU: the rest of the time is throttled, and memory that is touched is charged."""
+    """With a fifth of a CPU, throttling is counted; touched memory is charged to the cgroup."""
     argv = [sys.executable, "-c", IN_A_CGROUP, str(HELD)]
     env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'helpers'}"}
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True, env=env)

@@ -49,7 +49,7 @@ def test_world(name: str, count: int) -> None:
 
 
 def test_regroup_keeps_every_byte() -> None:
-    """Whatever the chunks, the pieces are the same bytes, all of the same size but the last."""
+    """The pieces are the bytes of the chunks, all of one size but the last."""
     hypothesis = pytest.importorskip("hypothesis")
     strategies = pytest.importorskip("hypothesis.strategies")
     mpi = pytest.importorskip(
@@ -67,7 +67,7 @@ def test_regroup_keeps_every_byte() -> None:
 
 
 def test_importing_the_transport_starts_no_mpi() -> None:
-    """Only a World initialises MPI: a verb that merely imports the module must not need a launcher."""
+    """Only a World initialises MPI: importing the module needs no launcher."""
     mpi = find_mpi("openmpi")
     if isinstance(mpi, str):
         pytest.skip(mpi)

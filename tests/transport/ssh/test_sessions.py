@@ -24,8 +24,8 @@ from mpi_collector.transport.ssh.bootstrap import NO_PYTHON, preamble, remote_co
 from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
 from mpi_collector.transport.ssh.remote import RemoteHost, SessionLimits, SessionSettings
 
-#: "ssh -G" tells a configuration; a host called hung… never answers, and what leads to it outlives
-#: ssh; any other is this one
+#: ``ssh -G`` prints the configuration in $SSH_TOLD. A host named hung... never answers, and a child of
+#: ssh outlives it; one named crowd... refuses the first connection; any other host is this one.
 SSH = f"""#!{sys.executable} -ES
 import os, subprocess, sys, threading
 told = os.environ["SSH_TOLD"]
@@ -49,7 +49,7 @@ sys.exit(there.wait())
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What ``ssh -G`` says."""
+    """The file whose content ``ssh -G`` prints; the ssh above is the one in $PATH."""
     program = tmp_path / "bin" / "ssh"
     program.parent.mkdir()
     program.write_text(SSH)
@@ -93,7 +93,7 @@ class Seen:
         self.dropped.append(self._key)
 
 
-# ---- the words on the way
+# ---- calling ssh
 def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> None:
     """Hosts that never answer delay the next one by a tenth of the time-out.
 
@@ -129,6 +129,7 @@ def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> N
 
 
 def test_a_crowded_sshd_is_asked_again(told: Path, tmp_path: Path) -> None:
+    """A connection that sshd drops because many come at once is tried again."""
     queries = HostQueries(options(tmp_path), "run", [HostSpec("crowd1")])
     assert list(queries.check()) == ["crowd1"]
 
@@ -138,7 +139,7 @@ def test_a_crowded_sshd_is_asked_again(told: Path, tmp_path: Path) -> None:
     [("ask", 1), ("true", 0), ("yes", 0), ("false", 0), ("accept-new", 0), ("", 0)],
 )
 def test_a_stricter_site_stays_strict(told: Path, setting: str, expected: int) -> None:
-    """Only where ssh would ask is a new key accepted, and only a new one."""
+    """A new host key is accepted only where ssh would ask, and never a changed one."""
     told.write_text(f"user root\nstricthostkeychecking {setting}\n" if setting else "")
     assert (
         asyncio.run(host_key_option("node1", None))
@@ -174,7 +175,7 @@ def test_users_are_never_options(user: str) -> None:
 
 
 def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Said of every host, and no exception."""
+    """Without an ssh program every host has an error; nothing is raised."""
     monkeypatch.setenv("PATH", str(tmp_path))
     queries = HostQueries(options(tmp_path), "run", [HostSpec("node1")])
     assert queries.check() == {}
@@ -185,9 +186,9 @@ def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-# ---- the Python over there
+# ---- finding a Python on the host
 def bare(directory: Path) -> None:
-    """A host with hardly anything."""
+    """Make ``directory`` a $PATH with sh and cat alone."""
     for name in ("sh", "cat"):
         (directory / name).symlink_to(f"/bin/{name}")
 
@@ -221,7 +222,7 @@ def test_the_first_python_that_will_do(tmp_path: Path, place: str) -> None:
 
 
 def test_no_python_at_all(tmp_path: Path) -> None:
-    """Said in a line; where /usr/libexec or /usr/local/bin has one it is found."""
+    """A host without Python is reported in one line."""
     if any(Path(p).exists() for p in ("/usr/libexec/platform-python", "/usr/local/bin/python3")):
         pytest.skip("this host has one in a place that is looked at by its path")
     bare(tmp_path)
@@ -237,7 +238,7 @@ def test_no_python_at_all(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("said", [{"hello": VERSION + 1}, {"hello": "1"}, {"hello": None}])
 def test_another_version_is_refused(tmp_path: Path, said: dict[str, Any]) -> None:
-    """Both sides speak one version of the conversation."""
+    """An agent with another version of the protocol is refused."""
     words = tmp_path / "words"
     words.write_bytes(b"Welcome!\n" + encode(said))
     with pytest.raises(SessionLostError, match="speaks version"):
@@ -246,7 +247,7 @@ def test_another_version_is_refused(tmp_path: Path, said: dict[str, Any]) -> Non
 
 # ---- sessions that break
 def started(tmp_path: Path, names: list[str], **more: Any) -> SshCoordinator:
-    """Agents on one host stand for as many hosts as there are names."""
+    """Start a run on ``names``: agents on this host, each taken for a host of its own."""
     coordinator = SshCoordinator(
         options(tmp_path, **more),
         f"sessions-{os.getpid()}-{time.monotonic_ns()}",
@@ -322,7 +323,7 @@ def test_nobody_waits_for_an_agent_that_hangs(told: Path) -> None:
 
 
 def test_a_session_that_breaks_while_it_delivers(told: Path, tmp_path: Path) -> None:
-    """The other hosts go on, what it sent is dropped, and it is called back and asked once more."""
+    """What a broken session delivered is dropped and fetched again; other hosts go on."""
     coordinator = started(tmp_path, ["a", "b", "c"])
     time.sleep(0.3)
     coordinator.stop()
@@ -344,7 +345,7 @@ def test_a_session_that_breaks_while_it_delivers(told: Path, tmp_path: Path) -> 
 
 
 def test_insisting_ends_in_time(told: Path, tmp_path: Path) -> None:
-    """A host that has gone costs the gather time-out, whatever --ssh-timeout says."""
+    """A lost host costs the gather time-out at most, whatever --ssh-timeout is."""
     settings = SessionSettings(SamplingOptions(gather_timeout_s=1.0), "run", None, 300.0)
     limits: list[float] = []
 
@@ -362,7 +363,7 @@ def test_insisting_ends_in_time(told: Path, tmp_path: Path) -> None:
 
 
 def test_an_answer_without_sense_is_that_hosts_failure(told: Path, tmp_path: Path) -> None:
-    """Not the run's."""
+    """An answer without the expected fields is an error of its host, not of the run."""
     queries = HostQueries(options(tmp_path), "run", [HostSpec("node1")])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
