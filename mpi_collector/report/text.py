@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Literal, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -65,9 +65,8 @@ class TextWriter:
         for part in self._parts(cells):
             out = Table(box=None, pad_edge=False, padding=(0, 1))
             for n in (0, *part):
-                heading = Text(cells[n][0])
-                side = "right" if n else "left"
-                out.add_column(heading, justify=side, no_wrap=True, vertical="bottom")  # type: ignore[arg-type]
+                side: Literal["left", "right"] = "right" if n else "left"
+                out.add_column(Text(cells[n][0]), justify=side, no_wrap=True, vertical="bottom")
             for line in zip(*(cells[n][1:] for n in (0, *part))):
                 out.add_row(*map(Text, line))
             self._console.print(out)

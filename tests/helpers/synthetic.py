@@ -36,8 +36,8 @@ _GAUGES = ("ios_in_progress", "rss_bytes")
 class SynthHost:
     """One host.
 
-    ``columns``: {name: int64 (rows,)}. ``tick``: (rows,), -1 for the stop row. ``times``: (rows,) UTC ns.
-    ``sources``: {source: (rows,) statuses}; without any, there are no such members.
+    ``columns``: {name: int64 (rows,)}. ``tick``: (rows,), -1 for the stop row. ``times``: (rows,) UTC
+    ns. ``sources``: {source: (rows,) statuses}; without any, there are no such members.
     """
 
     tick: Int64
@@ -107,7 +107,7 @@ def members(key: str, host: SynthHost) -> Iterable[Any]:
 def write(
     path: Path, hosts: Iterable[tuple[str, SynthHost]], interval_s: float = 1.0, **run: Any
 ) -> Path:
-    """Write a recording of ``hosts``, one after the other. ``run`` overrides keys of the run document."""
+    """Write a recording of ``hosts``, one after the other. ``run``: keys of the run document."""
     facts: dict[str, Any] = {}
     end = START_NS
     with open(path, "wb") as f:
