@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 
 from mpi_collector.errors import CommandError
-from mpi_collector.transport.limits import restore_user_limits
+from mpi_collector.transport.limits import open_file_limit_restorer
 
 
 class Command:
@@ -25,7 +25,7 @@ class Command:
                 list(argv),
                 env=environ,
                 stdin=subprocess.DEVNULL if no_input else None,
-                preexec_fn=restore_user_limits(),
+                preexec_fn=open_file_limit_restorer(),
             )
         except OSError as e:
             raise CommandError(argv[0], e) from e

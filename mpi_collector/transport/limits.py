@@ -1,16 +1,16 @@
-"""The limit of open files: raised for thousands of hosts, restored for COMMAND."""
+"""The limit on open files: raised for thousands of hosts, restored for COMMAND."""
 
 from __future__ import annotations
 
 import resource
 from collections.abc import Callable
 
-_SPARE = 256  #: files that are not connections to hosts
+_SPARE = 256  #: open files beside the connections to hosts
 _original: list[tuple[int, int]] = []  #: (soft, hard) before each change
 
 
 def raise_open_file_limit(count: int) -> bool:
-    """Raise the soft limit of open files to ``count`` and a reserve, at most to the hard limit.
+    """Raise the soft limit on open files to ``count`` plus a reserve, at most to the hard limit.
 
     Return whether the limit is now high enough.
     """
@@ -25,10 +25,13 @@ def raise_open_file_limit(count: int) -> bool:
     return possible == wanted
 
 
-def restore_user_limits() -> Callable[[], None] | None:
-    """Return what a child must call before it executes COMMAND, None if no limit was raised."""
+def open_file_limit_restorer() -> Callable[[], None] | None:
+    """Return a function that restores the user's limit, None if the limit was never raised.
+
+    The child that becomes COMMAND calls it between fork and exec.
+    """
     if not _original:
         return None
     limits = _original[0]
-    setrlimit = resource.setrlimit  # looked up here, not between fork and exec
+    setrlimit = resource.setrlimit  # looked up here, since little is safe between fork and exec
     return lambda: setrlimit(resource.RLIMIT_NOFILE, limits)

@@ -12,8 +12,8 @@ import os, resource, sys
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
 from mpi_collector.benchmark.command import Command
-from mpi_collector.transport.limits import raise_open_file_limit, restore_user_limits
-assert raise_open_file_limit(-100) and restore_user_limits() is None
+from mpi_collector.transport.limits import raise_open_file_limit, open_file_limit_restorer
+assert raise_open_file_limit(-100) and open_file_limit_restorer() is None
 print("within reach" if raise_open_file_limit(300) else "beyond", resource.getrlimit(resource.RLIMIT_NOFILE)[0], flush=True)
 print("within reach" if raise_open_file_limit(10**7) else "beyond", resource.getrlimit(resource.RLIMIT_NOFILE)[0] == hard, flush=True)
 command = Command(["sh", "-c", "ulimit -Sn"], dict(os.environ))
