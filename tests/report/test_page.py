@@ -17,7 +17,7 @@ pytest.importorskip("bokeh", reason="the page needs Bokeh (the report extra)")
 from mpi_collector.cli.report import main, page_path
 from mpi_collector.report.cluster import RunIntervals
 from mpi_collector.report.page import page
-from mpi_collector.report.page.data import Mark, PageData, page_data
+from mpi_collector.report.page.data import PageData, PagePhase, page_data
 from mpi_collector.report.page.downsample import LINE_POINTS, Downsampler, median
 from mpi_collector.report.page.heat import UNKNOWN, shade
 from mpi_collector.report.page.phases import kind, phase_spans
@@ -180,13 +180,13 @@ def test_phases_of_a_kind(text: str, want: str) -> None:
 def test_phases_side_by_side() -> None:
     """What overlaps has lanes; one name on several hosts is one phase; a kind has a tone; a moment needs no lane."""
     marks = [
-        Mark("epoch 1", "a", 0, 90),
-        Mark("epoch 1", "b", 2, 95),
-        Mark("epoch 1 block1", "a", 10, 80),
-        Mark("save", "a", 50, 50),
-        Mark("epoch 2", "a", 100, 190),
-        Mark("epoch 2 block1", "a", 110, 180),
-        Mark("epoch 1", "a", 200, 210),
+        PagePhase("epoch 1", "a", 0, 90),
+        PagePhase("epoch 1", "b", 2, 95),
+        PagePhase("epoch 1 block1", "a", 10, 80),
+        PagePhase("save", "a", 50, 50),
+        PagePhase("epoch 2", "a", 100, 190),
+        PagePhase("epoch 2 block1", "a", 110, 180),
+        PagePhase("epoch 1", "a", 200, 210),
     ]
     found = phase_spans(marks)
     assert [(s.text, s.begin_ms, s.end_ms, s.lane) for s in found] == [

@@ -15,7 +15,7 @@ from mpi_collector.report.page import sections
 from mpi_collector.report.page.builder import PageBuilder
 from mpi_collector.report.page.charts import COLOURS
 from mpi_collector.report.page.data import Curves, PageData
-from mpi_collector.report.page.document import document_html, legend_bar, script_about
+from mpi_collector.report.page.document import controls_html, document_html, script_about
 from mpi_collector.report.page.downsample import Float32
 from mpi_collector.report.quantity import duration, quantity
 from mpi_collector.report.summary import document
@@ -39,7 +39,7 @@ def comparison_page(a: Recording, b: Recording, since: str = "the start") -> str
     charts = builder.charts()
     at = sections.esc(since)
     body = f"""<section id="figures"><h2>Figures</h2>{_figures(found)}</section>
-<section id="charts" tabindex="-1"><h2>Over time since {at}</h2>{legend_bar(data)}{charts}
+<section id="charts" tabindex="-1"><h2>Over time since {at}</h2>{controls_html(data)}{charts}
 <noscript><p>The charts need scripts; the tables do not.</p></noscript></section>
 <section id="changed"><h2>What differs, A → B</h2>{_differences(found["differences"])}</section>"""
     about = script_about(data, builder, None)

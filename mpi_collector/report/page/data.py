@@ -30,14 +30,14 @@ from mpi_collector.store.host import Float64, Int64
 from mpi_collector.store.phases import Phase
 from mpi_collector.store.recording import Recording
 
-_OUTLIERS = 6  #: hosts with a line beside the band
+_OUTLIERS = 6  #: outliers that get a line in front of the band, at most
 
 
 @dataclass
-class Mark:
-    """A phase, or a moment when both ends are the same; ms since the epoch.
+class PagePhase:
+    """A phase, or a moment: then both ends are the same. Times: ms, as in ``PageData.x_ms``.
 
-    ``host``: where it was set.
+    ``host``: the host on which it was marked, "" if it belongs to no host.
     """
 
     text: str
@@ -52,6 +52,7 @@ class Curves:
 
     Of few hosts: ``lines`` {host: values}. Of many: ``low``, ``middle`` and ``high`` over all
     hosts, ``lines`` of the outliers, and ``heat`` (hosts, points), the highest value of each host.
+    Values have the unit of the figure.
     """
 
     lines: dict[str, Float32] = field(default_factory=dict)
@@ -68,8 +69,8 @@ class PageData:
     ``x_ms``: (points,) of all charts, ms since the epoch, or since the start if ``relative``.
     ``bin_s``: the time that one point covers, 0 where values were not reduced. ``missing``:
     (points,) hosts without a sample. ``changes``: {host: what differs between its snapshots at
-    start and end}. ``named``: hosts that have a line in some chart; a host's index there is that of
-    its colour.
+    start and end}. ``named``: hosts that have a line in some chart, in the order of their colours
+    (``charts.host_colour``).
     """
 
     run: RunDocument
@@ -78,7 +79,7 @@ class PageData:
     x_ms: Float64
     bin_s: float
     charts: dict[str, Curves]
-    marks: list[Mark]
+    marks: list[PagePhase]
     missing: Float32
     changes: dict[str, list[str]]
     named: list[str]
@@ -146,16 +147,16 @@ def _absent(intervals: RunIntervals, tick: Int64) -> Float64:
 
 
 def page_data(recording: Recording, line_points: int = LINE_POINTS) -> PageData:
-    """Read a recording, host by host. RecordingError when it cannot be read.
+    """Return what the page shows; hosts are read one by one. RecordingError if one cannot be read.
 
-    ``line_points``: most points of all lines of a chart together.
+    ``line_points``: greatest number of points in a chart, all its lines together.
     """
     visitor = _HostVisitor(recording, line_points)
     cluster = aggregate_hosts(recording, visitor)
     summary = document(recording, cluster)
     downsampler = visitor.downsampler
     few = len(visitor.hosts) <= FEW_HOSTS
-    charts = _few(visitor, cluster) if few else _many(visitor, cluster, summary)
+    charts = _line_curves(visitor, cluster) if few else _band_curves(visitor, cluster, summary)
     with_lines = list(dict.fromkeys(k for c in charts.values() for k in c.lines))
     return PageData(
         run=recording.run,
@@ -165,29 +166,36 @@ def page_data(recording: Recording, line_points: int = LINE_POINTS) -> PageData:
         bin_s=downsampler.bin_s if downsampler else 0.0,
         charts=charts,
         marks=[
-            Mark(p.name, p.host or "", p.begin_ns / 1e6, p.end_ns / 1e6)
-            for p in unique_phases(recording.marks)
+            PagePhase(p.name, p.host or "", p.begin_ns / 1e6, p.end_ns / 1e6)
+            for p in _unique_phases(recording.marks)
         ],
-        missing=_worst(downsampler, visitor.missing) if downsampler else np.zeros(0, np.float32),
+        missing=_most_missing(downsampler, visitor.missing)
+        if downsampler
+        else np.zeros(0, np.float32),
         changes=visitor.changes,
         named=visitor.hosts if few else with_lines,
     )
 
 
-def unique_phases(phases: list[Phase]) -> list[Phase]:
+def _unique_phases(phases: list[Phase]) -> list[Phase]:
     """Return each phase once where several hosts recorded it alike."""
     return list({(p.name, p.begin_ns, p.end_ns): p for p in reversed(phases)}.values())[::-1]
 
 
-def _worst(downsampler: Downsampler, missing: Float64) -> Float32:
+def _most_missing(downsampler: Downsampler, missing: Float64) -> Float32:
+    """Return (points,) of (slots,): hosts without a sample, no peak lost."""
     return downsampler.line(missing) if downsampler.few else downsampler.bounds(missing).high
 
 
-def _few(visitor: _HostVisitor, cluster: Cluster) -> dict[str, Curves]:
+def _line_curves(visitor: _HostVisitor, cluster: Cluster) -> dict[str, Curves]:
+    """Return {figure: curves} of few hosts: a line each."""
     return {name: Curves(visitor.lines[name]) for name in cluster.totals}
 
 
-def _many(visitor: _HostVisitor, cluster: Cluster, summary: SummaryDocument) -> dict[str, Curves]:
+def _band_curves(
+    visitor: _HostVisitor, cluster: Cluster, summary: SummaryDocument
+) -> dict[str, Curves]:
+    """Return {figure: curves} of many hosts: the band, and lines of the first outliers."""
     out = {}
     outliers = summary["outliers"]
     worst = list(dict.fromkeys(o["host"] for o in outliers))[:_OUTLIERS]

@@ -1,4 +1,7 @@
-"""The page as one HTML document: sections, charts, style, scripts and data. It loads nothing."""
+"""The page of a recording as one HTML document, which loads nothing.
+
+It is put together here from its sections, charts, style, scripts and data.
+"""
 
 from __future__ import annotations
 
@@ -45,11 +48,11 @@ _BUTTONS = (
 
 
 def render(page: PageData) -> str:
-    """Return the page of a recording."""
+    """Return the page of a recording as HTML."""
     builder = PageBuilder(page)
     charts = builder.charts()
     heat = builder.heat()
-    controls = legend_bar(page) if builder.plots else ""
+    controls = controls_html(page) if builder.plots else ""
     notes = "".join(f"<li>{sections.esc(n)}</li>" for n in page.summary["notes"])
     links = "".join(f"<li><a href='#{i}'>{t}</a></li>" for i, t in _SECTIONS.items())
     verdict = sections.verdict(page.run, line(page.run["verdict"]))
@@ -76,6 +79,7 @@ def render(page: PageData) -> str:
 
 
 def _reduced(page: PageData) -> str:
+    """Return how the values were reduced, as a sentence; "" when every sample is a point."""
     if not page.bin_s:
         return ""
     how = "its lowest and highest value" if page.few else "lowest, mean and highest value"
@@ -91,8 +95,8 @@ def _hosts(page: PageData) -> str:
     )
 
 
-def legend_bar(page: PageData) -> str:
-    """Return the buttons, the strip of phases and the legend, which stay above the charts."""
+def controls_html(page: PageData) -> str:
+    """Return the HTML above the charts: buttons and strip of phases, which stay in view; legend."""
     buttons = "".join(
         f"<button type='button' data-act='{act}' aria-label='{label}'>{sign}</button>"
         for act, sign, label in _BUTTONS
@@ -130,7 +134,10 @@ def _legend(page: PageData) -> str:
 def script_about(
     page: PageData, builder: PageBuilder, heat: list[HeatFigure] | None
 ) -> dict[str, Any]:
-    """Return what the script needs to know; page.js reads it under the same keys."""
+    """Return what the script needs to know, under the keys that page.js reads.
+
+    Times are ms, as in ``PageData.x_ms``. ``heat``: figures of the map of hosts, None without one.
+    """
     first, last = time_range(page)
     return {
         "start": first,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mpi_collector.report.page.data import Mark
+from mpi_collector.report.page.data import PagePhase
 
 #: none of them is a host's colour; blue and ochre first, which the colour-blind can tell apart
 TONES = ("#5b7fa6", "#c9a227", "#8b8680", "#9467bd", "#4d9078", "#b5651d")
@@ -30,7 +30,7 @@ def kind(text: str) -> str:
     return re.sub(r"\d+", "#", text)
 
 
-def phase_spans(marks: Sequence[Mark]) -> list[PhaseSpan]:
+def phase_spans(phases: Sequence[PagePhase]) -> list[PhaseSpan]:
     """Return the phases in order of time.
 
     Phases of the same name that overlap, as several hosts mark them, are one.
@@ -38,26 +38,26 @@ def phase_spans(marks: Sequence[Mark]) -> list[PhaseSpan]:
     tones: dict[str, str] = {}
     ends: list[float] = []
     out: list[PhaseSpan] = []
-    for mark in sorted(_merged(marks), key=lambda m: (m.begin_ms, -m.end_ms)):
-        tone = tones.setdefault(kind(mark.text), TONES[len(tones) % len(TONES)])
+    for phase in sorted(_merged(phases), key=lambda p: (p.begin_ms, -p.end_ms)):
+        tone = tones.setdefault(kind(phase.text), TONES[len(tones) % len(TONES)])
         lane = 0
-        if mark.end_ms > mark.begin_ms:
-            free = (n for n, last in enumerate(ends) if last <= mark.begin_ms)
+        if phase.end_ms > phase.begin_ms:
+            free = (n for n, last in enumerate(ends) if last <= phase.begin_ms)
             lane = next(free, len(ends))
-            ends[lane : lane + 1] = [mark.end_ms]
-        out.append(PhaseSpan(mark.text, mark.begin_ms, mark.end_ms, min(lane, _LANES - 1), tone))
+            ends[lane : lane + 1] = [phase.end_ms]
+        out.append(PhaseSpan(phase.text, phase.begin_ms, phase.end_ms, min(lane, _LANES - 1), tone))
     return out[:_MAX_SPANS]
 
 
-def _merged(marks: Sequence[Mark]) -> list[Mark]:
-    """Return marks of which none overlaps another of the same text."""
-    out: list[Mark] = []
-    latest: dict[str, Mark] = {}
-    for m in sorted(marks, key=lambda m: m.begin_ms):
-        before = latest.get(m.text)
-        if before is not None and m.begin_ms < before.end_ms:
-            before.end_ms = max(before.end_ms, m.end_ms)
+def _merged(phases: Sequence[PagePhase]) -> list[PagePhase]:
+    """Return phases of which none overlaps another of the same text."""
+    out: list[PagePhase] = []
+    latest: dict[str, PagePhase] = {}
+    for p in sorted(phases, key=lambda p: p.begin_ms):
+        before = latest.get(p.text)
+        if before is not None and p.begin_ms < before.end_ms:
+            before.end_ms = max(before.end_ms, p.end_ms)
         else:
-            latest[m.text] = Mark(m.text, m.host, m.begin_ms, m.end_ms)
-            out.append(latest[m.text])
+            latest[p.text] = PagePhase(p.text, p.host, p.begin_ms, p.end_ms)
+            out.append(latest[p.text])
     return out

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.report.figure_tables import by_group, shown_in_tables
-from mpi_collector.report.page.data import Mark, PageData
+from mpi_collector.report.page.data import PageData, PagePhase
 from mpi_collector.report.quantity import NOTHING, duration, quantity, ranges
 from mpi_collector.report.summary_document import HostSummary
 from mpi_collector.report.text import limit_texts, outlier_texts
@@ -197,7 +197,7 @@ def marks(page: PageData) -> str:
     return table(["phase", "begun (UTC)", "lasted", "marked on"], rows, "phases", text=True)
 
 
-def _lasted(mark: Mark) -> str:
+def _lasted(mark: PagePhase) -> str:
     if mark.end_ms <= mark.begin_ms:
         return "a moment"
     return duration((mark.end_ms - mark.begin_ms) / 1e3)
