@@ -30,16 +30,19 @@ examples:
   mpi_collector compare baseline.npz results \\
       --fail-if "read_bytes_per_s < 0.95" --fail-if "read_latency_ms > 1.2"
 
-A rule is about B / A of the mean over all hosts. One that cannot be decided, since A or B does not
-have the figure, makes the exit code 2. Recordings of the suite's own collector (*_timeseries.json)
-are read, too.
+A rule compares a number with a ratio: a figure's mean in B divided by its mean in A, all hosts
+together. If A or B lacks the figure, the rule cannot be decided and the exit code is 2. Recordings
+of the suite's own collector (*_timeseries.json) can be compared, too.
 """
-_WHOLE_RUN = "start"  #: value of --align
+_WHOLE_RUN = "start"  #: value of --align that compares the whole runs
 
 
 @explain_errors
 def main(words: Sequence[str]) -> int:
-    """Compare; RULE_HOLDS when a --fail-if holds, UNDECIDED when one cannot be decided."""
+    """Compare two recordings and print the result.
+
+    Return RULE_HOLDS when a --fail-if holds, else UNDECIDED when one cannot be decided, else OK.
+    """
     args = _make_parser().parse_args(words)
     from mpi_collector.report.compare import (
         compare,
@@ -84,7 +87,9 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="MARK",
         help="compare this phase only, or what comes after this moment (start: the whole runs)",
     )
-    add("--fail-if", action="append", default=[], metavar="RULE", help="exit code 1 when it holds")
+    add(
+        "--fail-if", action="append", default=[], metavar="RULE", help="exit code 1 when RULE holds"
+    )
     add("--json", action="store_true", help="for scripts, on stdout")
     add(
         "-o",
@@ -109,6 +114,7 @@ def _part(recording: Recording, mark: str) -> Recording:
 
 
 def _write_page(a: Recording, b: Recording, mark: str, target: Path) -> None:
+    """Write the page of both recordings; Mistake when ``target`` exists or Bokeh is missing."""
     from mpi_collector.output.files import create
 
     with needs_bokeh():
