@@ -1,12 +1,12 @@
-"""Exit codes of this program. A verb that records returns COMMAND's own code where there is one."""
+"""Exit codes of this program. A verb that records returns the code of COMMAND if COMMAND ran."""
 
 from __future__ import annotations
 
 import signal
 
 OK = 0
-FAILED = 1  #: the recording failed, and there was no COMMAND whose code could be returned
-MISTAKE = 2  #: something that the user must mend: command line, hosts, directory, file
+FAILED = 1  #: the recording failed and no COMMAND ran
+MISTAKE = 2  #: the user must correct something: command line, hosts, directory, file
 INCOMPLETE = 3  #: with --strict: COMMAND returned 0, the recording is incomplete
 
 RULE_HOLDS = 1  #: ``compare``: a --fail-if holds
@@ -19,4 +19,4 @@ def killed_by(number: int) -> int:
     return 128 + number
 
 
-INTERRUPTED = killed_by(signal.SIGINT)
+INTERRUPTED = killed_by(signal.SIGINT)  #: by Ctrl-C

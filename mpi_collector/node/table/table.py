@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 
 class SampleTable:
-    """All rows of a spool in tick order, samples that were read but not decoded included.
+    """All rows of a spool in tick order. Samples that were staged but not decoded are decoded here.
 
-    ``ticks``: the tick of each row, STOP_TICK for the stop row, which is the last. ``meta``: facts
-    about the host, which go to the coordinator with the table. ``grid``: the event that describes
-    the tick grid. ``head_words``, ``values``: header words and values of all rows, row by row.
+    ``ticks``: the tick of each row, STOP_TICK for the stop row, which is the last. ``meta``: that
+    of the spool (layout, snapshot, options, ...), which becomes part of the member ``HOST/meta``.
+    ``events``: the spool's event log. ``grid``: the event that describes the tick grid, None if
+    sampling never started. ``head_words``, ``values``: header words and values of all rows in one
+    flat array each, row after row.
+
+    Arrays that methods return are (rows,) unless they say otherwise.
     """
 
     def __init__(self, reader: "SpoolReader") -> None:
@@ -48,7 +52,7 @@ class SampleTable:
         self.values = _int64(row[head_bytes:] for row in ordered)
 
     def _rows_of(self, reader: "SpoolReader") -> "Rows":
-        """Return {tick: payload} of all rows, decoded ones and staged ones."""
+        """Return {tick: payload} of all rows; staged samples are decoded for it."""
         rows: "Rows" = {
             tick: reader.shape.row_payload(reader.data, at) for tick, at in reader.rows()
         }
@@ -62,7 +66,7 @@ class SampleTable:
         return rows
 
     def _kept(self, rows: "Rows") -> "Rows":
-        """Return ``rows`` without ticks that the last level of decimation does not keep."""
+        """Return ``rows`` without those that decimation had dropped by the last tick."""
         last = max(rows, default=STOP_TICK)
         if not self.grid or self.grid["policy"] != "decimate" or last < 0:
             return rows
@@ -73,33 +77,39 @@ class SampleTable:
         return len(self.ticks)
 
     def head(self, field: str) -> "array[int]":
-        """Return one header word of every row, named as in format.ROW_FIELDS."""
+        """Return one header word of every row; ``field``: its name in format.ROW_FIELDS."""
         return self.head_words[row_word(field) :: self._head_width]
 
     def heads(self) -> "Iterator[tuple[str, array[int]]]":
-        """Yield (name, word of every row) of all header words."""
+        """Yield (name, word of every row) for each header word of a row."""
         for field in ROW_FIELDS:
             yield field, self.head(field)
 
     def source_head(self, source: int, field: str) -> "array[int]":
-        """Return one header word of a source in every row, named as in format.ROW_SOURCE_FIELDS."""
+        """Return one header word of a source in every row.
+
+        ``source``: index in ``layout.sources``; ``field``: a name in format.ROW_SOURCE_FIELDS.
+        """
         return self.head_words[row_source_word(source, field) :: self._head_width]
 
     def source_heads(self) -> "Iterator[tuple[str, list[array[int]]]]":
-        """Yield (name, word of every row per source) of all header words of sources."""
+        """Yield (name, [word of every row, per source]) for each header word of a source."""
         for field in ROW_SOURCE_FIELDS:
             yield field, [self.source_head(i, field) for i in range(len(self.layout.sources))]
 
     def column(self, index: int) -> "array[int]":
-        """Return one value of every row. ``index``: that of the column in ``layout``."""
+        """Return a column: its value in every row. ``index``: its place in ``layout.columns()``."""
         return self.values[index :: self.layout.width]
 
     def row(self, n: int) -> "array[int]":
-        """Return the values of the n-th row."""
+        """Return the values of the n-th row, (columns,)."""
         return self.values[n * self.layout.width : (n + 1) * self.layout.width]
 
     def utc_ns(self) -> "list[int]":
-        """Return when each row began, UTC ns on the common time line."""
+        """Return when each row began, UTC ns on the common time line.
+
+        ValueError when sampling never started.
+        """
         return list(map(Timeline.from_events(self.events).utc_ns, self.head("begin_mono_ns")))
 
     def statuses(self) -> "list[array[int]]":
@@ -117,7 +127,7 @@ def name_slots(layout: "Layout", events: "list[Event]") -> None:
 
 
 def layout_with_devices(meta: "dict[str, Any]") -> "Layout":
-    """Return the layout of a packed host from its ``meta`` member."""
+    """Return the layout of a packed host, with all devices, from its member ``HOST/meta``."""
     layout = Layout.from_dict(meta["layout"])
     name_slots(layout, meta["events"])
     return layout

@@ -1,7 +1,7 @@
 """The snapshot of a host: its hardware, settings and state at the start and end of a run.
 
-The keys are the same on every host; ``document.Snapshot`` lists them. Values that might hold a
-secret are taken by allow-list, never by prefix.
+The keys are the same on every host; ``document.Snapshot`` lists them. Of settings that might hold a
+secret only those on an allow-list are taken.
 """
 
 import os
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 def take(directories: "Sequence[str]" = (), root: str = "/", full: bool = False) -> "Snapshot":
-    """Return the snapshot of this host, which JSON can represent. Never raises.
+    """Return the snapshot of this host as JSON values.
 
-    directories: their mounts and free space are described; a file system that does not answer costs
-    two seconds.
-    root: root directory of the file system that is read. full: fill ``cpuinfo``, one entry per
-    logical CPU.
+    Never raises: a part that cannot be read is None or empty.
+    directories: their mounts and free space are described; one on a file system that does not
+    answer costs two seconds. root: directory below which proc, sys and etc are read, for tests.
+    full: fill ``cpuinfo``, one entry per logical CPU.
     """
     files = HostFiles(root)
     now = wall_ns()
@@ -39,7 +39,7 @@ def take(directories: "Sequence[str]" = (), root: str = "/", full: bool = False)
     mounts = list_mounts(files)
 
     def part(name: str, read: "Callable[[], T]") -> "T | None":
-        """Return a part of the snapshot, None if reading it fails on an unusual host."""
+        """Return a part of the snapshot; None, and an entry in ``errors``, if reading it fails."""
         try:
             return read()
         except Exception as e:  # noqa: BLE001 - the other parts must not be lost
@@ -86,7 +86,7 @@ def take(directories: "Sequence[str]" = (), root: str = "/", full: bool = False)
 
 
 def topology(snapshot: "Snapshot") -> "dict[str, dict[str, Topology]]":
-    """Return {"block": ..., "net": ...}: which devices of a snapshot count in totals."""
+    """Return {"block": {device: its Topology}, "net": the same}, by which totals choose devices."""
     return {"block": snapshot["block_topology"] or {}, "net": snapshot["net_topology"] or {}}
 
 

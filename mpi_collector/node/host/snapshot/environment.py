@@ -8,11 +8,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Mapping
 
-#: holds the names of variables that a launch of the collectors added, which the job does not have
+#: lists, with commas, the variables that the launch of the collectors added: the job has none of
+#: them
 OWN_VARIABLE = "MPI_COLLECTOR_OWN"
-_MAX_CHARS = 200
+_MAX_CHARS = 200  #: of a value; the rest is cut off
 
-#: of launchers and schedulers, by name: none of them holds a secret
+#: variables of schedulers, launchers and libraries that hold no secret
 _NAMES = frozenset(
     "SLURM_JOB_ID SLURM_JOB_NAME SLURM_JOB_PARTITION SLURM_JOB_NODELIST SLURM_JOB_NUM_NODES"
     " SLURM_NNODES SLURM_NTASKS SLURM_NTASKS_PER_NODE SLURM_CPUS_PER_TASK SLURM_CPUS_ON_NODE"
@@ -28,8 +29,8 @@ _NAMES = frozenset(
     " UCX_TLS UCX_NET_DEVICES UCX_IB_GID_INDEX MPICH_OFI_NIC_POLICY ROMIO_HINTS LUSTRE_JOBID_VAR"
     " NCCL_SOCKET_IFNAME NCCL_IB_HCA NCCL_DEBUG GLOO_SOCKET_IFNAME".split()
 )
-#: of Open MPI only the frameworks that move data: its launcher has keys and addresses under the
-#: same prefix
+#: tuning variables, by pattern. Of Open MPI only the frameworks that move data or place ranks: its
+#: launcher keeps keys and addresses under the same prefix
 _TUNING = re.compile(
     r"(OMPI_MCA_(btl|pml|mtl|coll|osc|io|fs|fbtl|fcoll|sharedfp|mpi|opal|hwloc|smsc|accelerator"
     r"|rmaps)|PRTE_MCA_(rmaps|hwloc)|UCX|MPICH_(OFI|MPIIO|GPU))(_[A-Z0-9_a-z]+)?\Z"
@@ -37,7 +38,7 @@ _TUNING = re.compile(
 
 
 def environment(variables: "Mapping[str, str]") -> "dict[str, str]":
-    """Return those of ``variables`` that are on the allow-list, without secrets in their values."""
+    """Return the ``variables`` that are on the allow-list, with secrets in their values hidden."""
     out = {}
     own = variables.get(OWN_VARIABLE, "").split(",")
     for name in sorted(set(variables).difference(own)):
