@@ -16,7 +16,7 @@ from mpi_collector.transport.base import HostState
 
 
 def document_of(run: RunState, ended_by: str) -> RunDocument:
-    """Return the run document of a run."""
+    """Return the run document of a run. ``ended_by``: why it ended, as the document has it."""
     transport, plan = run.transport, run.plan
     hosts = {h.key: h for h in transport.hosts}
     recorded = {k: h for k, h in hosts.items() if h.collected or h.from_replica}
@@ -53,13 +53,13 @@ def document_of(run: RunState, ended_by: str) -> RunDocument:
 
 
 def _as_asked(run: RunState, names: list[str]) -> list[str]:
-    """``names`` in the order of --hosts; those that were not named there follow."""
+    """Return ``names`` in the order of --hosts; names that are not in it come last."""
     asked = {name: n for n, name in enumerate(run.plan.host_names)}
     return sorted(names, key=lambda name: asked.get(name, len(asked)))
 
 
 def _command_ns(run: RunState) -> list[int] | None:
-    """When COMMAND began and ended, on the time line; None unless its end ended the recording."""
+    """Return [begin, end] of COMMAND, UTC ns; None without one or if it outlived the recording."""
     command = run.command
     if command is None or command.ended_ns is None:
         return None
@@ -67,12 +67,15 @@ def _command_ns(run: RunState) -> list[int] | None:
 
 
 def _utc_ns(run: RunState, mono_ns: int) -> int:
-    """A moment of the coordinator's monotonic clock on the time line of the recording."""
+    """Return a moment of this process's monotonic clock as UTC ns on the recording's time line."""
     return run.transport.epoch_ns + mono_ns - run.started_ns
 
 
 def _marks(run: RunState, hosts: Mapping[str, HostState]) -> list[Mark]:
-    """All marks of the run: of its hosts, of the results directory (wall clock) and of DLIO."""
+    """Return all marks of a run.
+
+    They come from its hosts, the results directory (by this host's wall clock) and DLIO.
+    """
     out = marks_of({k: h.facts for k, h in hosts.items()})
     for mark in marks.read(str(run.files.marks)):
         out.append(

@@ -1,7 +1,8 @@
 """The one dispatcher of requests: a table of requests, and a method for each.
 
-``RecorderService`` records a host. The agent (over a stream), the worker (over MPI) and the
-sampling child process serve it and add what only they need.
+``RecorderService`` records a host. The agent and the sampling child process (over a stream) and the
+worker (over MPI) derive their services from it and add the requests that only they need. What each
+request asks for: ``messages.RECORDER_REQUESTS``.
 """
 
 from ..compat import mono_ns, wall_ns
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
     from ..table.npy import NpzMember
     from .messages import Request
 
-FETCH_BYTES = 4 << 20  #: of one answer to ``fetch``, at most
+FETCH_BYTES = 4 << 20  #: bytes in one answer to ``fetch``, at most
 
 
 class Answer:
-    """An answer: JSON fields, and bytes that go with it."""
+    """An answer to a request: JSON fields, and bytes that go with them."""
 
     __slots__ = ("blob", "fields")
 
@@ -33,7 +34,7 @@ class Answer:
         self.blob = blob
 
 
-DONE = Answer({})
+DONE = Answer({})  #: to a request that returns nothing
 
 
 class Service:
@@ -43,13 +44,13 @@ class Service:
     """
 
     requests: "Mapping[str, Request]" = {}
-    #: exceptions that end the conversation instead of being answered
+    #: exceptions that end the conversation instead of becoming an answer
     fatal: "tuple[type[Exception], ...]" = ()
 
     def answer(self, message: "Mapping[str, Any]") -> Answer:
-        """Answer one request.
+        """Answer one request; the answer to one that fails is ``{"error": TEXT}``.
 
-        Whatever goes wrong is told to the one who asked, who decides what follows.
+        Only exceptions in ``fatal`` are raised: the asking side decides what follows an error.
         """
         try:
             name = message.get("do")
@@ -59,13 +60,17 @@ class Service:
             answer = getattr(self, str(name))(**request.arguments(message))
         except self.fatal:
             raise
-        except Exception as e:  # noqa: BLE001 - told to the one who asked
+        except Exception as e:  # noqa: BLE001 - becomes the answer
             return Answer({"error": "%s: %s" % (type(e).__name__, e)})
         return answer  # type: ignore[no-any-return]
 
 
 class RecorderService(Service):
-    """Records this host, or takes over a spool that a dead run left here."""
+    """Records this host, or takes over a spool that a dead run left here.
+
+    RuntimeError, hence an error as the answer, for a request that needs a recording before there is
+    one.
+    """
 
     requests: "Mapping[str, Request]" = RECORDER_REQUESTS
 
@@ -99,16 +104,18 @@ class RecorderService(Service):
             raise RuntimeError("not prepared")
         return self._recorder
 
-    def _at_end(self) -> "Recorder | RecoveredSpool":
+    def _to_pack(self) -> "Recorder | RecoveredSpool":
+        """Return the recording that pack and discard apply to: an adopted one, else this run's."""
         return self._recording() if self._adopted is None else self._adopted
 
     # ---- before and during the run
     def prepare(
         self, options: "dict[str, Any]", run: str, key: str, facts: "dict[str, Any]"
     ) -> Answer:
-        """Make the recorder ready.
+        """Open the sources and allocate the spool; nothing is sampled yet.
 
-        ``facts`` go into the spool; without an identity in them, this host's is added.
+        ``facts``: what the coordinator knows of the run, for the spool's meta. This host's identity
+        is added unless they hold one.
         """
         facts = dict(facts)
         facts.setdefault("identity", dict(identity()))
@@ -145,21 +152,21 @@ class RecorderService(Service):
         doc, blob = self._recording().replicate(got)
         return Answer({"doc": doc}, blob)
 
-    # ---- after it
+    # ---- after the run
     def stop(self) -> Answer:
         return Answer(self._recording().stop())
 
     def pack(self, json: bool = False) -> Answer:
-        """Compress the table, unless that is done: a launcher asks again in a new session."""
-        recording = self._at_end()
+        """Compress the table, but only once: a launcher asks again in a new session."""
+        recording = self._to_pack()
         if not self._members:
             self._members = list(recording.pack(json))
         return Answer({"facts": recording.facts(), "heads": [m.head() for m in self._members]})
 
     def fetch(self, member: int, offset: int, size: int = FETCH_BYTES) -> Answer:
-        """Return bytes of a packed member.
+        """Return up to ``size`` bytes of the packed member with the number ``member``.
 
-        With an offset, since a broken session does not start from the beginning.
+        By ``offset`` (bytes) a new session goes on where a broken one ended.
         """
         packed = self._members[member]
         if len(packed.chunks) > 1:
@@ -167,7 +174,7 @@ class RecorderService(Service):
         return Answer({}, packed.chunks[0][offset : offset + min(FETCH_BYTES, size)])
 
     def discard(self) -> Answer:
-        self._at_end().discard()
+        self._to_pack().discard()
         self._recorder = None
         self._adopted = None
         return DONE

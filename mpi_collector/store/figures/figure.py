@@ -29,7 +29,7 @@ class Group(Enum):
 
 
 class Scale(Enum):
-    """The axis of a chart."""
+    """The range of the value axis of a chart."""
 
     FROM_ZERO = "from zero to the greatest value"
     PERCENT = "from zero to 100 %, or to the greatest value where that is below 20 or above 100"
@@ -47,7 +47,7 @@ class Chart:
     heat: bool = False
 
 
-DRAWN = Chart()
+DRAWN = Chart()  #: the default of a figure
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,13 @@ class Column:
 class Figure:
     """The declaration of a figure.
 
-    ``across``: how hosts are combined, "sum" or "mean" weighted by what the figure is a mean of.
-    ``order``: place in tables. ``optional``: its absence is not worth a note. ``limit``: from this
-    value on, the resource counts as saturated. ``outlier_floor``: smallest difference from the
-    median host that makes an outlier. ``undefined_when_idle``: a mean over requests, unknown where
-    there were none, which is no gap in the recording. ``hidden_when_zero``: left out of tables
-    where its peak is 0.
+    ``name``: its key in documents and rules. ``label``, ``doc``: short name and meaning.
+    ``across``: how hosts are combined: "sum", or "mean" with ``base.Series.weight`` as the weight.
+    ``order``: place in tables, the lowest first. ``optional``: its absence is not worth a note.
+    ``limit``: from this value on, the resource counts as saturated; None if it has no limit.
+    ``outlier_floor``: smallest difference from the median host that makes an outlier; both are in
+    ``unit``. ``undefined_when_idle``: a mean over requests, unknown where there were none, which is
+    no gap in the recording. ``hidden_when_zero``: left out of tables where its peak is 0.
     """
 
     name: str

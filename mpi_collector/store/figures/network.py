@@ -33,7 +33,7 @@ TX_BYTES = NETWORK.figure(
 
 @NETWORK.computed_by
 def derive_network(host: Deriver) -> None:
-    """Add the figures of the counted interfaces."""
+    """Add the figures, summed over the interfaces that count in totals."""
     devices = host.derived.net.devices
     host.add_rate(RX_BYTES, host.total("netdev", devices, "rx_bytes"))
     host.add_rate(TX_BYTES, host.total("netdev", devices, "tx_bytes"))

@@ -1,4 +1,4 @@
-"""The command line of the collectors' own launch."""
+"""The command line by which this program launches its collectors as MPI ranks."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mpi_collector.transport.launch.find import FoundLauncher
 #: the directory that holds this package
 PACKAGE_HOME = str(Path(__file__).resolve().parents[3])
 
-#: variables that make the ranks the same program, for launchers that do not pass on the whole
-#: environment
+#: variables that decide which Python, libraries and settings the ranks use; exported by name where
+#: a launcher does not pass on the whole environment
 _EXPORTED = re.compile(
     r"PYTHON(PATH|HOME|USERBASE|NOUSERSITE)|LD_LIBRARY_PATH|(MPI4PY|MPI_COLLECTOR)_\w+"
 )
-#: spelling of an option: the one it is compared by
+#: {other spelling of an option: spelling by which options are compared}
 _SAME_OPTION = {
     "n": "np",
     "ntasks": "np",
@@ -55,8 +55,10 @@ def build_launch_command(
     """Return the launch of one rank of ``argv`` on each host. Raise LauncherError if impossible.
 
     mpi_params: the user's own options; one of them replaces the same option of ours, since
-    launchers refuse an option that is given twice. ssh_args: arguments of the launcher's ssh, added
-    to those in the user's environment.
+    launchers refuse an option that is given twice. hostfile_path: the caller writes this file, with
+    ``profiles.hostfile_text``. as_root: this user is root, which some launchers must be told.
+    ssh_args: arguments of the launcher's ssh, added to those in the user's environment. environ:
+    that of this process, for the variables to export and to extend.
     """
     if why := found.incompatibility(hosts):
         raise LauncherError(why)
@@ -78,7 +80,7 @@ def build_launch_command(
 def _additions(
     found: FoundLauncher, as_root: bool, ssh_args: Sequence[str], environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the variables to add, and their names in OWN_VARIABLE for the snapshots."""
+    """Return the variables to add; OWN_VARIABLE lists them, so that snapshots leave them out."""
     profile = found.profile
     added = {**profile.environ, **found.library.off_fabric, **_python_path(environ)}
     if as_root:
