@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import environment
 
 from mpi_collector.cli.main import main
 
@@ -21,21 +20,13 @@ TEXT = (ROOT / "docs" / "tutorial-laptop.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_laptop_tutorial(tmp_path: Path) -> None:
-    bin_dir = tmp_path / "bin"
-    bin_dir.mkdir()
-    for name, words in (("mpi_collector", "-m mpi_collector"), ("python", "")):
-        (bin_dir / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
-        (bin_dir / name).chmod(0o755)
+def test_the_laptop_tutorial(tmp_path: Path, programs: Path) -> None:
+    """With what pip installs: the name of the program is the one that users type."""
     work = tmp_path / "work"
     work.mkdir()
     blocks = re.findall(r"^```sh\n(.*?)^```", TEXT, flags=re.M | re.S)
     assert len(blocks) >= 6
-    environ = {
-        **os.environ,
-        "PATH": f"{bin_dir}:{os.environ['PATH']}",
-        "PYTHONPATH": str(Path(__file__).parents[1]),
-    }
+    environ = environment(programs)
     said = ""
     for block in blocks:
         done = subprocess.run(

@@ -103,8 +103,13 @@ def test_the_collector_does_not_match_itself() -> None:
     assert is_collector(
         b"mpirun -np 2 python -m mpi_collector --sources processes:dlio -- dlio_benchmark".split()
     )
-    assert is_collector(b"/usr/bin/python3 /home/x/.local/bin/mpi-collector collect".split())
+    for name in ("mpi_collector", "mpi-collector"):
+        assert is_collector(f"/usr/bin/python3 /home/x/.local/bin/{name} collect".encode().split())
+        assert is_collector(f"mpirun -np 2 {name} --sources processes:dlio -- x".encode().split())
     assert not is_collector(b"python /home/x/mpi_collector/train.py".split())
+    assert not is_collector(b"python train.py --data /home/x/mpi_collector".split())
+    assert not is_collector(b"/opt/bin/python3.11 train.py --data mpi_collector".split())
+    assert not is_collector([])
 
 
 def cpu_ms(sums: Sums) -> int:
