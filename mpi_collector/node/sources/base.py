@@ -78,7 +78,7 @@ class Source:
     def table_of(self, line: bytes) -> str:
         """Return the table of a line of ``device field value``; "": the one table of devices.
 
-        Devices with different fields belong into different tables: every device of a table has a
+        Devices with different fields belong in different tables: every device of a table has a
         column for every field of it.
         """
         return ""
