@@ -51,6 +51,17 @@ def describe_directory(
         "inodes_free": None,
         "error": None,
     }
+    room, out["error"] = _statvfs(path, timeout_s)
+    if room is not None:
+        out["size_bytes"] = room.f_blocks * room.f_frsize
+        out["free_bytes"] = room.f_bavail * room.f_frsize
+        out["inodes"] = room.f_files
+        out["inodes_free"] = room.f_ffree
+    return out
+
+
+def _statvfs(path: str, timeout_s: float) -> "tuple[os.statvfs_result | None, str | None]":
+    """Return (result, None) or (None, why there is none). Asked in a thread, since it may hang."""
     answered = threading.Event()
     room: "list[os.statvfs_result]" = []
     errors: "list[str | None]" = []
@@ -64,15 +75,8 @@ def describe_directory(
 
     threading.Thread(target=ask, daemon=True).start()
     if not answered.wait(timeout_s):
-        out["error"] = "does not answer"
-    elif errors:
-        out["error"] = errors[0]
-    else:
-        out["size_bytes"] = room[0].f_blocks * room[0].f_frsize
-        out["free_bytes"] = room[0].f_bavail * room[0].f_frsize
-        out["inodes"] = room[0].f_files
-        out["inodes_free"] = room[0].f_ffree
-    return out
+        return None, "does not answer"
+    return (None, errors[0]) if errors else (room[0], None)
 
 
 def mount_of(path: str, mounts: "list[Mount]") -> "Mount | None":
