@@ -6,10 +6,26 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 _JOIN_S = 5.0
+_SLICE_S = 0.2
+
+
+def wait_for(future: Future[_T]) -> _T:
+    """Return the result of ``future``; signal handlers run, and may raise, while it waits.
+
+    It waits in slices: a signal that the kernel delivers to another thread does not wake this one
+    from a lock, and its handler would only run when the result is there.
+    """
+    while True:
+        try:
+            return future.result(_SLICE_S)
+        except FutureTimeoutError:
+            if future.done():  # raised by the work itself
+                return future.result()
 
 
 class LoopThread:
@@ -40,7 +56,7 @@ class LoopThread:
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run ``work`` in the loop and return its result. RuntimeError after ``close``."""
-        return self.submit(work).result()
+        return wait_for(self.submit(work))
 
     def call_soon(self, function: Callable[[], object]) -> None:
         """Have the loop call ``function``, without waiting for it."""

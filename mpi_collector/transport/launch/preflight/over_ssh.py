@@ -16,7 +16,7 @@ from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.preflight.answers import Findings, judge, parse_answer
 from mpi_collector.transport.launch.preflight.question import check_command, reachable_command
 from mpi_collector.transport.limits import raise_open_file_limit
-from mpi_collector.transport.loop_thread import LoopThread
+from mpi_collector.transport.loop_thread import LoopThread, wait_for
 from mpi_collector.transport.session import end_process
 from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
 
@@ -79,7 +79,7 @@ def _in_thread(work: Coroutine[Any, Any, Findings], scope: _CancelScope) -> Find
     loop = LoopThread("preflight")
     future = loop.submit(work)
     try:
-        return future.result()
+        return wait_for(future)
     except BaseException:
         scope.cancel()
         wait([future], _END_S)
