@@ -39,7 +39,7 @@ class Diskstats(KernelFileSource):
         _counter("time_writing_ms", "ms", "time of writes, summed over requests"),
         Field("ios_in_progress", "requests", "gauge", "requests in flight"),
         _counter("time_doing_ios_ms", "ms", "time with at least one request in flight"),
-        _counter("weighted_time_doing_ios_ms", "ms", "time multiplied by requests in flight"),
+        _counter("weighted_time_doing_ios_ms", "ms", "time weighted by requests in flight"),
         _counter("discards_completed", "discards", "discards completed; since Linux 4.18"),
         _counter(
             "discards_merged",

@@ -172,9 +172,9 @@ def _start_nvidia(root: str, init_s: float, found: "list[_Nvidia]") -> str:
     if errors:
         return "NVML: %s" % errors[0]
     if not gpus:
-        return "NVML did not begin within %d s" % init_s
+        return "NVML did not initialise within %d s" % init_s
     found += gpus[0]
-    return "NVML lists none"
+    return "NVML lists no GPU"
 
 
 class _Nvidia:

@@ -16,9 +16,9 @@ class Loadavg(KernelFileSource):
         Field("load_1min", "hundredths", "gauge", "load average over 1 minute, times 100"),
         Field("load_5min", "hundredths", "gauge", "load average over 5 minutes, times 100"),
         Field("load_15min", "hundredths", "gauge", "load average over 15 minutes, times 100"),
-        Field("running_processes", "threads", "gauge", "threads that are runnable"),
-        Field("total_processes", "threads", "gauge", "threads that exist"),
-        Field("last_pid", "pid", "gauge", "the PID that was given last"),
+        Field("running_processes", "threads", "gauge", "runnable threads"),
+        Field("total_processes", "threads", "gauge", "existing threads"),
+        Field("last_pid", "pid", "gauge", "the PID that was assigned last"),
     )
 
     def prepare(self, raw: bytes) -> bytes:

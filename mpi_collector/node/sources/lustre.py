@@ -17,8 +17,8 @@ _ROOTS = ("proc/fs/lustre", "sys/kernel/debug/lustre", "sys/fs/lustre")
 _KINDS = ("llite", "osc", "mdc")
 _LNET_AT = ("proc/sys/lnet/stats", "sys/kernel/debug/lnet/stats")
 _LNET = (
-    Field("msgs_alloc", "messages", "gauge", "messages that are allocated"),
-    Field("msgs_max", "messages", "gauge", "most messages that were ever allocated"),
+    Field("msgs_alloc", "messages", "gauge", "messages that are active"),
+    Field("msgs_max", "messages", "gauge", "most messages that were active at once"),
     Field("errors", "errors", "counter", "errors"),
     Field("send_count", "messages", "counter", "messages sent"),
     Field("recv_count", "messages", "counter", "messages received"),

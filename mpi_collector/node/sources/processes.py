@@ -47,7 +47,7 @@ processes:tree:PATTERN  those and all that they start, whatever its name
     may_be_empty = True  # a pattern that chooses nobody yet
     fields = (
         Field("processes", "processes", "gauge", "processes of this name"),
-        Field("threads", "threads", "gauge", "their threads"),
+        Field("threads", "threads", "gauge", "threads of these processes"),
         Field("user_ms", "ms", "counter", "CPU time in user mode, ended processes included"),
         Field("system_ms", "ms", "counter", "CPU time in the kernel, ended processes included"),
         Field("rss_bytes", "bytes", "gauge", "resident memory, shared pages counted for each"),
@@ -80,11 +80,10 @@ processes:tree:PATTERN  those and all that they start, whatever its name
         try:
             self._pattern = re.compile(pattern.encode())
         except re.error as e:
-            raise ValueError("processes:%s: no regular expression: %s" % (text, e)) from None
+            raise ValueError("processes:%s: not a regular expression: %s" % (text, e)) from None
         if self._pattern.search(b""):
             raise ValueError(
-                "processes:%s: the pattern is in every command line; plain 'processes' takes all"
-                % text
+                "processes:%s: the pattern matches everything; 'processes' alone records all" % text
             )
 
     def reader(self, root: str) -> "ProcessReader":

@@ -45,12 +45,12 @@ _KEPT = {
         (
             b"TCPZeroWindowDrop",
             _SEGMENTS,
-            "segments dropped because the window was closed; since Linux 4.20",
+            "segments dropped because the receive window was zero; since Linux 4.20",
         ),
-        (b"TCPToZeroWindowAdv", "events", "times a window was closed"),
+        (b"TCPToZeroWindowAdv", "events", "times the advertised receive window went to zero"),
         (b"TCPMemoryPressures", "events", "times TCP ran short of memory"),
         (b"TCPAbortOnTimeout", _CONNECTIONS, "connections aborted after too many retransmits"),
-        (b"PruneCalled", "events", "receive queues that had to be pruned"),
+        (b"PruneCalled", "events", "times a receive queue was pruned for lack of buffer space"),
     ),
     b"IpExt": (
         (b"InOctets", "bytes", "IP bytes received"),

@@ -193,7 +193,7 @@ class Deriver:
         reset = np.isnan(delta) & (raw[:-1] != MISSING) & (raw[1:] != MISSING)
         if reset.any():
             self.derived.notes.append(
-                f"{name}: fell in {int(reset.sum())} interval(s), which are left out of it"
+                f"{name}: the counter fell in {int(reset.sum())} interval(s), which are left out"
             )
         return delta
 

@@ -28,7 +28,7 @@ IOWAIT = CPU.figure(
     "iowait",
     "%",
     "mean",
-    "CPUs idle with I/O outstanding; the kernel: not reliable",
+    "CPUs idle with I/O outstanding; not reliable, as the kernel documents",
     chart=Chart(heat=True),
     columns=(Column("iowait"),),
     limit=30.0,
@@ -38,7 +38,7 @@ STEAL = CPU.figure(
     "steal",
     "%",
     "mean",
-    "taken by the hypervisor",
+    "CPU time taken by the hypervisor",
     chart=Chart(order=97),
     hidden_when_zero=True,
 )

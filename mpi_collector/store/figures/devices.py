@@ -55,12 +55,12 @@ def block_rule(name: str, others: Iterable[str]) -> str:
     disk = match and (match[1] or match[2])
     if disk and _BLOCK_LEAF.fullmatch(disk):
         return f"partition of {disk}" if disk in others else ""
-    return "no physical disk by its name"
+    return "not a physical disk by its name"
 
 
 def net_rule(name: str, _others: Iterable[str]) -> str:
     """Return "" when an interface of this name counts, else the reason why not."""
-    return "no physical interface by its name" if _NET_SOFTWARE.fullmatch(name) else ""
+    return "not a physical interface by its name" if _NET_SOFTWARE.fullmatch(name) else ""
 
 
 def choose(

@@ -53,7 +53,7 @@ READ_LATENCY = DISK.figure(
     "read latency",
     "ms",
     "mean",
-    "mean time of a read, queueing included; unknown where none completed",
+    "mean time of a read, queueing included (r_await); unknown where none completed",
     chart=Chart(heat=True),
     columns=(Column("read/await"),),
     undefined_when_idle=True,
@@ -63,7 +63,7 @@ WRITE_LATENCY = DISK.figure(
     "write latency",
     "ms",
     "mean",
-    "mean time of a write, queueing included; unknown where none completed",
+    "mean time of a write, queueing included (w_await); unknown where none completed",
     chart=Chart(heat=True),
     columns=(Column("write/await"),),
     undefined_when_idle=True,
@@ -73,7 +73,7 @@ UTILISATION = DISK.figure(
     "device busy",
     "%",
     "mean",
-    "time with requests in flight, mean of the counted devices",
+    "time with requests in flight (%util), mean of the counted devices",
     outlier_floor=NO_OUTLIERS,
 )
 UTILISATION_MAX = DISK.figure(

@@ -23,7 +23,7 @@ PAGE_CACHE = MEMORY.figure(
     "page cache",
     "bytes",
     "sum",
-    "Cached + Buffers; tmpfs and shared memory are in it",
+    "Cached + Buffers, tmpfs and shared memory included",
     columns=(Column("page/cache"),),
 )
 DIRTY = MEMORY.figure(
@@ -31,7 +31,7 @@ DIRTY = MEMORY.figure(
     "dirty",
     "bytes",
     "sum",
-    "waiting to be written back",
+    "page cache that is waiting to be written back",
     chart=Chart(order=96),
     columns=(Column("dirty/peak", "peak"),),
     outlier_floor=NO_OUTLIERS,

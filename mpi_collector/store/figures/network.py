@@ -6,8 +6,8 @@ from mpi_collector.store.figures.base import Deriver, Subject
 from mpi_collector.store.figures.figure import Chart, Column
 
 RDMA_NOTE = (
-    "RDMA traffic (InfiniBand verbs, RoCE, Slingshot) does not pass /proc/net/dev: "
-    "it is in no network figure"
+    "RDMA traffic (InfiniBand verbs, RoCE, Slingshot) is not counted in "
+    "/proc/net/dev, and so not in the network figures"
 )
 
 NETWORK = Subject(order=20, table_order=45)

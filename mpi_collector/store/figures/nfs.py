@@ -76,7 +76,7 @@ RETRANSMITS = NFS.figure(
     "NFS retransmits",
     "%",
     "mean",
-    "requests that were retransmitted, of all operations",
+    "requests retransmitted, as a share of all operations",
     undefined_when_idle=True,
 )
 _METADATA_RTT = {

@@ -11,7 +11,7 @@ RETRANSMITS = TCP.figure(
     "TCP retransmits",
     "%",
     "mean",
-    "segments that were retransmitted, of all that were sent",
+    "segments retransmitted, as a share of all segments sent",
     chart=Chart(order=95),
     undefined_when_idle=True,
 )

@@ -175,7 +175,7 @@ def test_a_driver_that_does_not_begin(
     assert "mismatch" in probe.reasons["gpu"]
     over = threading.Event()
     monkeypatch.setattr(fake, "nvmlInit", lambda: over.wait(30))
-    with pytest.raises(FileNotFoundError, match="did not begin"):
+    with pytest.raises(FileNotFoundError, match="did not initialise"):
         gpu.GpuReader(root, init_s=0.1)
     over.set()
 

@@ -56,7 +56,7 @@ def test_groups() -> None:
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("processes:(", "no regular expression"),
+        ("processes:(", "not a regular expression"),
         ("processes:", "nothing after the colon"),
         ("processes:tree:", "every command line"),
         ("processes:.*", "every command line"),

@@ -41,7 +41,7 @@ def test_counter_reset_is_unknown_and_noted() -> None:
     assert np.isnan(d.series[READ].values).tolist() == [False, True, False]
     assert d.series[READ].mean == 100 * 512
     assert d.notes == [
-        "diskstats.sda.sectors_read: fell in 1 interval(s), which are left out of it"
+        "diskstats.sda.sectors_read: the counter fell in 1 interval(s), which are left out"
     ]
 
 
@@ -116,7 +116,8 @@ def test_throttled_source_is_noted() -> None:
         {"type": "slowed", "source": 7},
     ]
     assert derived(rows).notes == [
-        "nfs: exceeded its time budget (mean 31 ms a read); read every 4th tick at worst"
+        "nfs: throttled, since it exceeded its time budget (mean 31 ms a read); "
+        "at worst read at every 4th tick"
     ]
 
 

@@ -46,7 +46,7 @@ def test_topology_decides_before_names() -> None:
     }
     got = choose(["sda", "weird", "sdb", "dm-3"], topology, block_rule)
     assert got.devices == ["weird", "sdb"]
-    assert got.left_out == {"sda": "multipath path", "dm-3": "no physical disk by its name"}
+    assert got.left_out == {"sda": "multipath path", "dm-3": "not a physical disk by its name"}
     assert got.by_topology
 
 
