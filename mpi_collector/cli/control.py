@@ -31,7 +31,7 @@ examples:
 def stop(words: Sequence[str]) -> int:
     """Ask a run to stop; MISTAKE when that is none or several, or no request could be made."""
     parser = make_parser("stop", "End a run from another shell.", _STOP_EPILOG)
-    parser.add_argument("run", nargs="?", default="", help="name of the run, or its beginning")
+    parser.add_argument("run", nargs="?", default="", help="name of the run, or a prefix of it")
     add_directory_options(parser)
     run = find_one_run(parser.parse_args(words))
     made = 0
@@ -50,14 +50,14 @@ def stop(words: Sequence[str]) -> int:
 @explain_errors
 def mark(words: Sequence[str]) -> int:
     """Write a mark into a run; MISTAKE when that is none or several, or the mark is not valid."""
-    description = "Mark a moment, or the begin or end of a phase, of a run."
+    description = "Mark a moment of a run, or the beginning or end of a phase."
     parser = make_parser("mark", description, _MARK_EPILOG)
     parser.add_argument(
-        "run", nargs="?", default="", help="name of the run, or its beginning; none: the only one"
+        "run", nargs="?", default="", help="name of the run, or a prefix of it; none: the only one"
     )
-    parser.add_argument("text", help="what it is: up to 200 characters")
+    parser.add_argument("text", help="text of the mark, up to 200 characters")
     edge = parser.add_mutually_exclusive_group()
-    for name, text in (("begin", "a phase of this name begins"), ("end", "it ends")):
+    for name, text in (("begin", "a phase of this name begins"), ("end", "the phase ends")):
         edge.add_argument(f"--{name}", dest="edge", action="store_const", const=name, help=text)
     add_directory_options(parser)
     args = parser.parse_args(words)

@@ -73,7 +73,7 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
         type=sources,
         default=SamplingOptions.sources,
         metavar="LIST",
-        help="basic, default, all, or names with commas; processes:PATTERN "
+        help="basic, default, all, or names separated by commas; processes:PATTERN "
         "(mpi_collector sources --help)",
     )
     add("--skip-timeseries", action="store_true", help="snapshots at the start and the end only")
@@ -117,21 +117,21 @@ def _add_spool_options(parser: argparse.ArgumentParser) -> None:
         type=whole_number(0, MAX_KEPT),
         default=SamplingOptions.keep_spools,
         metavar="N",
-        help="keep the newest N spools of dead runs that nobody recovered on each host; older ones "
-        "are removed once they are over a day old, and named (%(default)d, 0: keep all)",
+        help="on each host, keep the N newest spools of dead runs that were not recovered; the "
+        "others are named and removed once over a day old (%(default)d, 0: keep all)",
     )
     add(
         "--keep-spool-days",
         type=whole_number(0, MAX_KEPT),
         default=int(SamplingOptions.keep_spool_days),
         metavar="D",
-        help="and none that is older than D days (%(default)d, 0: for ever)",
+        help="and keep them for D days at most (%(default)d, 0: for ever)",
     )
     add(
         "--rescue-dir",
         default=os.environ.get(RESCUE_VARIABLE) or None,
         metavar="DIR",
-        help="where a host's process that loses its launcher writes a backup of its recording, for "
+        help="where a process whose launcher has died writes a backup of its host's recording, for "
         "sites that wipe /dev/shm at logout; recover --rescue-dir reads it "
         f"({RESCUE_VARIABLE}, off)",
     )
@@ -152,14 +152,14 @@ def _add_timeouts(parser: argparse.ArgumentParser) -> None:
         type=seconds(MIN_TIMEOUT_S),
         default=SamplingOptions.start_timeout_s,
         metavar="S",
-        help="wait for the hosts to be sampling (%(default)g)",
+        help="wait up to S seconds until the hosts are sampling (%(default)g)",
     )
     add(
         "--gather-timeout",
         type=seconds(MIN_TIMEOUT_S),
         default=SamplingOptions.gather_timeout_s,
         metavar="S",
-        help="wait for a host's table at the end (%(default)g)",
+        help="at the end, wait up to S seconds for each host's table (%(default)g)",
     )
 
 
@@ -184,7 +184,7 @@ def add_host_options(parser: argparse.ArgumentParser, action: str = "store") -> 
         nargs="+",
         default=None,
         metavar="HOST",
-        help="names, node sets, addresses; commas or blanks",
+        help="names, node sets, addresses, separated by commas or spaces",
     )
     add(
         "--hostfile",
@@ -225,7 +225,7 @@ def add_ssh_options(parser: argparse.ArgumentParser, fanout: bool = True) -> Non
         "--ssh-username",
         default=LifecyclePlan.ssh_username,
         metavar="USER",
-        help="user on the hosts (that of ssh's own configuration)",
+        help="user on the hosts (default: from ssh's own configuration)",
     )
     if fanout:
         add(
@@ -233,14 +233,14 @@ def add_ssh_options(parser: argparse.ArgumentParser, fanout: bool = True) -> Non
             type=whole_number(1, 1024),
             default=LifecyclePlan.ssh_fanout,
             metavar="N",
-            help="sessions started at a time (%(default)d)",
+            help="sessions started at the same time (%(default)d)",
         )
     add(
         "--ssh-timeout",
         type=seconds(MIN_TIMEOUT_S),
         default=LifecyclePlan.ssh_timeout_s,
         metavar="S",
-        help="wait for a host to answer (%(default)g)",
+        help="wait up to S seconds for a host to answer (%(default)g)",
     )
 
 
@@ -251,5 +251,5 @@ def add_recording_argument(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="?",
         default=CollectPlan.results_dir,
-        help="recording, or a results directory",
+        help="a recording, or a results directory",
     )

@@ -27,7 +27,7 @@ def make_parser(verb: str, description: str | None, epilog: str) -> QuietParser:
     """Return the parser of a verb; ``epilog`` (its examples) is printed as it is."""
     return QuietParser(
         prog=f"mpi_collector {verb}",
-        description=description,
+        description=(description or "").replace("``", ""),
         epilog=epilog,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,

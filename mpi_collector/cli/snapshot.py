@@ -15,7 +15,7 @@ from mpi_collector.terminal_text import safe_text
 
 _EPILOG = """\
 examples:
-  mpi_collector snapshot                                  # this host in a screen
+  mpi_collector snapshot                                  # this host on one screen
   mpi_collector snapshot --json --directory /mnt/data     # all of it, with the mount of a directory
 """
 _UNKNOWN_CHASSIS = "chassis not known"
