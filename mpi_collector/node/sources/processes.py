@@ -83,7 +83,8 @@ processes:tree:PATTERN  those and all that they start, whatever its name
             raise ValueError("processes:%s: not a regular expression: %s" % (text, e)) from None
         if self._pattern.search(b""):
             raise ValueError(
-                "processes:%s: the pattern matches everything; 'processes' alone records all" % text
+                "processes:%s: the pattern matches every command line; "
+                "'processes' alone records all" % text
             )
 
     def reader(self, root: str) -> "ProcessReader":
