@@ -38,4 +38,4 @@ def _report_missing(run: RunState) -> None:
         warn(f"warning: {name} is the same host as {other}: recorded once, as {other}")
     for rank in transport.missing_ranks:
         timeout_s = run.plan.sampling.start_timeout_s
-        warn(f"warning: rank {rank} sent no hello within {timeout_s:g} s")
+        warn(f"warning: rank {rank} did not report within {timeout_s:g} s")

@@ -152,8 +152,8 @@ class Collection(RunState):
         estimate_bytes = _json_bytes(self.transport.hosts, self.plan.sampling.max_samples)
         if estimate_bytes > _JSON_AUTO_BYTES:
             self.console.warn(
-                f"the JSON would have about {estimate_bytes / 1e9:.1f} GB and is skipped; "
-                "mpi_collector export makes it later"
+                f"the JSON would take about {estimate_bytes / 1e9:.1f} GB and was left out; "
+                "write it with: mpi_collector export --to json"
             )
         return estimate_bytes <= _JSON_AUTO_BYTES
 

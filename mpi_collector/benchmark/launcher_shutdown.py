@@ -34,8 +34,8 @@ def exit_and_end_launcher(code: int, say: Callable[[str], None]) -> None:
     launcher = find_launcher_pid()
     if launcher is not None and process_name(launcher) in REMOTE_DAEMONS:
         say(
-            "the launcher, on another host, may wait for the lost one for ever:"
-            f" Ctrl-C ends it. COMMAND's exit code: {code}"
+            "the launcher runs on another host and may wait for the lost one for ever:"
+            f" press Ctrl-C to end it. COMMAND's exit code: {code}"
         )
         os._exit(code)
     if launcher is not None and os.fork() == 0:

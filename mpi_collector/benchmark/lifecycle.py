@@ -46,7 +46,7 @@ class Lifecycle:
                 hosts_refused = isinstance(e, UnusableHostsError)
                 if hosts_refused or choice.transport != "mpi" or self.plan.transport != "auto":
                     break
-                choice = Choice("ssh", "the launch over MPI did not come up")
+                choice = Choice("ssh", "the launch over MPI failed")
         if self.plan.strict:
             self.console.warn("the job was not started (--strict)")
             return MISTAKE
@@ -101,7 +101,7 @@ class Lifecycle:
         collection.aliases = found.aliases
         hosts = found.usable(self.plan.hosts)
         if not hosts:
-            raise TransportError(f"no host is left: {listed(found.broken)}")
+            raise TransportError(f"no host can be recorded: {listed(found.broken)}")
         self._launch_directory = tempfile.TemporaryDirectory(prefix="mpi_collector-")
         argv, environ = ranks_launch(self.plan, choice, hosts, self._launch_directory.name)
         self.console.debug(f"collectors: {shlex.join(argv)}")

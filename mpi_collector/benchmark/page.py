@@ -22,12 +22,16 @@ def write_page(recording: Path, page_path: Path, console: RunConsole) -> None:
         with load(recording) as run:
             values = sum(f["samples"] * f["columns"] for f in run.run["facts"].values())
             if values > _VALUES_MAX:
-                console.info(f"the page would take a while: mpi_collector report {recording}")
+                console.info(
+                    "the page was left out, since it takes a while; "
+                    f"write it with: mpi_collector report {recording}"
+                )
                 return
             text = page(run)
         with create(page_path) as f:
             f.write(text.encode("utf-8", "backslashreplace"))
     except Exception as e:  # noqa: BLE001 - the recording is safe, and the exit code is the job's
         console.warn(
-            f"no page: {type(e).__name__}: {e}; mpi_collector report {recording} tries again"
+            f"the page was not written: {type(e).__name__}: {e}; "
+            f"try again with: mpi_collector report {recording}"
         )

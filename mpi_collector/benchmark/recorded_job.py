@@ -121,7 +121,7 @@ class RecordedJob:
         transport.detach()
         release(self._collection.files)
         self._console.warn(
-            "the launcher is gone; the recording is kept: "
+            "the launcher has ended; the recording is kept: "
             f"mpi_collector recover {self._collection.run}"
         )
         return OK
@@ -144,10 +144,10 @@ class RecordedJob:
         if self._collection.attached:
             run = self._collection.run
             self._console.warn(
-                f"left; what was sampled is kept on every host: mpi_collector recover {run}"
+                f"stopped at once; the samples are kept on every host: mpi_collector recover {run}"
             )
         else:
-            self._console.warn("left; nothing was started")
+            self._console.warn("stopped; nothing was started")
         code = self._command.exit_code() if self._command is not None else None
         return INTERRUPTED if code is None else code
 

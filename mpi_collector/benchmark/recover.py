@@ -214,7 +214,7 @@ def document_of(
     """
     first = next(iter(about.values()), None)
     if first is None:
-        raise RuntimeError("no host is left")
+        raise RuntimeError("no host could be recovered")
     meta = first["meta"]
     grid = first["grid"]
     facts: dict[str, HostFacts] = {key: a["facts"] for key, a in about.items()}

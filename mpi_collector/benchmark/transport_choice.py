@@ -36,7 +36,7 @@ def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], FoundLaun
     all_here = all(h.is_local for h in plan.hosts)
     asked = plan.transport
     if asked == "local" and not all_here:
-        raise TransportError("--transport local, but hosts other than this one are named")
+        raise TransportError("--transport local records this host only, but others are named")
     if asked == "local":
         return Choice("local", "asked for")
     if asked == "auto" and all_here:
@@ -44,7 +44,7 @@ def choose(plan: LifecyclePlan, verb: str, find_launcher: Callable[[], FoundLaun
     if asked == "ssh":
         return Choice("ssh", plan.transport_why)
     if asked == "auto" and verb not in _MPI_BENCHMARKS:
-        return Choice("ssh", f"{verb} is no MPI job")
+        return Choice("ssh", f"{verb} is not an MPI job")
     return _choose_mpi(plan, verb, find_launcher)
 
 

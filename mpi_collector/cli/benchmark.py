@@ -92,7 +92,7 @@ def _parse(verb: str, words: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(options)
     args.command = command
     if not command:
-        parser.error("no COMMAND; it goes behind --")
+        parser.error("no COMMAND; it goes after --")
     check_host_options(parser, args)
     return args
 

@@ -124,4 +124,4 @@ def print_table(hosts: Sequence[CheckedHost]) -> None:
     with standard_output() as out:
         console = Console(file=out)
         console.print(table)
-        console.print(f"{fit} of {len(hosts)} hosts are fit")
+        console.print(f"{fit} of {len(hosts)} hosts can be recorded")

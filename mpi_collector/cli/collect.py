@@ -55,23 +55,23 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         type=seconds(MIN_INTERVAL_S),
         default=SamplingOptions.duration_s,
         metavar="S",
-        help="end after so many seconds",
+        help="end after S seconds",
     )
     parser.add_argument(
         "--command-file",
         type=Path,
         metavar="FILE",
-        help="COMMAND as one shell-quoted line of a file",
+        help="read COMMAND from FILE, as one shell-quoted line",
     )
     # of the life cycle's own launch: rank 0 takes orders on stdin
     parser.add_argument("--bridge", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(options)
     if args.command_file is not None:
         if command:
-            parser.error("COMMAND given twice, behind -- and in --command-file")
+            parser.error("COMMAND is given twice, after -- and in --command-file")
         command = _read_command(parser, args.command_file)
     elif "--" in words and not command:
-        parser.error("no COMMAND behind --")
+        parser.error("no COMMAND after --")
     args.command = command
     return args
 

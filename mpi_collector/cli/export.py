@@ -35,7 +35,9 @@ def main(words: Sequence[str]) -> int:
             target = target / f"{recording_stem(recording.path)}_{_ENDINGS[args.to]}"
         unknown = [h for h in args.hosts or () if h not in recording]
         if unknown:
-            parser.error(f"no host {', '.join(unknown)} in it; there are {', '.join(recording)}")
+            parser.error(
+                f"no host {', '.join(unknown)} in this recording; it has {', '.join(recording)}"
+            )
         with new_file(target):
             export(recording, args.to, target, args.hosts or list(recording), args.tidy)
     return OK

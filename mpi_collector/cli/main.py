@@ -96,7 +96,7 @@ def _run(words: list[str]) -> int:
         if may_print():
             print(
                 f"mpi_collector: there is no verb {first!r}; there are {', '.join(verbs)}. "
-                "A COMMAND to record goes behind --",
+                "A COMMAND to record goes after --",
                 file=sys.stderr,
             )
         return MISTAKE

@@ -61,8 +61,8 @@ def still_alive(run: str, spools: list[OfferedSpool]) -> bool:
     alive = list(dict.fromkeys(spool.host or spool.key for spool in spools if spool.alive))
     if alive:
         print_message(
-            f"{run} is still alive on {', '.join(alive)}: wait for its end, a minute at most when "
-            "its launcher is gone, or do not name the hosts where it hangs"
+            f"{run} is still alive on {', '.join(alive)}: wait until it has ended (within a minute "
+            "once its launcher has), or leave out the hosts where it hangs"
         )
     return bool(alive)
 

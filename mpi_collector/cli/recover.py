@@ -72,7 +72,9 @@ def main(words: Sequence[str]) -> int:
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = make_parser("recover", __doc__, _EPILOG)
     add = parser.add_argument
-    add("run", nargs="?", default="", help="name of the run, or its beginning; none: list the runs")
+    add(
+        "run", nargs="?", default="", help="name of the run, or a prefix of it; none: list the runs"
+    )
     add_host_options(parser, action="extend")
     add_transport_option(
         parser,
@@ -124,9 +126,7 @@ def _plan(args: argparse.Namespace) -> tuple[LifecyclePlan, bool]:
         allocation = from_scheduler() if args.transport != "local" else None
         hosts = allocation[0] if allocation else []
     if not hosts and args.transport in ("mpi", "ssh"):
-        raise HostsError(
-            f"--transport {args.transport}: to which hosts? --hosts or --hostfile names them"
-        )
+        raise HostsError(f"--transport {args.transport} needs --hosts or --hostfile")
     plan = LifecyclePlan(
         _options(args),
         results_dir=args.results_dir,
@@ -175,8 +175,8 @@ def _act(
     if runs:
         list_runs(runs)
         return OK
-    where = "these hosts" if reach is not None else "this host; --hosts looks on others"
-    what = f"no spool of {args.run}" if args.run else "no run left anything"
+    where = "these hosts" if reach is not None else "this host (--hosts: on others)"
+    what = f"no spool of {args.run}" if args.run else "no spool"
     print_message(f"{what} under {' or '.join(_options(args).places)} on {where}")
     return MISTAKE if args.run else OK
 

@@ -95,5 +95,5 @@ class FrameDecoder:
         except (ValueError, RecursionError) as e:
             raise FrameError("a frame that is no JSON: %s" % e) from e
         if not isinstance(message, dict):
-            raise FrameError("a frame that is no JSON object")
+            raise FrameError("a frame that is not a JSON object")
         return message, blob

@@ -87,7 +87,7 @@ def parse_rule(text: str) -> Rule:
     if name not in BY_NAME:
         raise ValueError(f"there is no figure {name!r}; there are {', '.join(BY_NAME)}")
     if math.isinf(float(bound)):
-        raise ValueError(f"{bound} in {text!r} is no number to compare with")
+        raise ValueError(f"{bound} in {text!r} is not a number to compare with")
     return Rule(text.strip(), name, _OPERATORS[op], float(bound))
 
 

@@ -47,15 +47,15 @@ def read(npz: Any, name: str) -> npt.NDArray[Any]:
         found: npt.NDArray[Any] = npz[name]
         return found
     except MemoryError:
-        raise ValueError("it claims to be larger than the memory") from None
+        raise ValueError("its stated size exceeds the memory") from None
 
 
 def _check_entry(info: zipfile.ZipInfo) -> None:
     """ValueError when the zip directory claims more than the compressed data or memory holds."""
     if info.compress_type not in _COMPRESSIONS:
-        raise ValueError(f"packed in a way (method {info.compress_type}) that no recording is")
+        raise ValueError(f"compressed with method {info.compress_type}, which no recording uses")
     if info.file_size > _MAX_RATIO * info.compress_size + _MAX_RATIO:
-        raise ValueError(f"it claims {info.file_size} bytes out of {info.compress_size}")
+        raise ValueError(f"it claims {info.file_size} bytes from {info.compress_size} compressed")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if info.file_size > memory:
         raise ValueError(f"it has {info.file_size} bytes, this machine {memory} bytes of memory")

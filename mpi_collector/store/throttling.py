@@ -23,8 +23,8 @@ def throttling_notes(meta: Mapping[str, Any]) -> list[str]:
             found = (_integer(event.get("every")), _integer(event.get("cost_us")))
             worst[source] = max(worst.get(source, (0, 0)), found)
     return [
-        f"{source}: exceeded its time budget (mean {cost_us / 1000:g} ms a read); "
-        f"read every {ordinal(every)} tick at worst"
+        f"{source}: throttled, since it exceeded its time budget (mean {cost_us / 1000:g} ms a "
+        f"read); at worst read at every {ordinal(every)} tick"
         for source, (every, cost_us) in worst.items()
     ]
 

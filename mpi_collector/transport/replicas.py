@@ -94,7 +94,7 @@ class Replicas:
             write_host(sink, host.key, pack(table, host.key))
             host.facts = facts_of(table)
             host.from_replica = True
-            host.error = f"{host.error or 'lost'}; here as of the last --replicate"
+            host.error = f"{host.error or 'lost'}; its rows end with the last --replicate"
 
     def close(self, saved: bool) -> None:
         """Close the replicas; ``saved``: everything is safely on disk, so remove them."""

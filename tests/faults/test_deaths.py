@@ -188,7 +188,8 @@ def test_cable_out_with_a_launcher_elsewhere(flights: Flights, transport: str) -
     try:
         flight.end()
         flight.job.line(
-            r"may wait for the lost one for ever: Ctrl-C ends it. COMMAND's exit code: 7", 30
+            r"may wait for the lost one for ever: press Ctrl-C to end it. COMMAND's exit code: 7",
+            30,
         )
         check_others(flight, 3)
         flight.job.launcher().signal(signal.SIGKILL)

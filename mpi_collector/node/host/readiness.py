@@ -278,7 +278,7 @@ def _epilog_hazards(files: "HostFiles", settings: str) -> "list[str]":
             ]
             if any(_SHM in line for line in code):
                 out.append(
-                    "%s, which runs after every job, names /dev/shm: what is there may go;"
+                    "%s, which runs after every job, names /dev/shm and may empty it;"
                     " see --rescue-dir" % name
                 )
     return out

@@ -61,7 +61,7 @@ def apply_retention(
         )
         if bound and _remove(spool_dir, left, now - at_least * _DAY_S):
             said.append(
-                "removed run %s, which nobody recovered: %.1f MB, %.0f days old, beyond %s"
+                "removed run %s, which was never recovered: %.1f MB, %.0f days old, beyond %s"
                 % (left.name, left.bytes / 1e6, days, bound)
             )
         else:
@@ -69,8 +69,8 @@ def apply_retention(
             held += left.bytes
     if kept and _soon(kept, held, runs_max, days_max, bytes_max):
         said.append(
-            "%d runs that nobody recovered take %.1f MB of %s; the oldest will be removed: "
-            "mpi_collector recover" % (len(kept), held / 1e6, spool_dir)
+            "%d runs that were never recovered take %.1f MB of %s; the oldest will be removed "
+            "unless you recover it: mpi_collector recover" % (len(kept), held / 1e6, spool_dir)
         )
     return said, held
 

@@ -64,7 +64,7 @@ class RecoveredSpool:
     def __init__(self, spool_dir: str, run: str, key: str) -> None:
         for name in (run, key):
             if not name or "/" in name or name in (".", ".."):
-                raise SpoolError("%r is no name of a spool" % name)
+                raise SpoolError("%r is not the name of a spool" % name)
         self.key = key
         self.sampler = None  #: as of a Recorder: it does not sample
         self._directory = RunDirectory(spool_dir, run)

@@ -24,8 +24,8 @@ _POLICY = (
     "img-src data: blob:; font-src data:"
 )
 _HELP = (
-    "Drag across a chart to zoom in, double-click to see all; Ctrl and the wheel zoom. "
-    "Keys: + and - zoom, arrows move, 0 shows all, comma and full stop step through a chart."
+    "Drag across a chart to zoom in, double-click for the whole run; Ctrl + wheel zooms. Keys: "
+    "+ and - zoom, arrows move, 0 shows the whole run, comma and full stop step through a chart."
 )
 _NO_SCRIPT = "<noscript><p>The charts need scripts; the tables do not.</p></noscript>"
 #: id of a section -> its heading

@@ -218,7 +218,7 @@ def missed(page: PageData) -> str:
             rows.append([esc(key), str(f["ticks"]), str(f["missed"]), text])
     if not rows:
         return "<p>Nothing: every host, every tick.</p>"
-    head = ["host", "ticks", "missed", "what else"]
+    head = ["host", "ticks", "missed", "other gaps"]
     return table(head, rows[:_ROWS], "what was missed", text=True)
 
 
@@ -240,10 +240,7 @@ def _missed_of_host(page: PageData, key: str, f: HostFacts) -> list[str]:
 def changed(page: PageData) -> str:
     """Return what differs between start and end, hosts with the same changes together."""
     if not page.changes:
-        return (
-            "<p class='quiet'>Nothing that is recorded of the hosts changed between start and end."
-            "</p>"
-        )
+        return "<p class='quiet'>No recorded property of a host changed between start and end.</p>"
     alike: dict[tuple[str, ...], list[str]] = {}
     for host, what in page.changes.items():
         alike.setdefault(tuple(what), []).append(host)

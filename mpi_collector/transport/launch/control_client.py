@@ -96,7 +96,7 @@ class ControlClient:
             answer = self._launch("open", facts=facts)
         except (SessionLostError, RuntimeError, OSError) as e:
             self.detach()
-            raise TransportError(f"the collectors' launch did not come up: {e}") from e
+            raise TransportError(f"the collectors' launch failed: {e}") from e
         self._take_state(answer)
 
     def start(self) -> None:
@@ -172,7 +172,7 @@ class ControlRecoveryClient(ControlClient):
         try:
             answer = self._launch("spools")
         except (RuntimeError, OSError) as e:
-            raise TransportError(f"the launch did not come up: {e}") from e
+            raise TransportError(f"the launch failed: {e}") from e
         self._unreached = answer["unreached"]
         return dict(answer["spools"])
 

@@ -97,7 +97,9 @@ class Worker:
         """Leave without being released: rank 0 need not wait for this rank, and its spool stays."""
         self.close()
         self.world.send(
-            0, event="the block", error="left it by an exception; its recording is in its spool"
+            0,
+            event="the block",
+            error="left by an exception; the recording is in the spool of that host",
         )
 
     def close(self) -> None:

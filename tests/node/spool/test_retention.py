@@ -66,7 +66,7 @@ def test_by_number(tmp_path: Path) -> None:
         "removed run run4" in said[0] and "6 days old" in said[0] and "--keep-spools 4" in said[0]
     )
     assert "run5" in said[1]
-    assert "4 runs that nobody recovered" in said[2] and len(said) == 3
+    assert "4 runs that were never recovered" in said[2] and len(said) == 3
 
 
 def test_by_age(tmp_path: Path) -> None:

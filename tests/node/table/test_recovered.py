@@ -83,7 +83,7 @@ def test_marks_of_a_dead_run(tmp_path: Path) -> None:
     [("..", "x"), ("a/b", "x"), ("", "x"), ("run", ".."), ("run", "../../etc/passwd")],
 )
 def test_names_stay_inside(tmp_path: Path, run: str, key: str) -> None:
-    with pytest.raises(SpoolError, match="no name of a spool"):
+    with pytest.raises(SpoolError, match="not the name of a spool"):
         RecoveredSpool(str(tmp_path), run, key)
 
 
