@@ -183,7 +183,7 @@ def text_lines(found: Comparison, width: int = 16) -> list[str]:
         times = f"{f['ratio']:.3f}" if f["ratio"] is not None else NOTHING
         out.append(f"{about.label:{width}}{a:>14}{b:>14}{times:>9}{a_peak:>14}{b_peak:>14}")
     if found["differences"]:
-        out += ["", "what differs, A -> B:", *(f"  {d}" for d in found["differences"])]
+        out += ["", "differences, A -> B:", *(f"  {d}" for d in found["differences"])]
     return out
 
 

@@ -237,7 +237,7 @@ def _counted(hosts: dict[str, HostSummary], out: TextWriter) -> None:
         for key, host in hosts.items():
             counted = ranges(host["counted"][table]) or "none"
             left_out = ranges(host["left_out"][table]) or "none"
-            text = f"{counted} (by {host['counted_by'][table]}); not: {left_out}"
+            text = f"{counted} (by {host['counted_by'][table]}); not counted: {left_out}"
             groups.setdefault(text, []).append(key)
         for text, keys in list(groups.items())[:_GROUPS]:
             where = "" if len(groups) == 1 else f" on {_some(keys)}"

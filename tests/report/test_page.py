@@ -215,9 +215,7 @@ def test_nothing_but_zero_has_no_chart(tmp_path: Path) -> None:
     text = build(sy.write(tmp_path / NAME, [("a", once(30, 9))]))
     names = [c["name"] for c in document(text, "about")["charts"]]
     assert "read_iops" in names and "write_iops" not in names
-    assert re.search(
-        r"No chart, since there was nothing but zero: write, write IOPS", Elements(text).text
-    )
+    assert re.search(r"No chart, since always zero: write, write IOPS", Elements(text).text)
 
 
 def once(rows: int, at: int) -> sy.SynthHost:
@@ -299,7 +297,7 @@ def test_missed_ticks_are_charted_and_listed(tmp_path: Path) -> None:
 
 
 def test_complete_run_misses_nothing(four: str) -> None:
-    assert "Nothing: every host, every tick." in Elements(four).text
+    assert "None: every host has every tick." in Elements(four).text
     assert "missing" not in [c["name"] for c in document(four, "about")["charts"]]
 
 

@@ -87,10 +87,7 @@ class PageBuilder:
         out = ""
         zero = ", ".join(BY_NAME[n].label for n in zero_figures(self._page))
         if zero:
-            out += (
-                "<p class='quiet'>No chart, since there was nothing but zero: "
-                f"{sections.esc(zero)}.</p>"
-            )
+            out += f"<p class='quiet'>No chart, since always zero: {sections.esc(zero)}.</p>"
         for f, reason in UNCHARTED.items():
             if f in self._page.charts:
                 label = sections.esc(BY_NAME[f].label)

@@ -41,7 +41,7 @@ def comparison_page(a: Recording, b: Recording, since: str = "the start") -> str
     body = f"""<section id="figures"><h2>Figures</h2>{_figures(found)}</section>
 <section id="charts" tabindex="-1"><h2>Over time since {at}</h2>{controls_html(data)}{charts}
 <noscript><p>The charts need scripts; the tables do not.</p></noscript></section>
-<section id="changed"><h2>What differs, A → B</h2>{_differences(found["differences"])}</section>"""
+<section id="changed"><h2>Differences, A → B</h2>{_differences(found["differences"])}</section>"""
     about = script_about(data, builder, None)
     names = [str(r.run.get("run", "")) for r in (a, b)]
     title = f"{sections.esc(names[0])} and {sections.esc(names[1])}"
@@ -61,7 +61,7 @@ def _head(found: Comparison, names: list[str]) -> str:
         ]
         rows.append([label, *map(sections.esc, facts)])
     head = ["", "run", "verdict", "hosts", "compared", "file"]
-    return sections.table(head, rows, "what is compared", text=True)
+    return sections.table(head, rows, "recordings compared", text=True)
 
 
 def comparison_data(a: Recording, b: Recording) -> PageData:

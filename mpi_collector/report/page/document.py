@@ -33,7 +33,7 @@ _SECTIONS = {
     "figures": "Figures",
     "charts": "Over time",
     "phases": "Phases",
-    "missed": "What was missed",
+    "missed": "Missing data",
     "changed": "What changed",
     "hosts": "Hosts",
 }
@@ -65,7 +65,7 @@ def render(page: PageData) -> str:
 <p class="quiet"><span class="keys">{_HELP}</span>{sections.esc(_reduced(page))}</p>
 {controls}{heat.html}{charts}{_NO_SCRIPT}</section>
 <section id="phases"><h2>Phases</h2>{sections.marks(page)}</section>
-<section id="missed"><h2>What was missed</h2>{sections.missed(page)}</section>
+<section id="missed"><h2>Missing data</h2>{sections.missed(page)}</section>
 <section id="changed"><h2>What changed</h2>{sections.changed(page)}</section>
 {_hosts(page)}"""
     return document_html(
@@ -90,7 +90,8 @@ def _hosts(page: PageData) -> str:
     return (
         "<section id='hosts'><h2>Hosts</h2>"
         f"<details><summary>figures of every host</summary>{sections.hosts(page)}</details>"
-        f"<details><summary>what the totals are made of</summary>{sections.counted(page)}</details>"
+        "<details><summary>devices counted in the totals</summary>"
+        f"{sections.counted(page)}</details>"
         "</section>"
     )
 

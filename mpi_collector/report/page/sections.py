@@ -73,8 +73,8 @@ def facts(page: PageData) -> str:
     command = " ".join(words) if words else None
     short = {
         "benchmark": run.get("benchmark"),
-        "begun": f"{clock(run['start_ns'] / 1e6)[:-4]} UTC",
-        "lasted": duration(page.summary["span_s"]),
+        "started": f"{clock(run['start_ns'] / 1e6)[:-4]} UTC",
+        "duration": duration(page.summary["span_s"]),
         "sampled": f"every {run['interval_ns'] / 1e9:g} s ({run.get('collection_method')})",
         "ended by": run.get("ended_by"),
         "exit code": run.get("command_exit_code") if command else None,
@@ -183,7 +183,7 @@ def counted(page: PageData) -> str:
         "not counted",
         "decided by",
     ]
-    return table(head, rows, "what the totals are made of", text=True)
+    return table(head, rows, "devices counted in the totals", text=True)
 
 
 def marks(page: PageData) -> str:
@@ -194,7 +194,7 @@ def marks(page: PageData) -> str:
     for n, m in enumerate(page.marks[:_ROWS]):
         button = f"<button type='button' data-mark='{n}'>{esc(m.text) or '(no text)'}</button>"
         rows.append([button, clock(m.begin_ms), _lasted(m), esc(m.host)])
-    return table(["phase", "begun (UTC)", "lasted", "marked on"], rows, "phases", text=True)
+    return table(["phase", "start (UTC)", "duration", "marked on"], rows, "phases", text=True)
 
 
 def _lasted(mark: PagePhase) -> str:
@@ -217,9 +217,9 @@ def missed(page: PageData) -> str:
             text = "<br>".join(map(esc, what)) or NOTHING
             rows.append([esc(key), str(f["ticks"]), str(f["missed"]), text])
     if not rows:
-        return "<p>Nothing: every host, every tick.</p>"
+        return "<p>None: every host has every tick.</p>"
     head = ["host", "ticks", "missed", "other gaps"]
-    return table(head, rows[:_ROWS], "what was missed", text=True)
+    return table(head, rows[:_ROWS], "missing data", text=True)
 
 
 def _missed_of_host(page: PageData, key: str, f: HostFacts) -> list[str]:
