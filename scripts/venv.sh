@@ -4,16 +4,16 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 die() { echo "$(basename "$0"): $*" >&2; exit 1; }
 
-find_python() { # the newest interpreter that this package supports
+find_python() { # an interpreter that this package supports: 3.10 or newer, with venv and pip
     local p
-    for p in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python3.10; do
+    for p in "${PYTHON:-}" python3 python3.1{9,8,7,6,5,4,3,2,1,0}; do
         [ -n "$p" ] && command -v "$p" >/dev/null 2>&1 || continue
-        if "$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
+        if "$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
             command -v "$p"
             return
         fi
     done
-    die "no Python 3.10 to 3.13 with venv found; on Debian and Ubuntu: apt-get install python3 python3-venv"
+    die "no Python 3.10 or newer with venv found; on Debian and Ubuntu: apt-get install python3 python3-venv"
 }
 
 make_venv() { # make_venv NAME EXTRA[,EXTRA...]: $ROOT/NAME with this package, editable. Nothing is fetched the second time.

@@ -21,7 +21,7 @@ PACKAGE = "mpi_collector_node"
 _PYTHONS = (
     "python3",
     "/usr/libexec/platform-python",
-    *(f"python3.{minor}" for minor in range(14, 5, -1)),
+    *(f"python3.{minor}" for minor in range(19, 5, -1)),
     "/usr/local/bin/python3",
 )
 NO_PYTHON = "mpi_collector: no python3, 3.6 or newer, on this host"
