@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import Any
 
 import pytest
+from batchkit import NAMES, calls, texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,14 +16,6 @@ from mpi_collector.node.row.decode import DEVICES, RowDecoder, make_layout, wrap
 from mpi_collector.node.row.layout import MISSING, Layout
 from mpi_collector.node.spool.format import STAMP_SHIFT, SpoolShape
 from mpi_collector.node.spool.stage import staged_row
-
-FIXTURES = Path(__file__).parents[1] / "fixtures"
-NAMES = ["diskstats", "netdev", "stat", "vmstat", "meminfo", "loadavg"]
-
-
-def texts(tree: str = "linux-6.18") -> list[bytes]:
-    paths = [sources.BY_NAME[n]().location().lstrip("/") for n in NAMES]
-    return [(FIXTURES / tree / p).read_bytes() for p in paths]
 
 
 def line(device: str, value: int) -> bytes:
@@ -175,19 +167,6 @@ def test_batch_uses_its_fast_way(tree: str) -> None:
     whole = [calls(d) for d in decoder.decoders]
     decoder.decode_stage(memoryview(stage.data), stage.shape, stage.wanted)
     assert [len(w) for w in whole] == [1] * len(whole)
-
-
-def calls(decoder: Any) -> list[bytes]:
-    """The texts that a SourceDecoder is given from now on."""
-    seen: list[bytes] = []
-    real = decoder.decode_text
-
-    def decode_text(text: bytes, row: Any, tick: int) -> int:
-        seen.append(text)
-        return int(real(text, row, tick))
-
-    decoder.decode_text = decode_text
-    return seen
 
 
 def test_a_source_that_failed_does_not_hurt_the_others() -> None:

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from test_decoder import NAMES, calls, texts
+from batchkit import NAMES, calls, texts
 
 from mpi_collector.batch.decoder import _columns
 from mpi_collector.batch.digit_delta import Cells, DigitDeltaDecoder

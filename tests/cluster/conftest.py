@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from bed import Bed, Mpi, find_mpi, hosts, missing_for_bed
+from mpis import MPIS, need_mpi
 from selection import one_of_each
 
-MPIS = ("openmpi", "mpich", "openmpi4")
 _HERE = Path(__file__).parent
 _figures: list[str] = []
 
@@ -45,14 +45,6 @@ def bed(three_hosts: Bed) -> Iterator[Bed]:
         yield three_hosts
     finally:
         three_hosts.clean()
-
-
-def need_mpi(name: str) -> Mpi:
-    """The MPI, or the test is skipped."""
-    found = find_mpi(name)
-    if isinstance(found, str):
-        pytest.skip(found)
-    return found
 
 
 @pytest.fixture(scope="session", params=MPIS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bed import Bed, Job, Mpi
-from conftest import MPIS, need_mpi
+from mpis import MPIS, need_mpi
 
 import mpi_collector
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from bed import Bed, Job, Mpi, poll
-from conftest import need_mpi
-from test_losses import all_gone, recover, start
+from bedruns import all_gone, recover, start
+from mpis import need_mpi
 
 import mpi_collector
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bed import Bed, Job, Mpi, poll
-from test_losses import start
+from bedruns import start
 
 import mpi_collector
 

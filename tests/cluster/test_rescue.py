@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from bed import Bed, Mpi, descendants, poll
-from test_losses import start
+from bedruns import start
 
 import mpi_collector
 

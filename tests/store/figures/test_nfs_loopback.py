@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_nfsiostat import ours, reports
+from nfs_reports import ours, reports
 
 import mpi_collector
 from mpi_collector.store.figures import derive
