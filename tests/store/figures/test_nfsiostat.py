@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from nfs_reports import FIXTURE, ours, reports
+from nfs_reports import FIXTURE, SECONDS, ours, reports
 
 NFSIOSTAT = shutil.which("nfsiostat", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin")
 
