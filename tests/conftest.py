@@ -9,6 +9,7 @@ import os
 import signal
 from pathlib import Path
 
+import hypothesis
 import installed
 import pytest
 
@@ -20,3 +21,10 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the programs that pip installs, in a virtual environment of its own."""
     return installed.install(tmp_path_factory.mktemp("installed"))
+
+
+# how long an example takes depends on what else runs on the machine
+hypothesis.settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-machine")
