@@ -28,6 +28,13 @@ def wait_for(future: Future[_T]) -> _T:
                 return future.result()
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that is left open when the program ends, and says nothing about it."""
+
+    def __del__(self) -> None:
+        """No-op: what asyncio does here fails once the selector is closed."""
+
+
 class LoopThread:
     """A daemon thread that runs an event loop. Methods are called from other threads only.
 
@@ -36,7 +43,7 @@ class LoopThread:
     """
 
     def __init__(self, name: str) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = _Loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 

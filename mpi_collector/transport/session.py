@@ -102,7 +102,7 @@ class Session:
         if self.hello.get("hello") != VERSION:
             await self.disconnect()
             raise SessionLostError(
-                f"the agent speaks version {self.hello.get('hello')}, this program {VERSION}"
+                f"the agent uses protocol {self.hello.get('hello')}, this program {VERSION}"
             )
         return self.hello
 

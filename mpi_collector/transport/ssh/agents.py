@@ -70,7 +70,7 @@ class Agents:
                 await work(remote)
             except _FAILURES as e:
                 said = (
-                    f"no sense in its answer: {e!r}"
+                    f"cannot interpret its answer: {e!r}"
                     if isinstance(e, (LookupError, TypeError))
                     else str(e)
                 )
