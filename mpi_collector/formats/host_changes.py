@@ -8,7 +8,7 @@ from typing import Any
 from mpi_collector.formats.host_consistency import MOVING_SYSCTLS, Snapshot
 
 #: parts that stay the same in an undisturbed run and are compared as a whole
-_CONSTANT = (
+CONSTANT_PARTS = (
     "version",
     "os_release",
     "transparent_hugepage",
@@ -35,7 +35,7 @@ _FREE_SHARE = 0.01  #: of a file system's size: smaller changes of free space ar
 def changes(start: Snapshot, end: Snapshot) -> list[str]:
     """Return one line for each change of settings, mounts, devices, memory and free space."""
     out: list[str] = []
-    for part in _CONSTANT:
+    for part in CONSTANT_PARTS:
         out += _changes_of_part(part, start.get(part), end.get(part))
     for what, part, name, fields in (
         ("interface", "nics", "name", _NIC_FIELDS),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from mpi_collector.formats.host_changes import changes
+from mpi_collector.formats.host_changes import CONSTANT_PARTS, changes
 from mpi_collector.report.quantity import NOTHING, quantity
 from mpi_collector.report.summary import document
 from mpi_collector.report.summary_document import SummaryDocument
@@ -24,20 +24,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _RULE = re.compile(r"\s*([a-z_]+)\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*\Z")
 #: the parts of a snapshot that say which machine it is and how it is set; the others always move
-_SETTINGS = (
-    "version",
-    "os_release",
-    "transparent_hugepage",
-    "sysctls",
-    "chassis",
-    "kernel_cmdline",
-    "cgroup_limits",
-    "limits",
-    "nics",
-    "infiniband",
-    "drives",
-    "mounts",
-)
+_SETTINGS = (*CONSTANT_PARTS, "nics", "infiniband", "drives", "mounts")
 _NAMED = 3  #: hosts in a line
 
 
