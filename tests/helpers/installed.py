@@ -38,8 +38,12 @@ def install(into: Path) -> Path:
 
 def environment(programs: Path, **more: str) -> dict[str, str]:
     """Return an environment in which ``programs`` comes first and this tree is not importable."""
-    out = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
-    return {**out, "PATH": f"{programs}:{out['PATH']}", **more}
+    return {**_without_this_tree(), "PATH": f"{programs}:{os.environ['PATH']}", **more}
+
+
+def _without_this_tree() -> dict[str, str]:
+    """Return the environment without what makes this tree importable, and so installed for pip."""
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
 
 
 @cache
@@ -73,5 +77,10 @@ def _wheel(into: Path) -> Path:
 
 def _run(argv: list[object]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        list(map(str, argv)), capture_output=True, text=True, timeout=240, check=False
+        list(map(str, argv)),
+        env=_without_this_tree(),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
