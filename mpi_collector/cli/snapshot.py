@@ -11,6 +11,7 @@ from mpi_collector.benchmark.exit_codes import OK
 from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.result import explain_errors, standard_output
 from mpi_collector.node.host.snapshot import take
+from mpi_collector.node.knobs import file_system_root
 from mpi_collector.terminal_text import safe_text
 
 _EPILOG = """\
@@ -34,7 +35,7 @@ def main(words: Sequence[str]) -> int:
         help="describe its file system, too",
     )
     args = parser.parse_args(words)
-    found = take(args.directory or ["."], full=args.json)
+    found = take(args.directory or ["."], file_system_root(), full=args.json)
     with standard_output() as out:
         if args.json:
             json.dump(found, out, indent=1)

@@ -12,6 +12,7 @@ import time
 from ...compat import wall_ns
 from . import devices, proc, system
 from .cgroup import cgroup_limits
+from .cpus import list_cpus
 from .environment import environment
 from .files import HostFiles
 from .mounts import describe_directory, list_mounts
@@ -35,7 +36,7 @@ def take(directories: "Sequence[str]" = (), root: str = "/", full: bool = False)
     """
     files = HostFiles(root)
     now = wall_ns()
-    cpus = proc.cpuinfo(files.text("proc/cpuinfo", note=True))
+    cpus = list_cpus(files)
     mounts = list_mounts(files)
 
     def part(name: str, read: "Callable[[], T]") -> "T | None":

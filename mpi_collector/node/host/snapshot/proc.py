@@ -48,6 +48,8 @@ _NET = (
     "tx_compressed",
 )
 _MODEL_KEYS = ("model name", "Processor", "cpu model", "cpu")
+#: keys of the block in which s390x counts and lists its CPUs; the group: number of one
+_S390_CPU = re.compile(r"(?:# processors|processor ([0-9]{1,6}))\Z")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _INT = re.compile(r"-?[0-9]{1,20}\Z")
 _FLOAT = re.compile(r"-?[0-9]{1,300}\.[0-9]{1,20}\Z")
@@ -89,17 +91,38 @@ def vmstat(text: "str | bytes") -> "dict[str, int]":
 
 
 def cpuinfo(text: "str | bytes") -> "list[CpuRow]":
-    """Return one dict per logical CPU: keys as printed, numbers as numbers."""
-    out = []
-    for block in re.split(r"\n\s*\n", text_of(text)):
-        cpu: "CpuRow" = {}
-        for line in block.split("\n"):
-            key, colon, value = line.partition(":")
-            if colon and key.strip():
-                cpu[key.strip()] = _number_or_text(value.strip())
-        if "processor" in cpu:
-            out.append(cpu)
+    """Return one dict per logical CPU: keys as printed, numbers as numbers.
+
+    On s390x a CPU is a block with ``cpu number``, or, before Linux 4.11, only a line ``processor
+    N: ...``; such a row gets ``processor``, and what the first block says of all CPUs.
+    """
+    blocks = [_cpuinfo_block(block) for block in re.split(r"\n\s*\n", text_of(text))]
+    rows = [block for block in blocks if "processor" in block]
+    if rows:
+        return rows
+    common = {k: v for b in blocks for k, v in b.items() if not _S390_CPU.match(k)}
+    numbered = [block for block in blocks if "cpu number" in block]
+    if numbered:
+        shared = {k: v for k, v in common.items() if not any(k in b for b in numbered)}
+        return [{**shared, **block, "processor": block["cpu number"]} for block in numbered]
+    out: "list[CpuRow]" = []
+    for block in blocks:
+        for key, value in block.items():
+            line = _S390_CPU.match(key)
+            if line and line.group(1):
+                parts = [part.partition("=") for part in str(value).split(",")]
+                own = {name.strip(): _number_or_text(v.strip()) for name, _equals, v in parts}
+                out.append({**common, **own, "processor": int(line.group(1))})
     return out
+
+
+def _cpuinfo_block(text: str) -> "CpuRow":
+    block: "CpuRow" = {}
+    for line in text.split("\n"):
+        key, colon, value = line.partition(":")
+        if colon and key.strip():
+            block[key.strip()] = _number_or_text(value.strip())
+    return block
 
 
 def _number_or_text(text: str) -> "int | float | str":
@@ -111,20 +134,24 @@ def _number_or_text(text: str) -> "int | float | str":
 def summarize_cpuinfo(cpus: "list[CpuRow]") -> "CpuCounts":
     """Return the numbers of sockets, cores and logical CPUs, and the model, of ``cpuinfo`` rows.
 
-    A machine that prints no topology (arm64, some guests) has as many cores as logical CPUs, in one
-    socket.
+    Rows without a topology, neither printed nor from sysfs (``cpus.list_cpus``), count as a core
+    each, in one socket.
     """
-    sockets = {c["physical id"] for c in cpus if "physical id" in c}
-    cores = {
-        (c["physical id"], c["core id"]) for c in cpus if "physical id" in c and "core id" in c
-    }
+    sockets = {_socket_of(c) for c in cpus if "physical id" in c}
+    cores = {(_socket_of(c), c["core id"]) for c in cpus if "core id" in c}
+    complete = all("core id" in c for c in cpus)
     model = next((str(c[key]) for c in cpus for key in _MODEL_KEYS if c.get(key)), "")
     return {
         "num_sockets": len(sockets) or (1 if cpus else 0),
-        "num_cores": len(cores) or len(cpus),
+        "num_cores": len(cores) if complete else len(cpus),
         "num_logical_cores": len(cpus),
         "model": model,
     }
+
+
+def _socket_of(cpu: "CpuRow") -> "tuple[object, ...]":
+    """Return what names the socket of a CPU: on s390x sockets are numbered within their book."""
+    return tuple(cpu.get(key) for key in ("drawer id", "book id", "physical id"))
 
 
 def diskstats(text: "str | bytes") -> "list[Row]":

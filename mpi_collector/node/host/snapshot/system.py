@@ -49,7 +49,7 @@ _CPU = "sys/devices/system/cpu/"
 
 
 def cpu(files: "HostFiles", cpus: "list[CpuRow]") -> "Cpu":
-    """Return sockets, cores, threads, model and settings; ``cpus`` of ``proc.cpuinfo``."""
+    """Return sockets, cores, threads, model and settings; ``cpus``: see ``list_cpus``."""
     counts = summarize_cpuinfo(cpus)
     first = cpus[0] if cpus else {}
     khz = files.number(_CPU + "cpu0/cpufreq/cpuinfo_max_freq")
