@@ -15,6 +15,9 @@ import pytest
 
 os.environ.setdefault("MPI_COLLECTOR_REPORT", "never")
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# ... and a background job of a shell SIGINT: what tests start inherits both
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
