@@ -16,6 +16,7 @@ from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.suite_recorder import SuiteChildRecorder, SuiteRecorder
 from mpi_collector.errors import ResultsError
 from mpi_collector.formats.verdict import Verdict
+from mpi_collector.node.knobs import file_system_root
 from mpi_collector.node.options import (
     END_OF_SECONDS_S,
     MIN_INTERVAL_S,
@@ -222,6 +223,7 @@ def collect(
         sources=sources,
         spool_dir=spool_dir,
         rescue_dir=os.path.abspath(rescue_dir) if rescue_dir else None,
+        root=file_system_root(),
     )
     plan = CollectPlan(options, results_dir=Path(os.fspath(results_dir)), json=json)
     return EmbeddedRecorder(plan, comm, sampler, RunConsole(quiet))

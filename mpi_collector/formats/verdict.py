@@ -11,6 +11,7 @@ _LATE_SHARE = 0.5  #: of the interval: samples later than that describe another 
 _MISSED_SHARE = 0.01
 _BOUND_SHARE = 0.1
 _BOUND_NS = 5_000_000
+_NAMED = 4  #: devices and fields of a source without a column that a reason names
 
 
 class Verdict(TypedDict):
@@ -83,11 +84,21 @@ def _host_reasons(key: str, facts: HostFacts, interval_ns: int) -> Iterator[str]
         yield f"{key}: the recording breaks off at tick {facts['last_tick']}"
     if late_ns > _LATE_SHARE * interval_ns:
         yield f"{key}: 1 % of the ticks were more than {late_ns / 1e6:.0f} ms late"
-    for event in facts["lost"]:
-        yield f"{key}: no room for {event['what']} {event['name']} of {event['source']}"
+    for text in no_room(facts):
+        yield f"{key}: {text}"
     for source, counts in facts["statuses"].items():
         shown = ", ".join(f"{n} x {status}" for status, n in counts.items())
         yield f"{key}: {source}: {shown}"
+
+
+def no_room(facts: HostFacts) -> Iterator[str]:
+    """Yield a line per source of which something appeared that found no column."""
+    by_source: dict[str, list[str]] = {}
+    for event in facts["lost"]:
+        by_source.setdefault(str(event["source"]), []).append(f"{event['what']} {event['name']}")
+    for source, names in by_source.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield f"{source}: no room for {', '.join(names[:_NAMED])}{more}, which came during the run"
 
 
 def line(verdict: Verdict) -> str:

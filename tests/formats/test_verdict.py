@@ -76,7 +76,7 @@ def test_complete() -> None:
         (
             {"lost": [{"what": "slot", "name": "sdx", "source": "diskstats"}]},
             {},
-            "h0: no room for slot sdx of diskstats",
+            "h0: diskstats: no room for slot sdx, which came during the run",
         ),
         ({"statuses": {"netdev": {"error": 4}}}, {}, "h0: netdev: 4 x error"),
         ({}, {"hosts_partial": {"h9": "no route"}}, "h9: no route"),

@@ -84,10 +84,11 @@ def _diskstats(text: bytes) -> tuple[Cells, bool]:
         values = tokens[3:]
         if len(values) == 4:
             names = ["reads_completed", "sectors_read", "writes_completed", "sectors_written"]
-        elif len(values) in (11, 15) or len(values) >= 17:
+        elif len(values) > 17:
             names = DISK
-        else:
-            names = []
+        else:  # 11 numbers, then four more, then two more: what is between is of no use
+            whole = max(n for n in (0, 11, 15, 17) if n <= len(values))
+            names, values = DISK[:whole], values[:whole]
         if tokens:
             lines.append((tokens[2] if len(tokens) > 2 else b"", values, names))
     return _devices(lines)
@@ -97,7 +98,11 @@ def _netdev(text: bytes) -> tuple[Cells, bool]:
     lines = []
     for number_of_line, line in enumerate(text.split(b"\n")):
         if line.strip() and not (number_of_line < 2 and b"|" in line):
-            name, _colon, values = line.partition(b":")
+            words = line.split()
+            name, _colon, value = (
+                words[0].rpartition(b":") if b":" in words[0] else (words[0], b"", b"")
+            )
+            values = b" ".join([value, *words[1:]])
             lines.append((name.strip(), values.split(), NET if len(values.split()) >= 16 else []))
     return _devices(lines)
 

@@ -2,97 +2,168 @@
 
 import os
 
-from ..compat import preadv
+from ..compat import mono_ns, preadv
 from .readable import Readable
+from .reopening import ReopeningPace, is_gone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PAGE = 4096
-_LATER_BYTES = 16384  #: room for files and devices that appear later
 _FIRST_BYTES = 1 << 22  #: room for the first reading
 _LEAST_ROOM = 512  #: bytes of buffer below which the next file is not begun
+
+
+class _Held:
+    """An open file: its path below the root, the line before its text, its descriptor."""
+
+    __slots__ = ("fd", "head", "path")
+
+    def __init__(self, label: str, path: str, fd: int) -> None:
+        self.head = ("@%s\n" % label).encode("utf-8", "backslashreplace")
+        self.path = path
+        self.fd = fd
 
 
 class FileGroup(Readable):
     """Several kernel files as one text, with a line ``@LABEL`` before the text of each.
 
-    ``list_files`` returns (label, path below ``root``) of the files there are now; it is asked
-    again every ``relist_every`` readings (0: never). A file that cannot be opened or read is left
-    out. OSError when that is so of all of them: at the start, or at a reading.
+    ``list_files`` returns (label, path below ``root``) of the files there are now. It is asked
+    again after 1, 2, 4, ... readings, then every RELIST_READINGS, and after ``relist_s`` seconds
+    (0: however long that takes): for files that are new, and those that could not be opened. After
+    a file that was open is gone it is asked at the pace of ``ReopeningPace``. A file that cannot be
+    opened or read is left out. OSError when that is so of all of them: at the start, or at a
+    reading. ``may_be_empty``: no files at all are in order.
+
+    ``capacity`` has room for half as much again, for ``file_bytes`` of every file, and for
+    ``later_bytes`` of files and devices that appear later. ``clock``: monotonic nanoseconds.
     """
 
+    RELIST_READINGS = 256
+
     def __init__(
-        self, root: str, list_files: "Callable[[], list[tuple[str, str]]]", relist_every: int = 0
+        self,
+        root: str,
+        list_files: "Callable[[], list[tuple[str, str]]]",
+        relist_s: float = 0,
+        file_bytes: int = 0,
+        later_bytes: int = 4096,
+        may_be_empty: bool = False,
+        clock: "Callable[[], int]" = mono_ns,
     ) -> None:
         self._root = root
         self._list_files = list_files
-        self._relist_every = relist_every
-        self._open: "dict[str, tuple[bytes, int]]" = {}  # label -> (line before it, descriptor)
+        self._relist_ns = int(relist_s * 1e9)
+        self._clock = clock
+        self._file_bytes = file_bytes
+        self._later_bytes = later_bytes
+        self._may_be_empty = may_be_empty
+        # Of an ordinary file that was removed the text can still be read, of one in /sys it cannot.
+        self._ordinary_files = os.path.realpath(root) != "/"
+        self._open: "dict[str, _Held]" = {}
+        self._gone: "set[str]" = set()  # labels that were open, and failed
+        self._pace = ReopeningPace()
         self._reads = 0
+        self._relist_at = 1
+        self._listed_ns = clock()
         self.capacity = 0
-        self._relist()
+        error = self._relist()
+        if not self._open and not (may_be_empty and error is None):
+            raise error or FileNotFoundError(2, "nothing of it is there", self._root)
 
-    def _relist(self) -> None:
+    def _relist(self) -> "OSError | None":
+        """Open what is there now and was not open. Return the last error, if there was one."""
         wanted = dict(self._list_files())
         error = None
-        for label in set(self._open) - set(wanted):
-            os.close(self._open.pop(label)[1])
-        fresh = {}
+        for label, held in list(self._open.items()):
+            if wanted.get(label) != held.path:
+                os.close(held.fd)
+                del self._open[label]
+        ordered = {}
         for label, path in wanted.items():
-            if label in self._open:
-                fresh[label] = self._open[label]
-                continue
             try:
-                fd = os.open(
-                    os.path.join(self._root, path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-                )
+                ordered[label] = self._open.get(label) or self._opened(label, path)
             except OSError as e:
                 error = e
-                continue
-            fresh[label] = (("@%s\n" % label).encode("utf-8", "backslashreplace"), fd)
-        self._open = fresh
-        if not fresh and not self._reads:
-            raise error or FileNotFoundError(2, "nothing of it is there", self._root)
+        self._open = ordered
+        self._gone -= ordered.keys()
+        if not self._gone:
+            self._pace.succeeded()
+        return error
+
+    def _opened(self, label: str, path: str) -> _Held:
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        return _Held(label, path, os.open(os.path.join(self._root, path), flags))
 
     def first(self) -> bytes:
         out = bytearray(_FIRST_BYTES)
         n = self._fill(memoryview(out))
-        self.capacity = n + n // 2 + (_LATER_BYTES if self._relist_every else _PAGE)
+        self.capacity = max(n + n // 2, self._file_bytes * len(self._open)) + self._later_bytes
         return bytes(out[:n])
 
     def read(self, view: memoryview) -> int:
         self._reads += 1
-        if self._relist_every and self._reads % self._relist_every == 0:
+        if self._pace.due() or self._regular():
             self._relist()
         return self._fill(view)
+
+    def _regular(self) -> bool:
+        """Return whether to list the files again, apart from those that are gone."""
+        overdue = self._relist_ns and self._clock() - self._listed_ns >= self._relist_ns
+        if self._reads < self._relist_at and not overdue:
+            return False
+        if self._reads >= self._relist_at:
+            self._relist_at = min(2 * self._reads, self._reads + self.RELIST_READINGS)
+        self._listed_ns = self._clock()
+        return True
 
     def _fill(self, view: memoryview) -> int:
         at = 0
         error = None
-        for head, fd in self._open.values():
+        gone = []
+        for label, held in self._open.items():
+            head = held.head
             room = len(view) - at - len(head)
             if room <= _LEAST_ROOM:
                 return len(view)  # full, which means truncated
             try:
-                n = got = preadv(fd, [view[at + len(head) :]], 0)
+                if self._ordinary_files:
+                    self._check_linked(held)
+                n = got = preadv(held.fd, [view[at + len(head) :]], 0)
                 while n > 0 and got < room:
-                    n = preadv(fd, [view[at + len(head) + got :]], got)
+                    n = preadv(held.fd, [view[at + len(head) + got :]], got)
                     got += n
             except OSError as e:
                 error = e
+                if is_gone(e):
+                    gone.append(label)
                 continue
             view[at : at + len(head)] = head
             at += len(head) + got
             if got and view[at - 1] != 10 and at < len(view):
                 view[at] = 10
                 at += 1
-        if not at and error is not None:
-            raise error
+        self._drop(gone)
+        if not at and not (self._may_be_empty and error is None):
+            raise error or FileNotFoundError(2, "nothing of it is there any more", self._root)
         return at
 
+    def _check_linked(self, held: _Held) -> None:
+        """Open an ordinary file that was replaced. FileNotFoundError when it was removed."""
+        if not os.fstat(held.fd).st_nlink:
+            fresh = os.open(os.path.join(self._root, held.path), os.O_RDONLY | os.O_CLOEXEC)
+            os.close(held.fd)
+            held.fd = fresh
+
+    def _drop(self, gone: "list[str]") -> None:
+        """Close files that are gone; they are looked for again."""
+        for label in gone:
+            os.close(self._open.pop(label).fd)
+        if gone:
+            self._gone.update(gone)
+            self._pace.failed()
+
     def close(self) -> None:
-        for _head, fd in self._open.values():
-            os.close(fd)
+        for held in self._open.values():
+            os.close(held.fd)
         self._open = {}

@@ -3,7 +3,9 @@
 import os
 
 from ..compat import preadv
+from ..status import status_of
 from .readable import OpenSource, Readable
+from .reopening import ReopeningPace, is_gone
 
 _PAGE = 4096
 _ONE_READ = 1 << 16
@@ -27,7 +29,9 @@ class KernelFile(OpenSource, Readable):
     """
 
     def __init__(self, root: str, path: str, record_max: int) -> None:
-        self.fd = os.open(os.path.join(root, path), os.O_RDONLY | os.O_CLOEXEC)
+        self._path = os.path.join(root, path)
+        self.fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        self._pace = ReopeningPace()
         self.record_max = record_max
         self.whole_below = _PAGE - record_max if record_max else 0
 
@@ -66,18 +70,51 @@ class KernelFile(OpenSource, Readable):
         """Read the whole text, whatever tick it is."""
         return self.rest(view, 0)
 
+    def failed(self, error: OSError) -> int:
+        """Return minus the status of a reading that failed; of a file that is gone, open it again.
+
+        It keeps its number, and is read at the next tick.
+        """
+        if is_gone(error):
+            self._pace.failed()
+            if self._pace.due() and _open_as(self.fd, self._path):
+                self._pace.succeeded()
+        return -status_of(error)
+
     def close(self) -> None:
         os.close(self.fd)
+
+
+def _open_as(fd: int, path: str) -> bool:
+    """Open a file under the number of an open descriptor. Return False when it is not there."""
+    fresh = open_or_none(path)
+    if fresh is None:
+        return False
+    os.dup2(fresh, fd, inheritable=False)
+    os.close(fresh)
+    return True
 
 
 class WholeFile:
     """A kernel file of any length that stays open and is read whole. OSError if it is not there."""
 
     def __init__(self, root: str, path: str) -> None:
-        self._fd = os.open(os.path.join(root, path), os.O_RDONLY | os.O_CLOEXEC)
+        self._path = os.path.join(root, path)
+        self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        self._pace = ReopeningPace()
 
     def read(self) -> bytes:
-        """Return the whole text now."""
+        """Return the whole text now. One that is gone is opened again when it is back."""
+        if self._pace.due() and _open_as(self._fd, self._path):
+            self._pace.succeeded()
+        try:
+            return self._read()
+        except OSError as e:
+            if is_gone(e):
+                self._pace.failed()
+            raise
+
+    def _read(self) -> bytes:
         chunks: "list[bytes]" = []
         at = 0
         while True:

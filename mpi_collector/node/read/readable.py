@@ -1,5 +1,7 @@
 """The bases of what this folder opens: a text that can be read again, and an open source."""
 
+from ..status import status_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +59,10 @@ class OpenSource:
     def read_into(self, view: memoryview, tick: int) -> int:
         """Return the bytes read into ``view``, or a negative status (node/status.py)."""
         raise NotImplementedError
+
+    def failed(self, error: OSError) -> int:
+        """Return minus the status of a reading that raised ``error``."""
+        return -status_of(error)
 
     def close(self) -> None:
         """Close the files."""

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
-_LATER_BYTES = 16384  #: room for devices that appear later
-
-
 class CondensedFile:
     """A reader: one kernel file by way of ``condense``, which keeps what is worth storing.
 
@@ -37,15 +34,19 @@ class CondensedFile:
 
 
 class ReaderFile(Readable):
-    """The text of a reader, as a Readable. ``capacity`` is twice the first text and 16 KiB."""
+    """The text of a reader, as a Readable.
 
-    def __init__(self, reader: "Reader") -> None:
+    ``capacity`` is twice the first text and ``later_bytes``, for devices that appear later.
+    """
+
+    def __init__(self, reader: "Reader", later_bytes: int) -> None:
         self._reader = reader
+        self._later_bytes = later_bytes
         self.capacity = 0
 
     def first(self) -> bytes:
         text = self._reader.read()
-        self.capacity = 2 * len(text) + _LATER_BYTES
+        self.capacity = 2 * len(text) + self._later_bytes
         return text
 
     def read(self, view: memoryview) -> int:

@@ -4,7 +4,7 @@ import struct
 from operator import itemgetter
 
 from ..status import MALFORMED, OK
-from .layout import MISSING, DeviceTable, Field, Layout
+from .layout import DEVICES, MISSING, DeviceTable, Field, Layout
 from .scan import LABEL, Cell
 
 TYPE_CHECKING = False
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         def prepare(self, raw: bytes) -> bytes: ...
         def scan(self, text: bytes) -> "Scan": ...
         def field(self, table: str, name: str) -> "Field": ...
+        def known_fields(self, raw: bytes) -> "dict[str, tuple[str, ...]]": ...
         def spare_slots(self, table: str, devices: int) -> int: ...
 
     class Row(Protocol):
@@ -47,7 +48,6 @@ COLLECTOR_FIELDS = (
         "resident memory of the sampling process (/proc/self/statm), updated at intervals",
     ),
 )
-DEVICES = "devices"  #: name of a source's table of devices where the source gives it none
 
 
 def _getter(positions: "Sequence[int]") -> "Callable[[list[bytes]], tuple[bytes, ...]]":
@@ -109,8 +109,11 @@ class SourceDecoder:
     """Decodes the texts of one source.
 
     ``on_event`` receives ``device`` (a new device has taken a spare slot) and ``lost`` (a device or
-    field found no column), each once a name.
+    field found no column), each once a name; of a source that loses more than LOST_MAX names only
+    so many are told.
     """
+
+    LOST_MAX = 64
 
     def __init__(
         self,
@@ -184,7 +187,7 @@ class SourceDecoder:
 
     def _lose(self, cell: "Cell", what: str, name: str, tick: int) -> None:
         key = (cell.table, what, name)
-        if key not in self._lost:
+        if key not in self._lost and len(self._lost) < self.LOST_MAX:
             self._lost.add(key)
             self._on_event(
                 {
@@ -205,9 +208,10 @@ def _table_name(cell: "Cell") -> str:
 def declare(source: "Decodable", raw: bytes) -> "list[DeviceTable]":
     """Return the tables of a source as its first text shows them.
 
-    Only what the text has is declared. The order of columns is decided here:
+    What the text has is declared, and what ``known_fields`` says will come later. The order of
+    columns is decided here:
 
-    * tables in the order in which the text first mentions them;
+    * tables in the order in which the text first mentions them, then those that it does not have;
     * in a table the devices in the order in which they are found, then the spare slots, which new
       devices take as they appear;
     * of every device first the fields that the source declares, in declared order, then those that
@@ -219,11 +223,15 @@ def declare(source: "Decodable", raw: bytes) -> "list[DeviceTable]":
             fields, devices = found.setdefault(_table_name(role), ({}, {}))
             fields[role.field] = None
             devices[role.device] = None
+    known = source.known_fields(raw)
+    for key in known:
+        found.setdefault(key, ({}, {}))
     if source.lists_devices and not found:
         found[DEVICES] = (dict.fromkeys(f.name for f in source.fields), {})
     tables = []
     for key, (fields, devices) in found.items():
-        order = [f.name for f in source.fields if f.name in fields]
+        order = list(known.get(key, ()))
+        order += [f.name for f in source.fields if f.name in fields and f.name not in order]
         order += [name for name in fields if name not in order]
         spare = 0 if list(devices) == [""] else source.spare_slots(key, len(devices))
         declared = [source.field(key, name) for name in order]

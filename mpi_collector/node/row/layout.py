@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 MISSING = -(2**63)  #: a value that is not known; never 0
 STOP_TICK = -1  #: tick of the extra row taken at the stop
+DEVICES = "devices"  #: name of a source's table of devices where the source gives it none
 
 if TYPE_CHECKING:
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 LABEL = "label"  #: role of a token that stays the same while the shape of the text does
 IGNORE = "ignore"  #: role of a token that may change and is not kept
+IGNORED = ""  #: name of a value that is not kept
 
 if TYPE_CHECKING:
 
@@ -109,8 +110,8 @@ def scan_table(
 
     The device is token ``device_at``, the values begin at token ``first_value``. ``names_for(n)``
     names the values of a line that has n of them, in order; None: such a line is cut or malformed.
-    Values beyond the names become ``field_N``. A value that is no number is a problem; the rest of
-    its line is kept.
+    Values beyond the names become ``field_N``; those with the name IGNORED are not kept. A value
+    that is no number is a problem; the rest of its line is kept.
     """
     scan = scan or Scan()
     seen: "set[str]" = set()
@@ -128,8 +129,11 @@ def scan_table(
         device = unique(name_of(tokens[device_at]), seen)
         scan.add(LABEL, first_value)
         for i, token in enumerate(tokens[first_value:]):
-            if is_number(token):
-                scan.add(Cell("", device, names[i] if i < len(names) else "field_%d" % (i + 1)))
+            name = names[i] if i < len(names) else "field_%d" % (i + 1)
+            if name == IGNORED:
+                scan.add(IGNORE)
+            elif is_number(token):
+                scan.add(Cell("", device, name))
             else:
                 scan.problems.append("no number %r in %r" % (token[:20], line[:_SHOWN]))
                 scan.add(IGNORE)

@@ -18,7 +18,6 @@ from ..spool.format import (
     write_seal,
     write_stamp,
 )
-from ..status import status_of
 from .row_writer import RowWriter
 from .timer import make_timer
 
@@ -240,7 +239,7 @@ class Sampler:
                     else:
                         n = kernel_file.read_into(view[at:to], tick)
                 except OSError as e:
-                    n = -status_of(e)
+                    n = kernel_file.failed(e)
                 if n > 0:
                     at += n
                 ends += n, mono()

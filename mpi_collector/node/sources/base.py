@@ -10,7 +10,7 @@ docs/adding-a-source.md adds one step by step.
 from ..read.file_group import FileGroup
 from ..read.kernel_file import KernelFile
 from ..read.reader import ReaderFile
-from ..row.layout import Field
+from ..row.layout import DEVICES, Field
 from ..row.scan import Scan, is_number, scan_cells, scan_keyed, scan_table
 
 TYPE_CHECKING = False
@@ -41,6 +41,7 @@ class Source:
 
     # ---- columns
     fields: "tuple[Field, ...]" = ()  #: fields known by name, in the order of their columns
+    fields_from_start = False  #: every device has all of them, whether the first text did or not
     lists_devices = False  #: has its table of devices even when none is there at the start
     may_be_empty = False  #: a text without tokens is in order: there are no devices
 
@@ -90,6 +91,16 @@ class Source:
                 return f
         return Field(name, "", "gauge", "not known to this version")
 
+    def known_fields(self, raw: bytes) -> "dict[str, tuple[str, ...]]":
+        """Return the fields that are columns whatever the first text has, per table.
+
+        For files that list only what was used so far, or that are not there yet: {table: names},
+        in the order of their columns. The table of devices of most sources is ``DEVICES``.
+        ``raw``: the first text, before ``prepare``. The default: none, or ``fields`` where
+        ``fields_from_start``.
+        """
+        return {DEVICES: tuple(f.name for f in self.fields)} if self.fields_from_start else {}
+
     def spare_slots(self, table: str, devices: int) -> int:
         """Return for how many devices that appear later a table has room."""
         return max(4, devices // 4)
@@ -136,14 +147,26 @@ class FileGroupSource(Source):
     of all of them.
     """
 
-    relist_every = 0  #: readings after which ``files`` is asked again; 0: only at the start
+    relist_s = 0  #: seconds after which ``files`` is asked again at the latest (FileGroup)
+    file_bytes = 0  #: length that the text of a file may reach, where it is short at the start
+    later_bytes = 4096  #: room for the text of files and devices that appear later
 
     def files(self, root: str) -> "list[tuple[str, str]]":
-        """Return (label without blanks, path below ``root``) of every file there is now."""
+        """Return (label without blanks, path below ``root``) of every file there is now.
+
+        OSError when there can be none. No files at all are in order where ``may_be_empty``.
+        """
         raise NotImplementedError
 
     def open(self, root: str) -> FileGroup:
-        return FileGroup(root, lambda: self.files(root), self.relist_every)
+        return FileGroup(
+            root,
+            lambda: self.files(root),
+            relist_s=self.relist_s,
+            file_bytes=self.file_bytes,
+            later_bytes=self.later_bytes,
+            may_be_empty=self.may_be_empty,
+        )
 
     def prepare(self, raw: bytes) -> bytes:
         """Return ``device field value`` lines of files that have one number each."""
@@ -159,6 +182,8 @@ class FileGroupSource(Source):
 class ReaderSource(Source):
     """A text that a reader makes, where a kernel file is too large to store or needs state."""
 
+    later_bytes = 16384  #: room for the text of devices that appear later
+
     def reader(self, root: str) -> "Reader":
         """Return an object with ``read() -> bytes`` and ``close()``.
 
@@ -167,7 +192,7 @@ class ReaderSource(Source):
         raise NotImplementedError
 
     def open(self, root: str) -> ReaderFile:
-        return ReaderFile(self.reader(root))
+        return ReaderFile(self.reader(root), self.later_bytes)
 
 
 def labelled(text: bytes) -> "list[tuple[bytes, list[bytes]]]":

@@ -1,6 +1,7 @@
 """/proc/diskstats: block devices and partitions (proc(5), admin-guide/iostats.rst)."""
 
 from ..row.layout import Field
+from ..row.scan import IGNORED
 from .base import KernelFileSource
 
 TYPE_CHECKING = False
@@ -8,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SECTORS = "sectors_512_bytes"
+_GENERATIONS = (11, 15, 17)  #: numbers on a line until Linux 4.17, until 5.4, and since
 #: of a partition before Linux 2.6.25, which has four numbers
 _FOUR = ("reads_completed", "sectors_read", "writes_completed", "sectors_written")
 
@@ -61,8 +63,13 @@ class Diskstats(KernelFileSource):
     def names_for(self, values: int) -> "Sequence[str] | None":
         if values == 4:
             return _FOUR
-        # 11 until Linux 4.17, 15 until 5.4, then 17; other counts below are a line that was cut
-        return tuple(f.name for f in self.fields) if values in (11, 15) or values >= 17 else None
+        # Other counts are those of a line that was cut or that lxcfs made, which prints 14 and
+        # leaves out the discards completed: what stands in front is right.
+        known = max((n for n in _GENERATIONS if n <= values), default=0)
+        if not known:
+            return None
+        names = tuple(f.name for f in self.fields[:known])
+        return names if values > _GENERATIONS[-1] else names + (IGNORED,) * (values - known)
 
     def spare_slots(self, table: str, devices: int) -> int:
         return max(8, devices // 4)

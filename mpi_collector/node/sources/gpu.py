@@ -70,6 +70,7 @@ class Gpu(ReaderSource):
     may_block = True
     start_s = _INIT_S + 3.0
     budget_us = 20000
+    fields_from_start = True
     default = False  # calls into a driver, some milliseconds with many GPUs
     fields = (
         Field(

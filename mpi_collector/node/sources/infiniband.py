@@ -70,8 +70,9 @@ class Infiniband(FileGroupSource):
     order = 20
     kernel_file = "/sys/class/infiniband/*/ports/*/{counters,counters_ext,hw_counters}/*"
     doc = "InfiniBand, RoCE and Omni-Path ports: bytes, packets, congestion, errors"
-    relist_every = 256
     may_block = True
+    relist_s = 60
+    later_bytes = 16384
     budget_us = 20000
     fields = tuple(Field(name, unit, "counter", doc) for name, (unit, doc) in _KNOWN.items())
 

@@ -29,6 +29,26 @@ _LNET = (
     Field("route_length", "bytes", "counter", "bytes routed"),
     Field("drop_length", "bytes", "counter", "bytes dropped"),
 )
+#: what clients count, per kind of device. A line is printed once its count is not 0.
+_CALLS = {
+    "llite": (
+        "read_bytes write_bytes read write ioctl open close mmap page_fault page_mkwrite seek fsync"
+        " readdir setattr truncate flock getattr create link unlink symlink mkdir rmdir mknod"
+        " rename statfs setxattr getxattr getxattr_hits listxattr removexattr inode_permission"
+        " fallocate opencount openclosetime"
+    ).split(),
+    "osc": (
+        "req_waittime req_active read_bytes write_bytes ost_read ost_write ost_setattr ost_punch"
+        " ost_sync ost_statfs ost_connect ost_disconnect ldlm_enqueue ldlm_extent_enqueue"
+        " ldlm_glimpse_enqueue ldlm_cancel obd_ping"
+    ).split(),
+    "mdc": (
+        "req_waittime req_active mds_getattr mds_getattr_lock mds_close mds_readpage mds_statfs"
+        " mds_sync mds_connect mds_getxattr mds_reint_setattr mds_reint_create mds_reint_link"
+        " mds_reint_unlink mds_reint_rename mds_reint_open mds_reint_setxattr ldlm_enqueue"
+        " ldlm_ibits_enqueue ldlm_flock_enqueue ldlm_cancel obd_ping"
+    ).split(),
+}
 #: units of sums that are neither bytes nor microseconds
 _UNITS = {
     "req_active": "requests",
@@ -49,12 +69,15 @@ class Lustre(FileGroupSource):
     name = "lustre"
     order = 22
     kernel_file = "lustre/{llite,osc,mdc}/*/stats, lnet/stats"
+    file_bytes = 4096  # a line a call, as calls are made
+    may_be_empty = True  # the module is loaded and nothing is mounted yet
     doc = (
         "Lustre client: calls, bytes and times of every mount (llite) and target (osc, mdc), "
         "and LNet's traffic"
     )
-    relist_every = 256
     may_block = True
+    relist_s = 60
+    later_bytes = 16384
     budget_us = 20000
 
     def files(self, root: str) -> "list[tuple[str, str]]":
@@ -82,7 +105,20 @@ class Lustre(FileGroupSource):
             raise PermissionError(
                 13, "its statistics are for root alone (/sys/kernel/debug/lustre)"
             )
+        if not out and not any(os.path.isdir(os.path.join(root, base)) for base in _ROOTS):
+            raise FileNotFoundError(2, "no Lustre client")
         return sorted(out.items())
+
+    def known_fields(self, raw: bytes) -> "dict[str, tuple[str, ...]]":
+        known = {
+            kind: tuple("%s_%s" % (call, what) for call in calls for what in ("samples", "sum"))
+            for kind, calls in _CALLS.items()
+        }
+        known["lnet"] = tuple(f.name for f in _LNET)
+        return known
+
+    def spare_slots(self, table: str, devices: int) -> int:
+        return 1 - min(devices, 1) if table == "lnet" else max(4, devices // 4)
 
     def field(self, table: str, name: str) -> Field:
         if table == "lnet":

@@ -1,10 +1,13 @@
 """/proc/net/dev: network interfaces (proc(5), Documentation/networking/statistics.rst)."""
 
+import re
+
 from ..row.layout import Field
 from ..row.scan import LABEL, Scan, scan_table
 from .base import KernelFileSource
 
 _HEADER_LINES = 2
+_TWO_COLONS = re.compile(rb":\S*:")
 
 
 def _counter(name: str, unit: str, doc: str) -> Field:
@@ -41,7 +44,13 @@ class Netdev(KernelFileSource):
     )
 
     def prepare(self, raw: bytes) -> bytes:
-        # Old kernels leave no blank between the colon and a long number. A name has no colon.
+        """Return the text with a blank in place of the colon behind each name.
+
+        Old kernels leave no blank between that colon and a long number. The names of aliases have
+        colons, too, up to Linux 3.10: ``eth0:1:``.
+        """
+        if _TWO_COLONS.search(raw):
+            return b"\n".join(map(_split_name, raw.split(b"\n")))
         return raw.replace(b":", b" ")
 
     def scan(self, text: bytes) -> Scan:
@@ -54,3 +63,11 @@ class Netdev(KernelFileSource):
 
     def spare_slots(self, table: str, devices: int) -> int:
         return max(8, devices // 4)
+
+
+def _split_name(line: bytes) -> bytes:
+    """Return a line with a blank in place of the last colon of its first word."""
+    begin = len(line) - len(line.lstrip())
+    word = line.split(None, 1)[0] if line.strip() else b""
+    name, colon, value = word.rpartition(b":")
+    return line[:begin] + name + b" " + value + line[begin + len(word) :] if colon else line

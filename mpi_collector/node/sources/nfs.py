@@ -102,7 +102,9 @@ class Nfs(ReaderSource):
         "NFS client: bytes, operations, retransmits, queue, round trip and execution time "
         "of every mount"
     )
+    fields_from_start = True  # of a version that is mounted later, too
     may_be_empty = True
+    later_bytes = 40960
     since = "2.6.17"
     budget_us = 20000
     fields = _fields()

@@ -15,8 +15,9 @@ class Queue(FileGroupSource):
     order = 16
     kernel_file = "/sys/block/*/inflight"
     doc = "reads and writes in flight on every block device at the moment of the sample"
+    relist_s = 60
+    later_bytes = 16384
     budget_us = 10000
-    relist_every = 256
     default = False
     fields = (
         Field("reads_in_flight", "requests", "gauge", "reads issued and not completed"),

@@ -61,8 +61,10 @@ class Slingshot(FileGroupSource):
     order = 21
     kernel_file = "/sys/class/cxi/*/device/telemetry/*"
     doc = "HPE Slingshot (Cassini) cards: bytes, packets, pauses, replays, errors, and the link"
-    relist_every = 256
     may_block = True
+    fields_from_start = True
+    relist_s = 60
+    later_bytes = 16384
     budget_us = 20000
     fields = (
         *(Field(name, unit, "counter", doc) for name, (unit, doc) in _COUNTERS.items()),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
 from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.formats.verdict import no_room
 from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.report.figure_tables import by_group, shown_in_tables
 from mpi_collector.report.page.data import PageData, PagePhase
@@ -228,7 +229,7 @@ def _missed_of_host(page: PageData, key: str, f: HostFacts) -> list[str]:
         f"{source}: {', '.join(f'{n} x {status}' for status, n in counts.items())}"
         for source, counts in f["statuses"].items()
     ]
-    out += [f"no room for {e['what']} {e['name']} of {e['source']}" for e in f["lost"]]
+    out += no_room(f)
     if key in page.run["hosts_partial"]:
         out.append(page.run["hosts_partial"][key])
     if not f["complete"]:

@@ -13,9 +13,7 @@ from mpi_collector.node.read.file_group import FileGroup
 def test_files_that_come_and_go(tmp_path: Path) -> None:
     for n in ("a", "b"):
         (tmp_path / n).write_text(f"{n}\n")
-    files = FileGroup(
-        str(tmp_path), lambda: [(n, n) for n in sorted(os.listdir(tmp_path))], relist_every=1
-    )
+    files = FileGroup(str(tmp_path), lambda: [(n, n) for n in sorted(os.listdir(tmp_path))])
     assert files.first() == b"@a\na\n@b\nb\n"
     view = memoryview(bytearray(files.capacity))
     (tmp_path / "c").write_text("no newline")

@@ -19,7 +19,7 @@ def test_a_made_text_that_grows() -> None:
         def close(self) -> None:
             pass
 
-    made = ReaderFile(Reader())
+    made = ReaderFile(Reader(), 100)
     made.first()
     view = memoryview(bytearray(made.capacity))
     Reader.text = b"x" * (2 * len(view))

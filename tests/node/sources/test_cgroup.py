@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from nodekit import (
     FIXTURES,
 )
-from sourcekit import nonzero, recorded
+from sampled_tree import Tree, sampled
+from sourcekit import decoded, nonzero, recorded
 
 
 def test_the_cgroup_of_a_slurm_job() -> None:
@@ -42,3 +46,52 @@ def test_a_hybrid_host() -> None:
     )
     assert found["memory.cache"] == 171020288
     assert "cpu.usage_us" not in found
+
+
+def cgroup_v2(tree: Tree) -> None:
+    """A cgroup that has done no I/O yet."""
+    tree.write("proc/self/cgroup", "0::/job\n")
+    tree.write("sys/fs/cgroup/cgroup.controllers", "cpu io memory pids\n")
+    tree.write("sys/fs/cgroup/job/cpu.stat", "usage_usec 1000\nuser_usec 600\nsystem_usec 400\n")
+    tree.write("sys/fs/cgroup/job/memory.current", "4096\n")
+    tree.write("sys/fs/cgroup/job/io.stat", "")
+
+
+@pytest.mark.parametrize("stat_at_the_start", [True, False])
+def test_io_that_begins_later(tmp_path: Path, stat_at_the_start: bool) -> None:
+    """io.stat lists the devices that were used, and is not there before its controller is enabled."""
+    tree = Tree(tmp_path / "root")
+    cgroup_v2(tree)
+    at = "sys/fs/cgroup/job/io.stat"
+    if not stat_at_the_start:
+        tree.remove(at)
+    found = sampled(
+        tree,
+        tmp_path / "results",
+        "cgroup",
+        lambda: tree.write(at, "259:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n"),
+        lambda: None,
+        lambda: tree.write(at, "259:0 rbytes=104861696 wbytes=7 rios=101 wios=1 dbytes=0 dios=0\n"),
+    )
+    values = found.known("cgroup.259:0.read_bytes")
+    assert values[-1] - values[0] == 100 << 20
+    assert found.reasons == []
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        (b"7:3 8:16 259:0 rbytes=5 wbytes=6 rios=1 wios=2 dbytes=0 dios=0", {"259:0": 5}),
+        (b"8:0 rbytes=5 wbytes=6 rios=1 wios=2 dbytes=0 dios=0\n7:0 7:1 ", {"8:0": 5}),
+        (b"7:0 \n8:0 rbytes=5\n8:16 259:1 rbytes=9", {"8:0": 5, "259:1": 9}),
+        (b"8:0 rbytes=5 259:1 rbytes=9", {"8:0": 5}),  # damaged: nothing of the second device
+        (b"rbytes=5", {}),
+        (b"nvme0n1 rbytes=5", {}),
+    ],
+)
+def test_devices_that_have_done_nothing(line: bytes, wanted: dict[str, int]) -> None:
+    """Linux 5.14 to 5.16 print them in front of the next device, without a newline."""
+    text = b"@cpu.stat\nusage_usec 1\n@io.stat\n" + line + b"\n"
+    found = decoded("cgroup", text).cells
+    reads = {k.partition(".")[0]: v for k, v in found.items() if k.endswith(".read_bytes")}
+    assert reads == wanted

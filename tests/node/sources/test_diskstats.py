@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from nodekit import (
     Decoded,
     edge,
     text_of,
 )
+from sampled_tree import Tree, sampled
+from sourcekit import decoded
 
 from mpi_collector.node.row.layout import MISSING
-from mpi_collector.node.status import MALFORMED
+from mpi_collector.node.status import MALFORMED, OK
 
 
 def test_short_line_loses_only_itself() -> None:
@@ -32,3 +37,37 @@ def test_future_fields_are_kept() -> None:
     assert [cells[f"diskstats.nvme0n1.field_{n}"] for n in (18, 19, 20)] == [77, 4928, 31]
     columns = {c.name: c for c in one.layout.columns()}
     assert columns["diskstats.nvme0n1.field_18"].kind == "gauge"
+
+
+@pytest.mark.parametrize("values", range(1, 21))
+def test_lines_of_any_length(values: int) -> None:
+    """From 11 numbers on what every kernel prints in front is taken; beyond 17 all of it.
+
+    lxcfs prints 14: the line lacks the discards completed, so what is behind the first 11 would get
+    wrong names.
+    """
+    line = b"8 0 sda " + b" ".join(b"%d" % n for n in range(1, values + 1)) + b"\n"
+    cells, status = decoded("diskstats", line)
+    taken = max((n for n in (0, 11, 15, 17) if n <= values), default=0) if values <= 17 else values
+    taken = 4 if values == 4 else taken
+    assert len(cells) == taken
+    assert status == (OK if taken else MALFORMED)
+    if taken >= 11:
+        assert cells["sda.sectors_read"] == 3
+        assert cells["sda.weighted_time_doing_ios_ms"] == 11
+
+
+def test_a_container_under_lxcfs(tmp_path: Path) -> None:
+    """Seventeen words a line: the disk counts, with its rates."""
+    tree = Tree(tmp_path / "root")
+    at = "proc/diskstats"
+    tree.write(at, "8       0 sda 18 0 1808 0 0 0 0 0 0 0 0 0 0 0\n")
+    found = sampled(
+        tree,
+        tmp_path / "results",
+        "diskstats",
+        lambda: tree.write(at, "8       0 sda 118 0 206608 9 0 0 0 0 0 9 9 0 0 0\n"),
+    )
+    assert found.moved("read_bytes_per_s") == pytest.approx(204800 * 512, rel=1e-3)
+    assert found.moved("read_iops") == pytest.approx(100, rel=1e-3)
+    assert [r for r in found.reasons if "diskstats" in r] == []

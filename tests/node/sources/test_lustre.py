@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 from nodekit import (
     FIXTURES,
 )
+from sampled_tree import Tree, sampled
 from sourcekit import plant, recorded
 
 from mpi_collector.node.read.probe import Probe
@@ -73,3 +75,61 @@ def test_lnet(tmp_path: Path) -> None:
     line = (0, 1172, 0, 195805494, 204125982, 0, 16957, 216828482753, 708781379083, 0, 3268048)
     assert lnet == dict(zip(names.split(), line))
     assert not [k for k in found if "OST0000.send_count" in k or "lnet.read_bytes" in k]
+
+
+def stats(read: int = 0, written: int = 0) -> str:
+    """A client's ``stats``: it lists the calls that were made."""
+    lines = ["snapshot_time             1705320000.123456789 secs.nsecs"]
+    if read:
+        lines.append(f"read_bytes {read >> 20} samples [bytes] 4096 1048576 {read} {read << 20}")
+    if written:
+        lines.append(f"write_bytes {written >> 20} samples [bytes] 4096 1048576 {written} 9")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("base", ["proc/fs/lustre", "sys/kernel/debug/lustre"])
+def test_a_client_that_was_idle_at_the_start(tmp_path: Path, base: str) -> None:
+    """Its files have no lines of reads and writes yet; the rates are known from where they appear."""
+    tree = Tree(tmp_path / "root")
+    at = f"{base}/llite/lfs-ffff8a/stats"
+    tree.write(at, stats())
+    tree.write(f"{base}/osc/lfs-OST0000-osc-ffff8a/stats", stats())
+    found = sampled(
+        tree,
+        tmp_path / "results",
+        "lustre",
+        lambda: tree.write(at, stats(1 << 20, 2 << 20)),
+        lambda: tree.write(at, stats(101 << 20, 52 << 20)),
+    )
+    assert found.known("lustre.llite/lfs-ffff8a.read_bytes_sum")[-1] == 101 << 20
+    assert found.moved("lustre_read_bytes_per_s") == pytest.approx(100 << 20, rel=1e-3)
+    assert found.moved("lustre_write_bytes_per_s") == pytest.approx(50 << 20, rel=1e-3)
+    assert [r for r in found.reasons if "lustre" in r] == []
+
+
+def test_a_mount_that_comes_later(tmp_path: Path) -> None:
+    """The module is loaded, and nothing is mounted at the start."""
+    tree = Tree(tmp_path / "root")
+    (tmp_path / "root/proc/fs/lustre").mkdir(parents=True)
+    at = "proc/fs/lustre/llite/lfs-ffff8a/stats"
+    found = sampled(
+        tree,
+        tmp_path / "results",
+        "lustre",
+        lambda: tree.write(at, stats(1 << 20)),
+        lambda: time.sleep(0.5),
+        lambda: tree.write(at, stats(101 << 20)),
+    )
+    assert found.moved("lustre_read_bytes_per_s") == pytest.approx(100 << 20, rel=1e-3)
+    assert [r for r in found.reasons if "room" in r] == []
+
+
+def test_calls_that_this_version_does_not_know(tmp_path: Path) -> None:
+    """One reason for all of them, when they appear after the start."""
+    tree = Tree(tmp_path / "root")
+    at = "proc/fs/lustre/llite/lfs-ffff8a/stats"
+    tree.write(at, stats())
+    unknown = "".join(f"novelty{n} 5 samples [usec] 1 2 9 9\n" for n in range(40))
+    found = sampled(tree, tmp_path / "results", "lustre", lambda: tree.write(at, stats() + unknown))
+    (reason,) = [r for r in found.reasons if "room" in r]
+    assert "field novelty0_samples" in reason and "and 60 more" in reason

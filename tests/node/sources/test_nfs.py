@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from nodekit import (
     FIXTURES,
 )
+from sampled_tree import Tree, sampled
 from source_texts import TEXTS
 from sourcekit import decoded, recorded
 
@@ -157,3 +159,64 @@ def test_a_nfs_mount_comes_and_goes() -> None:
     assert not [k for k in decoded("nfs", NFS, gone).cells if k.startswith("/mnt/data")]
     more = NFS + NFS.replace(b"/mnt/data", b"/mnt/more").replace(b"5000 6000", b"5001 6000")
     assert decoded("nfs", NFS, more).cells["/mnt/more.READ_ops"] == 10
+
+
+def mount(place: str, version: int, read: int, operations: str = "") -> str:
+    """A mount in mountstats that has read so many bytes from its server."""
+    return (
+        f"device srv:{place} mounted on {place} with fstype nfs4 statvers=1.1\n"
+        f"\topts:\trw,vers={version}\n\tbytes:\t{read} 0 0 0 {read} 0 {read >> 12} 0\n"
+        "\tRPC iostats version: 1.1  p/v: 100003/4 (nfs)\n\tper-op statistics\n"
+        f"\t        READ: {read >> 20} {read >> 20} 0 100 {read} 5 {read >> 18} 400 0\n{operations}\n"
+    )
+
+
+NO_NFS = (
+    "device rootfs mounted on / with fstype rootfs\ndevice proc mounted on /proc with fstype proc\n"
+)
+
+
+def test_a_mount_that_comes_later(tmp_path: Path) -> None:
+    """Nothing is on NFS at the start."""
+    tree = Tree(tmp_path / "root")
+    at = "proc/self/mountstats"
+    tree.write(at, NO_NFS)
+    found = sampled(
+        tree,
+        tmp_path / "results",
+        "nfs",
+        lambda: tree.write(at, NO_NFS + mount("/mnt/a", 4, 1 << 20)),
+        lambda: tree.write(at, NO_NFS + mount("/mnt/a", 4, 101 << 20)),
+    )
+    assert found.moved("nfs_read_bytes_per_s") == pytest.approx(100 << 20, rel=1e-3)
+    assert found.figures["nfs_read_rtt_ms"].mean == pytest.approx(4.0)
+    assert [r for r in found.reasons if "nfs" in r] == []
+
+
+def test_more_mounts_than_there_is_room_for(tmp_path: Path) -> None:
+    """The first ones are recorded, and one reason names those that are not."""
+    tree = Tree(tmp_path / "root")
+    at = "proc/self/mountstats"
+    tree.write(at, NO_NFS)
+    mounts = "".join(mount(f"/mnt/{n}", 4, 1 << 20) for n in range(30))
+    found = sampled(tree, tmp_path / "results", "nfs", lambda: tree.write(at, NO_NFS + mounts))
+    assert found.known("nfs./mnt/3.READ_ops")
+    (reason,) = [r for r in found.reasons if "nfs" in r and "room" in r]
+    assert "device /mnt/4" in reason
+
+
+def test_another_version_that_is_mounted_later(tmp_path: Path) -> None:
+    """NFS 4 has operations that NFS 3 has not, and newer kernels count errors."""
+    tree = Tree(tmp_path / "root")
+    at = "proc/self/mountstats"
+    first = mount("/mnt/v3", 3, 1 << 20).replace(" 400 0\n", " 400\n")
+    opened = "\t        OPEN: 7 7 0 100 100 5 6 7 1\n"
+    tree.write(at, first)
+    found = sampled(
+        tree,
+        tmp_path / "results",
+        "nfs",
+        lambda: tree.write(at, first + mount("/mnt/v4", 4, 1 << 20, opened)),
+    )
+    assert found.known("nfs./mnt/v4.OPEN_errors")[-1] == 1
+    assert [r for r in found.reasons if "nfs" in r] == []
