@@ -84,8 +84,9 @@ def ranks_launch(
     The process is a rank of ours unless ``program`` names another one. The launch's host file is
     written into ``directory``.
     """
-    from mpi_collector.transport.launch import build_launch_command, hostfile_text
+    from mpi_collector.transport.launch import build_launch_command, hostfile_text, with_user
 
+    hosts, ssh_args = with_user(hosts, plan.ssh_username)
     hostfile = Path(directory) / "hosts"
     hostfile.write_text(hostfile_text(choice.launcher.profile, hosts))
     launch = build_launch_command(
@@ -95,7 +96,7 @@ def ranks_launch(
         plan.mpi_params,
         hostfile,
         os.getuid() == 0,
-        ssh_args=["-l", plan.ssh_username] if plan.ssh_username else [],
+        ssh_args=ssh_args,
     )
     return launch.argv, {**os.environ, **launch.environ_additions}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from mpi_collector.benchmark.console import print_message
 from mpi_collector.transport.hosts import HostSpec, parse_hostfile, parse_hosts, valid_user
 
 _SHOWN_CHARACTERS = 40
@@ -21,5 +22,9 @@ def check_host_options(parser: argparse.ArgumentParser, args: argparse.Namespace
 def named_hosts(args: argparse.Namespace) -> list[HostSpec]:
     """Return the hosts of --hosts or --hostfile; [] when neither was given. HostsError, OSError."""
     if args.hosts:
-        return parse_hosts(args.hosts)
-    return parse_hostfile(args.hostfile) if args.hostfile else []
+        return parse_hosts(args.hosts, remark=_warn)
+    return parse_hostfile(args.hostfile, remark=_warn) if args.hostfile else []
+
+
+def _warn(text: str) -> None:
+    print_message(f"warning: {text}")

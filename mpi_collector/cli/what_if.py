@@ -52,12 +52,12 @@ def _print_sessions(
     what: str, plan: LifecyclePlan, hosts: Sequence[HostSpec], command: str
 ) -> None:
     """Print the ssh session of each host, or the shell that takes its place on this host."""
-    from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv
+    from mpi_collector.transport.ssh.command_line import site_options, ssh_argv
 
     for host in hosts:
         if host.is_local:
             argv = ["sh", "-c", command]
         else:
-            extra = asyncio.run(host_key_option(host.name, plan.ssh_username))
-            argv = ssh_argv(host.name, plan.ssh_username, plan.ssh_timeout_s, command, extra)
+            extra = asyncio.run(site_options(host, plan.ssh_username))
+            argv = ssh_argv(host, plan.ssh_username, plan.ssh_timeout_s, command, extra)
         print(f"{what}: {shlex.join(argv)}")

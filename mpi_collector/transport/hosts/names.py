@@ -16,7 +16,7 @@ _NAME = re.compile(rf"(?=.{{1,{_MAX_CHARS}}}\.?\Z)(?:{_LABEL}\.)*{_LABEL}\.?")
 _NUMBERS = re.compile(r"(?:[0-9]+\.)*[0-9]+\.?")
 #: name of an interface, after the % of an IPv6 address
 _ZONE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,254}\$?")
+_USER = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@-]{0,253}[A-Za-z0-9_.-])?\$?")
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,14 @@ class HostSpec:
 
     slots: number of ranks it may take, None if not given. is_local: whether it is this host;
     decided once for all hosts of a run, by ``resolve.mark_local``, since the resolver may be slow.
+    user, port: of the ssh session to it, None if not given with the host.
     """
 
     name: str
     slots: int | None = None
     is_local: bool = False
+    user: str | None = None
+    port: int | None = None
 
 
 def valid_host(name: str) -> bool:
@@ -65,11 +68,6 @@ def _refusal(name: str) -> str:
         return f"{text} is too long for a host name ({limit})"
     if name.isascii() and name.isdigit():
         return f"{text} is a number, not a host name; slots are written host:{name[:7]}"
-    if "@" in name:
-        return (
-            f"{text} is not a host name;"
-            " give a user name by --ssh-username or in ssh's own configuration"
-        )
     if name.count(":") > 1:
         return f"{text} is not an IPv6 address; with slots it is written [2001:db8::1]:4"
     return f"{text} is not a host name or address (letters, digits, dots, - and _ inside)"

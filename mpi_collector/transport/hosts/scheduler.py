@@ -42,6 +42,8 @@ _VARIABLES: dict[str, Callable[[str, str], list[HostSpec]]] = {
     "SLURM_JOB_NODELIST": _parse_list,
     "SLURM_NODELIST": _parse_list,
     "PBS_NODEFILE": _parse_file,
+    "PE_HOSTFILE": _parse_file,
+    "LSB_DJOB_HOSTFILE": _parse_file,
     "LSB_MCPU_HOSTS": _parse_pairs,
     "LSB_HOSTS": _parse_list,
     "COBALT_NODEFILE": _parse_file,

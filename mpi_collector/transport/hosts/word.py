@@ -1,4 +1,4 @@
-"""One word that names hosts: node1, node1:4, [2001:db8::1]:4 or node[01-16]."""
+"""One word that names hosts: node1, bob@node1:4, [2001:db8::1]:4 or node[01-16]."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import NamedTuple
 
 from mpi_collector.errors import HostsError
 from mpi_collector.terminal_text import quoted
-from mpi_collector.transport.hosts.names import HostSpec, checked, is_ipv6
+from mpi_collector.transport.hosts.names import HostSpec, checked, is_ipv6, valid_user
 
 MAX_HOSTS = 65536
 _MAX_SLOTS = 10_000_000
+_MAX_PORT = 65535
 
 _RANGE = r"[0-9]{1,9}(?:-[0-9]{1,9}(?:/[1-9][0-9]{0,4})?)?"
+#: host:slots:adapter of MVAPICH2
+_WITH_ADAPTER = re.compile(r"([^:]+:[0-9]{1,9}):[A-Za-z]\w{0,31}")
 _NODE_SET = re.compile(rf"(?:[A-Za-z0-9._-]|\[{_RANGE}(?:,{_RANGE})*\])+")
 
 
@@ -25,13 +28,17 @@ class _Parts(NamedTuple):
 
 def expand_word(word: str) -> list[HostSpec]:
     """Return the hosts that ``word`` names. Raise HostsError if it is malformed."""
-    name, slots = _split(word)
-    if "[" in name or "]" in name:
-        return [HostSpec(checked(node), slots) for node in _expand_node_set(name)]
-    return [HostSpec(checked(name), slots)]
+    user, at, rest = word.rpartition("@")
+    if at:
+        parse_user(user, word)
+    name, slots = _split(rest)
+    names = _expand_node_set(name) if "[" in name or "]" in name else [name]
+    return [HostSpec(checked(node), slots, user=user if at else None) for node in names]
 
 
 def _split(word: str) -> _Parts:
+    if not is_ipv6(word) and (with_adapter := _WITH_ADAPTER.fullmatch(word)):
+        word = with_adapter[1]
     bracketed = re.fullmatch(r"\[([^\]]*:[^\]]*)\](?::(.*))?", word, re.DOTALL)
     if bracketed:
         address, slots = bracketed.groups()
@@ -51,6 +58,22 @@ def parse_slots(text: str, where: str) -> int:
             f"{quoted(where)}: slots are a number from 1 to {_MAX_SLOTS:,}, not {quoted(text)}"
         )
     return int(text)
+
+
+def parse_port(text: str, where: str) -> int:
+    """Return a port of ssh. Raise HostsError, which quotes ``where``, if ``text`` is none."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) <= _MAX_PORT:
+        raise HostsError(
+            f"{quoted(where)}: a port is a number from 1 to {_MAX_PORT}, not {quoted(text)}"
+        )
+    return int(text)
+
+
+def parse_user(text: str, where: str) -> str:
+    """Return a user name. Raise HostsError, which quotes ``where``, if ``text`` is none."""
+    if not valid_user(text):
+        raise HostsError(f"{quoted(where)}: {quoted(text)} is not a user name")
+    return text
 
 
 def _expand_node_set(text: str) -> list[str]:

@@ -1,7 +1,11 @@
 """MPI launchers: what is known of each, the one to use, and the launch of the collectors."""
 
 from mpi_collector.errors import LauncherError
-from mpi_collector.transport.launch.command_line import LaunchCommand, build_launch_command
+from mpi_collector.transport.launch.command_line import (
+    LaunchCommand,
+    build_launch_command,
+    with_user,
+)
 from mpi_collector.transport.launch.find import (
     FoundLauncher,
     detect_launcher,
@@ -31,4 +35,5 @@ __all__ = [
     "build_launch_command",
     "library_of",
     "own_library",
+    "with_user",
 ]

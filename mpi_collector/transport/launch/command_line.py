@@ -6,7 +6,7 @@ import os
 import re
 import site
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpi_collector.errors import LauncherError
@@ -75,6 +75,17 @@ def build_launch_command(
     exported = [name for name in {**environ, **added} if export and _EXPORTED.fullmatch(name)]
     words += [word.format(variable=name) for name in sorted(exported) for word in export]
     return LaunchCommand([found.path, *words, *mpi_params, *argv], added)
+
+
+def with_user(hosts: Sequence[HostSpec], user: str | None) -> tuple[list[HostSpec], list[str]]:
+    """Return the hosts and the ssh arguments of a launch as ``user``, None: ssh's own choice.
+
+    ssh takes the first of two users, so that one argument for all hosts would hide those that the
+    host file names.
+    """
+    if user is None or all(host.user is None for host in hosts):
+        return list(hosts), ["-l", user] if user else []
+    return [replace(host, user=host.user or user) for host in hosts], []
 
 
 def _additions(

@@ -68,6 +68,8 @@ class Profile:
     version.
     options: each a tuple of words, which may hold {n} and {hostfile}.
     hostfile_line: a line of its host file, with {name} and {slots}.
+    hostfile_user, hostfile_port: are put behind the line for a host whose ssh needs a
+    {user} or a {port}; "": its host file cannot say that.
     environ: variables to set. environ_as_root: further ones if the user is root.
     export_option: words that pass {variable} on to the ranks; (): the whole environment is passed
     on.
@@ -83,6 +85,8 @@ class Profile:
     version_pattern: str
     options: Options
     hostfile_line: str = "{name}"
+    hostfile_user: str = ""
+    hostfile_port: str = ""
     environ: Mapping[str, str] = field(default_factory=dict)
     environ_as_root: Mapping[str, str] = field(default_factory=dict)
     export_option: tuple[str, ...] = ()
@@ -134,6 +138,8 @@ PROFILES = (
         r"\((?:Open MPI|OpenRTE)\) ((?:[5-9]|\d\d)\.\S+)",
         _OPEN_MPI_OPTIONS,
         hostfile_line="{name} slots={slots}",
+        hostfile_user=" username={user}",
+        hostfile_port=" port={port}",
         environ=_OVERLAP,
         environ_as_root=_OPEN_MPI_AS_ROOT,
         export_option=("-x", "{variable}"),
@@ -146,6 +152,8 @@ PROFILES = (
         r"\((?:Open MPI|OpenRTE)\) ([2-4]\.\S+)",
         (*_OPEN_MPI_OPTIONS, ("--enable-recovery",)),
         hostfile_line="{name} slots={slots}",
+        hostfile_user=" username={user}",
+        hostfile_port=" port={port}",
         environ=_OVERLAP,
         environ_as_root=_OPEN_MPI_AS_ROOT,
         export_option=("-x", "{variable}"),
@@ -169,6 +177,7 @@ PROFILES = (
         r"HYDRA build details:\s+Version:\s+(\S+)",
         (*_HYDRA_OPTIONS, ("-bind-to", "none")),
         hostfile_line="{name}:{slots}",
+        hostfile_user=" user={user}",
         environ=_OVERLAP,
         ssh_variable="HYDRA_LAUNCHER_EXTRA_ARGS",
         starts=r"MPICH|MVAPICH|Intel",
@@ -218,6 +227,13 @@ def incompatibility(profile: Profile, hosts: Sequence[HostSpec]) -> str:
             f"{profile.name} does not accept an IPv6 address as a host ({', '.join(literal[:3])}):"
             " give its name, or use ssh"
         )
+    for what, form in (("user", profile.hostfile_user), ("port", profile.hostfile_port)):
+        named = [h.name for h in hosts if getattr(h, what) is not None]
+        if named and profile.ssh_variable and not form:
+            return (
+                f"{profile.name} cannot be told the {what} of a host ({', '.join(named[:3])}):"
+                " give it in ssh's own configuration, or use ssh"
+            )
     return ""
 
 
@@ -232,5 +248,8 @@ def hostfile_text(profile: Profile, hosts: Sequence[HostSpec]) -> str:
     for host in hosts:
         ambiguous = ":" in host.name and ":{slots}" in profile.hostfile_line
         line = "{name}" if ambiguous else profile.hostfile_line
-        rows.append(line.format(name=checked(host.name), slots=host.slots or 1))
+        line += profile.hostfile_user if host.user is not None else ""
+        line += profile.hostfile_port if host.port is not None else ""
+        values = {"user": host.user, "port": host.port, "slots": host.slots or 1}
+        rows.append(line.format(name=checked(host.name), **values))
     return "".join(f"{row}\n" for row in rows)

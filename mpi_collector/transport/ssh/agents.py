@@ -40,9 +40,7 @@ class Agents:
         raise_open_file_limit(_FILES_PER_HOST * len(hosts))
         settings = SessionSettings(options, run, user, ssh_timeout_s)
         keys = unique_keys([host.name for host in hosts])
-        self.remotes = [
-            RemoteHost(settings, host.name, host.is_local, key) for host, key in zip(hosts, keys)
-        ]
+        self.remotes = [RemoteHost(settings, host, key) for host, key in zip(hosts, keys)]
         self._limits = SessionLimits(max(1, fanout))
         self._heartbeats: list[asyncio.Task[None]] = []
         self._loop = LoopThread("ssh")

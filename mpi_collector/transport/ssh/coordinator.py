@@ -81,7 +81,7 @@ class SshCoordinator(Agents):
         for n, remote in enumerate(working):
             watching = remote.watch(self._limits, n / len(working))
             self._run_tasks.append(asyncio.create_task(watching))
-            if self.options.replicate_s and not remote.local:
+            if self.options.replicate_s and not remote.spec.is_local:
                 self._run_tasks.append(asyncio.create_task(self._replicate_regularly(remote)))
 
     def snapshot(self) -> dict[str, dict[str, Any]]:

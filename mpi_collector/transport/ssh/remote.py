@@ -14,9 +14,10 @@ from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.knobs import orphan_s
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState, Sink
+from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.session import Reply, Session
 from mpi_collector.transport.ssh.bootstrap import preamble, remote_command
-from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
+from mpi_collector.transport.ssh.command_line import site_options, ssh_argv, ssh_environment
 
 _ECHOES = 15  #: round trips of one clock measurement
 _CLOCKS_AT_ONCE = 16  #: more at a time would measure the queue of this host instead of the clocks
@@ -70,15 +71,14 @@ class RemoteHost:
 
     Only for the thread of the event loop, except for ``state``.
 
-    ``name``: as requested; ``local``: it is this host, and is reached without ssh; ``key``: see
-    HostState.
+    ``spec``: as requested; this host itself is reached without ssh; ``key``: see HostState.
     """
 
-    def __init__(self, settings: SessionSettings, name: str, local: bool, key: str) -> None:
+    def __init__(self, settings: SessionSettings, spec: HostSpec, key: str) -> None:
         self.settings = settings
-        self.name = name
-        self.local = local
-        self.state = HostState(key, name, {})
+        self.spec = spec
+        self.name = spec.name
+        self.state = HostState(key, spec.name, {})
         self.session = Session([], ())
         self.agent_pid = 0
 
@@ -103,13 +103,13 @@ class RemoteHost:
     async def _make_session(self, limits: SessionLimits) -> None:
         command = remote_command()
         first = preamble(self.settings.run, self.state.key, orphan_s())
-        if self.local:
+        if self.spec.is_local:
             self.session = Session(["sh", "-c", command], first)
             return
         user = self.settings.user
         async with limits.start:
-            extra = await host_key_option(self.name, user)
-        argv = ssh_argv(self.name, user, self.settings.ssh_timeout_s, command, extra)
+            extra = await site_options(self.spec, user)
+        argv = ssh_argv(self.spec, user, self.settings.ssh_timeout_s, command, extra)
         self.session = Session(argv, first, ssh_environment(), with_children=True)
 
     async def reconnect(self, timeout_s: float) -> None:

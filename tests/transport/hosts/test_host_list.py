@@ -37,6 +37,7 @@ def problems(tokens: Sequence[str]) -> list[str]:
         ),
         (["fe80::1%eth0", "[fe80::2%eth0]:2"], named("fe80::1%eth0", ("fe80::2%eth0", 2))),
         (["192.0.2.1:3"], named(("192.0.2.1", 3))),
+        (["bob@n[1-2]:2"], [HostSpec("n1", 2, user="bob"), HostSpec("n2", 2, user="bob")]),
         (["node_1.site."], named("node_1.site.")),
         (["a,b,a"], named(("a", 2), "b")),
         (["a:4,A:4,a."], named(("a", 9))),
@@ -52,7 +53,7 @@ def test_words(tokens: list[str], expected: list[HostSpec]) -> None:
     ("text", "says"),
     [
         ("4", "slots are written host:4"),
-        ("bob@node1", "--ssh-username"),
+        ("b;b@node1", "is not a user name"),
         ("a:x", "slots are a number"),
         ("a:0", "slots are a number"),
         ("a:", "slots are a number"),

@@ -59,6 +59,21 @@ def test_sample_files(name: str, expected: list[HostSpec]) -> None:
         ("n[1-2] slots=3", named(("n1", 3), ("n2", 3))),
         ("[2001:db8::1]:2", named(("2001:db8::1", 2))),
         ("2001:db8::1 slots=2", named(("2001:db8::1", 2))),
+        ("a port=22 slots=1", [HostSpec("a", 1, port=22)]),
+        ("a slots=2 PORT = 2222 // rack 4", [HostSpec("a", 2, port=2222)]),
+        ("a//b", named("a")),
+        ("a /* b */ slots=2 /* c", named(("a", 2))),
+        ("bob@a slots=2", [HostSpec("a", 2, user="bob")]),
+        ("bob@a:2", [HostSpec("a", 2, user="bob")]),
+        ("bob@[2001:db8::1]:2", [HostSpec("2001:db8::1", 2, user="bob")]),
+        ("bob@REALM@a", [HostSpec("a", user="bob@REALM")]),
+        ("a:4 user=bob", [HostSpec("a", 4, user="bob")]),
+        ("a username bob", [HostSpec("a", user="bob")]),
+        ('a slots="4"', named(("a", 4))),
+        ("a 4", named(("a", 4))),
+        ("a.site 4 all.q@a.site UNDEFINED", named(("a.site", 4))),
+        ("a 4 all.q@a.site 0,1:0,2", named(("a", 4))),
+        ("a:4:mlx5_0", named(("a", 4))),
     ],
 )
 def test_lines(tmp_path: Path, line: str, expected: list[HostSpec]) -> None:
@@ -75,7 +90,7 @@ def test_windows_file(tmp_path: Path) -> None:
 def test_file_problems_name_file_and_line(tmp_path: Path) -> None:
     """All of them, each where it is."""
     path = written(
-        tmp_path, "a\nb slots=x\n\nc;d # why\ne speed=3\nslots=4\nf user=bob\ng:2 slots=2\n\xff\n"
+        tmp_path, "a\nb slots=x\n\nc;d # why\ne speed=3\nslots=4\nf port=0\ng:2 slots=2\n\xff\n"
     )
     with pytest.raises(HostsError) as caught:
         parse_hostfile(path)
@@ -84,8 +99,55 @@ def test_file_problems_name_file_and_line(tmp_path: Path) -> None:
     ]
     text = str(caught.value)
     assert "unknown option 'speed=3'" in text
-    assert "--ssh-username" in text
+    assert "a port is a number" in text
     assert "slots twice" in text
+
+
+def test_comments_over_lines(tmp_path: Path) -> None:
+    """Those of C, which Open MPI takes; numbers of lines stay right."""
+    path = written(tmp_path, "a /* b\nc\n*/ d // /* e\nf # */ g\n")
+    assert parse_hostfile(path) == named("a", "d", "f")
+    with pytest.raises(HostsError, match=r"hosts:3: .*'x!'"):
+        parse_hostfile(written(tmp_path, "a /*\n*/\nx!\n"))
+
+
+def test_grid_engine_counts_queues_of_a_host_together(tmp_path: Path) -> None:
+    text = "a.site 2 all.q@a.site UNDEFINED\nb.site 4 all.q@b.site UNDEFINED\na.site 1 big.q@a.site <NULL>\n"
+    assert parse_hostfile(written(tmp_path, text)) == named(("a.site", 3), ("b.site", 4))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a port=99999", "a port=-oX", "-oX@a", "a user=-oX", "a user=b;c", "x@a user=b", "@a", "b@@a"],
+)
+def test_users_and_ports_that_are_refused(tmp_path: Path, line: str) -> None:
+    with pytest.raises(HostsError, match=r"hosts:1: .*(port|user)"):
+        parse_hostfile(written(tmp_path, line))
+
+
+def test_two_users_of_a_host(tmp_path: Path) -> None:
+    with pytest.raises(HostsError, match=r"hosts:2: 'a' is named with the users x and y"):
+        parse_hostfile(written(tmp_path, "x@a\ny@a\n"))
+    assert parse_hostfile(written(tmp_path, "a\ny@a\n")) == [HostSpec("a", 2, user="y")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a:10,a:20", "a:10 and a:20 means 30 slots; a port"),
+        ("b:4 a:2222", "a:2222 means 2,222 slots; a port"),
+        ("a:22", "a:22 means 22 slots"),
+        ("a:4,a:4,b:1023", ""),
+        ("a,a:4", ""),
+    ],
+)
+def test_slots_that_may_be_ports(tmp_path: Path, text: str, said: str) -> None:
+    """Taken as slots, with a word."""
+    remarks: list[str] = []
+    parse_hosts([text], remark=remarks.append)
+    parse_hostfile(written(tmp_path, text), remark=remarks.append)
+    assert len(remarks) == (2 if said else 0)
+    assert all(said in remark for remark in remarks)
 
 
 @pytest.mark.parametrize("text", ["", "\n# nothing\n", "  \r\n"])
@@ -114,18 +176,33 @@ def test_file_that_cannot_be_read(tmp_path: Path) -> None:
         b"]" * (MAX_FILE_BYTES // 2) + b"[" * (MAX_FILE_BYTES // 2),
         b"a" + b" " * (MAX_FILE_BYTES - 2) + b"b",
         b"[" * MAX_FILE_BYTES,
+        b"/*" * (MAX_FILE_BYTES // 2),
+        b"! " * (MAX_FILE_BYTES // 2),
+        b"a/**/" * (MAX_FILE_BYTES // 5),
         b"a" * MAX_FILE_BYTES,
         b"n[" + b"1," * (MAX_FILE_BYTES // 2 - 2) + b"1]",
         b"\n".join(b"n%d" % k for k in range(70_000)),
     ],
-    ids=["sets", "brackets", "blanks", "open", "long", "ranges", "many"],
+    ids=[
+        "sets",
+        "brackets",
+        "blanks",
+        "open",
+        "comment",
+        "words",
+        "comments",
+        "long",
+        "ranges",
+        "many",
+    ],
 )
 def test_hostile_files_are_refused_soon(tmp_path: Path, data: bytes) -> None:
     """The largest files, made to keep us busy."""
     path = written(tmp_path, data)
     began = time.process_time()
     _, problems_ = attempted(lambda: parse_hostfile(path))
-    assert len("".join(problems_)) < 10_000
+    assert len(problems_) <= 1000
+    assert len(str(HostsError(problems_))) < 10_000
     assert time.process_time() - began < 30
 
 

@@ -14,6 +14,8 @@ from mpi_collector.transport.hosts import HostSpec, from_scheduler
 def test_schedulers(tmp_path: Path) -> None:
     """Every variable, what it was taken from, and which goes first."""
     nodes = str(written(tmp_path, "a\na\nb\n"))
+    queues = str(tmp_path / "pe_hostfile")
+    Path(queues).write_text("a 2 all.q@a UNDEFINED\nb 1 all.q@b UNDEFINED\n")
     cases: list[tuple[dict[str, str], list[HostSpec], str]] = [
         (
             {"SLURM_JOB_NODELIST": "n[1-2],login1"},
@@ -28,6 +30,8 @@ def test_schedulers(tmp_path: Path) -> None:
             named(("a", 2), ("b", 1)),
             "LSB_MCPU_HOSTS",
         ),
+        ({"PE_HOSTFILE": queues}, named(("a", 2), ("b", 1)), "PE_HOSTFILE"),
+        ({"LSB_DJOB_HOSTFILE": nodes}, named(("a", 2), "b"), "LSB_DJOB_HOSTFILE"),
         ({"COBALT_NODEFILE": nodes}, named(("a", 2), "b"), "COBALT_NODEFILE"),
         ({"SLURM_JOB_NODELIST": "a", "PBS_NODEFILE": "/none"}, named("a"), "SLURM_JOB_NODELIST"),
         ({"SLURM_JOB_NODELIST": "", "PBS_NODEFILE": nodes}, named(("a", 2), "b"), "PBS_NODEFILE"),

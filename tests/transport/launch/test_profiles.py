@@ -28,6 +28,7 @@ from mpi_collector.transport.launch import (
     hostfile_text,
     identify,
     library_of,
+    with_user,
 )
 
 HYDRA = """HYDRA build details:
@@ -409,6 +410,27 @@ def test_ipv6_hosts(tmp_path: Path) -> None:
             hostfile_text(BY_NAME[name], hosts)
         with pytest.raises(LauncherError, match="does not accept an IPv6"):
             plan(name, hosts=hosts)
+
+
+def test_users_and_ports_of_hosts(tmp_path: Path) -> None:
+    """In the words of each launcher; one that has none for them, and uses ssh, is not asked."""
+    hosts = [HostSpec("node1", 4, user="bob", port=2222), HostSpec("node2", 2)]
+    line = "node1 slots=4 username=bob port=2222\nnode2 slots=2\n"
+    for name in ("Open MPI 5", "Open MPI 4"):
+        assert hostfile_text(BY_NAME[name], hosts) == line
+    assert hostfile_text(BY_NAME["Slurm"], hosts) == "node1\nnode2\n"
+    with pytest.raises(LauncherError, match="MPICH cannot be told the port of a host .node1."):
+        hostfile_text(BY_NAME["MPICH"], hosts)
+    assert hostfile_text(BY_NAME["MPICH"], [HostSpec("a", user="bob")]) == "a:1 user=bob\n"
+    with pytest.raises(LauncherError, match="Intel MPI cannot be told the user"):
+        hostfile_text(BY_NAME["Intel MPI"], hosts)
+
+
+def test_a_user_for_all_hosts_hides_none_of_their_own() -> None:
+    assert with_user(TWO, None) == (TWO, [])
+    assert with_user(TWO, "bob") == (TWO, ["-l", "bob"])
+    hosts = [HostSpec("a", user="eve"), HostSpec("b")]
+    assert with_user(hosts, "bob") == ([hosts[0], HostSpec("b", user="bob")], [])
 
 
 # ---- the real ones

@@ -21,7 +21,12 @@ from mpi_collector.transport.launch import preflight
 from mpi_collector.transport.session import Session
 from mpi_collector.transport.ssh import HostQueries, SshCoordinator
 from mpi_collector.transport.ssh.bootstrap import NO_PYTHON, preamble, remote_command
-from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
+from mpi_collector.transport.ssh.command_line import (
+    accepts_new_keys,
+    site_options,
+    ssh_argv,
+    ssh_environment,
+)
 from mpi_collector.transport.ssh.remote import RemoteHost, SessionLimits, SessionSettings
 
 #: ``ssh -G`` prints the configuration in $SSH_TOLD. A host named hung... never answers, and a child of
@@ -29,6 +34,9 @@ from mpi_collector.transport.ssh.remote import RemoteHost, SessionLimits, Sessio
 SSH = f"""#!{sys.executable} -ES
 import os, subprocess, sys, threading
 told = os.environ["SSH_TOLD"]
+if "-V" in sys.argv:
+    version = told + ".version"
+    sys.exit(open(version).read() if os.path.exists(version) else "OpenSSH_9.2p1")
 if "-G" in sys.argv:
     sys.exit(os.path.exists(told) and sys.stdout.write(open(told).read()) and None)
 host, command = sys.argv[sys.argv.index("--") + 1 :]
@@ -142,16 +150,36 @@ def test_a_stricter_site_stays_strict(told: Path, setting: str, expected: int) -
     """A new host key is accepted only where ssh would ask, and never a changed one."""
     told.write_text(f"user root\nstricthostkeychecking {setting}\n" if setting else "")
     assert (
-        asyncio.run(host_key_option("node1", None))
+        asyncio.run(site_options(HostSpec("node1"), None))
         == ("StrictHostKeyChecking=accept-new",) * expected
     )
 
 
+def test_a_configured_command_gives_way(told: Path) -> None:
+    """ssh refuses a command beside a configured one; without one the option, unknown to OpenSSH 7.4, is not used."""
+    told.write_text("remotecommand tmux attach\n")
+    assert asyncio.run(site_options(HostSpec("node1"), None)) == ("RemoteCommand=none",)
+    told.write_text("remotecommand none\n")
+    assert asyncio.run(site_options(HostSpec("node1"), None)) == ()
+
+
+@pytest.mark.parametrize(
+    ("version", "accepts"), [("7.4p1", False), ("7.6p1", True), ("10.0p2", True), ("", True)]
+)
+def test_old_ssh(told: Path, version: str, accepts: bool) -> None:
+    """OpenSSH 7.4 (RHEL 7) refuses accept-new, and so every session that asks for it."""
+    told.write_text("stricthostkeychecking ask\n")
+    told.with_name("told.version").write_text(f"OpenSSH_{version}, OpenSSL" if version else "Other")
+    accepts_new_keys.cache_clear()
+    assert bool(asyncio.run(site_options(HostSpec("node1"), None))) == accepts
+    accepts_new_keys.cache_clear()
+
+
 def test_nothing_can_ask() -> None:
     """ssh has no terminal and no window to ask in; neither has the ssh to a jump host."""
-    argv = ssh_argv("node1", "bob", 7.4, "true")
+    argv = ssh_argv(HostSpec("node1"), "bob", 7.4, "true")
     for option in ("BatchMode=yes", "ConnectTimeout=7", "ControlMaster=no", "ClearAllForwardings=yes", "RequestTTY=no",
-                   "RemoteCommand=none", "ForwardAgent=no", "ForwardX11=no"):  # fmt: skip
+                   "ForwardAgent=no", "ForwardX11=no"):  # fmt: skip
         assert argv[argv.index(option) - 1] == "-o"
     assert argv[-5:] == ["-l", "bob", "--", "node1", "true"]
     environ = ssh_environment(
@@ -169,9 +197,23 @@ def test_nothing_can_ask() -> None:
 @pytest.mark.parametrize("user", ["-l", "a$b", "a;b", "a b", "`x`"])
 def test_users_are_never_options(user: str) -> None:
     with pytest.raises(HostNameError):
-        ssh_argv("node1", user, 5, "true")
+        ssh_argv(HostSpec("node1"), user, 5, "true")
     with pytest.raises(HostNameError):
-        asyncio.run(host_key_option("node1", user))
+        asyncio.run(site_options(HostSpec("node1", user=user), None))
+
+
+def test_user_and_port_of_a_host() -> None:
+    """They come before those that are for all hosts, and go to ``ssh -G``, too, which prints what applies to them."""
+    host = HostSpec("node1", user="eve", port=2222)
+    assert ssh_argv(host, "bob", 5, "true")[-7:] == [
+        "-l",
+        "eve",
+        "-p",
+        "2222",
+        "--",
+        "node1",
+        "true",
+    ]
 
 
 def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,7 +397,7 @@ def test_insisting_ends_in_time(told: Path, tmp_path: Path) -> None:
             await asyncio.sleep(timeout_s)
             raise SessionLostError("gone")
 
-    remote = RemoteHost(settings, "node1", False, "node1")
+    remote = RemoteHost(settings, HostSpec("node1"), "node1")
     remote.session = Gone([], b"")
     with pytest.raises(SessionLostError, match="gone"):
         asyncio.run(remote.request_persistently("stop"))

@@ -18,7 +18,7 @@ from mpi_collector.transport.launch.preflight.question import check_command, rea
 from mpi_collector.transport.limits import raise_open_file_limit
 from mpi_collector.transport.loop_thread import LoopThread, wait_for
 from mpi_collector.transport.session import end_process
-from mpi_collector.transport.ssh.command_line import host_key_option, ssh_argv, ssh_environment
+from mpi_collector.transport.ssh.command_line import site_options, ssh_argv, ssh_environment
 
 Progress = Callable[[str, int, int], None]
 
@@ -116,7 +116,7 @@ class _Check:
             async with gate:
                 if scope.cancelled:
                     return
-                asked = asyncio.ensure_future(self._host(host.name, scope))
+                asked = asyncio.ensure_future(self._host(host, scope))
                 await asyncio.wait({asked}, timeout=_HOLD_S)
             outcomes[host.name] = await asked
             done += 1
@@ -129,12 +129,12 @@ class _Check:
             identities={name: o.identity for name, o in ordered.items()},
         )
 
-    async def _host(self, name: str, scope: _CancelScope) -> _Outcome:
+    async def _host(self, host: HostSpec, scope: _CancelScope) -> _Outcome:
         pipe = asyncio.subprocess.PIPE
         try:
-            extra = await host_key_option(name, self.user)
+            extra = await site_options(host, self.user)
             process = await asyncio.create_subprocess_exec(
-                *ssh_argv(name, self.user, self.timeout_s, self.command, extra),
+                *ssh_argv(host, self.user, self.timeout_s, self.command, extra),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=pipe,
                 stderr=pipe,
