@@ -80,14 +80,21 @@ class Collection(RunState):
         return saved
 
     def give_up(self, error: Exception) -> None:
-        """Handle a failure of this program: report it, keep the spools, release the hosts."""
+        """Handle a failure of this program: report it, keep the spools, release the hosts.
+
+        Raises nothing but what a signal handler raises.
+        """
         self.console.warn("".join(traceback.format_exception(error)))
         self.console.warn(f"warning: the recording failed: {type(error).__name__}: {error}")
-        self.console.warn(f"what was sampled until then is kept: mpi_collector recover {self.run}")
+        self.all_present = False
         try:
-            self.all_present = self.transport.close(False)
-        except Exception:  # noqa: BLE001 - the transport may be what failed
-            self.all_present = False
+            if self.attached:
+                self.console.warn(
+                    f"what was sampled until then is kept: mpi_collector recover {self.run}"
+                )
+                self.all_present = self.transport.close(False)
+        except Exception as e:  # noqa: BLE001 - the transport may be what failed
+            self.console.debug(f"{type(e).__name__}: {e}")
         release(self.files)
 
     def discard(self) -> None:

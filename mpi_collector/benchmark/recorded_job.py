@@ -71,9 +71,9 @@ class RecordedJob:
             self._console.warn(str(e))
             self._collection.discard()
             return e.code
-        except TransportError:
-            raise
-        except Exception as e:  # noqa: BLE001 - whatever it is, the job goes on
+        except Exception as e:
+            if isinstance(e, TransportError) and self._command is None:
+                raise
             return self._go_on_unrecorded(e, signals)
 
     def _record(self, transport: Transport, signals: Signals) -> int:

@@ -122,7 +122,8 @@ class StopConditions:
     def _polled(self) -> str:
         """Check what has no file descriptor to wait on."""
         self._poll_at_ns = mono_ns() + int(_POLL_S * 1e9)
-        if self._poll() or any(path.exists() for path in self._stop_files):
+        # os.path.exists: one that cannot be looked at is not there, whatever the error
+        if self._poll() or any(map(os.path.exists, self._stop_files)):
             return "request"
         return "launcher" if self._parent is not None and os.getppid() != self._parent else ""
 

@@ -110,12 +110,14 @@ def announce(files: RunFiles, about: Mapping[str, object]) -> None:
 
 
 def release(files: RunFiles) -> None:
-    """Remove the marker, a stop request and marks, if they still exist."""
+    """Remove the marker, a stop request and marks, if they still exist. Raises nothing."""
     for path in (files.marker, files.stop_request, files.marks):
         with contextlib.suppress(OSError):
             path.unlink()
     if files.marker in _locks:
-        os.close(_locks.pop(files.marker))
+        # a file system that is full or gone may report at this moment what it could not write
+        with contextlib.suppress(OSError):
+            os.close(_locks.pop(files.marker))
 
 
 def may_be_locked(path: Path) -> bool:

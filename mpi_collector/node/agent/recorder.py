@@ -17,7 +17,7 @@ from ..spool.directory import RunDirectory, remove_spool
 from ..spool.replica import Changes
 from ..spool.retention import apply_retention
 from ..spool.writer import Spool
-from ..table.facts import facts_of
+from ..table.facts import ABORTED, facts_of
 from ..table.pack import pack
 from ..table.table import SampleTable
 
@@ -244,9 +244,12 @@ class Recorder:
     def close(self, remove: bool = False) -> None:
         """End sampling.
 
-        Without ``remove`` the recording stays in the spool, and in --rescue-dir if there is one.
+        Without ``remove`` the recording stays in the spool, and in --rescue-dir if there is one. It
+        is incomplete when nobody has stopped it before: the run went on.
         """
         if self.sampler is not None:
+            if self.sampler.running and not remove:
+                self.spool.event({"type": ABORTED})
             self.sampler.stop()
             if not remove:
                 self.back_up()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 else:
     TypedDict = dict  # Python 3.6 has none; at run time the documents are plain dicts
 
+ABORTED = "aborted"  #: type of the event of a recording that ends although nobody has stopped it
+
 
 class HostMark(TypedDict):
     """A moment that was marked on a host, or one end of a phase."""
@@ -30,7 +32,7 @@ class HostFacts(TypedDict):
     last_tick: int  #: -1: none
     missed: int  #: ticks that were due and have no row
     level: int  #: of decimation: only ticks divisible by 2^level are kept
-    complete: bool  #: the recording was stopped, it did not break off
+    complete: bool  #: the run stopped the recording: it neither broke off nor was given up
     late_p50_ns: "int | None"  #: begin of a row minus its deadline
     late_p99_ns: "int | None"
     late_max_ns: "int | None"
@@ -53,6 +55,12 @@ def marks_of(events: "list[Event]") -> "list[HostMark]":
     ]
 
 
+def was_stopped(events: "list[Event]") -> bool:
+    """Return whether the run stopped the recording: it did not break off, and was not given up."""
+    types = {e["type"] for e in events}
+    return "end" in types and ABORTED not in types
+
+
 def facts_of(table: "SampleTable") -> "HostFacts":
     """Return the facts of the host whose recording is ``table``."""
     grid = table.grid or {}
@@ -67,7 +75,7 @@ def facts_of(table: "SampleTable") -> "HostFacts":
         "last_tick": last,
         "missed": max(_due(str(grid.get("policy")), ticks, last, level) - len(ticks), 0),
         "level": level,
-        "complete": end is not None,
+        "complete": was_stopped(table.events),
         "late_p50_ns": late[len(late) // 2] if late else None,
         "late_p99_ns": late[min(len(late) - 1, len(late) * 99 // 100)] if late else None,
         "late_max_ns": late[-1] if late else None,

@@ -6,7 +6,7 @@ from ..row.layout import STOP_TICK
 from ..spool import marks
 from ..spool.backup import open_any
 from ..spool.directory import RunDirectory
-from .facts import facts_of
+from .facts import facts_of, was_stopped
 from .pack import pack
 from .table import SampleTable
 
@@ -91,7 +91,7 @@ class RecoveredSpool:
 
     def _add_marks(self) -> None:
         """Add the marks beside the spool, unless a stop of the recorder did so."""
-        if not any(e["type"] == "end" for e in self.table.events):
+        if not was_stopped(self.table.events):
             self.table.events.extend(marks.read(self._directory.marks_path))
 
     def about(self) -> "dict[str, Any]":
