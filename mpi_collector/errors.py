@@ -18,6 +18,7 @@ __all__ = [
     "HostNameError",
     "HostsError",
     "LauncherError",
+    "MessageError",
     "MissingLibraryError",
     "PeerLostError",
     "RecordingError",
@@ -88,6 +89,10 @@ class PeerLostError(CollectorError):
 
 class SessionLostError(CollectorError, RuntimeError):
     """The session with an agent or a control server ended."""
+
+
+class MessageError(SessionLostError):
+    """The other side of a session sent what the protocol does not have. The text says what."""
 
 
 class AgentDiedError(SessionLostError):

@@ -9,5 +9,9 @@ class FrameError(CollectorError):
     """Bytes on a connection are not a frame, are damaged, or exceed the size limit of a frame."""
 
 
+class FormError(CollectorError, ValueError):
+    """A message or a document does not have its declared form. The text says where."""
+
+
 class SpoolError(CollectorError):
     """A spool cannot be created or read. The text names the file and the reason."""

@@ -4,6 +4,7 @@ import json
 import struct
 import zlib
 
+from . import strict_json
 from .errors import FrameError
 
 TYPE_CHECKING = False
@@ -35,10 +36,19 @@ def encode(message: "dict[str, Any]", blob: "Blob" = b"") -> bytes:
 class FrameDecoder:
     """Splits a byte stream into frames.
 
-    Bytes before the first frame (banners) are kept in ``noise`` for error messages.
+    Bytes before the first frame (banners) are kept in ``noise`` for error messages. ``json_max``,
+    ``blob_max``: bytes of the two parts of a frame, at most; ``values_max``: of its JSON.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        json_max: int = JSON_MAX,
+        blob_max: int = BLOB_MAX,
+        values_max: int = strict_json.VALUES_MAX,
+    ) -> None:
+        self._json_max = json_max
+        self._blob_max = blob_max
+        self._values_max = values_max
         self._buffer = bytearray()
         self._synced = False
         self.noise = b""
@@ -80,7 +90,7 @@ class FrameDecoder:
         magic, json_size, blob_size, crc = _HEAD.unpack_from(self._buffer)
         if magic != MAGIC:
             raise FrameError("no frame where one should begin: %r" % bytes(self._buffer[:16]))
-        if json_size > JSON_MAX or blob_size > BLOB_MAX:
+        if json_size > self._json_max or blob_size > self._blob_max:
             raise FrameError("a frame of %d + %d bytes" % (json_size, blob_size))
         end = _HEAD.size + json_size + blob_size
         if len(self._buffer) < end:
@@ -91,8 +101,8 @@ class FrameDecoder:
         if zlib.crc32(blob, zlib.crc32(body)) != crc:
             raise FrameError("a frame with a wrong checksum")
         try:
-            message = json.loads(body.decode())
-        except (ValueError, RecursionError) as e:
+            message = strict_json.loads(body, self._values_max)
+        except ValueError as e:
             raise FrameError("a frame that is no JSON: %s" % e) from e
         if not isinstance(message, dict):
             raise FrameError("a frame that is not a JSON object")

@@ -8,14 +8,16 @@ import ctypes
 import os
 import re
 import signal
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mpi_collector.errors import SessionLostError
+from mpi_collector.errors import MessageError, SessionLostError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.errors import FrameError
-from mpi_collector.node.frames import VERSION, FrameDecoder, encode
+from mpi_collector.node.frames import encode
 from mpi_collector.terminal_text import remote_text
+from mpi_collector.transport.messages import AGENT, Protocol
 
 _STDERR_KEPT = 8000  #: last bytes of stderr, for error messages
 _KILLED_S = 2.0
@@ -30,7 +32,8 @@ class Session:
     """Requests to one agent over the pipes of one subprocess (ssh, sh on this host, mpirun).
 
     Only for the thread of the event loop. ``preamble``: bytes that are written before the first
-    frame. ``on_event`` gets the frames that answer no request. ``last_signal``: the signal that the
+    frame. ``protocol``: what the other side may send. ``on_event`` gets the events, which answer no
+    request. ``last_signal``: the signal that the
     subprocess gets when this process dies, however that happens (PR_SET_PDEATHSIG, prctl(2)).
     ``with_children``: kill the whole process group in the end; the ssh to a jump host does not end
     by itself while that host hangs.
@@ -43,19 +46,25 @@ class Session:
         environ: Mapping[str, str] | None = None,
         last_signal: int = 0,
         with_children: bool = False,
+        protocol: Protocol = AGENT,
     ) -> None:
         self._argv = list(argv)
         self._preamble = preamble
         self._environ = environ
         self._with_children = with_children
+        self._protocol = protocol
         self._before_exec = _death_signal(last_signal) if last_signal else None
         self.on_event: Callable[[dict[str, Any], bytes], None] | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._waiting: dict[int | None, asyncio.Future[Reply]] = {}
+        #: answers that nobody waits for any more; beats have no number and share None. An agent
+        #: that hung for a while answers many of them at once
+        self._owed: Counter[int | None] = Counter()
         self._last_id = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._stderr = b""
         self._lost = asyncio.Event()
+        self._refusal: MessageError | None = None
         self.last_sent_ns = 0  #: when anything was sent to the agent last
         self.hello: dict[str, Any] = {}  #: the agent's first message
 
@@ -71,9 +80,12 @@ class Session:
     async def connect(self, timeout_s: float) -> dict[str, Any]:
         """Start the subprocess and wait for the hello.
 
-        SessionLostError with the reason when there is none.
+        SessionLostError with the reason when there is none. MessageError when the other side has
+        not kept to the protocol, now or before.
         """
         await self.disconnect()
+        if self._refusal is not None:
+            raise self._refusal
         pipe = asyncio.subprocess.PIPE
         self._stderr = b""
         self._lost.clear()
@@ -88,35 +100,35 @@ class Session:
         )
         hello: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting = {_FIRST_ANSWER: hello}
+        self._owed.clear()
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._read_stderr())]
         assert self._process.stdin is not None
         self._process.stdin.writelines(self._preamble)
         try:
-            self.hello, _ = await asyncio.wait_for(hello, timeout_s)
+            said, _ = await asyncio.wait_for(hello, timeout_s)
+            self._protocol.check_hello(said)
         except asyncio.TimeoutError:
             await self.disconnect()
             raise SessionLostError(f"no answer within {timeout_s:g} s{self._reason()}") from None
-        except SessionLostError:
+        except SessionLostError as e:
+            self._refuse(e)
             await self.disconnect()
             raise
-        if self.hello.get("hello") != VERSION:
-            await self.disconnect()
-            raise SessionLostError(
-                f"the agent uses protocol {self.hello.get('hello')}, this program {VERSION}"
-            )
-        return self.hello
+        self.hello = said
+        return said
 
     async def request(self, do: str, timeout_s: float, **fields: Any) -> Reply:
         """Send a request and return its answer.
 
-        SessionLostError when none comes, RuntimeError when the request failed.
+        SessionLostError when none comes, MessageError when what comes is no answer to it,
+        RuntimeError when the request failed.
 
         Requests to agents are described in node/agent/messages.py, those to a control server in
-        ranks/control_server.py.
+        transport/control_messages.py.
         """
         process = self._process
         if process is None or process.stdin is None:
-            raise SessionLostError("not connected")
+            raise self._refusal or SessionLostError("not connected")
         self._last_id += 1
         number = self._last_id
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -128,16 +140,29 @@ class Session:
         except asyncio.TimeoutError:
             raise SessionLostError(f"no answer to {do!r} within {timeout_s:g} s") from None
         finally:
-            self._waiting.pop(number, None)
-        if message.get("error"):
-            raise RuntimeError(message["error"])
-        return message, blob
+            if self._waiting.pop(number, None) is not None and not _answered(future):
+                self._owed[number] += 1
+        try:
+            answer = self._protocol.answer_to(do, message, blob)
+        except MessageError as e:
+            self._refuse(e)
+            await self.disconnect()
+            raise
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer, blob
 
     def send(self, message: dict[str, Any]) -> None:
-        """Send a frame that is not answered, or whose answer is ignored."""
+        """Send a frame that is not answered."""
         if self._process is not None and self._process.stdin is not None:
             self.last_sent_ns = mono_ns()
             self._process.stdin.write(encode(message))
+
+    def beat(self) -> None:
+        """Tell the agent that this process lives; nobody waits for its answer."""
+        if self.connected:
+            self._owed[None] += 1
+            self.send({"do": "beat"})
 
     async def wait_exit(self, timeout_s: float) -> None:
         """Wait up to ``timeout_s`` for the subprocess to end by itself."""
@@ -157,7 +182,7 @@ class Session:
         for task in self._tasks:
             task.cancel()
         self._tasks = []
-        self._fail("disconnected")
+        self._fail(SessionLostError("disconnected"))
         if process is not None:
             if process.stdin is not None:
                 process.stdin.close()
@@ -170,28 +195,52 @@ class Session:
     async def _read(self) -> None:
         process = self._process
         assert process is not None and process.stdout is not None
-        decoder = FrameDecoder()
+        decoder = self._protocol.decoder()
         try:
             while True:
                 data = await process.stdout.read(1 << 18)
                 if not data:
                     await asyncio.sleep(0.05)  # the message of ssh may still be on its way
-                    raise FrameError("the connection closed")
+                    closed = f"the connection closed{self._reason(decoder.said())}"
+                    raise SessionLostError(closed)
                 for message, blob in decoder.feed(data):
-                    if "event" in message:
-                        if self.on_event is not None:
-                            self.on_event(message, blob)
-                        continue
-                    future = self._waiting.get(
-                        _FIRST_ANSWER if "hello" in message else message.get("id", 0)
-                    )
-                    if future is not None and not future.done():
-                        future.set_result((message, blob))
+                    self._take(message, blob)
         except FrameError as e:
-            self._process = None
-            self._lost.set()
-            self._fail(f"{e}{self._reason(decoder.said())}")
-            await self._kill(process)
+            await self._lose(process, MessageError(f"{e}{self._reason(decoder.said())}"))
+        except SessionLostError as e:
+            await self._lose(process, e)
+
+    async def _lose(self, process: asyncio.subprocess.Process, why: SessionLostError) -> None:
+        self._process = None
+        self._refuse(why)
+        self._lost.set()
+        self._fail(why)
+        await self._kill(process)
+
+    def _refuse(self, why: SessionLostError) -> None:
+        """Have nothing more to do with the other side, unless it was just lost."""
+        if isinstance(why, MessageError) and self._refusal is None:
+            self._refusal = why
+
+    def _take(self, message: dict[str, Any], blob: bytes) -> None:
+        """Give a message to whoever waits for it. MessageError when nothing like it is due."""
+        if "event" in message:
+            self._protocol.check_event(message)
+            if self.on_event is not None:
+                self.on_event(message, blob)
+            return
+        number = _FIRST_ANSWER if "hello" in message else message.get("id")
+        if number is not None and type(number) is not int:
+            raise MessageError("sent an answer without the number of a request")
+        future = self._waiting.get(number)
+        if future is not None and not future.done():
+            future.set_result((message, blob))
+        elif future is not None:  # given up just now, and not yet counted as owed
+            del self._waiting[number]
+        elif self._owed[number] > 0:
+            self._owed[number] -= 1
+        else:
+            raise MessageError("sent what nobody asked for")
 
     async def _read_stderr(self) -> None:
         process = self._process
@@ -209,12 +258,16 @@ class Session:
         named = [line for line in lines if _ERROR.match(line)]
         return f": {remote_text((named or lines)[-1].strip())}" if lines else ""
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, why: SessionLostError) -> None:
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(SessionLostError(why))
+                future.set_exception(type(why)(*why.args))
                 future.exception()  # mark as retrieved: nobody may be waiting any more
         self._waiting.clear()
+
+
+def _answered(future: asyncio.Future[Reply]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
 
 
 async def end_process(

@@ -10,6 +10,39 @@ when a blob follows as a message of its own. The two sides are always of the sam
 frames.VERSION.
 """
 
+from ..documents import (
+    ABOUT,
+    CHANGE_SET,
+    EVENT,
+    FACTS,
+    FOUND_SPOOL,
+    HEAD,
+    HOST_CHECK,
+    IDENTITY,
+    OPTIONS,
+    READY,
+    STOPPED,
+)
+from ..errors import FormError
+from ..forms import (
+    FILE_NAME,
+    INT64_MAX,
+    MOMENT,
+    NAME,
+    PATH,
+    REASON,
+    Anything,
+    Flag,
+    Form,
+    Items,
+    Maybe,
+    Record,
+    Table,
+    Text,
+    Whole,
+)
+from ..host.snapshot.form import SNAPSHOT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Mapping, TypedDict
@@ -39,114 +72,135 @@ if TYPE_CHECKING:
 else:
     ReadyReport = StopReport = SampleCheck = dict
 
-TEXT_OR_NONE = (str, type(None))
+MEMBERS_MOST = 64  #: of a host's table
 
 
 class Request:
-    """Form of one request.
+    """Form of one request and of its answer.
 
-    ``fields``, ``optional`` and ``answer``: {name: type or tuple of types}.
+    ``fields``, ``optional``: {name: form} of the request; ``answer``: form of the answer.
     """
 
-    __slots__ = ("about", "answer", "blob", "fields", "optional")
+    __slots__ = ("about", "answer", "blob", "form")
 
     def __init__(
         self,
         about: str,
-        fields: "Mapping[str, Any]" = {},  # noqa: B006 - never changed
-        answer: "Mapping[str, Any]" = {},  # noqa: B006
-        optional: "Mapping[str, Any]" = {},  # noqa: B006
+        fields: "Mapping[str, Form] | None" = None,
+        answer: "Mapping[str, Form] | Record | None" = None,
+        optional: "Mapping[str, Form] | None" = None,
         blob: bool = False,
     ) -> None:
         self.about = about
-        self.fields = fields
-        self.answer = answer
-        self.optional = optional
+        self.form = Record(fields or {}, optional)
+        self.answer = answer if isinstance(answer, Record) else Record(answer or {})
         self.blob = blob
 
     def arguments(self, message: "Mapping[str, Any]") -> "dict[str, Any]":
         """Return the fields of ``message`` that belong to this request.
 
-        ValueError when one is missing or of another type.
+        ValueError when one is missing or does not have its form.
         """
-        values = {name: message[name] for name in self.fields if name in message}
-        values.update({name: message[name] for name in self.optional if name in message})
-        problem = misfit(
-            values, dict(self.fields, **{k: self.optional[k] for k in self.optional if k in values})
-        )
-        if problem:
-            raise ValueError("%s: %s" % (message.get("do"), problem))
+        known = set(self.form.needed) | set(self.form.optional)
+        values = {name: message[name] for name in known if name in message}
+        try:
+            self.form.check(values)
+        except FormError as e:
+            raise ValueError("%s: %s" % (message.get("do"), e)) from None
         return values
 
-
-def misfit(values: "Mapping[str, Any]", types: "Mapping[str, Any]") -> str:
-    """Return the first difference between ``values`` and the form ``types``, or "" when there is
-    none.
-    """
-    for name in sorted(types):
-        if name not in values:
-            return "field %r is missing" % name
-        if not isinstance(values[name], types[name]):
-            return "field %r is of type %s" % (name, type(values[name]).__name__)
-    return ""
+    def check_answer(self, fields: "Mapping[str, Any]", blob_bytes: int = 0) -> None:
+        """Raise FormError when ``fields``, without their envelope, do not answer this request."""
+        if list(fields) == ["error"]:
+            REASONS.check(fields["error"], "error")
+        else:
+            self.answer.check(fields)
+        if blob_bytes and not self.blob:
+            raise FormError("it comes with %d bytes" % blob_bytes)
 
 
-_SPOOL = {"spool_dir": str, "run": str, "key": str}
+#: of a failed request: a message, perhaps one of several lines
+REASONS = Text(1 << 16)
+_SPOOL = {"spool_dir": PATH, "run": FILE_NAME, "key": FILE_NAME}
 
 #: what a RecorderService answers
 RECORDER_REQUESTS = {
     "prepare": Request(
         "open the sources and allocate the spool",
-        {"options": dict, "run": str, "key": str, "facts": dict},
-        {"rows": int, "spool": TEXT_OR_NONE, "absent": dict, "columns": int, "warnings": list},
+        {
+            "options": OPTIONS,
+            "run": FILE_NAME,
+            "key": FILE_NAME,
+            "facts": Table(Anything(), 64, NAME),
+        },
+        READY,
     ),
     "clock": Request(
         "note a measurement of this host's clock: offset = local time - coordinator's time",
-        {"mono_ns": int, "offset_ns": int, "bound_ns": int},
+        {"mono_ns": MOMENT, "offset_ns": Whole(), "bound_ns": MOMENT},
     ),
     "start": Request(
         "sample from tick 0 on: t0_ns and epoch_ns on the coordinator's monotonic and wall clock",
-        {"t0_ns": int, "epoch_ns": int, "capacity": int},
+        {"t0_ns": MOMENT, "epoch_ns": MOMENT, "capacity": Whole(1, INT64_MAX)},
     ),
     "first": Request(
-        "was the first sample taken?", answer={"sampling": bool, "failure": TEXT_OR_NONE}
+        "was the first sample taken?", answer={"sampling": Flag(), "failure": Maybe(REASON)}
     ),
-    "status": Request("progress so far; empty before the start"),
-    "snapshot": Request("describe this host as it is now", answer={"snapshot": dict}),
-    "mark": Request("add a mark to the recording", {"event": dict}),
+    "status": Request(
+        "progress so far; empty before the start",
+        answer=Record({}, {"taken": Whole(0, INT64_MAX), "last_tick": Whole(-1, INT64_MAX)}),
+    ),
+    "snapshot": Request("describe this host as it is now", answer={"snapshot": SNAPSHOT}),
+    "mark": Request("add a mark to the recording", {"event": EVENT}),
     "flush": Request("decode the staged samples with the next tick, so that replicate sends rows"),
     "replicate": Request(
         "changes of the spool since change set number got; see spool/replica.py",
-        {"got": int},
-        {"doc": dict},
+        {"got": Whole(0, INT64_MAX)},
+        {"doc": CHANGE_SET},
         blob=True,
     ),
     "stop": Request(
         "take the last row and end sampling; may be repeated",
-        answer={"samples": int, "last_tick": int, "failure": TEXT_OR_NONE},
+        answer=STOPPED,
     ),
     "pack": Request(
         "compress the table; heads describe its members (NpzMember.head); may be repeated",
-        answer={"facts": dict, "heads": list},
-        optional={"json": bool},
+        answer={"facts": FACTS, "heads": Items(HEAD, MEMBERS_MOST)},
+        optional={"json": Flag()},
     ),
     "fetch": Request(
         "bytes of a packed member from an offset on, at most size of them",
-        {"member": int, "offset": int},
-        optional={"size": int},
+        {"member": Whole(0, MEMBERS_MOST), "offset": Whole(0, INT64_MAX)},
+        optional={"size": Whole(1, INT64_MAX)},
         blob=True,
     ),
     "discard": Request("remove the spool: the table is safe elsewhere"),
     "spools": Request(
-        "spools of dead runs below the directories places", {"places": list}, {"spools": list}
+        "spools of dead runs below the directories places",
+        {"places": Items(PATH, 16)},
+        {"spools": Items(FOUND_SPOOL, 1 << 16)},
     ),
     "adopt": Request(
         "open the spool of a dead run; pack, fetch and discard then apply to it",
         _SPOOL,
-        {"about": dict},
+        {"about": ABOUT},
     ),
-    "check": Request("can this host record? see host/readiness.py", {"spool_dir": str}),
+    "check": Request(
+        "can this host record? see host/readiness.py", {"spool_dir": PATH}, HOST_CHECK
+    ),
     "time": Request(
-        "this host's monotonic and wall clock", answer={"mono_ns": int, "wall_ns": int}
+        "this host's monotonic and wall clock", answer={"mono_ns": MOMENT, "wall_ns": MOMENT}
     ),
 }
+
+#: the first message of an agent on every connection
+HELLO = Record(
+    {
+        "hello": Whole(0, INT64_MAX),
+        "identity": IDENTITY,
+        "python": NAME,
+        "pid": Whole(1, INT64_MAX),
+        "prepared": Flag(),
+        "wall_ns": MOMENT,
+    }
+)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..table.npy import NpzMember
     from .messages import Request
 
+_ERROR_CHARS = 4096
 FETCH_BYTES = 4 << 20  #: bytes in one answer to ``fetch``, at most
 
 
@@ -61,7 +62,7 @@ class Service:
         except self.fatal:
             raise
         except Exception as e:  # noqa: BLE001 - becomes the answer
-            return Answer({"error": "%s: %s" % (type(e).__name__, e)})
+            return Answer({"error": ("%s: %s" % (type(e).__name__, e))[:_ERROR_CHARS]})
         return answer  # type: ignore[no-any-return]
 
 

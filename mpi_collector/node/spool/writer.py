@@ -100,6 +100,11 @@ class Spool:
             pass
 
 
+def least_rows(max_samples: int) -> int:
+    """Return how many rows, without that of the stop, a table of ``max_samples`` has at least."""
+    return min(_ROWS_MIN, max_samples + 1) - 1
+
+
 def _rows_within(empty: "SpoolShape", max_rows: int, max_bytes: "int | None") -> int:
     """Return how many rows fit into ``max_bytes``; ``empty``: the shape without rows."""
     if max_bytes is None:

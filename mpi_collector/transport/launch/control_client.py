@@ -12,6 +12,7 @@ from typing import Any
 from mpi_collector.errors import SessionLostError, TransportError
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState, RunStatus, Sink, run_status
+from mpi_collector.transport.control_messages import CONTROL
 from mpi_collector.transport.loop_thread import LoopThread
 from mpi_collector.transport.session import Session
 
@@ -50,7 +51,7 @@ class ControlClient:
         self.lost = ""  #: why the launch no longer answers
         # Open MPI 5 does not tell its ranks that stdin has ended; all launchers pass this signal on
         # to them
-        self._session = Session(argv, (), environ, last_signal=signal.SIGUSR1)
+        self._session = Session(argv, (), environ, last_signal=signal.SIGUSR1, protocol=CONTROL)
         self._loop = LoopThread("control client")
 
     def _request(self, do: str, timeout_s: float, **fields: Any) -> dict[str, Any]:

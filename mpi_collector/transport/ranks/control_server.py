@@ -11,11 +11,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
 from typing import Any
 
 from mpi_collector.batch.recorder import BatchRecorder
-from mpi_collector.node.agent.messages import Request
 from mpi_collector.node.agent.service import DONE, Answer, Service
 from mpi_collector.node.compat import readable
 from mpi_collector.node.errors import FrameError
@@ -23,6 +21,7 @@ from mpi_collector.node.frames import BLOB_MAX, VERSION, FrameDecoder, encode
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import Sink
+from mpi_collector.transport.control_messages import CONTROL_REQUESTS
 from mpi_collector.transport.ranks.coordinator import Coordinator
 from mpi_collector.transport.ranks.recovery import RankRecovery
 from mpi_collector.transport.ranks.world import World
@@ -34,32 +33,6 @@ _READ_BYTES = 1 << 16
 
 class LauncherGone(Exception):
     """The life-cycle process has closed its end, or mpirun has died."""
-
-
-_STATE = {"hosts": list, "missing_ranks": list, "capacity": int, "t0_ns": int, "epoch_ns": int}
-_OPENING = {"options": dict, "run": str, "names": dict}
-
-#: the methods of Transport and RecoveryTransport; _STATE is what a ControlClient shows of the
-#: coordinator
-CONTROL_REQUESTS: Mapping[str, Request] = {
-    "open": Request("Transport.open", {**_OPENING, "facts": dict}, _STATE),
-    "start": Request("Transport.start", answer=_STATE),
-    "snapshot": Request("Transport.snapshot", answer={"snapshots": dict}),
-    "status": Request("Transport.status", answer=_STATE),
-    "stop": Request("Transport.stop", answer=_STATE),
-    "gather": Request("Transport.gather; the calls of the sink are events", {"json": bool}, _STATE),
-    "close": Request("Transport.close, and the end of the server", {"saved": bool}),
-    "spools": Request("RecoveryTransport.spools", _OPENING, {"spools": dict, "unreached": dict}),
-    "adopt": Request(
-        "RecoveryTransport.adopt",
-        {"host": str, "place": str, "run": str, "key": str},
-        {"about": dict},
-    ),
-    "take_adopted": Request(
-        "RecoveryTransport.take_adopted; the calls of the sink are events", {"host": str}
-    ),
-    "drop_adopted": Request("RecoveryTransport.drop_adopted", {"host": str}),
-}
 
 
 class ControlService(Service):

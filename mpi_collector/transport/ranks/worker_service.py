@@ -12,6 +12,7 @@ from mpi_collector.node.agent.recorder import use_all_cpus
 from mpi_collector.node.agent.service import DONE, Answer, RecorderService
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
+from mpi_collector.node.forms import FILE_NAME, MOMENT, PATH, REASON, Maybe
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool import marks
 from mpi_collector.node.spool.directory import RunDirectory
@@ -29,15 +30,15 @@ _ECHO_TIMEOUT_S = 2.0
 WORKER_REQUESTS: Mapping[str, Request] = {
     **RECORDER_REQUESTS,
     "follow": Request(
-        "another rank leads this host: do nothing until exit", {"run": str, "spool_dir": str}
+        "another rank leads this host: do nothing until exit", {"run": FILE_NAME, "spool_dir": PATH}
     ),
     "measure_clock": Request(
         "measure the offset to rank 0's clock and note it; bound_ns null: rank 0 did not respond",
-        answer={"bound_ns": (int, type(None))},
+        answer={"bound_ns": Maybe(MOMENT)},
     ),
     "idle": Request("no further request is due soon"),
     "send": Request("stream the packed members to rank 0 (World.send_stream)"),
-    "exit": Request("leave; why: set when nothing was recorded", optional={"why": str}),
+    "exit": Request("leave; why: set when nothing was recorded", optional={"why": REASON}),
 }
 #: requests that are answered only when they fail
 UNANSWERED = {"exit", "flush", "follow", "idle", "mark", "send"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from mpi_collector.errors import SessionLostError
+from mpi_collector.errors import MessageError, SessionLostError
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.host.identity import same_host_key
 from mpi_collector.node.options import SamplingOptions
@@ -106,10 +106,13 @@ class SshCoordinator(Agents):
         """Keep the replica of a host's spool up to date while its session is up."""
         while remote.state.key not in self._replicas.failures:
             await asyncio.sleep(min(heartbeat_s(), self.options.replicate_s))
-            with suppress(
-                SessionLostError, RuntimeError, OSError
-            ):  # ``watch`` restores the session
+            try:
                 await self._replicate(remote)
+            except MessageError as e:
+                remote.state.error = f"sampling: {e}"
+                return
+            except (SessionLostError, RuntimeError, OSError):  # ``watch`` restores the session
+                pass
 
     async def _replicate(self, remote: RemoteHost) -> None:
         """Have the host decode what is staged, and fetch what has changed.

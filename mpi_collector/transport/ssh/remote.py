@@ -7,12 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-from mpi_collector.errors import AgentDiedError, SessionLostError
+from mpi_collector.errors import AgentDiedError, MessageError, SessionLostError
 from mpi_collector.node.agent.messages import ReadyReport, StopReport
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.knobs import orphan_s
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.table.facts import HostFacts
+from mpi_collector.transport.agreement import check_ready
 from mpi_collector.transport.base import HostState, Sink
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.session import Reply, Session
@@ -133,7 +135,7 @@ class RemoteHost:
                 if not self.session.connected:
                     await self.reconnect(min(self.settings.ssh_timeout_s, left))
                 return await self.session.request(do, left, **fields)
-            except AgentDiedError:
+            except (AgentDiedError, MessageError):
                 raise
             except SessionLostError:
                 await self.session.disconnect()
@@ -164,6 +166,7 @@ class RemoteHost:
             key=self.state.key,
             facts=dict(facts, requested=self.name),
         )
+        check_ready(answer, options)
         self.state.ready = cast(ReadyReport, answer)
 
     async def clock(self, limits: SessionLimits) -> None:
@@ -213,7 +216,7 @@ class RemoteHost:
         while True:
             await asyncio.sleep(heartbeat_s())
             if mono_ns() - self.session.last_sent_ns > heartbeat_s() * 1e9:
-                self.session.send({"do": "beat"})
+                self.session.beat()
 
     async def watch(self, limits: SessionLimits, share: float) -> None:
         """Keep the session up, and measure the clock every few minutes.
@@ -236,7 +239,7 @@ class RemoteHost:
                     await self.clock(limits)
                 tries = 0
                 await self.session.wait_lost(heartbeat_s())
-            except AgentDiedError as e:
+            except (AgentDiedError, MessageError) as e:
                 self.state.error = f"sampling: {e}"
                 return
             except (SessionLostError, RuntimeError, OSError):
@@ -249,7 +252,7 @@ class RemoteHost:
         """Take the last row, and measure the clock once more."""
         answer, _ = await self.request_persistently("stop")
         self.state.stopped = cast(StopReport, answer)
-        if answer.get("failure"):
+        if answer["failure"]:
             raise RuntimeError(answer["failure"])
         await self.clock(limits)
 
@@ -259,13 +262,13 @@ class RemoteHost:
         While a broken session is restored, other hosts use the sink.
         """
         packed, _ = await self.request_persistently("pack", json=False)
-        self.state.facts = packed.get("facts", {})
+        self.state.facts = cast(HostFacts, packed["facts"])
         for _ in range(_TRIES):
             try:
                 async with limits.gather:
                     await self._fetch_members(packed["heads"], sink)
                 return
-            except AgentDiedError:
+            except (AgentDiedError, MessageError):
                 raise
             except SessionLostError as e:
                 why = e

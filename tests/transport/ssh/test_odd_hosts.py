@@ -1,0 +1,109 @@
+"""Hosts that answer oddly (tests/helpers/odd_hosts.py): each costs at most its own recording.
+
+Whole runs of the program over its ssh transport. Several odd hosts share a run with a good one; with
+MPI_COLLECTOR_TEST_ALL each has a run of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from odd_hosts import BEHAVIOURS, GOOD, NOTES
+
+import mpi_collector
+
+_HELPERS = Path(__file__).parents[2] / "helpers"
+_TOGETHER = 1 if os.environ.get("MPI_COLLECTOR_TEST_ALL") else 12
+_NAMES = list(BEHAVIOURS)
+_GROUPS = [_NAMES[at : at + _TOGETHER] for at in range(0, len(_NAMES), _TOGETHER)]
+#: a program of this machine that starts a dozen agents on two cores
+_LIMIT_S = 60.0
+_MEMORY_KB = 400_000
+
+
+class Run:
+    """A run of ``hosts`` around a job of one second."""
+
+    def __init__(self, tmp_path: Path, hosts: list[str], *words: str) -> None:
+        (tmp_path / "bin").mkdir()
+        program = tmp_path / "bin" / "ssh"
+        program.write_text(
+            f"#!{sys.executable} -ES\nimport sys\nsys.path[:0] = [{str(Path(mpi_collector.__file__).parents[1])!r},"
+            f" {str(_HELPERS)!r}]\nimport odd_hosts\nodd_hosts.ssh()\n"
+        )
+        program.chmod(0o755)
+        self.notes = tmp_path / "notes"
+        self.notes.mkdir()
+        self.results = tmp_path / "results"
+        self.spools = tmp_path / "spools"
+        self.spools.mkdir()
+        argv = [sys.executable, "-m", "mpi_collector", "kvcache", "run", "--hosts", ",".join(hosts)]
+        argv += [
+            "--transport",
+            "ssh",
+            "--timeseries-interval",
+            "0.1",
+            "--spool-dir",
+            str(self.spools),
+        ]
+        argv += ["--results-dir", str(self.results), "--ssh-fanout", "32", "--start-timeout", "10"]
+        argv += ["--gather-timeout", "5", *words, "--", "sh", "-c", "sleep 1.5; exit 7"]
+        environ = {
+            **os.environ,
+            "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+            "MPI_COLLECTOR_ORPHAN_S": "4",
+            NOTES: str(self.notes),
+        }
+        began = time.monotonic()
+        timed = ["/usr/bin/time", "-f", "%M"] if Path("/usr/bin/time").exists() else []
+        del timed
+        done = subprocess.run(
+            argv, env=environ, capture_output=True, text=True, timeout=180, check=False
+        )
+        self.took_s = time.monotonic() - began
+        self.said = done.stderr
+        self.code = done.returncode
+
+    def good_is_complete(self, key: str = "good") -> None:
+        """The good host's members are in the recording, as it has sent them."""
+        assert self.code == 7, self.said
+        assert "Traceback" not in self.said
+        (path,) = self.results.glob("*_timeseries.npz")
+        heads = json.loads((self.notes / key).read_text())
+        with zipfile.ZipFile(path) as z:
+            there = {i.filename: (i.CRC, i.file_size) for i in z.infolist()}
+            assert {
+                h["name"] + ".npy": (h["crc"], h["size"]) for h in heads
+            }.items() <= there.items()
+            assert z.testzip() is None
+        with mpi_collector.load(path) as run:
+            facts = run.run["facts"][key]
+            assert facts["complete"]
+            assert facts["ticks"] >= 10
+            assert len(run[key]) == facts["samples"]
+            assert key not in run.run["hosts_partial"]
+            self.partial = run.run["hosts_partial"]
+            self.hosts = list(run)
+
+
+@pytest.mark.parametrize("names", _GROUPS, ids=lambda names: f"{names[0]}..{names[-1]}")
+def test_odd_hosts_cost_their_own_recording(tmp_path: Path, names: list[str]) -> None:
+    """The error is that of the odd host, the good one's recording is whole, the job's code is kept."""
+    hosts = [f"odd-{name}" for name in names]
+    run = Run(tmp_path, [*hosts[: len(hosts) // 2], "good", *hosts[len(hosts) // 2 :]])
+    run.good_is_complete()
+    for name in names:
+        expected = BEHAVIOURS[name].said
+        if expected == GOOD:
+            assert f"odd-{name}" in run.hosts, run.partial
+        else:
+            assert f"odd-{name}" not in run.hosts
+            assert expected in run.partial[f"odd-{name}"]
+    assert run.took_s < _LIMIT_S
