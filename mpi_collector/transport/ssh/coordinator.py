@@ -16,6 +16,7 @@ from mpi_collector.transport.hosts import HostSpec, find_aliases
 from mpi_collector.transport.replicas import Replicas
 from mpi_collector.transport.ssh.agents import Agents
 from mpi_collector.transport.ssh.remote import RemoteHost, heartbeat_s
+from mpi_collector.transport.ssh.table_fetch import fetch_table
 
 #: tick 0 lies so far ahead that the start request reaches every host before
 _LEAD_NS = 300_000_000
@@ -159,7 +160,7 @@ class SshCoordinator(Agents):
         async def one(remote: RemoteHost) -> None:
             nonlocal done
             try:
-                await remote.fetch_table(sink, self._limits)
+                await fetch_table(remote, sink, self._limits)
             finally:
                 done += 1
                 progress(done, len(ready))

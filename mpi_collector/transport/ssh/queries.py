@@ -8,6 +8,7 @@ from mpi_collector.node.compat import wall_ns
 from mpi_collector.transport.base import Sink
 from mpi_collector.transport.ssh.agents import Agents
 from mpi_collector.transport.ssh.remote import RemoteHost
+from mpi_collector.transport.ssh.table_fetch import fetch_table
 
 
 class HostQueries(Agents):
@@ -67,7 +68,7 @@ class HostQueries(Agents):
 
     def take_adopted(self, host: str, sink: Sink) -> None:
         """Put the table of the adopted spool into ``sink``."""
-        self._loop.run(self._remote(host).fetch_table(sink, self._limits))
+        self._loop.run(fetch_table(self._remote(host), sink, self._limits))
 
     def drop_adopted(self, host: str) -> None:
         """Remove the adopted spool: its table is safely on disk."""

@@ -13,9 +13,8 @@ from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.knobs import orphan_s
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.transport.agreement import check_ready
-from mpi_collector.transport.base import HostState, Sink
+from mpi_collector.transport.base import HostState
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.session import Reply, Session
 from mpi_collector.transport.ssh.bootstrap import preamble, remote_command
@@ -26,7 +25,7 @@ _CLOCKS_AT_ONCE = 16  #: more at a time would measure the queue of this host ins
 _HEARTBEAT_S = 15.0
 _CLOCK_EVERY_S = 180.0
 _SILENT_S = 20.0  #: a session that leaves a request unanswered for so long counts as broken
-_TRIES = 4  #: to connect for the first time, and to fetch a table
+_TRIES = 4  #: to connect for the first time
 _PAUSE_S = 0.5  #: before the second attempt; doubled for every further one
 _PAUSE_MOST_S = 10.0
 #: messages of an sshd that drops connections because many come at once (MaxStartups); for no other
@@ -198,7 +197,12 @@ class RemoteHost:
         deadline = mono_ns() + int(limit * 1e9)
         pause = 0.02
         while (left := (deadline - mono_ns()) * 1e-9) > 0:
-            answer, _ = await self.session.request("first", left)
+            try:
+                answer, _ = await self.session.request("first", left)
+            except SessionLostError:
+                if mono_ns() < deadline:
+                    raise
+                break
             if answer["failure"]:
                 raise RuntimeError(answer["failure"])
             if answer["sampling"]:
@@ -255,44 +259,3 @@ class RemoteHost:
         if answer["failure"]:
             raise RuntimeError(answer["failure"])
         await self.clock(limits)
-
-    async def fetch_table(self, sink: Sink, limits: SessionLimits) -> None:
-        """Put its packed table into ``sink``.
-
-        While a broken session is restored, other hosts use the sink.
-        """
-        packed, _ = await self.request_persistently("pack", json=False)
-        self.state.facts = cast(HostFacts, packed["facts"])
-        for _ in range(_TRIES):
-            try:
-                async with limits.gather:
-                    await self._fetch_members(packed["heads"], sink)
-                return
-            except (AgentDiedError, MessageError):
-                raise
-            except SessionLostError as e:
-                why = e
-            await self.session.disconnect()
-            await self.request_persistently("status")
-        raise why
-
-    async def _fetch_members(self, heads: list[dict[str, Any]], sink: Sink) -> None:
-        limit_s = self.settings.options.gather_timeout_s
-        sink.begin_host(self.state.key)
-        try:
-            for number, head in enumerate(heads):
-                sink.begin(head)
-                offset = 0
-                while offset < head["packed"]:
-                    _, blob = await self.session.request(
-                        "fetch", limit_s, member=number, offset=offset
-                    )
-                    if not blob:
-                        raise SessionLostError("its table ended too early")
-                    sink.write(blob)
-                    offset += len(blob)
-        except BaseException:
-            sink.drop_host()
-            raise
-        sink.end_host()
-        self.state.collected = True
