@@ -1,7 +1,7 @@
 """``*_cluster_info.json``: what the hosts of a run are, at its start and at its end.
 
 ``ClusterInformation`` and its parts have the suite's keys and types. What else a snapshot knows of
-a host stands beside them under keys of its own, which the suite's readers ignore.
+a host stands beside them under keys that the suite does not use, and its readers ignore.
 """
 
 from __future__ import annotations
@@ -11,6 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, cast
 
 from mpi_collector.formats.host_consistency import differing
+from mpi_collector.formats.suite_host import (
+    RENAMED,
+    Drive,
+    Port,
+    Setting,
+    SuiteHost,
+    collected_data,
+)
 
 
 class MemoryInformation(TypedDict):
@@ -67,6 +75,11 @@ class HostInformation(_AnyHost, total=False):
     disks: list[dict[str, Any]]  #: a row for each line of /proc/diskstats
     network: list[dict[str, Any]]  #: a row for each line of /proc/net/dev
     system: SystemInformation
+    chassis_model: str  #: this and the next four: ``suite_host.SuiteHost``
+    networking: list[Port]
+    sysctl: list[Setting]
+    environment: list[Setting]
+    drives: list[Drive]
     error: str
 
 
@@ -129,7 +142,7 @@ _MEMINFO_LINES = {
     "cached": "Cached",
     "shared": "Shmem",
 }
-#: parts of a snapshot that stand beside the suite's keys, under their own names
+#: parts of a snapshot that stand beside the suite's keys
 _OWN_KEYS = (
     "vmstat",
     "mounts",
@@ -137,7 +150,7 @@ _OWN_KEYS = (
     "numa",
     "nics",
     "infiniband",
-    "drives",
+    RENAMED["drives"],
     "chassis",
     "sysctls",
     "transparent_hugepage",
@@ -145,7 +158,7 @@ _OWN_KEYS = (
     "cgroup_limits",
     "limits",
     "directories",
-    "environment",
+    RENAMED["environment"],
     "python",
     "errors",
 )
@@ -170,10 +183,13 @@ def memory_information(meminfo: Mapping[str, int]) -> MemoryInformation:
 
 
 def host_information(snapshot: Mapping[str, Any], key: str | None = None) -> HostInformation:
-    """Return the information on one host from its snapshot; ``key``: its name in the run."""
-    name = key or snapshot["hostname"]
-    cpu = snapshot.get("cpu") or {}
-    load = snapshot.get("loadavg") or {}
+    """Return the information on one host; ``key``: its name in the run.
+
+    snapshot: ours, or what the suite's collectors return of a host.
+    """
+    data = collected_data(snapshot)
+    name = key or data["hostname"]
+    cpu = data.get("cpu") or {}
     cpu_information: CpuInformation = {
         **cpu,
         "num_cores": cpu.get("num_cores", 0),
@@ -181,29 +197,34 @@ def host_information(snapshot: Mapping[str, Any], key: str | None = None) -> Hos
         "model": cpu.get("model", ""),
         "architecture": cpu.get("architecture", ""),
     }
-    system: SystemInformation = {
-        "hostname": snapshot.get("hostname", name),
-        "kernel_version": snapshot.get("version", ""),
-        "os_release": snapshot.get("os_release") or {},
-        "uptime_seconds": snapshot.get("uptime_seconds"),
+    host: HostInformation = {
+        "hostname": name,
+        "memory": memory_information(data.get("meminfo") or {}),
+        "collection_timestamp": data.get("collection_timestamp"),
+        "cpu": cpu_information,
+        "num_sockets": cpu.get("num_sockets", 0),
+        "disks": data.get("diskstats") or [],
+        "network": data.get("netdev") or [],
+        "system": _system_information(data, name),
+    }
+    suite = {part: data[part] for part in SuiteHost.__annotations__ if part in data}
+    own = {part: data[part] for part in _OWN_KEYS if part in data}
+    return cast(HostInformation, {**host, **suite, **own})
+
+
+def _system_information(data: Mapping[str, Any], name: str) -> SystemInformation:
+    load = data.get("loadavg") or {}
+    return {
+        "hostname": data.get("hostname", name),
+        "kernel_version": data.get("version", ""),
+        "os_release": data.get("os_release") or {},
+        "uptime_seconds": data.get("uptime_seconds"),
         "load_average_1min": load.get("load_1min"),
         "load_average_5min": load.get("load_5min"),
         "load_average_15min": load.get("load_15min"),
         "running_processes": load.get("running_processes"),
         "total_processes": load.get("total_processes"),
     }
-    host: HostInformation = {
-        "hostname": name,
-        "memory": memory_information(snapshot.get("meminfo") or {}),
-        "collection_timestamp": snapshot.get("collection_timestamp"),
-        "cpu": cpu_information,
-        "num_sockets": cpu.get("num_sockets", 0),
-        "disks": snapshot.get("diskstats") or [],
-        "network": snapshot.get("netdev") or [],
-        "system": system,
-    }
-    own = {part: snapshot[part] for part in _OWN_KEYS if part in snapshot}
-    return cast(HostInformation, {**host, **own})
 
 
 def compared_parts(host: HostInformation) -> ComparedHost:

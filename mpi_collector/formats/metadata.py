@@ -1,25 +1,28 @@
 """``*_metadata.json``: the run in the suite's words, all keys always there.
 
 The suite takes a metadata file with ``benchmark_type``, ``run_datetime``, ``num_processes`` and
-``parameters`` as complete and reads no other file of the run.
+``parameters`` as complete and reads no other file of the run. Our own keys are none of the suite's.
 """
 
 from __future__ import annotations
 
-import posixpath
-import re
 import shlex
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypedDict
+import time
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 from mpi_collector.formats.cluster_info import ClusterInformation, ClusterSnapshots
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.verdict import Verdict
-from mpi_collector.launchers import PROGRAMS
+from mpi_collector.formats.workload import nested, overrides_of, processes_of, workload_of
 
-_ACCELERATED = re.compile(r"(.+)_([a-z]+[0-9]{2,4}[a-z]*)")  #: unet3d_h100
-_COUNTS = ("-np", "-n", "--np", "--n", "--ntasks")
-_COUNT = re.compile(r"(?:-n|-np=|-n=|--np=|--n=|--ntasks=)([0-9]+)")
+#: key of ``args`` -> the parameter whose value it has
+_ARGS = {
+    "data_dir": "dataset.data_folder",
+    "checkpoint_folder": "checkpoint.checkpoint_folder",
+    "num_checkpoints_write": "checkpoint.num_checkpoints_write",
+    "num_checkpoints_read": "checkpoint.num_checkpoints_read",
+}
 
 
 class TimeSeriesReference(TypedDict):
@@ -42,15 +45,19 @@ class Metadata(TypedDict):
     num_processes: int
     accelerator: str | None
     result_dir: str
-    parameters: dict[str, str]
-    override_parameters: dict[str, str]  #: always empty
+    parameters: dict[str, Any]  #: what COMMAND sets, nested: {"dataset": {"num_files_train": 6}}
+    override_parameters: dict[str, Any]  #: the same, flat: {"dataset.num_files_train": 6}
     system_info: ClusterInformation  #: at the start
     cluster_information: ClusterInformation  #: the same
     cluster_snapshots: ClusterSnapshots
     timeseries_data: TimeSeriesReference | None  #: None: --skip-timeseries
     runtime: float  #: of COMMAND, or of the recording where there was none; seconds
+    invocation_start_time: str  #: begin of what ``runtime`` measures; local, as ``run_datetime``
+    invocation_end_time: str
+    verification: None  #: the suite's opinion of the parameters: we have none
     executed_command: str
-    args: dict[str, Any]  #: options of the recording, and ``hosts``
+    command_output_files: list[dict[str, str]]  #: always empty: COMMAND's output is its own
+    args: dict[str, Any]  #: the suite's, as far as COMMAND tells, and options of the recording
     cluster_info_file: str  #: base name; the first of our keys
     hosts_requested: list[str]
     hosts_partial: list[str]
@@ -58,16 +65,9 @@ class Metadata(TypedDict):
     collection_method: str
     exit_code: int | None  #: of COMMAND
     verdict: Verdict
-    environment: dict[str, str] | None
+    launch_environment: dict[str, str] | None  #: launcher and scheduler variables
     program: str
     run: str
-
-
-class Workload(NamedTuple):
-    """What COMMAND says of its workload; None where it says nothing."""
-
-    model: str | None
-    accelerator: str | None
 
 
 def metadata(
@@ -83,24 +83,39 @@ def metadata(
     """Return the metadata of ``run``; the other arguments are values of its keys."""
     command = run.get("command") or []
     workload = workload_of(command)
+    processes = processes_of(command, len(run["hosts_requested"]))
+    overrides = overrides_of(command)
     begin_ns, end_ns = run.get("command_ns") or (run["start_ns"], run["end_ns"])
     return {
         "benchmark_type": benchmark_type,
         "model": workload.model,
         "command": "run",
         "run_datetime": run_datetime,
-        "num_processes": processes_of(command, len(run["hosts_requested"])),
+        "num_processes": processes,
         "accelerator": workload.accelerator,
         "result_dir": result_dir,
-        "parameters": parameters_of(command),
-        "override_parameters": {},
+        "parameters": nested(overrides),
+        "override_parameters": overrides,
         "system_info": snapshots["start"],
         "cluster_information": snapshots["start"],
         "cluster_snapshots": snapshots,
         "timeseries_data": timeseries,
         "runtime": (end_ns - begin_ns) / 1e9,
+        "invocation_start_time": local_time(begin_ns),
+        "invocation_end_time": local_time(end_ns),
+        "verification": None,
         "executed_command": shlex.join(command),
-        "args": {**run["options"], "hosts": run["hosts_requested"]},
+        "command_output_files": [],
+        "args": {
+            **run["options"],
+            "hosts": run["hosts_requested"],
+            "command": "run",
+            "model": workload.model,
+            "accelerator_type": workload.accelerator,
+            "num_processes": processes,
+            "results_dir": result_dir,
+            **_arguments(overrides),
+        },
         "cluster_info_file": cluster_info_file,
         "hosts_requested": run["hosts_requested"],
         "hosts_partial": list(run["hosts_partial"]),
@@ -108,7 +123,7 @@ def metadata(
         "collection_method": run["collection_method"],
         "exit_code": run.get("command_exit_code"),
         "verdict": run["verdict"],
-        "environment": run.get("environment"),
+        "launch_environment": run.get("environment"),
         "program": run["program"],
         "run": run["run"],
     }
@@ -126,44 +141,12 @@ def time_series_reference(run: RunDocument, file: str, native_file: str) -> Time
     }
 
 
-def parameters_of(command: Sequence[str]) -> dict[str, str]:
-    """Return what COMMAND sets by words ``name=value``, as DLIO and Hydra take them.
-
-    The + and ~ before the name, which Hydra takes as operators, are dropped.
-    """
-    out = {}
-    for word in command:
-        name, equals, value = word.partition("=")
-        name = name.lstrip("+~")
-        is_option = word.startswith("-")
-        if equals and name and not is_option and all(c.isalnum() or c in "._" for c in name):
-            out[name] = value
-    return out
+def local_time(utc_ns: int) -> str:
+    """Return local time in whole seconds without a zone, as the suite compares it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(utc_ns // 1_000_000_000))
 
 
-def workload_of(command: Sequence[str]) -> Workload:
-    """Return both of ``workload=unet3d_h100``, the model of ``--model unet3d``."""
-    for word, after in zip(command, [*command[1:], ""]):
-        name = ""
-        if word.startswith(("workload=", "--model=")):
-            name = word.partition("=")[2]
-        elif word == "--model":
-            name = after
-        if name:
-            both = _ACCELERATED.fullmatch(name)
-            return Workload(both[1], both[2]) if both else Workload(name, None)
-    return Workload(None, None)
-
-
-def processes_of(command: Sequence[str], hosts: int) -> int:
-    """Return how many processes COMMAND starts by its launcher's options, else ``hosts``."""
-    words = list(command)
-    at = next((i for i, w in enumerate(words) if posixpath.basename(w) in PROGRAMS), None)
-    if at is None:
-        return hosts
-    for word, after in zip(words[at + 1 :], [*words[at + 2 :], ""]):
-        if word in _COUNTS and after.isdigit():
-            return int(after)
-        if found := _COUNT.fullmatch(word):
-            return int(found[1])
-    return hosts
+def _arguments(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the suite's command that parameters tell, data_dir always."""
+    told = {key: overrides[name] for key, name in _ARGS.items() if name in overrides}
+    return {"data_dir": None, **told}

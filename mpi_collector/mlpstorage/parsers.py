@@ -8,6 +8,7 @@ import socket
 import time
 from typing import Any
 
+from mpi_collector.formats.suite_host import collected_data
 from mpi_collector.formats.suite_samples import utc_text
 from mpi_collector.mlpstorage.models import CgroupInfo, HostDiskInfo, HostNetworkInfo, MountInfo
 from mpi_collector.node.host.snapshot import proc, take
@@ -87,9 +88,8 @@ def parse_os_release(content: str) -> dict[str, str]:
 
 
 def collect_local_system_info() -> dict[str, Any]:
-    """Return this host's snapshot with all of ``cpuinfo``, and the suite's key ``uptime``."""
-    found = take(full=True)
-    return {**found, "uptime": found["uptime_seconds"]}
+    """Return this host's data under the suite's keys, ours beside them."""
+    return collected_data(take(full=True))
 
 
 def collect_timeseries_sample() -> dict[str, Any]:

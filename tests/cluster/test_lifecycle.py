@@ -122,7 +122,7 @@ def check_documents(results: Path, method: str, code: int, command: Sequence[str
             "FI_PROVIDER",
             "UCX_TLS",
             "OMPI_MCA_orte_precondition_transports",
-        } & set(host["environment"])
+        } & set(host["environment_variables"])
     check_reloaded(info, metadata, series)
 
 

@@ -140,7 +140,7 @@ def test_the_life_cycle_inside_an_allocation(slurm: Slurm, mpich: Mpi, launcher:
     document = json.loads(next(Path(results).glob("training_*_timeseries.json")).read_text())
     assert document["hosts_requested"] == ["node1", "node2"]
     metadata = json.loads(next(Path(results).glob("training_*_metadata.json")).read_text())
-    assert metadata["environment"]["SLURM_JOB_NODELIST"] == "node[1-2]"
+    assert metadata["launch_environment"]["SLURM_JOB_NODELIST"] == "node[1-2]"
     assert metadata["num_processes"] == 4
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-import pytest
-
-from mpi_collector.formats.metadata import metadata, parameters_of, processes_of, workload_of
+from mpi_collector.formats.metadata import metadata
 from mpi_collector.formats.run_document import run_document
 
 KEYS = """benchmark_type model command run_datetime num_processes accelerator result_dir parameters
     override_parameters system_info cluster_information cluster_snapshots timeseries_data runtime
-    executed_command args""".split()
+    invocation_start_time invocation_end_time verification executed_command command_output_files args""".split()
 COMMAND = "mpirun -np 8 dlio_benchmark workload=unet3d_h100 ++workload.reader.batch_size=7 --x=1"
 
 
@@ -60,7 +59,17 @@ def test_all_keys_are_there() -> None:
     assert found["num_processes"] == 2
     assert found["runtime"] == 3.0
     assert found["errors"] == {"b": "no route"}
-    assert found["args"] == {"when_full": "stop", "hosts": ["a", "b"]}
+    assert found["args"] == {
+        "when_full": "stop",
+        "hosts": ["a", "b"],
+        "command": "run",
+        "model": None,
+        "accelerator_type": None,
+        "num_processes": 2,
+        "results_dir": "/r",
+        "data_dir": None,
+    }
+    assert (found["verification"], found["command_output_files"]) == (None, [])
     assert found["system_info"] == found["cluster_information"] == {"num_hosts": 0}
 
 
@@ -74,38 +83,37 @@ def test_a_run_of_a_command() -> None:
     assert found["exit_code"] == 4
 
 
-def test_parameters() -> None:
-    found = parameters_of(COMMAND.split())
-    assert found == {"workload": "unet3d_h100", "workload.reader.batch_size": "7"}
+def test_what_the_suites_checker_reads() -> None:
+    """Parameters are nested and typed, directories and counts are in ``args``, times are local."""
+    words = [
+        *COMMAND.split(),
+        "++workload.dataset.num_files_train=6",
+        "++workload.dataset.data_folder=/mnt/data",
+        "++workload.checkpoint.num_checkpoints_read=0",
+    ]
+    found = document(command=words, command_ns=[1_500_000_000, 4 * 10**9])
+    assert found["parameters"] == {
+        "reader": {"batch_size": 7},
+        "dataset": {"num_files_train": 6, "data_folder": "/mnt/data"},
+        "checkpoint": {"num_checkpoints_read": 0},
+    }
+    assert found["override_parameters"] == {
+        "reader.batch_size": 7,
+        "dataset.num_files_train": 6,
+        "dataset.data_folder": "/mnt/data",
+        "checkpoint.num_checkpoints_read": 0,
+    }
+    args = found["args"]
+    assert (args["data_dir"], args["results_dir"], args["model"]) == ("/mnt/data", "/r", "unet3d")
+    assert (args["num_processes"], args["num_checkpoints_read"]) == (8, 0)
+    assert "num_checkpoints_write" not in args
+    times = [datetime.fromisoformat(found[f"invocation_{edge}_time"]) for edge in ("start", "end")]
+    assert times == [datetime.fromtimestamp(1), datetime.fromtimestamp(4)]
+    assert all(time.tzinfo is None for time in times)  # the suite subtracts them
 
 
-@pytest.mark.parametrize(
-    ("command", "workload"),
-    [
-        (COMMAND, ("unet3d", "h100")),
-        ("python bench.py --model llama3-8b", ("llama3-8b", None)),
-        ("python bench.py --model", (None, None)),
-        ("true", (None, None)),
-    ],
-)
-def test_workload(command: str, workload: tuple[str | None, str | None]) -> None:
-    assert workload_of(command.split()) == workload
-
-
-@pytest.mark.parametrize(
-    ("command", "count"),
-    [
-        (COMMAND, 8),
-        ("srun -N2 -n4 ./x", 4),
-        ("env A=1 /opt/bin/mpiexec -f h -n 4 ./x", 4),
-        ("mpirun --np=4 ./x", 4),
-        ("srun --ntasks 4 ./x", 4),
-        ("./run a=b -n 9", 3),
-        ("python train.py -n 9", 3),
-        ("mpirun ./x", 3),
-        ("", 3),
-    ],
-)
-def test_processes(command: str, count: int) -> None:
-    """Those of the launcher's options, else one for each of three hosts."""
-    assert processes_of(command.split(), 3) == count
+def test_our_keys_are_none_of_the_suites() -> None:
+    """Of the suite's own keys there is none that has another meaning here."""
+    found = document(environment={"SLURM_JOB_ID": "7"})
+    assert found["launch_environment"] == {"SLURM_JOB_ID": "7"}
+    assert not {"environment", "drives", "metrics", "end_datetime", "exit_status"} & set(found)

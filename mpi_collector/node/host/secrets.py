@@ -18,8 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Sequence
 
-_HIDDEN = "***"
-_URL_USER = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@\s]*@")
+HIDDEN = "***"  #: stands for what is not recorded
+#: a password may hold an unescaped slash, as keys of object stores do
+_URL_USER = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^/@\s]*|[^/@\s:]*:[^@\s]*)@")
 _SECRET_VARIABLE = re.compile(r"(?i)passw|secret|token|cookie|credential|auth|key|cert|sign")
 _SECRET_SETTING = re.compile(
     r"(?i)\b(pass(?:word|wd)?|secret(?:file)?|credentials|cred|key|keyring|keyfile|username|user"
@@ -39,12 +40,12 @@ def is_secret_variable(name: str) -> bool:
 
 def hide_in_settings(text: str) -> str:
     """Return ``text`` without the values of options that may be secrets or name a user."""
-    return _SECRET_SETTING.sub(lambda m: m.group(1) + "=" + _HIDDEN, hide_in_url(text))
+    return _SECRET_SETTING.sub(lambda m: m.group(1) + "=" + HIDDEN, hide_in_url(text))
 
 
 def hide_in_url(text: str) -> str:
     """Return ``text`` without the user and the password of URLs."""
-    return _URL_USER.sub(r"\1" + _HIDDEN + "@", text)
+    return _URL_USER.sub(r"\1" + HIDDEN + "@", text)
 
 
 def hide_in_command(command: "Sequence[str]") -> "list[str]":
@@ -57,9 +58,9 @@ def hide_in_command(command: "Sequence[str]") -> "list[str]":
     for word in command:
         name, equals, value = word.partition("=")
         if equals and _SECRET_OPTION.search(name) and not value.isdigit():
-            out.append(name + "=" + _HIDDEN)
+            out.append(name + "=" + HIDDEN)
         elif out and _takes_secret(out[-1]) and not word.startswith("-") and not word.isdigit():
-            out.append(_HIDDEN)
+            out.append(HIDDEN)
         else:
             out.append(hide_in_url(word))
     return out

@@ -487,9 +487,15 @@ def test_no_secret_of_the_environment() -> None:
         "UCX_TLS": "rc",
         "FI_PROVIDER": "tcp;http://***@h/",
         "OMPI_MCA_io": "romio321",
+        "AWS_SECRET_ACCESS_KEY": "***",
     }
     ours = {"MPI_COLLECTOR_OWN": "OMPI_MCA_btl,FI_PROVIDER,SLURM_OVERLAP"}
-    assert set(environment({**given_, **ours})) == {"SLURM_JOB_ID", "UCX_TLS", "OMPI_MCA_io"}
+    assert set(environment({**given_, **ours})) == {
+        "SLURM_JOB_ID",
+        "UCX_TLS",
+        "OMPI_MCA_io",
+        "AWS_SECRET_ACCESS_KEY",
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import re
 
-from ..secrets import hide_in_settings, is_secret_variable
+from ..secrets import HIDDEN, hide_in_settings, is_secret_variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,11 @@ _NAMES = frozenset(
     " OMPI_COMM_WORLD_SIZE OMPI_COMM_WORLD_LOCAL_SIZE PMI_SIZE PALS_SIZE"
     " I_MPI_FABRICS I_MPI_PIN I_MPI_PIN_DOMAIN I_MPI_OFI_PROVIDER FI_PROVIDER"
     " UCX_TLS UCX_NET_DEVICES UCX_IB_GID_INDEX MPICH_OFI_NIC_POLICY ROMIO_HINTS LUSTRE_JOBID_VAR"
-    " NCCL_SOCKET_IFNAME NCCL_IB_HCA NCCL_DEBUG GLOO_SOCKET_IFNAME".split()
+    " NCCL_SOCKET_IFNAME NCCL_IB_HCA NCCL_DEBUG GLOO_SOCKET_IFNAME"
+    " BUCKET AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 AWS_REGION AWS_DEFAULT_REGION".split()
 )
+#: variables of which only it is recorded that they are set
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 #: tuning variables, by pattern. Of Open MPI only the frameworks that move data or place ranks: its
 #: launcher keeps keys and addresses under the same prefix
 _TUNING = re.compile(
@@ -42,6 +45,8 @@ def environment(variables: "Mapping[str, str]") -> "dict[str, str]":
     out = {}
     own = variables.get(OWN_VARIABLE, "").split(",")
     for name in sorted(set(variables).difference(own)):
-        if (name in _NAMES or _TUNING.match(name)) and not is_secret_variable(name):
+        if name in _CREDENTIALS and variables[name]:
+            out[name] = HIDDEN
+        elif (name in _NAMES or _TUNING.match(name)) and not is_secret_variable(name):
             out[name] = hide_in_settings(str(variables[name]))[:_MAX_CHARS]
     return out
