@@ -22,6 +22,7 @@ from mpi_collector.errors import UnusableHostsError
 from mpi_collector.formats.suite_samples import time_series_head
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.output.files import announce, release, reserve
+from mpi_collector.output.placement import place
 from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import HostState, Transport
 
@@ -45,7 +46,7 @@ class Collection(RunState):
         """
         token = secrets.token_hex(3)
         about = {"pid": os.getpid(), "run": token}
-        files = reserve(plan.results_dir, plan.benchmark, about)
+        files = reserve(plan.results_dir, plan.benchmark, about, layout=plan.layout)
         run = f"{files.stem}-{token}"
         announce(files, {"run": run, "pid": os.getpid()})
         return cls(plan, console, files, run)
@@ -130,6 +131,7 @@ class Collection(RunState):
         try:
             keep = not self.plan.skip_timeseries
             json = keep and self._wants_json()
+            self.files = place(self.files)
             sink = FileSink(self.files, json, keep)
             self.transport.gather(sink, self._show_gathered, json)
             self.result = document_of(self, ended_by)

@@ -30,6 +30,7 @@ class CollectPlan:
     benchmark: str = "host"
     skip_timeseries: bool = False  #: snapshots only
     report: bool = False  #: write the page, too
+    layout: Path | None = None  #: subdirectory of the results, without the datetime
     refuse_broken_hosts: bool = False  #: with ``strict``, a broken host keeps the job from starting
 
     @property

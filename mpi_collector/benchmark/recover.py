@@ -16,6 +16,7 @@ from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.output.files import RunFiles, release, reserve
+from mpi_collector.output.placement import place
 from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import RecoveryTransport, Sink, write_members
 
@@ -158,6 +159,7 @@ def _write_files(
     everything = document_of(run, {key: copies[0].about for key, copies in sources.items()}, errors)
     files = reserve(results_dir, everything["benchmark"], {"run": run})
     try:
+        files = place(files)
         document = _write_hosts(run, sources, errors, files)
     finally:
         release(files)

@@ -58,7 +58,7 @@ def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, FoundRun]:
     A run that died left its marker. But where no run seems alive, the locks may be on another host.
     """
     found: dict[str, FoundRun] = {}
-    for marker in sorted(results_dir.glob(f".mpi_collector_*{RUN_SUFFIX}")):
+    for marker in _markers(results_dir):
         name = _run_name(marker)
         if name:
             run = found.setdefault(name, FoundRun(name))
@@ -73,6 +73,12 @@ def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, FoundRun]:
         run.alive |= any(may_be_locked(spool) for spool in spools)
     any_alive = any(run.alive for run in found.values())
     return {name: run for name, run in found.items() if run.alive or not any_alive}
+
+
+def _markers(results_dir: Path) -> list[Path]:
+    """Return the markers of runs in a results directory and one level down."""
+    name = f".mpi_collector_*{RUN_SUFFIX}"
+    return sorted([*results_dir.glob(name), *results_dir.glob(f"*/{name}")])
 
 
 def _run_name(marker: Path) -> str:
@@ -96,7 +102,10 @@ def find_one_run(args: argparse.Namespace) -> FoundRun:
         there = {
             name: run
             for name, run in runs.items()
-            if any(request.parent == args.results_dir for request in run.stop_requests)
+            if any(
+                args.results_dir in (request.parent, request.parent.parent)
+                for request in run.stop_requests
+            )
         }
         runs = there or runs
     own = os.environ.get(RUN_VARIABLE, "")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import calendar
 import json
+import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,9 @@ _SOURCES = (*DEVICE_LISTS, *FLAT_SOURCES, "stat")
 _INT64_MAX = (1 << 63) - 1
 _TICK_MAX = 1 << 40
 _DEFAULT_INTERVAL_S = 10
+_UTC = "%Y-%m-%dT%H:%M:%SZ"
+_HEAD_BYTES = 1 << 16  #: the suite's keys come before the samples, ours behind
+_START = re.compile(rb'"start_time": ?"([0-9TZ:-]{1,32})"')
 
 
 class Cell(NamedTuple):
@@ -80,6 +85,31 @@ def read_suite(path: Path) -> SuiteTimeSeries:
         raise RecordingError(f"{path}: not a time series of the suite: {e}") from e
     except (KeyError, TypeError, AttributeError, IndexError) as e:
         raise RecordingError(f"{path}: not a time series of the suite: no usable {e}") from e
+
+
+def start_of_suite(path: Path) -> int | None:
+    """Return when a time series began (UTC, ns), from its head or its end; None: it does not say.
+
+    The file is not read whole: with many hosts it is large.
+    """
+    try:
+        with open(path, "rb") as f:
+            data = f.read(_HEAD_BYTES)
+            f.seek(0, os.SEEK_END)
+            f.seek(max(f.tell() - _HEAD_BYTES, len(data)))
+            data += f.read(_HEAD_BYTES)
+    except OSError:
+        return None
+    found = _START.search(data)
+    return _utc_ns(found[1].decode()) if found else None
+
+
+def _utc_ns(text: object) -> int | None:
+    """UTC of a text in whole seconds, ns; None when it is no such text."""
+    try:
+        return calendar.timegm(time.strptime(str(text), _UTC)) * 1_000_000_000
+    except ValueError:
+        return None
 
 
 def _parse(document: Mapping[str, Any]) -> SuiteTimeSeries:
@@ -198,5 +228,7 @@ def _time_ns(sample: Mapping[str, Any]) -> int:
     """UTC of a sample, ns; whole seconds where it has no ``timestamp_ns``."""
     if isinstance(sample.get("timestamp_ns"), int):
         return int(sample["timestamp_ns"])
-    second = calendar.timegm(time.strptime(str(sample["timestamp"]), "%Y-%m-%dT%H:%M:%SZ"))
-    return second * 1_000_000_000
+    time_ns = _utc_ns(sample["timestamp"])
+    if time_ns is None:
+        raise ValueError(f"timestamp {sample['timestamp']!r}")
+    return time_ns

@@ -109,7 +109,7 @@ class HostDocuments:
         """Return {suffix of the file: its text}. ``series``: suffix of the time series, or None."""
         return {
             "cluster_info.json": self._cluster_info(run),
-            "metadata.json": self._metadata(files, run, series),
+            files.document: self._metadata(files, run, series),
         }
 
     def _cluster_info(self, run: RunDocument) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,7 @@ SUFFIXES = (
     "timeseries.npz",
     "cluster_info.json",
     "metadata.json",
+    "run.json",
     "report.html",
 )
 
@@ -34,9 +35,18 @@ _locks: dict[Path, int] = {}
 class RunFiles:
     """The files of a run, ``{benchmark}_{datetime}_*`` in ``directory``: see ``reserve``."""
 
-    directory: Path
+    results_dir: Path  #: where marker, marks and stop request are
     benchmark: str
     datetime: str
+    subdirectory: Path = Path()  #: of ``results_dir``, where the files go
+    document: str = "metadata.json"  #: suffix of the document that describes the run
+    layout: Path | None = None  #: subdirectory that was asked for, without the datetime
+    first: bool = True  #: when the names were reserved, no other run had ``results_dir``
+
+    @property
+    def directory(self) -> Path:
+        """Where the files of the run go."""
+        return self.results_dir / self.subdirectory
 
     @property
     def stem(self) -> str:
@@ -48,44 +58,56 @@ class RunFiles:
     @property
     def marker(self) -> Path:
         """The marker: it exists, and is locked, as long as the run lasts."""
-        return self.directory / f".mpi_collector_{self.stem}{RUN_SUFFIX}"
+        return self.results_dir / f".mpi_collector_{self.stem}{RUN_SUFFIX}"
 
     @property
     def marks(self) -> Path:
         """Marks made on a host that has the results directory and is not recorded itself."""
-        return self.directory / f".mpi_collector_{self.stem}.marks"
+        return self.results_dir / f".mpi_collector_{self.stem}.marks"
 
     @property
     def stop_request(self) -> Path:
         """The request of ``mpi_collector stop`` on a host that has the results directory."""
-        return self.directory / f".mpi_collector_{self.stem}.stop"
+        return self.results_dir / f".mpi_collector_{self.stem}.stop"
 
 
 def reserve(
-    directory: Path, benchmark: str, about: Mapping[str, object], now_s: float | None = None
+    results_dir: Path,
+    benchmark: str,
+    about: Mapping[str, object],
+    now_s: float | None = None,
+    layout: Path | None = None,
 ) -> RunFiles:
-    """Reserve the names of a run in ``directory``, which is made if missing.
+    """Reserve the names of a run in ``results_dir``, which is made if missing.
 
     The datetime is local time, the next second whose names are free, held by a marker with the
-    content ``about``. now_s: seconds since the epoch. ResultsError when the directory cannot be
-    made or written.
+    content ``about``. now_s: seconds since the epoch. layout: the files go into
+    ``results_dir/layout/{datetime}``, else where ``placement.place`` says when they are written.
+    ResultsError when the directory cannot be made or written.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        return _reserve(directory, benchmark, about, int(time.time() if now_s is None else now_s))
+        results_dir.mkdir(parents=True, exist_ok=True)
+        second = int(time.time() if now_s is None else now_s)
+        return _reserve(results_dir, benchmark, about, second, layout)
     except OSError as e:
         raise ResultsError(
-            f"cannot write the results directory {directory}: {e.strerror}; "
+            f"cannot write the results directory {results_dir}: {e.strerror}; "
             "choose another with --results-dir"
         ) from e
 
 
-def _reserve(directory: Path, benchmark: str, about: Mapping[str, object], second: int) -> RunFiles:
+def _reserve(
+    results_dir: Path,
+    benchmark: str,
+    about: Mapping[str, object],
+    second: int,
+    layout: Path | None,
+) -> RunFiles:
     while True:
         datetime = time.strftime("%Y%m%d_%H%M%S", time.localtime(second))
-        files = RunFiles(directory, benchmark, datetime)
+        files = RunFiles(results_dir, benchmark, datetime, layout=layout)
         second += 1
-        if any(os.path.lexists(files.path(s)) for s in SUFFIXES):
+        if any(os.path.lexists(path) for path in _claimed(files)):
             continue
         try:
             fd = os.open(files.marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -96,7 +118,23 @@ def _reserve(directory: Path, benchmark: str, about: Mapping[str, object], secon
         # held until this process ends, however it ends; some file systems have no locks
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return files
+        # only now: of two runs that begin together at least one sees the other's marker
+        return replace(files, first=not _other_runs(files))
+
+
+def _claimed(files: RunFiles) -> Iterator[Path]:
+    """Yield the names that a run of this datetime may use."""
+    if files.layout is not None:
+        yield files.results_dir / files.layout / files.datetime
+    yield from (files.path(suffix) for suffix in SUFFIXES)
+    for name in (files.stem, f"mpi_collector_{files.datetime}"):
+        yield files.results_dir / name
+
+
+def _other_runs(files: RunFiles) -> bool:
+    """Return whether another run that may be alive has a marker in the results directory."""
+    others = files.results_dir.glob(f".mpi_collector_*{RUN_SUFFIX}")
+    return any(may_be_locked(marker) for marker in others if marker != files.marker)
 
 
 def announce(files: RunFiles, about: Mapping[str, object]) -> None:
@@ -110,10 +148,16 @@ def announce(files: RunFiles, about: Mapping[str, object]) -> None:
 
 
 def release(files: RunFiles) -> None:
-    """Remove the marker, a stop request and marks, if they still exist. Raises nothing."""
+    """Remove the marker, a stop request, marks, and a subdirectory that stayed empty.
+
+    Raises nothing.
+    """
     for path in (files.marker, files.stop_request, files.marks):
         with contextlib.suppress(OSError):
             path.unlink()
+    if files.subdirectory.parts:
+        with contextlib.suppress(OSError):
+            files.directory.rmdir()
     if files.marker in _locks:
         # a file system that is full or gone may report at this moment what it could not write
         with contextlib.suppress(OSError):

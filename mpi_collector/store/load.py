@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from mpi_collector.errors import RecordingError
+from mpi_collector.formats.suite_reader import start_of_suite
 from mpi_collector.store.recording import Recording
 from mpi_collector.store.suite_recording import load_suite
+
+_NAMES_MAX = 5000  #: names looked at in a subdirectory, which may be a data set
+_STEM_TIME = re.compile(r"_([0-9]{8}_[0-9]{6})_timeseries\.")
+#: two datetimes in names are local, and time zones are up to 26 hours apart
+_ZONES_NS = 27 * 3600 * 10**9
 
 
 def load(path: str | Path) -> Recording:
     """Open a recording.
 
     ``path``: an ``.npz`` file, the same up to ``_timeseries.npz``, a ``*_timeseries.json`` (the
-    suite's or ours), or a results directory: its newest ``*_timeseries.npz``, or its newest
-    ``*_timeseries.json`` where there is no npz. RecordingError when there is none or it is damaged.
+    suite's or ours), or a directory: its newest ``*_timeseries.npz``, in it or one level down, or
+    the newest ``*_timeseries.json`` where there is no npz. The newest is the one that began last.
+    RecordingError when there is none or it is damaged.
     """
     p = Path(path)
     if p.is_dir():
@@ -25,8 +36,60 @@ def load(path: str | Path) -> Recording:
 
 
 def _newest(directory: Path) -> Path:
-    """The newest time series of a results directory, by the datetime in its name."""
+    """Return the time series of a results directory that began last."""
     for suffix in ("npz", "json"):
-        if found := list(directory.glob(f"*_timeseries.{suffix}")):
-            return max(found, key=lambda f: f.name.split("_")[-3:])
+        found = sorted(_series(directory, f"_timeseries.{suffix}"))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            named = {path: _named_ns(path) for path in found}
+            since_ns = max(named.values()) - _ZONES_NS
+            return max(
+                (path for path in found if named[path] >= since_ns),
+                key=lambda path: (_start_ns(path, named[path]), path.name),
+            )
     raise RecordingError(f"{directory}: no *_timeseries.npz in this directory")
+
+
+def _series(directory: Path, ending: str) -> Iterator[Path]:
+    """Yield the files with ``ending`` in a directory and one level down."""
+    yield from directory.glob(f"*{ending}")
+    for below in _subdirectories(directory):
+        try:
+            yield from (p for p in islice(below.iterdir(), _NAMES_MAX) if _is_one(p.name, ending))
+        except OSError:  # not ours to read, or gone
+            continue
+
+
+def _is_one(name: str, ending: str) -> bool:
+    return name.endswith(ending) and not name.startswith(".")
+
+
+def _subdirectories(directory: Path) -> Iterator[Path]:
+    try:
+        for entry in directory.iterdir():
+            if not entry.name.startswith(".") and entry.is_dir():
+                yield entry
+    except OSError as e:
+        raise RecordingError(f"{directory}: {e.strerror}") from e
+
+
+def _named_ns(path: Path) -> int:
+    """The datetime in a name, as if it were of this time zone; 0 for a name without one."""
+    found = _STEM_TIME.search(path.name)
+    try:
+        parsed = time.strptime(found[1], "%Y%m%d_%H%M%S") if found else None
+    except ValueError:
+        return 0
+    return int(time.mktime(parsed)) * 10**9 if parsed else 0
+
+
+def _start_ns(path: Path, named_ns: int) -> int:
+    """When a recording began, UTC ns; by its name where it cannot be read."""
+    try:
+        if path.suffix == ".json":
+            return start_of_suite(path) or named_ns
+        with Recording(path) as recording:
+            return recording.run["start_ns"]
+    except RecordingError:
+        return named_ns

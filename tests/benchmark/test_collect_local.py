@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -181,7 +182,7 @@ def test_without_standard_streams(place: Path) -> None:
         subprocess.run(["sh", "-c", script], cwd=place, timeout=_LIMIT_S, check=False).returncode
         == 0
     )
-    assert len(list((place / "results").glob("*_timeseries.npz"))) == 2
+    assert len(list((place / "results").rglob("*_timeseries.npz"))) == 2
 
 
 def test_a_mistake_in_the_environment(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -491,13 +492,15 @@ def test_stop_knows_the_dead(place: Path) -> None:
 
 
 def test_runs_at_the_same_time_share_nothing(place: Path) -> None:
-    """Four runs started together in one directory: four sets of files, none overwritten."""
+    """Four runs started together in one directory: four sets of files, none overwritten, at most one of them flat."""
     together = [start(place, "--duration", "0.3") for _ in range(4)]
     for process in together:
         process.communicate(timeout=_LIMIT_S)
         assert process.returncode == 0
-    assert len(list((place / "results").glob("*_timeseries.npz"))) == 4
-    assert len(list((place / "results").iterdir())) == 16
+    assert len(list((place / "results").rglob("*_timeseries.npz"))) == 4
+    files = [path for path in (place / "results").rglob("*") if path.is_file()]
+    assert len(files) == 16
+    assert max(Counter(p.parent for p in files if p.match("*_metadata.json")).values()) == 1
 
 
 # ---- crashes

@@ -179,4 +179,4 @@ def test_inside_command_its_own_run_is_meant(tmp_path: Path, verb: str) -> None:
     finally:
         other.send_signal(signal.SIGINT)
         other.communicate(timeout=60)
-    assert len(list((tmp_path / "results").glob("*_timeseries.npz"))) == 2
+    assert len(list((tmp_path / "results").rglob("*_timeseries.npz"))) == 2

@@ -56,17 +56,18 @@ def test_all_hosts_at_once(bed: Bed, openmpi: Mpi) -> None:
         ticks = [h.tick[h.on_grid].tolist() for h in recording.values()]
         assert all(t[:8] == list(range(8)) for t in ticks)
         assert all("snapshot" in h.meta for h in recording.values())
-    assert {p.name.split("_", 3)[3] for p in out.iterdir()} == {
+    files = [p for p in out.rglob("*") if p.is_file()]
+    assert {p.name.split("_", 3)[3] for p in files} == {
         "timeseries.npz",
         "timeseries.json",
         "cluster_info.json",
         "metadata.json",
     }
-    assert len(list(out.iterdir())) == 8
+    assert len(files) == 8
     assert not any(bed.spools(k) for k in (1, 2, 3))
     again = bed.run(0, words)
     assert again.process.returncode == 2
-    assert len(list(out.iterdir())) == 8
+    assert len([p for p in out.rglob("*") if p.is_file()]) == 8
     poll(
         "no agent is left",
         10,
@@ -145,7 +146,8 @@ def rebuilt(bed: Bed, out: Path, hosts: tuple[int, ...]) -> None:
         assert sorted(recording) == [f"node{k}" for k in hosts]
         for rows in recording.values():
             assert rows.tick[rows.on_grid].tolist()[:8] == list(range(8))
-    assert {p.name.split("_", 3)[3] for p in out.iterdir()} == {
+    files = [p for p in out.rglob("*") if p.is_file()]
+    assert {p.name.split("_", 3)[3] for p in files} == {
         "timeseries.npz",
         "timeseries.json",
         "cluster_info.json",
