@@ -12,7 +12,7 @@ import pytest
 from command_line import cli
 
 import mpi_collector
-from mpi_collector.output.files import reserve, release
+from mpi_collector.output.files import release, reserve
 from mpi_collector.output.placement import belongs_to_suite, place
 
 NOON_S = time.mktime((2026, 1, 5, 12, 0, 0, 0, 0, -1))
