@@ -9,6 +9,8 @@ from ..row.scan import is_number
 from .base import FileGroupSource, labelled
 
 _BASE = "sys/class/infiniband"
+_PORTS = "ports"
+_CARDS = "cards"  #: devices for which the driver counts all ports together
 _WORD_BYTES = 4  #: port_{xmit,rcv}_data count words of four bytes
 _KNOWN = {
     "unicast_xmit_packets": ("packets", "unicast packets sent"),
@@ -43,8 +45,44 @@ _KNOWN = {
     "rx_icrc_encapsulated": ("packets", "packets received with a checksum error (RoCE)"),
     "roce_adp_retrans": ("packets", "adaptive retransmits (RoCE)"),
     "duplicate_request": ("requests", "requests received twice (RoCE)"),
+    "rx_bytes": ("bytes", "bytes received (EFA, bnxt_re, mana)"),
+    "tx_bytes": ("bytes", "bytes sent (EFA, bnxt_re, mana)"),
+    "rx_pkts": ("packets", "packets received (EFA, bnxt_re)"),
+    "tx_pkts": ("packets", "packets sent (EFA, bnxt_re)"),
+    "rx_drops": ("packets", "packets received and dropped (EFA)"),
+    "rdma_read_bytes": ("bytes", "bytes read from other hosts (EFA)"),
+    "rdma_write_bytes": ("bytes", "bytes written to other hosts (EFA)"),
+    "rx_bytes_cnt": ("bytes", "bytes received (erdma)"),
+    "tx_bytes_cnt": ("bytes", "bytes sent (erdma)"),
+    "ip4InOctets": ("bytes", "bytes received over IPv4 (irdma, i40iw)"),
+    "ip4OutOctets": ("bytes", "bytes sent over IPv4 (irdma, i40iw)"),
+    "ip6InOctets": ("bytes", "bytes received over IPv6 (irdma, i40iw)"),
+    "ip6OutOctets": ("bytes", "bytes sent over IPv6 (irdma, i40iw)"),
 }
 _UNUSED = ("lifespan",)  #: a setting, not a counter
+_LEVELS = ("active_", "watermark_", "db_fifo_register")  #: names that begin so are no counters
+#: bits of the files in ``counters`` of InfiniBand: they stop at their greatest value. Cards that
+#: have wider ones show them under the same names, and pass this value without stopping.
+_BITS = {
+    b"port_xmit_data": 32,
+    b"port_rcv_data": 32,
+    b"port_xmit_packets": 32,
+    b"port_rcv_packets": 32,
+    b"port_xmit_wait": 32,
+    b"symbol_error": 16,
+    b"port_rcv_errors": 16,
+    b"port_rcv_remote_physical_errors": 16,
+    b"port_rcv_switch_relay_errors": 16,
+    b"port_xmit_discards": 16,
+    b"VL15_dropped": 16,
+    b"link_error_recovery": 8,
+    b"link_downed": 8,
+    b"port_xmit_constraint_errors": 8,
+    b"port_rcv_constraint_errors": 8,
+    b"local_link_integrity_errors": 4,
+    b"excessive_buffer_overrun_errors": 4,
+}
+_WIDE = b"hfi1"  #: Omni-Path: all of its counters have 64 bits
 #: file in counters_ext -> field
 _EXT = {
     "port_xmit_data_64": "port_xmit_data",
@@ -62,8 +100,8 @@ class Infiniband(FileGroupSource):
     """A device is a port, ``mlx5_0/1``, or a card whose driver counts for all ports, ``irdma0``.
 
     Data words are converted to bytes. Older kernels have 64-bit counters in a directory of their
-    own, ``counters_ext``; they are read in place of those of 32 bits, which stop at their greatest
-    value. Reading asks the firmware of the card, which may hang.
+    own, ``counters_ext``; they are read in place of those of 32 bits. A counter that has stopped at
+    its greatest value is missing. Reading asks the firmware of the card, which may hang.
     """
 
     name = "infiniband"
@@ -94,18 +132,31 @@ class Infiniband(FileGroupSource):
         return list(out.items())
 
     def field(self, table: str, name: str) -> Field:
+        if name.startswith(_LEVELS):
+            return Field(name, "", "gauge", "a level or state that the driver shows")
         unit, doc = _KNOWN.get(name, ("", "a counter of the driver"))
         return Field(name, unit, "counter", doc)
+
+    def known_fields(self, raw: bytes) -> "dict[str, tuple[str, ...]]":
+        return {_PORTS: tuple(_KNOWN)}
+
+    def table_of(self, line: bytes) -> str:
+        return _PORTS if b"/" in line.partition(b" ")[0] else _CARDS
 
     def prepare(self, raw: bytes) -> bytes:
         out = []
         for label, lines in labelled(raw):
             port, _, name = label.partition(b":")
             value = lines[0].strip() if lines else b""
-            if is_number(value) and name:
+            if is_number(value) and name and not _has_stopped(port, name, int(value)):
                 unit = _WORD_BYTES if name in (b"port_xmit_data", b"port_rcv_data") else 1
                 out.append(b"%s %s %d" % (port, name, int(value) * unit))
         return b"\n".join(out)
+
+
+def _has_stopped(port: bytes, name: bytes, value: int) -> bool:
+    """Return whether a counter of few bits shows its greatest value."""
+    return name in _BITS and value == (1 << _BITS[name]) - 1 and not port.startswith(_WIDE)
 
 
 def _names(root: str, path: str) -> "list[str]":

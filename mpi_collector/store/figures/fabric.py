@@ -1,9 +1,19 @@
-"""Fabrics: bytes received and sent by InfiniBand, RoCE, Omni-Path and Slingshot ports."""
+"""Fabrics: bytes received and sent by InfiniBand, RoCE, EFA, Omni-Path and Slingshot ports."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
+
 from mpi_collector.store.figures.base import Deriver, Subject, known_sum
 from mpi_collector.store.figures.figure import Figure
+from mpi_collector.store.host import Float64
+
+#: columns of an RDMA port that have its bytes, one of these or the sum of several: drivers that do
+#: not fill the standard counters have counters of their own
+_RX = (("port_rcv_data",), ("rx_bytes",), ("rx_bytes_cnt",), ("ip4InOctets", "ip6InOctets"))
+_TX = (("port_xmit_data",), ("tx_bytes",), ("tx_bytes_cnt",), ("ip4OutOctets", "ip6OutOctets"))
 
 FABRIC = Subject(order=70, optional=True)
 RX_BYTES = FABRIC.figure(
@@ -11,25 +21,48 @@ RX_BYTES = FABRIC.figure(
     "fabric in",
     "bytes/s",
     "sum",
-    "received by InfiniBand, RoCE, Omni-Path and Slingshot",
+    "received by InfiniBand, RoCE, EFA, Omni-Path and Slingshot",
 )
 TX_BYTES = FABRIC.figure(
     "fabric_tx_bytes_per_s",
     "fabric out",
     "bytes/s",
     "sum",
-    "sent by InfiniBand, RoCE, Omni-Path and Slingshot",
+    "sent by InfiniBand, RoCE, EFA, Omni-Path and Slingshot",
 )
 
 
 @FABRIC.computed_by
 def derive_fabric(host: Deriver) -> None:
     """Add the figures of all ports."""
-    _rate(host, RX_BYTES, {"infiniband": "port_rcv_data", "slingshot": "hni_sts_rx_ok_octets"})
-    _rate(host, TX_BYTES, {"infiniband": "port_xmit_data", "slingshot": "hni_sts_tx_ok_octets"})
+    _add(host, RX_BYTES, _RX, "hni_sts_rx_ok_octets")
+    _add(host, TX_BYTES, _TX, "hni_sts_tx_ok_octets")
 
 
-def _rate(host: Deriver, figure: Figure, columns: dict[str, str]) -> None:
-    """``columns``: {source: its column}."""
-    totals = [host.total(s, host.devices(s, column), column) for s, column in columns.items()]
-    host.add_rate(figure, known_sum([t for t in totals if t is not None]))
+def _add(
+    host: Deriver, figure: Figure, columns: tuple[tuple[str, ...], ...], of_slingshot: str
+) -> None:
+    """``columns``: those of an RDMA port that may have the bytes, the best first."""
+    ports = dict(_rdma(host, columns))
+    # irdma shows the counters of its port at the card, too
+    cards_of_ports = {port.partition("/")[0] for port in ports if "/" in port}
+    growths = [g for device, g in ports.items() if device not in cards_of_ports]
+    growths += host.growths("slingshot", host.devices("slingshot", of_slingshot), of_slingshot)
+    host.add_rate(figure, known_sum(growths))
+
+
+def _rdma(host: Deriver, columns: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, Float64]]:
+    """Yield (port or card, growth of its bytes) for each that has a known value."""
+    names = {name for alternative in columns for name in alternative}
+    devices = dict.fromkeys(d for name in sorted(names) for d in host.devices("infiniband", name))
+    for device in devices:
+        found = [known_sum(list(_growths(host, device, some))) for some in columns]
+        known = [growth for growth in found if growth is not None and np.isfinite(growth).any()]
+        moved = [growth for growth in known if np.nansum(growth) > 0]
+        if known:
+            yield device, (moved or known)[0]
+
+
+def _growths(host: Deriver, device: str, names: tuple[str, ...]) -> Iterator[Float64]:
+    for name in names:
+        yield from host.growths("infiniband", [device], name)
