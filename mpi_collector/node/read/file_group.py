@@ -3,8 +3,8 @@
 import os
 
 from ..compat import mono_ns, preadv
+from .look_again import ListingPace, ReopeningPace, is_gone
 from .readable import Readable
-from .reopening import ReopeningPace, is_gone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,17 +29,14 @@ class FileGroup(Readable):
     """Several kernel files as one text, with a line ``@LABEL`` before the text of each.
 
     ``list_files`` returns (label, path below ``root``) of the files there are now. It is asked
-    again after 1, 2, 4, ... readings, then every RELIST_READINGS, and after ``relist_s`` seconds
-    (0: however long that takes): for files that are new, and those that could not be opened. After
-    a file that was open is gone it is asked at the pace of ``ReopeningPace``. A file that cannot be
-    opened or read is left out. OSError when that is so of all of them: at the start, or at a
-    reading. ``may_be_empty``: no files at all are in order.
+    again at the pace of ``ListingPace``, with ``relist_s``: for files that are new, and those that
+    could not be opened. After a file that was open is gone it is asked at the pace of
+    ``ReopeningPace``. A file that cannot be opened or read is left out. OSError when that is so of
+    all of them: at the start, or at a reading. ``may_be_empty``: no files at all are in order.
 
     ``capacity`` has room for half as much again, for ``file_bytes`` of every file, and for
     ``later_bytes`` of files and devices that appear later. ``clock``: monotonic nanoseconds.
     """
-
-    RELIST_READINGS = 256
 
     def __init__(
         self,
@@ -51,10 +48,10 @@ class FileGroup(Readable):
         may_be_empty: bool = False,
         clock: "Callable[[], int]" = mono_ns,
     ) -> None:
+        super().__init__()
         self._root = root
         self._list_files = list_files
-        self._relist_ns = int(relist_s * 1e9)
-        self._clock = clock
+        self._listing = ListingPace(relist_s, clock)
         self._file_bytes = file_bytes
         self._later_bytes = later_bytes
         self._may_be_empty = may_be_empty
@@ -63,9 +60,6 @@ class FileGroup(Readable):
         self._open: "dict[str, _Held]" = {}
         self._gone: "set[str]" = set()  # labels that were open, and failed
         self._pace = ReopeningPace()
-        self._reads = 0
-        self._relist_at = 1
-        self._listed_ns = clock()
         self.capacity = 0
         error = self._relist()
         if not self._open and not (may_be_empty and error is None):
@@ -73,8 +67,12 @@ class FileGroup(Readable):
 
     def _relist(self) -> "OSError | None":
         """Open what is there now and was not open. Return the last error, if there was one."""
-        wanted = dict(self._list_files())
-        error = None
+        error: "OSError | None" = None
+        wanted: "dict[str, str]" = {}
+        try:
+            wanted.update(self._list_files())
+        except OSError as e:
+            error = e
         for label, held in list(self._open.items()):
             if wanted.get(label) != held.path:
                 os.close(held.fd)
@@ -102,20 +100,9 @@ class FileGroup(Readable):
         return bytes(out[:n])
 
     def read(self, view: memoryview) -> int:
-        self._reads += 1
-        if self._pace.due() or self._regular():
+        if self._listing.due() | self._pace.due():
             self._relist()
         return self._fill(view)
-
-    def _regular(self) -> bool:
-        """Return whether to list the files again, apart from those that are gone."""
-        overdue = self._relist_ns and self._clock() - self._listed_ns >= self._relist_ns
-        if self._reads < self._relist_at and not overdue:
-            return False
-        if self._reads >= self._relist_at:
-            self._relist_at = min(2 * self._reads, self._reads + self.RELIST_READINGS)
-        self._listed_ns = self._clock()
-        return True
 
     def _fill(self, view: memoryview) -> int:
         at = 0

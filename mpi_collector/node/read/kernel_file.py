@@ -4,8 +4,8 @@ import os
 
 from ..compat import preadv
 from ..status import status_of
+from .look_again import ReopeningPace, is_gone
 from .readable import OpenSource, Readable
-from .reopening import ReopeningPace, is_gone
 
 _PAGE = 4096
 _ONE_READ = 1 << 16
@@ -29,6 +29,7 @@ class KernelFile(OpenSource, Readable):
     """
 
     def __init__(self, root: str, path: str, record_max: int) -> None:
+        super().__init__()
         self._path = os.path.join(root, path)
         self.fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         self._pace = ReopeningPace()

@@ -34,6 +34,7 @@ class Throttled(OpenSource):
         clock: "Callable[[], int]" = mono_ns,
     ) -> None:
         self._inner = inner
+        self._notices = inner.notices
         self._name = name
         self._least_every = every
         self._budget_ns = budget_us * 1000
@@ -59,6 +60,8 @@ class Throttled(OpenSource):
             n = int(self._inner.read(view))
         except OSError as e:
             n = -status_of(e)
+        if self._notices:
+            self._tell(tick)
         if self._budget_ns:
             cost_ns = (
                 self._inner.cost_ns
@@ -68,6 +71,12 @@ class Throttled(OpenSource):
             if cost_ns:
                 self._account(cost_ns, tick)
         return n
+
+    def _tell(self, tick: int) -> None:
+        """Pass on what people should know."""
+        while self._notices and self.on_event is not None:
+            text = self._notices.pop(0)
+            self.on_event({"type": "notice", "source": self._name, "text": text, "tick": tick})
 
     def _account(self, cost_ns: int, tick: int) -> None:
         """Add a reading to the mean cost, and change the pace when that is due."""

@@ -12,10 +12,14 @@ class Readable:
     """A text that is read at every tick or now and then.
 
     ``capacity``: bytes of buffer to keep for it, known after ``first``. The text of a later reading
-    may be longer than the first.
+    may be longer than the first. ``notices``: what people should know of it; whoever tells them
+    empties the list, which is the same one for the life of the object.
     """
 
     capacity = 0
+
+    def __init__(self) -> None:
+        self.notices: "list[str]" = []
 
     def first(self) -> bytes:
         """Return the whole text now and fix ``capacity``. OSError when it cannot be read."""

@@ -6,22 +6,31 @@ from .readable import Readable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
-
-    class Reader(Protocol):
-        """Makes the text of a source."""
-
-        def read(self) -> bytes: ...
-        def close(self) -> None: ...
 
 
-class CondensedFile:
+class Reader:
+    """Makes the text of a source. ``notices``: as a ``Readable`` has them."""
+
+    def __init__(self) -> None:
+        self.notices: "list[str]" = []
+
+    def read(self) -> bytes:
+        """Return the text now. OSError when there is nothing to read."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the files."""
+        raise NotImplementedError
+
+
+class CondensedFile(Reader):
     """A reader: one kernel file by way of ``condense``, which keeps what is worth storing.
 
     OSError when the file is not there.
     """
 
     def __init__(self, root: str, path: str, condense: "Callable[[bytes], bytes]") -> None:
+        super().__init__()
         self._file = WholeFile(root, path)
         self._condense = condense
 
@@ -40,6 +49,8 @@ class ReaderFile(Readable):
     """
 
     def __init__(self, reader: "Reader", later_bytes: int) -> None:
+        super().__init__()
+        self.notices = reader.notices
         self._reader = reader
         self._later_bytes = later_bytes
         self.capacity = 0

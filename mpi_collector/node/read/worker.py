@@ -61,6 +61,8 @@ class BlockingReader(Readable):
     def __init__(
         self, inner: Readable, start_s: float = 3.0, clock: "Callable[[], int]" = mono_ns
     ) -> None:
+        super().__init__()
+        self.notices = inner.notices
         self._inner = inner
         self._start_s = start_s
         self._clock = clock

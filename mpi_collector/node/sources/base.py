@@ -9,7 +9,7 @@ docs/adding-a-source.md adds one step by step.
 
 from ..read.file_group import FileGroup
 from ..read.kernel_file import KernelFile
-from ..read.reader import ReaderFile
+from ..read.reader import Reader, ReaderFile
 from ..row.layout import DEVICES, Field
 from ..row.scan import Scan, is_number, scan_cells, scan_keyed, scan_table
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..read.readable import Readable
-    from ..read.reader import Reader
 
 
 class Source:
@@ -185,9 +184,9 @@ class ReaderSource(Source):
     later_bytes = 16384  #: room for the text of devices that appear later
 
     def reader(self, root: str) -> "Reader":
-        """Return an object with ``read() -> bytes`` and ``close()``.
+        """Return what makes the text; ``CondensedFile`` makes a reader of a function.
 
-        OSError when there is nothing to read. ``CondensedFile`` makes one of a function.
+        OSError when there is nothing to read.
         """
         raise NotImplementedError
 

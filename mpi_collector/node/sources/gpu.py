@@ -11,6 +11,8 @@ import threading
 from collections import namedtuple
 
 from ..read.kernel_file import list_names, read_once
+from ..read.look_again import ListingPace
+from ..read.reader import Reader
 from ..row.layout import Field
 from ..row.scan import is_number
 from .base import ReaderSource
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NamedTuple
 
+    _Call = Callable[[], "list[tuple[bytes, int]] | None"]
+
 _INIT_S = 10  #: NVML wakes every GPU: without the persistence daemon that takes seconds
 _DRIVER = ("proc/driver/nvidia/version", "dev/nvidiactl", "dev/dxg")
+_SPARE = 4  #: GPUs that give no value at the start, and come later
 _ALL_LINKS = 0xFFFFFFFF
 #: number in nvml.h, scope, field, factor. NVML_FI_DEV_PCIE_COUNT_TX_BYTES, ..._RX_BYTES,
 #: NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX and ..._RX (KiB)
@@ -96,34 +101,50 @@ class Gpu(ReaderSource):
         return GpuReader(root)
 
     def spare_slots(self, table: str, devices: int) -> int:
-        return 0
+        return _SPARE
 
 
-class GpuReader:
+class GpuReader(Reader):
     """Reads all GPUs. FileNotFoundError, with the reasons, when there are none.
 
-    ``init_s``: time for the start of NVML.
+    A GPU of NVML's that gives an error is left out and named; it is asked again, as are calls that
+    failed, at the pace of ``ListingPace``. ``init_s``: time for the start of NVML.
     """
 
     def __init__(self, root: str, init_s: float = _INIT_S) -> None:
+        super().__init__()
         self._nvidia: "list[_Nvidia]" = []
+        self._pace = ListingPace()
         why = _start_nvidia(root, init_s, self._nvidia)
         self._amd = _amd_files(root)
-        if not self._nvidia and not self._amd:
+        lost = ["%s: %s" % (gpu.label, gpu.error) for gpu in self._nvidia if gpu.error]
+        if len(lost) == len(self._nvidia) and not self._amd:
             raise FileNotFoundError(
-                2, "NVIDIA: %s; AMD: no /sys/class/drm/card*/device/gpu_busy_percent" % why
+                2,
+                "NVIDIA: %s; AMD: no /sys/class/drm/card*/device/gpu_busy_percent"
+                % ("; ".join(lost) or why),
             )
+        self.notices += ["%s is left out: %s" % tuple(text.split(": ", 1)) for text in lost]
 
     def read(self) -> bytes:
         """Return ``device field value`` lines."""
         out = []
+        again = self._pace.due()
         for gpu in self._nvidia:
+            if again:
+                self._ask_again(gpu)
             out += [b"%s %s %d" % (gpu.name, field, value) for field, value in gpu.values()]
         for f in self._amd:
             word = read_once(f.path).strip()
             if is_number(word):
                 out.append(b"%s %s %d" % (f.device, f.field, int(word) // f.divisor))
         return b"\n".join(out)
+
+    def _ask_again(self, gpu: "_Nvidia") -> None:
+        was_lost = gpu.error
+        gpu.look()
+        if was_lost and not gpu.error:
+            self.notices.append("%s answers again" % gpu.label)
 
     def close(self) -> None:
         if self._nvidia:
@@ -179,13 +200,34 @@ def _start_nvidia(root: str, init_s: float, found: "list[_Nvidia]") -> str:
 
 
 class _Nvidia:
-    """One GPU. Calls that it does not support are made once and no more."""
+    """One GPU. A call that it does not support, or that fails at once, is made at ``look`` only.
+
+    ``error``: why it cannot be asked at all, "" when it can.
+    """
 
     def __init__(self, nvml: "Any", index: int) -> None:
         self.nvml = nvml
-        self.name = b"nvidia%d" % index
-        handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        calls: "tuple[Callable[[], list[tuple[bytes, int]] | None], ...]" = (
+        self.label = "nvidia%d" % index
+        self.name = self.label.encode()
+        self.error = ""
+        self._index = index
+        self._calls: "list[_Call]" = []
+        self.look()
+
+    def look(self) -> None:
+        """Find out which calls it answers."""
+        try:
+            handle = self.nvml.nvmlDeviceGetHandleByIndex(self._index)
+        except self.nvml.NVMLError as e:
+            self.error = str(e)
+            self._calls = []
+            return
+        self.error = ""
+        self._calls = [call for call in self._all_calls(handle) if self._ask(call) is not None]
+
+    def _all_calls(self, handle: "Any") -> "tuple[_Call, ...]":
+        nvml = self.nvml
+        return (
             lambda: _pairs(
                 nvml.nvmlDeviceGetUtilizationRates(handle),
                 gpu="busy_percent",
@@ -202,7 +244,6 @@ class _Nvidia:
             lambda: [(b"clock_mhz", nvml.nvmlDeviceGetClockInfo(handle, 1))],
             lambda: self._counters(handle),
         )
-        self._calls = [call for call in calls if self._ask(call) is not None]
 
     def values(self) -> "list[tuple[bytes, int]]":
         """Return (field, value) of what it answers now."""
@@ -211,9 +252,7 @@ class _Nvidia:
             out += self._ask(call) or []
         return out
 
-    def _ask(
-        self, call: "Callable[[], list[tuple[bytes, int]] | None]"
-    ) -> "list[tuple[bytes, int]] | None":
+    def _ask(self, call: "_Call") -> "list[tuple[bytes, int]] | None":
         """Return None where it does not support the call, or does not answer now."""
         try:
             return call()

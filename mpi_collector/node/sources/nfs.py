@@ -6,6 +6,7 @@ Versions 1.0 and 1.1 of the statistics. The columns are those that nfsiostat(8) 
 import re
 
 from ..read.kernel_file import WholeFile, read_whole
+from ..read.reader import Reader
 from ..row.layout import Field
 from ..row.scan import is_number
 from .base import ReaderSource
@@ -140,7 +141,7 @@ def _place(block: bytes) -> bytes:
     return block.split(b" ", 4)[3]
 
 
-class NfsReader:
+class NfsReader(Reader):
     """The NFS mounts of mountstats, each file system once.
 
     A bind mount, or another mount of the same file system, shows the same counters again. The
@@ -149,6 +150,7 @@ class NfsReader:
     """
 
     def __init__(self, root: str) -> None:
+        super().__init__()
         self._root = root
         self._mountstats = WholeFile(root, "proc/self/mountstats")
         self._heads: "list[bytes]" = []

@@ -13,6 +13,7 @@ import re
 import resource
 
 from ..read.process_files import Pids, Process
+from ..read.reader import Reader
 from ..row.layout import Field
 from .base import ReaderSource
 
@@ -122,7 +123,7 @@ class _Command:
         return self._format % tuple(self.now + self.sums)
 
 
-class ProcessReader:
+class ProcessReader(Reader):
     """Follows the chosen processes and sums what they do by the names of their commands.
 
     ``pattern``, ``tree``: as ``Pids`` has them. Up to ``processes_max`` are counted; the files of
@@ -138,6 +139,7 @@ class ProcessReader:
         processes_max: int = _PROCESSES_MAX,
         open_max: int = _OPEN_MAX,
     ) -> None:
+        super().__init__()
         self._proc = os.path.join(root, "proc")
         self._processes_max = processes_max
         self._open_max = open_max

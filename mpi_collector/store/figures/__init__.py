@@ -19,6 +19,7 @@ import numpy as np
 from mpi_collector.store.figures.base import Derived, Deriver, Subject
 from mpi_collector.store.figures.figure import Chart, Figure, NoChart
 from mpi_collector.store.host import Host
+from mpi_collector.store.notices import source_notices
 from mpi_collector.store.throttling import throttling_notes
 
 
@@ -52,7 +53,7 @@ def derive(host: Host) -> Derived:
     """Return all figures of a host. Reads its ``values``; ``host.release()`` lets go of them."""
     with np.errstate(divide="ignore", invalid="ignore"):
         deriver = Deriver(host)
-        deriver.derived.notes += throttling_notes(host.meta)
+        deriver.derived.notes += throttling_notes(host.meta) + source_notices(host.meta)
         if len(host) > 1:
             for subject in SUBJECTS:
                 subject.derive(deriver)

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from mpi_collector.node.read.pacing import Throttled
+from mpi_collector.node.read.readable import Readable
 from mpi_collector.node.status import SKIPPED
 
 
-class Counting:
+class Counting(Readable):
     capacity = 100
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, cost_us: int = 0) -> None:
+        super().__init__()
         self.now, self.cost_us = 0, cost_us
 
     def read(self, view: memoryview) -> int:
@@ -86,3 +88,17 @@ def test_what_has_become_cheap_again_is_read_as_often_as_before(
     reads(source, range(2048, 8192))
     assert source.every == 4
     assert [e["every"] for e in events] == [8, 16, 32, 64, 32, 16, 8, 4]
+
+
+def test_notices_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the tick of the reading after which they were there."""
+    inner = Counting(monkeypatch)
+    inner.notices.append("GPU 5 is left out")
+    source, events = paced(inner, 1, 0)
+    reads(source, range(3))
+    inner.notices.append("GPU 5 answers again")
+    reads(source, range(3, 6))
+    assert events == [
+        {"type": "notice", "source": "x", "text": "GPU 5 is left out", "tick": 0},
+        {"type": "notice", "source": "x", "text": "GPU 5 answers again", "tick": 3},
+    ]

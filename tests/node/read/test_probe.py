@@ -14,6 +14,7 @@ from nodekit import make_root, text_of
 
 from mpi_collector.node import sources
 from mpi_collector.node.read.probe import Probe
+from mpi_collector.node.read.reader import Reader
 from mpi_collector.node.row.layout import Field
 from mpi_collector.node.sample.sampler import Sampler, TickGrid
 from mpi_collector.node.sources import BY_NAME
@@ -34,7 +35,7 @@ def test_absent_and_unreadable_files(tmp_path: Path) -> None:
     assert probe.absent == {"diskstats": ABSENT, "netdev": ABSENT, "vmstat": ABSENT, "stat": ERROR}
 
 
-class Hanging(ReaderSource):
+class Hanging(ReaderSource, Reader):
     """Where it hangs: ``opened``, ``first`` or ``later``."""
 
     name = "hanging"
@@ -45,6 +46,7 @@ class Hanging(ReaderSource):
     over: ClassVar[threading.Event]
 
     def __init__(self, where: str) -> None:
+        super().__init__()
         self.where, self.reads = where, 0
 
     def reader(self, root: str) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from mpi_collector.node.read.probe import Probe
-from mpi_collector.node.read.reader import CondensedFile, ReaderFile
+from mpi_collector.node.read.reader import CondensedFile, Reader, ReaderFile
 from mpi_collector.node.sources import BY_NAME, interrupts
 
 
 def test_a_made_text_that_grows() -> None:
-    class Reader:
+    class Growing(Reader):
         text = b"a b 1\n"
 
         def read(self) -> bytes:
@@ -19,10 +19,10 @@ def test_a_made_text_that_grows() -> None:
         def close(self) -> None:
             pass
 
-    made = ReaderFile(Reader(), 100)
+    made = ReaderFile(Growing(), 100)
     made.first()
     view = memoryview(bytearray(made.capacity))
-    Reader.text = b"x" * (2 * len(view))
+    Growing.text = b"x" * (2 * len(view))
     assert made.read(view) == len(view)
 
 

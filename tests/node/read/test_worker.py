@@ -10,16 +10,18 @@ import pytest
 
 from mpi_collector.node.read import worker
 from mpi_collector.node.read.pacing import Throttled
+from mpi_collector.node.read.readable import Readable
 from mpi_collector.node.read.worker import BlockingReader, call_with_timeout, stuck_in_kernel
 from mpi_collector.node.status import SLOW
 
 
-class Gate:
+class Gate(Readable):
     """Answers when it is let; every answer is another one."""
 
     capacity = 64
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
         self.open, self.asked, self.answers = threading.Semaphore(0), threading.Semaphore(0), 0
         self.now, self.takes_ns = 0, 0
 

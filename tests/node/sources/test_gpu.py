@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from sampled_tree import Sampled, Tree, sampled
 from sourcekit import plant, recorded
 
 import mpi_collector
@@ -25,14 +27,17 @@ class NVMLError(Exception):
 
 
 class Fake(ModuleType):
-    """Two GPUs; the second is an older one that knows little."""
+    """``count`` GPUs; the second is an older one that knows little, and some are ``bad``."""
 
     NVMLError = NVMLError
+    count = 2
 
     def __init__(self) -> None:
         super().__init__("pynvml")
         self.calls: list[str] = []
         self.tick = 0
+        self.bad: set[int] = set()
+        self.busy_fails = False
 
     def nvmlInit(self) -> None:
         self.calls.append("init")
@@ -41,12 +46,16 @@ class Fake(ModuleType):
         self.calls.append("shutdown")
 
     def nvmlDeviceGetCount(self) -> int:
-        return 2
+        return self.count
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        if index in self.bad:
+            raise NVMLError("GPU is lost")
         return index
 
     def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:
+        if self.busy_fails:
+            raise NVMLError("Unknown Error")
         return SimpleNamespace(gpu=93 - handle, memory=40)
 
     def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:
@@ -121,7 +130,7 @@ def test_values(fake: Fake, root: str) -> None:
     first = {
         "nvidia0.busy_percent": 93, "nvidia0.memory_busy_percent": 40,
         "nvidia0.memory_used_bytes": 60129542144, "nvidia0.memory_total_bytes": 85899345920,
-        "nvidia0.power_mw": 612345, "nvidia0.energy_mj": 9_000_000_000_003,
+        "nvidia0.power_mw": 612345, "nvidia0.energy_mj": 9_000_000_000_005,
         "nvidia0.temperature_mc": 61000, "nvidia0.clock_mhz": 1980,
         "nvidia0.pcie_tx_bytes": 5 << 40, "nvidia0.nvlink_tx_bytes": 1024000,
     }  # fmt: skip
@@ -131,7 +140,10 @@ def test_values(fake: Fake, root: str) -> None:
         "nvidia1.clock_mhz": 1980,
     }  # fmt: skip
     assert cells(reader.read()) == {**first, **second}
-    assert fake.calls.count("old") == 2  # what it does not know is asked once
+    asked = fake.calls.count("old")
+    for _ in range(60):
+        reader.read()
+    assert fake.calls.count("old") - asked <= 2 * 5  # what it does not know is asked now and then
     reader.close()
     assert fake.calls[-1] == "shutdown"
     assert {f.name for f in gpu.Gpu.fields} >= {name.partition(".")[2] for name in first}
@@ -148,6 +160,56 @@ def test_one_that_is_lost(fake: Fake, root: str, monkeypatch: pytest.MonkeyPatch
     assert "nvidia0.power_mw" not in cells(reader.read())
     monkeypatch.setattr(fake, "lost", lambda: None)
     assert "nvidia0.power_mw" in cells(reader.read())
+
+
+def recorded_gpus(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], object]
+) -> Sampled:
+    """The whole program with this library."""
+    (tmp_path / "root/proc/driver/nvidia").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "root/proc/driver/nvidia/version").write_text("NVRM version: ...")
+    return sampled(Tree(tmp_path / "root"), tmp_path / "results", "gpu", *steps)
+
+
+def test_one_bad_of_many(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are recorded, and it is named; when it answers it is recorded, too."""
+    fake.count = 8
+    fake.bad = {5}
+    found = recorded_gpus(
+        fake, tmp_path, monkeypatch, lambda: time.sleep(0.3), fake.bad.clear, lambda: time.sleep(1)
+    )
+    busy = {c.split(".")[1] for c in found.columns if c.endswith(".busy_percent")}
+    assert busy == {f"nvidia{n}" for n in range(8)}
+    assert found.columns["gpu.nvidia7.busy_percent"][0] == 93 - 7
+    assert found.columns["gpu.nvidia5.busy_percent"][0] is None
+    assert found.known("gpu.nvidia5.busy_percent")[-1] == 93 - 5
+    (host,) = found.summary["hosts"].values()
+    assert "gpu: nvidia5 is left out: GPU is lost" in host["notes"]
+    assert "gpu: nvidia5 answers again" in host["notes"]
+
+
+def test_all_of_them_bad(fake: Fake, root: str) -> None:
+    """The reasons are those of the GPUs."""
+    fake.bad = {0, 1}
+    probe = Probe(select("loadavg,gpu"), root)
+    assert "nvidia0: GPU is lost; nvidia1: GPU is lost" in probe.reasons["gpu"]
+
+
+def test_a_call_that_fails_once_at_the_start(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its columns are there, and it is asked again."""
+    fake.busy_fails = True
+    found = recorded_gpus(
+        fake,
+        tmp_path,
+        monkeypatch,
+        lambda: setattr(fake, "busy_fails", False),
+        lambda: time.sleep(0.5),
+    )
+    values = found.columns["gpu.nvidia0.busy_percent"]
+    assert values[0] is None and values[-1] == 93
+    assert [r for r in found.reasons if "gpu" in r] == []
 
 
 def test_no_driver_no_import(fake: Fake, tmp_path: Path) -> None:

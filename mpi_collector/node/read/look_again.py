@@ -1,14 +1,21 @@
-"""When to open a kernel file again whose object is gone: a device reset, a file system unmounted.
+"""When to look again for what is new, was not there at the start, or is gone.
 
-The kernel answers through a descriptor of such a file with an error for ever, also when a file of
-the same path is there again.
+What a kernel file describes may go: a device is reset, a file system unmounted. The kernel answers
+with an error through a descriptor of such a file for ever, also when the path is there again.
 """
 
 import errno
 
+from ..compat import mono_ns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 #: kernfs: ENODEV; procfs after remove_proc_entry: EIO; a network file system: ESTALE
 _GONE = frozenset((errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ESTALE, errno.EIO))
 _WAIT_MAX = 16  #: readings between two attempts, at most
+_RELIST_MAX = 256  #: readings between two listings, at most
 
 
 def is_gone(error: OSError) -> bool:
@@ -49,3 +56,27 @@ class ReopeningPace:
         if self.waiting:
             self.waiting = False
             self._passed = 0
+
+
+class ListingPace:
+    """Listings after 1, 2, 4, ... readings, then every 256; and after a time, where one is set.
+
+    ``seconds``: this time, 0: none. ``clock``: monotonic nanoseconds.
+    """
+
+    def __init__(self, seconds: float = 0, clock: "Callable[[], int]" = mono_ns) -> None:
+        self._limit_ns = int(seconds * 1e9)
+        self._clock = clock
+        self._readings = 0
+        self._next = 1
+        self._listed_ns = clock()
+
+    def due(self) -> bool:
+        """Return whether to list at this reading; asked once a reading."""
+        self._readings += 1
+        if self._readings >= self._next:
+            self._next = min(2 * self._readings, self._readings + _RELIST_MAX)
+        elif not self._limit_ns or self._clock() - self._listed_ns < self._limit_ns:
+            return False
+        self._listed_ns = self._clock()
+        return True

@@ -11,7 +11,7 @@ import pytest
 
 from mpi_collector.node.read.file_group import FileGroup
 from mpi_collector.node.read.kernel_file import KernelFile, WholeFile
-from mpi_collector.node.read.reopening import ReopeningPace, is_gone
+from mpi_collector.node.read.look_again import ListingPace, ReopeningPace, is_gone
 from mpi_collector.node.status import ABSENT, DENIED
 
 
@@ -170,6 +170,25 @@ def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.pread is real
     assert whole.read() == b"2\n"
     whole.close()
+
+
+def test_listings_are_many_at_first() -> None:
+    """What settles soon after the start is seen soon; later a listing costs little of all readings."""
+    pace = ListingPace()
+    assert [n for n in range(1, 1100) if pace.due()] == [
+        1,
+        2,
+        4,
+        8,
+        16,
+        32,
+        64,
+        128,
+        256,
+        512,
+        768,
+        1024,
+    ]
 
 
 def test_other_errors_are_none() -> None:
