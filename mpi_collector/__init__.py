@@ -4,12 +4,18 @@
 line is ``python -m mpi_collector``. All exceptions have the base ``CollectorError``.
 """
 
-from __future__ import annotations
+import sys
 
-from typing import TYPE_CHECKING, Any
+# "python -m mpi_collector" looks for modules in the working directory first; "-m" is what argv has
+# while the program is looked for. Before any other import: a file typing.py may lie there.
+_is_located = sys.argv[:1] == ["-m"] and {"mpi_collector", "-mmpi_collector"} & {*sys.orig_argv}
+if _is_located and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
+    del sys.path[0]
 
-from mpi_collector._version import __version__
-from mpi_collector.errors import (
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+from mpi_collector._version import __version__  # noqa: E402
+from mpi_collector.errors import (  # noqa: E402
     CollectorError,
     CommandError,
     HostsError,

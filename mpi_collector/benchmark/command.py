@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 
 from mpi_collector.errors import CommandError
-from mpi_collector.transport.limits import open_file_limit_restorer
+from mpi_collector.transport.limits import inherited_restorer
 
 
 class Command:
@@ -25,7 +25,7 @@ class Command:
                 list(argv),
                 env=environ,
                 stdin=subprocess.DEVNULL if no_input else None,
-                preexec_fn=open_file_limit_restorer(),
+                preexec_fn=inherited_restorer(),
             )
         except OSError as e:
             raise CommandError(argv[0], e) from e

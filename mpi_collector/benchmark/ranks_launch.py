@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from mpi_collector.benchmark.plan import LifecyclePlan
 from mpi_collector.benchmark.transport_choice import Choice
 from mpi_collector.node.host.identity import identity, same_host_key
 from mpi_collector.transport.hosts import HostSpec, find_aliases, resolve_all
+from mpi_collector.transport.own_python import own_argv
 
 #: set inside allocations, where launchers start their daemons without ssh
 _ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID")
@@ -92,7 +92,7 @@ def ranks_launch(
     launch = build_launch_command(
         choice.launcher,
         hosts,
-        program or [sys.executable, "-m", "mpi_collector", "collect", "--bridge"],
+        program or own_argv("collect", "--bridge"),
         plan.mpi_params,
         hostfile,
         os.getuid() == 0,

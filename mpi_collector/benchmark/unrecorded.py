@@ -10,6 +10,7 @@ from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.signals import LeaveNow, Signals
 from mpi_collector.benchmark.stop_conditions import StopConditions
 from mpi_collector.errors import CommandError
+from mpi_collector.transport.limits import inherited_restorer
 
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # an ignored signal stays ignored after exec
 
@@ -18,6 +19,8 @@ def exec_command(command: Sequence[str], say: Callable[[str], None]) -> int:
     """Replace this process by COMMAND. Return an exit code only if it cannot be started."""
     for number in _IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
+    if restore := inherited_restorer():
+        restore()
     try:
         os.execvp(command[0], list(command))
     except OSError as e:

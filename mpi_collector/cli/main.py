@@ -10,6 +10,7 @@ from functools import partial
 from mpi_collector._version import __version__
 from mpi_collector.benchmark.exit_codes import INTERRUPTED, MISTAKE, OK
 from mpi_collector.transport.launch.detect import Launch, detect, may_print
+from mpi_collector.transport.limits import notice_child_exits
 
 _EPILOG = """\
 examples:
@@ -63,6 +64,7 @@ def all_verbs() -> dict[str, Verb]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     _replace_missing_streams()
+    notice_child_exits()
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:  # before anything was started, or in a verb that has nothing to save

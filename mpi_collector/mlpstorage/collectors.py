@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -184,11 +183,12 @@ class MPIClusterCollector(_Collector):
             hostfile_text,
         )
         from mpi_collector.transport.launch.control_client import ControlClient
+        from mpi_collector.transport.own_python import own_argv
 
         found = detect_launcher(self._place())
         specs = [HostSpec(h) for h in hosts]
         self._hostfile.write_text(hostfile_text(found.profile, specs))
-        argv = [sys.executable, "-m", "mpi_collector", "collect", "--bridge"]
+        argv = own_argv("collect", "--bridge")
         as_root = self.allow_run_as_root or os.getuid() == 0
         launch = build_launch_command(found, specs, argv, (), self._hostfile, as_root)
         names = {h: h for h in hosts}

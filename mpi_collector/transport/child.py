@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -22,6 +21,7 @@ from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.node.table.npy import NpzMember
 from mpi_collector.transport.loop_thread import LoopThread
+from mpi_collector.transport.own_python import python_argv
 from mpi_collector.transport.session import Session
 
 _START_S = 60.0
@@ -48,7 +48,7 @@ class ChildRecorder(BatchRecorder):
     def __init__(self, options: SamplingOptions, run: str, key: str, facts: dict[str, Any]) -> None:
         super().__init__(options, run, key, facts)
         self._loop = LoopThread("recorder")
-        self._session = Session([sys.executable, "-c", self.program], ())
+        self._session = Session(python_argv(self.program), ())
         self._timeout_s = max(_START_S, options.gather_timeout_s)
 
     def _request(self, do: str, **fields: Any) -> dict[str, Any]:

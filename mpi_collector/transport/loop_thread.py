@@ -44,6 +44,9 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self._loop = _Loop()
+        # every failure reaches a caller by its future; what asyncio finds beside those, a pipe
+        # that broke when its process was ended for instance, is nobody's business
+        self._loop.set_exception_handler(lambda loop, context: None)
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 

@@ -21,6 +21,7 @@ from mpi_collector.transport.messages import AGENT, Protocol
 
 _STDERR_KEPT = 8000  #: last bytes of stderr, for error messages
 _KILLED_S = 2.0
+_REAPED_S = 0.005  #: how often to look whether a killed subprocess has ended
 _FIRST_ANSWER = -1  #: id under which the hello is awaited
 _PR_SET_PDEATHSIG = 1
 _ERROR = re.compile(r"\s*(\w+\.)*\w*(Error|Exception)\b.*:|mpi_collector: ")
@@ -277,6 +278,10 @@ async def end_process(
     with contextlib.suppress(ProcessLookupError):
         if process.returncode is None or kill is os.killpg:
             kill(process.pid, signal.SIGKILL)
+    # close() would reap the process itself, and asyncio complain that its exit code is unknown
+    deadline = mono_ns() + int(_KILLED_S * 1e9)
+    while process.returncode is None and mono_ns() < deadline:
+        await asyncio.sleep(_REAPED_S)
     # without this, wait() waits for the end of the output, which other processes may hold open
     transport: asyncio.SubprocessTransport = getattr(process, "_transport")  # noqa: B009
     transport.close()

@@ -30,6 +30,7 @@ _COUNTERS = _OWN + len(_IO)
 _OWED_FOR = 2  #: samples in which a parent's counters may grow by those of a child that has ended
 _SCRIPTS = (b"mpi_collector", b"mpi-collector")
 _INSTALLED = tuple(b"/bin/" + name for name in _SCRIPTS)
+_LAUNCHED = b"mpi_collector.cli.main"  #: in the program of ranks that this program launches
 _STAT_BLANKS = 23  #: blanks in a whole text of /proc/PID/stat, at least
 
 
@@ -149,7 +150,9 @@ def is_collector(words: "list[bytes]") -> bool:
     The ranks and their launcher have the words of the command, and so the pattern, in theirs.
     """
     pairs = zip(words, words[1:])  # noqa: RUF007 - Python 3.6 has no pairwise
-    if (b"-m", b"mpi_collector") in pairs or any(w.endswith(_INSTALLED) for w in words):
+    if (b"-m", b"mpi_collector") in pairs or any(
+        w.endswith(_INSTALLED) or _LAUNCHED in w for w in words
+    ):
         return True
     # by its bare name behind a launcher; as an argument of a Python program it is a directory
     is_python = bool(words) and words[0].rpartition(b"/")[2].startswith(b"python")

@@ -13,9 +13,7 @@ from mpi_collector.errors import LauncherError
 from mpi_collector.node.host.snapshot.environment import OWN_VARIABLE
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.find import FoundLauncher
-
-#: the directory that holds this package
-PACKAGE_HOME = str(Path(__file__).resolve().parents[3])
+from mpi_collector.transport.own_python import PACKAGE_HOME
 
 #: variables that decide which Python, libraries and settings the ranks use; exported by name where
 #: a launcher does not pass on the whole environment

@@ -23,6 +23,7 @@ from mpi_collector.transport.launch.profiles import (
     incompatibility,
     library_of,
 )
+from mpi_collector.transport.own_python import python_argv
 
 ANSWER_S = 15.0  #: for a launcher to answer
 _LIBRARY_PROGRAM = (
@@ -86,7 +87,7 @@ def own_library(run: Run = _answer) -> str:
 
     A process of its own is asked, since a library may abort.
     """
-    text = run([sys.executable, "-c", _LIBRARY_PROGRAM]).strip("\0\n ")
+    text = run(python_argv(_LIBRARY_PROGRAM)).strip("\0\n ")
     return "" if "Error" in text else text
 
 

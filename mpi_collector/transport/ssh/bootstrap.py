@@ -72,8 +72,9 @@ def remote_command() -> str:
     A constant: no host name, user name or option is part of it.
     """
     tries = " ".join(_PYTHONS)
-    fit = f'$p -E -S -c "{_FIT}" </dev/null >/dev/null 2>&1'
-    start = f'exec $p -u -E -s -c "{_READ}"'
+    # isolated: nothing of the home directory, where the session begins, is taken for a module
+    fit = f'$p -I -S -c "{_FIT}" </dev/null >/dev/null 2>&1'
+    start = f'exec $p -u -I -c "{_READ}"'
     script = (
         f"for p in {tries}; do if {fit}; then {start}; fi; done; echo {NO_PYTHON} >&2; exit 127"
     )

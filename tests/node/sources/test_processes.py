@@ -26,6 +26,7 @@ from mpi_collector.node.sources import (
     select,
 )
 from mpi_collector.node.status import OK, SKIPPED, SLOW
+from mpi_collector.transport.own_python import own_argv
 
 KB = 1024
 
@@ -106,6 +107,7 @@ def test_the_collector_does_not_match_itself() -> None:
     for name in ("mpi_collector", "mpi-collector"):
         assert is_collector(f"/usr/bin/python3 /home/x/.local/bin/{name} collect".encode().split())
         assert is_collector(f"mpirun -np 2 {name} --sources processes:dlio -- x".encode().split())
+    assert is_collector([word.encode() for word in own_argv("collect", "--bridge")])
     assert not is_collector(b"python /home/x/mpi_collector/train.py".split())
     assert not is_collector(b"python train.py --data /home/x/mpi_collector".split())
     assert not is_collector(b"/opt/bin/python3.11 train.py --data mpi_collector".split())

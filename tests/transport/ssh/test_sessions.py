@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shadows import executed, shadows
 
 from mpi_collector.errors import HostNameError, SessionLostError
 from mpi_collector.node.frames import VERSION, encode
@@ -40,15 +41,20 @@ if "-V" in sys.argv:
 if "-G" in sys.argv:
     sys.exit(os.path.exists(told) and sys.stdout.write(open(told).read()) and None)
 host, command = sys.argv[sys.argv.index("--") + 1 :]
+if host.startswith("gone"):
+    sys.exit("gone")
+if host.startswith("bare"):
+    os.environ["PATH"] = os.path.dirname(told) + "/bare"
 if host.startswith("hung"):
     os.execvp("sh", ["sh", "-c", "sleep 30; true"])
 if host.startswith("crowd") and not os.path.exists(told + host):
     os.mkdir(told + host)
     sys.exit("kex_exchange_identification: read: Connection reset by peer")
-there = subprocess.Popen(["sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+there = subprocess.Popen(["sh", "-c", command], cwd=os.environ.get("SSH_HOME"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 def copy(source, target):
     while data := os.read(source, 1 << 16):
         os.write(target, data)
+threading.excepthook = lambda failed: None  # the program there may end before it has read all
 threading.Thread(target=copy, args=(0, there.stdin.fileno()), daemon=True).start()
 copy(there.stdout.fileno(), 1)
 sys.exit(there.wait())
@@ -134,6 +140,36 @@ def test_hosts_that_hang_do_not_hold_the_others(told: Path, tmp_path: Path) -> N
     assert done[-1] == 10
     assert ended["good"] < ended["hung8"]
     assert all("no answer within 8 s" in (h.error or "") for h in queries.hosts if h.key != "good")
+
+
+def test_files_in_the_home_directory_are_no_modules(
+    told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the agent nor the check of a host before an MPI launch imports what lies there."""
+    monkeypatch.setenv("SSH_HOME", str(shadows(tmp_path / "home")))
+    queries = HostQueries(options(tmp_path), "run", [HostSpec("node1")])
+    assert list(queries.check()) == ["node1"], queries.hosts[0].error
+    assert preflight.check_ranks([HostSpec("node1")], None, 4, 60.0).problems == {}
+    assert not executed(tmp_path / "home")
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_nothing_but_ours_on_stderr(told: Path, tmp_path: Path, ignored: bool) -> None:
+    """Sessions that end at once, that we end, and that we kill, with SIGCHLD ignored or not."""
+    bare(told.with_name("bare"))
+    names = [f"{what}{k}" for k in range(6) for what in ("gone", "hung", "bare", "good")]
+    words = ["check", "--ssh-fanout", "24", "--ssh-timeout", "10", "--spool-dir", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "mpi_collector", *words, "--hosts", *names],
+        preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN) if ignored else None,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert done.stdout.count("no python3, 3.6 or newer, on this host") == 6, done.stdout
+    assert "6 of 24" in done.stdout
 
 
 def test_a_crowded_sshd_is_asked_again(told: Path, tmp_path: Path) -> None:
@@ -231,6 +267,7 @@ def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- finding a Python on the host
 def bare(directory: Path) -> None:
     """Make ``directory`` a $PATH with sh and cat alone."""
+    directory.mkdir(exist_ok=True)
     for name in ("sh", "cat"):
         (directory / name).symlink_to(f"/bin/{name}")
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import sys
 
 from mpi_collector._version import __version__
-from mpi_collector.transport.launch.command_line import PACKAGE_HOME
+from mpi_collector.transport.own_python import python_argv
 
 #: begins the line of an answer; a version and the identity of the host follow
 ANSWER_MARK = "mpi_collector is here"
@@ -18,11 +17,11 @@ def check_program() -> list[str]:
     It imports what a rank imports, and prints one line: the mark, the version, the host's identity.
     """
     program = (
-        f"import sys; sys.path.append({PACKAGE_HOME!r}); import mpi_collector, numpy, mpi4py; "
+        "import mpi_collector, numpy, mpi4py; "
         "from mpi_collector.node.host.identity import identity, same_host_key; "
         f"print({ANSWER_MARK!r}, mpi_collector.__version__, *same_host_key(identity()))"
     )
-    return [sys.executable, "-c", program]
+    return python_argv(program)
 
 
 def check_command() -> str:
