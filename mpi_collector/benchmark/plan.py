@@ -9,14 +9,6 @@ from pathlib import Path
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.hosts import HostSpec, mark_local
 
-#: verb -> the suite's name of the benchmark in files
-BENCHMARKS = {
-    "training": "training",
-    "checkpointing": "checkpointing",
-    "kvcache": "kv_cache",
-    "vectordb": "vector_database",
-}
-
 
 @dataclass
 class CollectPlan:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable
 from typing import TypeVar
 
+from mpi_collector.benchmark.suite_layout import SuiteLayout, parse_layout
 from mpi_collector.node.options import END_OF_SECONDS_S, END_OF_SPOOL_MB
 from mpi_collector.node.sources import select
 
@@ -75,6 +76,14 @@ def auto_or_never(text: str) -> str:
             "(MPI_COLLECTOR_REPORT is its default)"
         )
     return text
+
+
+def suite_layout(text: str) -> SuiteLayout:
+    """Convert MODE/ORG/SYSTEM."""
+    try:
+        return parse_layout(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None
 
 
 def _called(name: str, parse: Callable[[str], _Number]) -> Callable[[str], _Number]:

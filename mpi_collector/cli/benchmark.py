@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.exit_codes import OK
 from mpi_collector.benchmark.lifecycle import Lifecycle
-from mpi_collector.benchmark.plan import BENCHMARKS, LifecyclePlan
+from mpi_collector.benchmark.plan import LifecyclePlan
+from mpi_collector.benchmark.suite_layout import layout_directory
 from mpi_collector.benchmark.transport_choice import choose
 from mpi_collector.benchmark.unrecorded import exec_command
+from mpi_collector.cli.argument_types import suite_layout
 from mpi_collector.cli.collect import split_command
 from mpi_collector.cli.hosts import check_host_options, named_hosts
 from mpi_collector.cli.options import (
@@ -29,6 +31,7 @@ from mpi_collector.cli.run_summary import print_run_summary
 from mpi_collector.cli.sampling import sampling_options
 from mpi_collector.cli.terminal import Terminal
 from mpi_collector.cli.what_if import print_what_if
+from mpi_collector.formats.suite_command import BENCHMARKS
 from mpi_collector.transport.hosts import HostSpec, from_scheduler
 
 if TYPE_CHECKING:
@@ -84,6 +87,14 @@ def _parse(verb: str, words: Sequence[str]) -> argparse.Namespace:
     add_launcher_options(parser)
     add_ssh_options(parser)
     add(
+        "--suite-layout",
+        type=suite_layout,
+        default=None,
+        metavar="MODE/ORG/SYSTEM",
+        help="write into the suite's own directories below --results-dir: "
+        "MODE/ORG/results/SYSTEM/BENCHMARK/MODEL/COMMAND/DATETIME (off)",
+    )
+    add(
         "--what-if",
         "--dry-run",
         action="store_true",
@@ -98,8 +109,12 @@ def _parse(verb: str, words: Sequence[str]) -> argparse.Namespace:
 
 
 def _plan(verb: str, args: argparse.Namespace) -> LifecyclePlan:
-    """Return the plan; HostsError or OSError for hosts that cannot be read."""
+    """Return the plan; HostsError or OSError for hosts that cannot be read, ResultsError."""
     hosts, hosts_from = _hosts(args)
+    benchmark = BENCHMARKS[verb]
+    layout = None
+    if args.suite_layout is not None:
+        layout = layout_directory(args.suite_layout, args.results_dir, benchmark, args.command)
     docker = args.exec_type == "docker" and args.transport == "auto" and bool(hosts)
     return LifecyclePlan(
         sampling_options(args),
@@ -107,9 +122,10 @@ def _plan(verb: str, args: argparse.Namespace) -> LifecyclePlan:
         json=args.json,
         command=args.command,
         strict=args.strict,
-        benchmark=BENCHMARKS[verb],
+        benchmark=benchmark,
         skip_timeseries=args.skip_timeseries,
         report=args.report == "auto",
+        layout=layout,
         hosts=hosts,
         hosts_from=hosts_from,
         transport="ssh" if docker else args.transport,

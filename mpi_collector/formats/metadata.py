@@ -13,8 +13,14 @@ from typing import Any, TypedDict
 
 from mpi_collector.formats.cluster_info import ClusterInformation, ClusterSnapshots
 from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.formats.suite_command import suite_command
 from mpi_collector.formats.verdict import Verdict
-from mpi_collector.formats.workload import nested, overrides_of, processes_of, workload_of
+from mpi_collector.formats.workload import (
+    overrides_of,
+    parameters_of,
+    processes_of,
+    workload_of,
+)
 
 #: key of ``args`` -> the parameter whose value it has
 _ARGS = {
@@ -85,6 +91,7 @@ def metadata(
     workload = workload_of(command)
     processes = processes_of(command, len(run["hosts_requested"]))
     overrides = overrides_of(command)
+    suite = suite_command(command)
     begin_ns, end_ns = run.get("command_ns") or (run["start_ns"], run["end_ns"])
     return {
         "benchmark_type": benchmark_type,
@@ -94,7 +101,7 @@ def metadata(
         "num_processes": processes,
         "accelerator": workload.accelerator,
         "result_dir": result_dir,
-        "parameters": nested(overrides),
+        "parameters": parameters_of(command),
         "override_parameters": overrides,
         "system_info": snapshots["start"],
         "cluster_information": snapshots["start"],
@@ -115,6 +122,7 @@ def metadata(
             "num_processes": processes,
             "results_dir": result_dir,
             **_arguments(overrides),
+            **(suite.arguments if suite else {}),
         },
         "cluster_info_file": cluster_info_file,
         "hosts_requested": run["hosts_requested"],

@@ -1,7 +1,7 @@
 """What COMMAND says of its workload: model, parameters, number of processes.
 
 Parameters are words ``name=value`` as DLIO takes them, by the grammar of Hydra
-(https://hydra.cc/docs/advanced/override_grammar/basic/).
+(https://hydra.cc/docs/advanced/override_grammar/basic/), or those of the suite's own command line.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from mpi_collector.formats.suite_command import SuiteCommand, suite_command
 from mpi_collector.launchers import PROGRAMS
 
 _ACCELERATED = re.compile(r"(.+)_([a-z]+[0-9]{2,4}[a-z]*)")  #: unet3d_h100
@@ -41,6 +42,8 @@ class Workload(NamedTuple):
 
 def workload_of(command: Sequence[str]) -> Workload:
     """Return both of ``workload=unet3d_h100``, the model of ``--model unet3d``."""
+    if suite := suite_command(command):
+        return Workload(suite.model, suite.arguments.get("accelerator_type"))
     for word, after in zip(command, [*command[1:], ""]):
         name = ""
         if word.startswith(("workload=", "--model=")):
@@ -55,6 +58,8 @@ def workload_of(command: Sequence[str]) -> Workload:
 
 def processes_of(command: Sequence[str], hosts: int) -> int:
     """Return how many processes COMMAND starts by its launcher's options, else ``hosts``."""
+    if suite := suite_command(command):
+        return suite.processes or hosts
     words = list(command)
     at = next((i for i, w in enumerate(words) if posixpath.basename(w) in PROGRAMS), None)
     if at is None:
@@ -72,8 +77,11 @@ def overrides_of(command: Sequence[str]) -> Parameters:
 
     Names are those of DLIO, with dots: ``dataset.num_files_train`` of the word
     ``++workload.dataset.num_files_train=6``. Of a name that is set twice the last value counts;
-    ``~workload.NAME`` unsets it.
+    ``~workload.NAME`` unsets it. Of the suite's own command: those of ``--params``, and the ones
+    that it makes of its other options.
     """
+    if suite := suite_command(command):
+        return _overrides_of_suite(suite)
     out: Parameters = {}
     for word in command:
         found = _OVERRIDE.fullmatch(word)
@@ -86,6 +94,34 @@ def overrides_of(command: Sequence[str]) -> Parameters:
         if name and found[1] != "~":
             out[name] = typed_value(found[3])
     return out
+
+
+def _overrides_of_suite(suite: SuiteCommand) -> Parameters:
+    out: Parameters = {}
+    for word in suite.params:
+        name, _, value = word.partition("=")
+        out[name] = typed_value(value)
+    arguments = suite.arguments
+    model = suite.model or ""
+    if "data_dir" in arguments:
+        # the suite appends the model, unless the directory is called so
+        path = str(arguments["data_dir"])
+        out["dataset.data_folder"] = path if path.endswith(model) else posixpath.join(path, model)
+    if "checkpoint_folder" in arguments:
+        path = str(arguments["checkpoint_folder"])
+        out["checkpoint.checkpoint_folder"] = posixpath.join(path, model)
+    for name in ("num_checkpoints_read", "num_checkpoints_write"):
+        if name in arguments:
+            out[f"checkpoint.{name}"] = arguments[name]
+    return out
+
+
+def parameters_of(command: Sequence[str]) -> Parameters:
+    """Return the parameters as the suite has them, nested; of its KV cache benchmark all eight."""
+    suite = suite_command(command)
+    if suite is not None and suite.benchmark == "kvcache":
+        return suite.kv_cache()
+    return nested(overrides_of(command))
 
 
 def nested(flat: Parameters) -> Parameters:

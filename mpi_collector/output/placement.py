@@ -20,7 +20,7 @@ _RUN_FILES = ("summary.json", "dlio.log")
 _RUN_ENDINGS = ("per_epoch_stats.json", "_output.json")
 _RUN_FOLDERS = ("dlio_config", ".hydra")
 #: what ``mlpstorage init`` writes into a results directory
-_SENTINEL = "mlperf-results.yaml"
+SENTINEL = "mlperf-results.yaml"
 _LEVELS = 10  #: of directories between a results directory of the suite and a run
 _TYPES = ("training", "checkpointing", "kv_cache", "vector_database")
 #: directories below a results directory of the suite, since April 2026 and before
@@ -100,4 +100,4 @@ def _holds_suite_runs(directory: Path) -> bool:
 
 def _below_sentinel(directory: Path) -> bool:
     here = directory.absolute()
-    return any((d / _SENTINEL).exists() for d in islice((here, *here.parents), _LEVELS))
+    return any((d / SENTINEL).exists() for d in islice((here, *here.parents), _LEVELS))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mpi_collector.formats.workload import (
     nested,
     overrides_of,
+    parameters_of,
     processes_of,
     typed_value,
     workload_of,
@@ -99,6 +100,8 @@ def test_deep_lists_stay_text() -> None:
         ("python bench.py --model llama3-8b", ("llama3-8b", None)),
         ("python bench.py --model", (None, None)),
         ("true", (None, None)),
+        ("mlpstorage open training unet3d run file -na 4 -at b200", ("unet3d", "b200")),
+        ("mlpstorage training run --model unet3d -g h100", ("unet3d", "h100")),
     ],
 )
 def test_workload(command: str, workload: tuple[str | None, str | None]) -> None:
@@ -117,8 +120,67 @@ def test_workload(command: str, workload: tuple[str | None, str | None]) -> None
         ("python train.py -n 9", 3),
         ("mpirun ./x", 3),
         ("", 3),
+        ("mlpstorage open training unet3d run file --num-accelerators 4", 4),
+        ("mlpstorage open kvcache run --hosts a b --npernode 4", 8),
+        ("mlpstorage open vectordb run", 3),
     ],
 )
 def test_processes(command: str, count: int) -> None:
     """Those of the launcher's options, else one for each of three hosts."""
     assert processes_of(command.split(), 3) == count
+
+
+def test_parameters_of_the_suites_command() -> None:
+    """Those of --params and those that it makes of its other options; nested, typed, as it has them."""
+    words = "mlpstorage open training unet3d run file --data-dir /mnt/data --params dataset.num_files_train=6 reader.prefetch=True"
+    assert overrides_of(words.split()) == {
+        "dataset.num_files_train": 6,
+        "reader.prefetch": True,
+        "dataset.data_folder": "/mnt/data/unet3d",
+    }
+    assert parameters_of(words.split()) == {
+        "dataset": {"num_files_train": 6, "data_folder": "/mnt/data/unet3d"},
+        "reader": {"prefetch": True},
+    }
+    words = (
+        "mlpstorage closed checkpointing llama3-8b run file --checkpoint-folder /mnt/c -ncw 0 -np 8"
+    )
+    assert parameters_of(words.split()) == {
+        "checkpoint": {"checkpoint_folder": "/mnt/c/llama3-8b", "num_checkpoints_write": 0}
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "changed"),
+    [
+        ("open kvcache run", {"performance_profile": "throughput"}),
+        ("kvcache run", {"performance_profile": "latency"}),
+        (
+            "whatif kvcache run -m tiny-1b --num-users=7 -d 30 --gpu-mem-gb 0 --cpu-mem-gb 4 --cache-dir /c "
+            "--generation-mode none --performance-profile latency",
+            {
+                "model": "tiny-1b",
+                "num_users": 7,
+                "duration": 30,
+                "gpu_mem_gb": 0.0,
+                "cpu_mem_gb": 4.0,
+                "cache_dir": "/c",
+                "generation_mode": "none",
+                "performance_profile": "latency",
+            },
+        ),
+    ],
+)
+def test_the_eight_values_of_kv_cache(words: str, changed: dict[str, Any]) -> None:
+    defaults = {
+        "model": "llama3.1-8b",
+        "num_users": 100,
+        "duration": 60,
+        "gpu_mem_gb": 16.0,
+        "cpu_mem_gb": 32.0,
+        "cache_dir": None,
+        "generation_mode": "realistic",
+    }
+    found = parameters_of(["mlpstorage", *words.split()])
+    assert found == {**defaults, **changed}
+    assert len(found) == 8
