@@ -10,7 +10,7 @@ from .readable import OpenSource, Readable
 _PAGE = 4096
 _ONE_READ = 1 << 16
 _FIRST_MAX = 1 << 20  #: bytes of the first reading, at most; no file that is kept whole is larger
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16  #: above 128 KiB the C library maps and unmaps memory for every reading
 _HEAD = 4096  #: bytes that ``read_once`` returns at most
 
 
