@@ -1,4 +1,10 @@
-"""/proc/net/snmp, /proc/net/netstat: TCP, UDP and IP (networking/snmp_counter.rst)."""
+"""/proc/net/snmp, netstat, snmp6: TCP, UDP and IP (networking/snmp_counter.rst).
+
+snmp and netstat have TCP over both versions of IP, and the rest for IPv4 alone; snmp6 has UDP and
+IP of version 6.
+"""
+
+from functools import lru_cache
 
 from ..row.layout import Field
 from ..row.scan import is_number, name_of
@@ -53,13 +59,36 @@ _KEPT = {
         (b"PruneCalled", "events", "times a receive queue was pruned for lack of buffer space"),
     ),
     b"IpExt": (
-        (b"InOctets", "bytes", "IP bytes received"),
-        (b"OutOctets", "bytes", "IP bytes sent"),
-        (b"InNoECTPkts", "packets", "packets received without ECN"),
-        (b"InCEPkts", "packets", "packets received that were marked congestion experienced (ECN)"),
+        (b"InOctets", "bytes", "IPv4 bytes received"),
+        (b"OutOctets", "bytes", "IPv4 bytes sent"),
+        (b"InNoECTPkts", "packets", "IPv4 packets received without ECN"),
+        (b"InCEPkts", "packets", "IPv4 packets received that were marked congested (ECN)"),
     ),
 }
+#: the same of snmp6, where a key is protocol and name: ``Udp6InDatagrams``
+_KEPT_6 = {
+    b"Ip6": (
+        (b"InOctets", "bytes", "IPv6 bytes received"),
+        (b"OutOctets", "bytes", "IPv6 bytes sent"),
+        (b"InNoECTPkts", "packets", "IPv6 packets received without ECN"),
+        (b"InCEPkts", "packets", "IPv6 packets received that were marked congested (ECN)"),
+    ),
+    b"Udp6": tuple(
+        (name, unit, doc.replace("datagrams", "IPv6 datagrams", 1))
+        for name, unit, doc in _KEPT[b"Udp"]
+    ),
+}
+_KEPT[b"Udp"] = tuple(
+    (name, unit, doc.replace("datagrams", "IPv4 datagrams", 1)) for name, unit, doc in _KEPT[b"Udp"]
+)
+#: key of snmp6 -> head of the line that ``prepare`` makes
+_HEADS_6 = {
+    protocol + row[0]: b"%s %s " % (protocol, row[0])
+    for protocol, rows in _KEPT_6.items()
+    for row in rows
+}
 _GAUGE = b"CurrEstab"
+_SIX = b"@snmp6\n"
 
 
 class Tcp(FileGroupSource):
@@ -67,7 +96,7 @@ class Tcp(FileGroupSource):
 
     name = "tcp"
     order = 12
-    kernel_file = "/proc/net/snmp, /proc/net/netstat"
+    kernel_file = "/proc/net/snmp, /proc/net/netstat, /proc/net/snmp6"
     doc = "TCP, UDP and IP: retransmits, timeouts, drops, out of order (of this network namespace)"
     budget_us = 10000
     fields = tuple(
@@ -75,21 +104,33 @@ class Tcp(FileGroupSource):
         for rows in _KEPT.values()
         for name, unit, doc in rows
     )
+    _fields_6 = {
+        protocol.decode(): {
+            name.decode(): Field(name.decode(), unit, "counter", doc) for name, unit, doc in rows
+        }
+        for protocol, rows in _KEPT_6.items()
+    }
 
     def files(self, root: str) -> "list[tuple[str, str]]":
-        return [("snmp", "proc/net/snmp"), ("netstat", "proc/net/netstat")]
+        names = ("snmp", "netstat", "snmp6")
+        return [(name, "proc/net/" + name) for name in names]
+
+    def field(self, table: str, name: str) -> Field:
+        known = self._fields_6.get(table, {})
+        return known[name] if name in known else super().field(table, name)
 
     def prepare(self, raw: bytes) -> bytes:
         """Return a line per value that is kept, of pairs of lines: names and values."""
         out = []
-        for _file, lines in labelled(raw):
+        four, _, six = raw.partition(_SIX)
+        for _file, lines in labelled(four):
             for names, values in zip(lines[::2], lines[1::2]):
-                protocol = names.partition(b":")[0]
-                if protocol not in _KEPT or values.partition(b":")[0] != protocol:
-                    continue
-                known = dict(zip(names.split()[1:], values.split()[1:]))
-                kept = [row[0] for row in _KEPT[protocol] if is_number(known.get(row[0], b""))]
-                out += [b"%s %s %s" % (protocol, name, known[name]) for name in kept]
+                words = values.split()
+                for label, at, head in _places(names) if words else ():
+                    if words[0] == label and at < len(words) and is_number(words[at]):
+                        out.append(head + words[at])
+        if six:
+            _add_6(b"\n" + six, out)
         return b"\n".join(out)
 
     def table_of(self, line: bytes) -> str:
@@ -97,3 +138,33 @@ class Tcp(FileGroupSource):
 
     def spare_slots(self, table: str, devices: int) -> int:
         return 0
+
+
+@lru_cache(maxsize=16)
+def _places(names: bytes) -> "list[tuple[bytes, int, bytes]]":
+    """Return (first word, place on the line of values, line that is made) of what is kept.
+
+    ``names``: the line of names, which is the same at every reading.
+    """
+    words = names.split()
+    protocol = names.partition(b":")[0]
+    wanted = [row[0] for row in _KEPT.get(protocol, ())]
+    places = {word: at for at, word in enumerate(words)}
+    return [
+        (protocol + b":", places[name], b"%s %s " % (protocol, name))
+        for name in wanted
+        if name in places
+    ]
+
+
+def _add_6(text: bytes, out: "list[bytes]") -> None:
+    """Append the lines of snmp6 that are kept: they are few of many, and found by their keys."""
+    for key, head in _HEADS_6.items():
+        at = text.find(b"\n" + key)
+        while at >= 0:
+            words = text[at + 1 : text.find(b"\n", at + 1)].split()
+            if len(words) == 2 and words[0] == key:
+                if is_number(words[1]):
+                    out.append(head + words[1])
+                break
+            at = text.find(b"\n" + key, at + 1)
