@@ -13,19 +13,18 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mpi_collector.errors import RecordingError
 from mpi_collector.formats.suite_samples import CPU_SCALARS, DEVICE_LISTS, FLAT_SOURCES
-from mpi_collector.node.row.layout import STOP_TICK
+from mpi_collector.formats.suite_ticks import DueTicks, Span, due_ticks, own_ticks, ticks_by_time
 from mpi_collector.node.sources import BY_NAME
 
 _SIZE_MAX = 4 << 30  #: bytes, of the file and of the values of one host
 _SOURCES = (*DEVICE_LISTS, *FLAT_SOURCES, "stat")
 _INT64_MAX = (1 << 63) - 1
-_TICK_MAX = 1 << 40
+_SECOND_NS = 1_000_000_000
 _DEFAULT_INTERVAL_S = 10
 _UTC = "%Y-%m-%dT%H:%M:%SZ"
 _HEAD_BYTES = 1 << 16  #: the suite's keys come before the samples, ours behind
@@ -60,6 +59,7 @@ class SuiteHost:
     timestamps_ns: list[int]  #: UTC, one per row
     ticks: list[int] | None  #: one per row; None where the file has none that make sense
     rows: list[list[tuple[int, int]]]  #: (index of the column, value) of every value of a row
+    error: str = ""  #: what a sample without a value says
 
 
 @dataclass
@@ -68,8 +68,11 @@ class SuiteTimeSeries:
 
     interval_ns: int
     start_ns: int  #: UTC of tick 0
+    end_ns: int  #: UTC, when the collector stopped, or of the last sample
     collection_method: str
     hosts: dict[str, SuiteHost]
+    hosts_requested: list[str]
+    due: DueTicks
 
 
 def read_suite(path: Path) -> SuiteTimeSeries:
@@ -107,7 +110,7 @@ def start_of_suite(path: Path) -> int | None:
 def _utc_ns(text: object) -> int | None:
     """UTC of a text in whole seconds, ns; None when it is no such text."""
     try:
-        return calendar.timegm(time.strptime(str(text), _UTC)) * 1_000_000_000
+        return calendar.timegm(time.strptime(str(text), _UTC)) * _SECOND_NS
     except ValueError:
         return None
 
@@ -118,10 +121,28 @@ def _parse(document: Mapping[str, Any]) -> SuiteTimeSeries:
     hosts = {str(h): _host(samples) for h, samples in document["samples_by_host"].items()}
     for name in hosts:
         name.encode()  # a lone surrogate cannot be the name of a zip member
-    start_ns = _number(list(hosts.values()), interval_ns)
+    every = list(hosts.values())
+    own = all(h.ticks is not None for h in every if h.rows)
+    start_ns = _number(every, interval_ns)
     method = document.get("collection_method")
-    known = method if isinstance(method, str) else "unknown"
-    return SuiteTimeSeries(interval_ns, start_ns, known, hosts)
+    requested = document.get("hosts_requested")
+    last_ns = max((h.timestamps_ns[-1] for h in hosts.values() if h.rows), default=0)
+    due = due_ticks(
+        [tick for host in every for tick in host.ticks or ()],
+        own,
+        Span(
+            interval_ns, start_ns, *(_utc_ns(document.get(k)) for k in ("start_time", "end_time"))
+        ),
+    )
+    return SuiteTimeSeries(
+        interval_ns=interval_ns,
+        start_ns=start_ns,
+        end_ns=max(last_ns, _utc_ns(document.get("end_time")) or 0),
+        collection_method=method if isinstance(method, str) else "unknown",
+        hosts=hosts,
+        hosts_requested=[str(h) for h in requested] if isinstance(requested, list) else [],
+        due=due,
+    )
 
 
 def _int64(value: int) -> int:
@@ -155,13 +176,15 @@ def _host(samples: Sequence[Mapping[str, Any]]) -> SuiteHost:
     index: dict[ColumnName, int] = {}
     times: list[int] = []
     ticks: list[object] = []
+    error = ""
     for sample in samples:
         row = [
             (index.setdefault(ColumnName(c.source, c.device, c.field), len(index)), c.value)
             for c in _cells(sample)
         ]
         if not row:
-            continue  # a host that could not be reached
+            error = _error(sample)  # a host that could not be reached
+            continue
         rows.append(row)
         times.append(_int64(_time_ns(sample)))
         ticks.append(sample.get("tick"))
@@ -176,18 +199,15 @@ def _host(samples: Sequence[Mapping[str, Any]]) -> SuiteHost:
         units=[f.unit for f in fields],
         kinds=[f.kind for f in fields],
         timestamps_ns=[times[i] for i in order],
-        ticks=_own_ticks([ticks[i] for i in order]),
+        ticks=own_ticks([ticks[i] for i in order]),
         rows=[rows[i] for i in order],
+        error=error,
     )
 
 
-def _own_ticks(ticks: list[object]) -> list[int] | None:
-    """The ticks of a file of this program, the stop row last; None when they make no sense."""
-    stop = [STOP_TICK] if ticks[-1:] == [STOP_TICK] else []
-    grid = [t for t in ticks[: len(ticks) - len(stop)] if isinstance(t, int) and 0 <= t < _TICK_MAX]
-    if not grid or len(grid) + len(stop) < len(ticks) or any(a >= b for a, b in pairwise(grid)):
-        return None
-    return [*grid, *stop]
+def _error(sample: Mapping[str, Any]) -> str:
+    errors = sample.get("errors")
+    return ", ".join(map(str, errors.values())) if isinstance(errors, dict) else ""
 
 
 def _number(hosts: list[SuiteHost], interval_ns: int) -> int:
@@ -211,17 +231,8 @@ def _number(hosts: list[SuiteHost], interval_ns: int) -> int:
     start_ns = min(starts, default=0)
     for host in hosts:
         if not own or host.ticks is None:
-            host.ticks = _ticks_by_time(host.timestamps_ns, start_ns, interval_ns)
+            host.ticks = ticks_by_time(host.timestamps_ns, start_ns, interval_ns)
     return start_ns
-
-
-def _ticks_by_time(times_ns: list[int], start_ns: int, interval_ns: int) -> list[int]:
-    """The tick next to each time; each later than the one before."""
-    ticks: list[int] = []
-    for time_ns in times_ns:
-        nearest = (time_ns - start_ns + interval_ns // 2) // interval_ns
-        ticks.append(max(nearest, ticks[-1] + 1) if ticks else nearest)
-    return ticks
 
 
 def _time_ns(sample: Mapping[str, Any]) -> int:

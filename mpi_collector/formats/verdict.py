@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Literal, TypedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypedDict, TypeVar
 
 from mpi_collector.node.table.facts import HostFacts
 
@@ -11,6 +11,7 @@ _LATE_SHARE = 0.5  #: of the interval: samples later than that describe another 
 _MISSED_SHARE = 0.01
 _BOUND_SHARE = 0.1
 _BOUND_NS = 5_000_000
+_Number = TypeVar("_Number", int, float)
 _NAMED = 4  #: devices and fields of a source without a column that a reason names
 
 
@@ -27,9 +28,9 @@ class Verdict(TypedDict):
     hosts_requested: int
     ticks: int  #: rows on the grid, all hosts
     missed: int  #: ticks without a row, all hosts
-    late_p99_ns: int  #: the largest of all hosts; 0: unknown
-    clock_bound_ns: int  #: the largest of all hosts with facts; 0: unknown
-    cpu_share_max: float  #: of a core, the largest of all hosts
+    late_p99_ns: int | None  #: the largest of all hosts; None: no host knows it
+    clock_bound_ns: int | None  #: the largest of all hosts with facts; None: no host knows it
+    cpu_share_max: float | None  #: of a core, the largest of all hosts; None: no host knows it
     crash_proof: bool  #: every host had its rows in a spool
 
 
@@ -59,11 +60,16 @@ def verdict_of(
         "hosts_requested": hosts_requested,
         "ticks": sum(f["ticks"] for f in facts.values()),
         "missed": sum(f["missed"] for f in facts.values()),
-        "late_p99_ns": max((f["late_p99_ns"] or 0 for f in facts.values()), default=0),
-        "clock_bound_ns": max((b for b in bounds.values() if b is not None), default=0),
-        "cpu_share_max": max((f["cpu_share"] or 0.0 for f in facts.values()), default=0.0),
+        "late_p99_ns": _largest(f["late_p99_ns"] for f in facts.values()),
+        "clock_bound_ns": _largest(bounds.values()),
+        "cpu_share_max": _largest(f["cpu_share"] for f in facts.values()),
         "crash_proof": not any("not crash-proof" in text for text in every_warning),
     }
+
+
+def _largest(values: Iterable[_Number | None]) -> _Number | None:
+    """Return the largest of the known values, None when there is none."""
+    return max((value for value in values if value is not None), default=None)
 
 
 def _bound_reasons(bounds: Mapping[str, int | None], interval_ns: int) -> Iterator[str]:
@@ -102,12 +108,15 @@ def no_room(facts: HostFacts) -> Iterator[str]:
 
 
 def line(verdict: Verdict) -> str:
-    """Return the verdict and its figures in one line."""
+    """Return the verdict and its figures in one line; a dash for what is not known."""
+    late_ns, bound_ns = verdict["late_p99_ns"], verdict["clock_bound_ns"]
+    share = verdict["cpu_share_max"]
+    late = "-" if late_ns is None else f"{late_ns / 1e6:.2f} ms"
+    bound = "-" if bound_ns is None else f"{bound_ns / 1e6:.2f} ms"
+    cost = "-" if share is None else f"{100 * share:.3f} % of a core"
     return (
         f"verdict: {verdict['verdict']} "
         f"({verdict['hosts']} of {verdict['hosts_requested']} hosts, "
         f"{verdict['ticks']} ticks, {verdict['missed']} missed, "
-        f"lateness p99 {verdict['late_p99_ns'] / 1e6:.2f} ms, "
-        f"clock bound {verdict['clock_bound_ns'] / 1e6:.2f} ms, "
-        f"own cost {100 * verdict['cpu_share_max']:.3f} % of a core)"
+        f"lateness p99 {late}, clock bound {bound}, own cost {cost})"
     )

@@ -49,7 +49,7 @@ def _arrays(host: SuiteHost) -> dict[str, npt.NDArray[Any]]:
         "sources": np.array([], dtype=str),
         "tick": np.array(host.ticks, dtype=np.int64),
         "timestamp_ns": np.array(host.timestamps_ns, dtype=np.int64),
-        "clock_bound_ns": np.zeros(rows, dtype=np.int64),
+        "clock_bound_ns": np.full(rows, MISSING, dtype=np.int64),
         "source_status": np.zeros((rows, 0), dtype=np.int64) + OK,
         "values": values,
     }
@@ -57,7 +57,8 @@ def _arrays(host: SuiteHost) -> dict[str, npt.NDArray[Any]]:
 
 def _run(path: Path, series: SuiteTimeSeries) -> RunDocument:
     hosts = series.hosts
-    facts = {key: _facts(host) for key, host in hosts.items() if host.rows}
+    facts = {key: _facts(host, series) for key, host in hosts.items() if host.rows}
+    missing = [key for key in series.hosts_requested if key not in hosts]
     stem = path.name.removesuffix("_timeseries.json")
     return run_document(
         program="MLPerf Storage's own collector",
@@ -67,11 +68,14 @@ def _run(path: Path, series: SuiteTimeSeries) -> RunDocument:
         collection_method=series.collection_method,
         ended_by="unknown",
         hosts=facts,
-        hosts_requested=hosts,
-        hosts_partial={key: "no samples" for key in hosts if key not in facts},
+        hosts_requested=[*hosts, *missing],
+        hosts_partial={
+            **{key: _no_samples(host) for key, host in hosts.items() if key not in facts},
+            **dict.fromkeys(missing, "no samples"),
+        },
         t0_ns=0,
         start_ns=series.start_ns,
-        end_ns=max((h.timestamps_ns[-1] for h in hosts.values() if h.rows), default=0),
+        end_ns=series.end_ns,
         interval_ns=series.interval_ns,
         capacity=0,
         options={},
@@ -83,15 +87,23 @@ def _run(path: Path, series: SuiteTimeSeries) -> RunDocument:
     )
 
 
-def _facts(host: SuiteHost) -> HostFacts:
-    """What the file says of the recording of a host; nothing on lateness and cost."""
+def _no_samples(host: SuiteHost) -> str:
+    return f"no samples ({host.error})" if host.error else "no samples"
+
+
+def _facts(host: SuiteHost, series: SuiteTimeSeries) -> HostFacts:
+    """What the file says of the recording of a host; nothing on lateness and cost.
+
+    Missed are the ticks between the first and the last of all hosts at which it has no sample.
+    """
     ticks = host.ticks or []
+    on_grid = [t for t in ticks if t != STOP_TICK]
     return {
         "samples": len(ticks),
-        "ticks": sum(t != STOP_TICK for t in ticks),
+        "ticks": len(on_grid),
         "last_tick": max(ticks, default=-1),
-        "missed": 0,
-        "level": 0,
+        "missed": max(series.due.total - len(on_grid), 0),
+        "level": series.due.level,
         "complete": True,
         "late_p50_ns": None,
         "late_p99_ns": None,

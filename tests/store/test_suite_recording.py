@@ -156,6 +156,115 @@ def test_rows_of_the_suite_line_up(tmp_path: Path) -> None:
         assert run["a"].tick.tolist() == [0, 1, 2, 3, 4, 5]
 
 
+def gaps_document() -> dict[str, Any]:
+    """1, 3 and 2 samples of the 6 that were due, as the suite's collector leaves them with slow hosts."""
+    document: dict[str, Any] = suite_document()
+    by_host = document["samples_by_host"]
+    every = by_host["a"]
+    document["samples_by_host"] = {
+        host: [{**every[n], "hostname": host} for n in ticks]
+        for host, ticks in {"a": [0], "b": [0, 2, 5], "c": [1, 3]}.items()
+    }
+    document["num_samples"] = 6
+    return document
+
+
+def test_samples_that_are_missing(tmp_path: Path) -> None:
+    """They are counted from interval and span; what the file does not say is a dash."""
+    path = tmp_path / "training_20260105_120000_timeseries.json"
+    path.write_text(json.dumps(gaps_document()))
+    with load_suite(path) as run:
+        assert {key: f["missed"] for key, f in run.run["facts"].items()} == {"a": 5, "b": 3, "c": 4}
+        assert run.run["verdict"]["verdict"] == "partial"
+        assert run.run["verdict"]["reasons"][:2] == [
+            "a: 5 of 6 ticks missed",
+            "b: 3 of 6 ticks missed",
+        ]
+        assert run.run["end_ns"] - run.run["start_ns"] == 50 * S
+        assert (run["a"].array("clock_bound_ns") < 0).all()
+    done = cli("summary", path)
+    assert (
+        "verdict: partial (3 of 3 hosts, 6 ticks, 12 missed, lateness p99 -, clock bound -, own cost -)"
+        in done.stdout
+    )
+    document = json.loads(cli("summary", path, "--json").stdout)
+    assert document["verdict"]["missed"] == 12
+    for name in ("late_p99_ns", "clock_bound_ns", "cpu_share_max"):
+        assert document["verdict"][name] is None
+
+
+def test_no_host_has_the_last_samples(tmp_path: Path) -> None:
+    """The suite drops the newest at its limit, and a launcher may be late: the span of the run counts."""
+    path = tmp_path / "x_timeseries.json"
+    document = suite_document()
+    document["end_time"] = "2026-01-05T12:10:00Z"
+    document["start_time"] = "2026-01-05T11:59:00Z"
+    path.write_text(json.dumps(document))
+    with load_suite(path) as run:
+        # due from 11:59:10 (times are cut to seconds) to 12:10:00
+        assert run.run["facts"]["a"]["missed"] == 66 - 6
+    del document["start_time"], document["end_time"]
+    path.write_text(json.dumps(document))
+    with load_suite(path) as run:
+        assert run.run["facts"]["a"]["missed"] == 0
+
+
+def test_a_full_set_of_samples_is_complete_and_no_more(tmp_path: Path) -> None:
+    """With intervals below a second, whose times are cut, too."""
+    path = tmp_path / "x_timeseries.json"
+    document: dict[str, Any] = suite_document()
+    del document["samples_by_host"]["c"]
+    document["hosts_requested"] = ["a", "b"]
+    path.write_text(json.dumps(document))
+    with load_suite(path) as run:
+        assert run.run["verdict"]["verdict"] == "complete"
+    every = document["samples_by_host"]["a"]
+    document["samples_by_host"] = {
+        "a": [{**every[0], "timestamp": f"2026-01-05T12:00:0{n // 2}Z"} for n in range(12)]
+    }
+    document.update(
+        collection_interval_seconds=0.5, hosts_requested=["a"], end_time="2026-01-05T12:00:06Z"
+    )
+    path.write_text(json.dumps(document))
+    with load_suite(path) as run:
+        assert run.run["facts"]["a"]["missed"] <= 1
+
+
+def test_hosts_without_samples_are_named_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "x_timeseries.json"
+    document: dict[str, Any] = suite_document()
+    document["hosts_requested"] = ["a", "b", "c", "d"]
+    path.write_text(json.dumps(document))
+    with load_suite(path) as run:
+        assert run.run["hosts_partial"] == {"c": "no samples (no)", "d": "no samples"}
+        assert run.run["hosts_requested"] == ["a", "b", "c", "d"]
+
+
+def test_our_own_json_with_gaps(tmp_path: Path) -> None:
+    """Ticks are in the file: decimation is no loss, a sample that was taken out is one."""
+    import time
+
+    with mpi_collector.collect(
+        interval=0.05,
+        results_dir=tmp_path,
+        spool_dir=str(tmp_path),
+        quiet=True,
+        max_samples=8,
+        sources="basic",
+    ):
+        time.sleep(1)
+    path = next(tmp_path.glob("*_timeseries.json"))
+    with load_suite(path) as run, mpi_collector.load(tmp_path) as native:
+        ((key, facts),) = run.run["facts"].items()
+        assert facts["level"] == native.run["facts"][key]["level"] >= 1
+        assert facts["missed"] == native.run["facts"][key]["missed"]
+    document = json.loads(path.read_text())
+    del document["samples_by_host"][key][1:3]
+    path.write_text(json.dumps(document))
+    with load_suite(path) as run:
+        assert run.run["facts"][key]["missed"] == facts["missed"] + 2
+
+
 @pytest.mark.parametrize(
     "change",
     [
