@@ -40,6 +40,10 @@ class Sampled(NamedTuple):
         series = self.figures[figure]
         return series.mean * series.known_s
 
+    def about(self, source: str) -> list[str]:
+        """The reasons of the verdict that name a source: a busy machine may have others."""
+        return [r for r in self.reasons if source in r]
+
     @property
     def reasons(self) -> list[str]:
         found = self.summary["verdict"]["reasons"]

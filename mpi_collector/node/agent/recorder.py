@@ -75,7 +75,10 @@ class Recorder:
     def prepare(self) -> "ReadyReport":
         """Open the sources and allocate the spool."""
         options = self.options
-        self.probe = Probe(node_sources.select(options.sources), options.root)
+        chosen = node_sources.select(options.sources)
+        for source in chosen:
+            source.run = self.run
+        self.probe = Probe(chosen, options.root)
         snapshot = take(options.directories, options.root)
         meta = dict(self._facts, run=self.run, host=self.key, options=options.to_dict())
         meta.update(snapshot=snapshot, topology=topology(snapshot))

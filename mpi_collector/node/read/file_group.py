@@ -15,14 +15,18 @@ _LEAST_ROOM = 512  #: bytes of buffer below which the next file is not begun
 
 
 class _Held:
-    """An open file: its path below the root, the line before its text, its descriptor."""
+    """An open file: its path below the root, the line before its text, its descriptor.
 
-    __slots__ = ("fd", "head", "path")
+    ``left_out``: not to be read this time.
+    """
 
-    def __init__(self, label: str, path: str, fd: int) -> None:
+    __slots__ = ("fd", "head", "left_out", "path")
+
+    def __init__(self, label: str, path: str, fd: int, left_out: bool) -> None:
         self.head = ("@%s\n" % label).encode("utf-8", "backslashreplace")
         self.path = path
         self.fd = fd
+        self.left_out = left_out
 
 
 class FileGroup(Readable):
@@ -31,8 +35,11 @@ class FileGroup(Readable):
     ``list_files`` returns (label, path below ``root``) of the files there are now. It is asked
     again at the pace of ``ListingPace``, with ``relist_s``: for files that are new, and those that
     could not be opened. After a file that was open is gone it is asked at the pace of
-    ``ReopeningPace``. A file that cannot be opened or read is left out. OSError when that is so of
-    all of them: at the start, or at a reading. ``may_be_empty``: no files at all are in order.
+    ``ReopeningPace``. A label that stands for another path then is left out of one reading: the two
+    files have nothing to do with each other, and no rate must be made of their counters.
+
+    A file that cannot be opened or read is left out. OSError when that is so of all of them: at the
+    start, or at a reading. ``may_be_empty``: no files at all are in order, and so is that they go.
 
     ``capacity`` has room for half as much again, for ``file_bytes`` of every file, and for
     ``later_bytes`` of files and devices that appear later. ``clock``: monotonic nanoseconds.
@@ -65,6 +72,7 @@ class FileGroup(Readable):
         if not self._open and not (may_be_empty and error is None):
             raise error or FileNotFoundError(2, "nothing of it is there", self._root)
 
+    # ---- which files
     def _relist(self) -> "OSError | None":
         """Open what is there now and was not open. Return the last error, if there was one."""
         error: "OSError | None" = None
@@ -73,14 +81,11 @@ class FileGroup(Readable):
             wanted.update(self._list_files())
         except OSError as e:
             error = e
-        for label, held in list(self._open.items()):
-            if wanted.get(label) != held.path:
-                os.close(held.fd)
-                del self._open[label]
+        moved = self._close_others(wanted)
         ordered = {}
         for label, path in wanted.items():
             try:
-                ordered[label] = self._open.get(label) or self._opened(label, path)
+                ordered[label] = self._open.get(label) or self._opened(label, path, label in moved)
             except OSError as e:
                 error = e
         self._open = ordered
@@ -89,10 +94,30 @@ class FileGroup(Readable):
             self._pace.succeeded()
         return error
 
-    def _opened(self, label: str, path: str) -> _Held:
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-        return _Held(label, path, os.open(os.path.join(self._root, path), flags))
+    def _close_others(self, wanted: "dict[str, str]") -> "set[str]":
+        """Close the files that are not wanted. Return the labels that have another path now."""
+        others = [label for label, held in self._open.items() if wanted.get(label) != held.path]
+        for label in others:
+            os.close(self._open.pop(label).fd)
+        moved = {label for label in others if label in wanted}
+        if moved:
+            place = os.path.dirname(wanted[min(moved)])
+            self.notices.append("read from /%s from here on" % place)
+        return moved
 
+    def _opened(self, label: str, path: str, left_out: bool) -> _Held:
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        return _Held(label, path, os.open(os.path.join(self._root, path), flags), left_out)
+
+    def _drop(self, gone: "list[str]") -> None:
+        """Close files that are gone; they are looked for again."""
+        for label in gone:
+            os.close(self._open.pop(label).fd)
+        if gone:
+            self._gone.update(gone)
+            self._pace.failed()
+
+    # ---- reading
     def first(self) -> bytes:
         out = bytearray(_FIRST_BYTES)
         n = self._fill(memoryview(out))
@@ -109,30 +134,38 @@ class FileGroup(Readable):
         error = None
         gone = []
         for label, held in self._open.items():
-            head = held.head
-            room = len(view) - at - len(head)
+            if held.left_out:
+                held.left_out = False
+                continue
+            room = len(view) - at - len(held.head)
             if room <= _LEAST_ROOM:
                 return len(view)  # full, which means truncated
             try:
                 if self._ordinary_files:
                     self._check_linked(held)
-                n = got = preadv(held.fd, [view[at + len(head) :]], 0)
-                while n > 0 and got < room:
-                    n = preadv(held.fd, [view[at + len(head) + got :]], got)
-                    got += n
+                at = self._append(held, view, at, room)
             except OSError as e:
-                error = e
                 if is_gone(e):
                     gone.append(label)
-                continue
-            view[at : at + len(head)] = head
-            at += len(head) + got
-            if got and view[at - 1] != 10 and at < len(view):
-                view[at] = 10
-                at += 1
+                if not (is_gone(e) and self._may_be_empty):
+                    error = e
         self._drop(gone)
         if not at and not (self._may_be_empty and error is None):
             raise error or FileNotFoundError(2, "nothing of it is there any more", self._root)
+        return at
+
+    def _append(self, held: _Held, view: memoryview, at: int, room: int) -> int:
+        """Put the text of a file into ``view`` at ``at``. Return where it ends."""
+        head = held.head
+        n = got = preadv(held.fd, [view[at + len(head) :]], 0)
+        while n > 0 and got < room:
+            n = preadv(held.fd, [view[at + len(head) + got :]], got)
+            got += n
+        view[at : at + len(head)] = head
+        at += len(head) + got
+        if got and view[at - 1] != 10 and at < len(view):
+            view[at] = 10
+            at += 1
         return at
 
     def _check_linked(self, held: _Held) -> None:
@@ -141,14 +174,6 @@ class FileGroup(Readable):
             fresh = os.open(os.path.join(self._root, held.path), os.O_RDONLY | os.O_CLOEXEC)
             os.close(held.fd)
             held.fd = fresh
-
-    def _drop(self, gone: "list[str]") -> None:
-        """Close files that are gone; they are looked for again."""
-        for label in gone:
-            os.close(self._open.pop(label).fd)
-        if gone:
-            self._gone.update(gone)
-            self._pace.failed()
 
     def close(self) -> None:
         for held in self._open.values():

@@ -52,6 +52,8 @@ class Source:
     may_block = False  #: a reading may hang: opened and read in a thread of its own
     start_s = 3.0  #: time for opening and for the first reading, where it may block
 
+    run = ""  #: the run that is recorded, where that is known
+
     def choose(self, text: str) -> None:
         """Take the option of ``name:text``. ValueError, with the name in it, when it is invalid."""
         raise NotImplementedError

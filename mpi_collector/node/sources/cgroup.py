@@ -1,14 +1,13 @@
-"""The cgroup of this process: CPU, memory, I/O, pressure (Documentation/admin-guide/cgroup-v2.rst).
+"""The cgroup of the job: CPU, memory, I/O, pressure (Documentation/admin-guide/cgroup-v2.rst).
 
-Under Slurm it is the cgroup of the job on this host, all its steps together, whichever of them the
-collector was started in; under other schedulers the one that this process is in. Of version 1 the
+It is that of COMMAND's first process on this host; where there is none, that of this process. Under
+Slurm it is the cgroup of the whole job on this host, all its steps together. Of version 1 the
 controllers cpuacct, cpu, memory and pids are read (Documentation/admin-guide/cgroup-v1).
 """
 
-import os
 import re
 
-from ..read.kernel_file import read_whole
+from ..read.job_cgroup import JobCgroup
 from ..row.layout import Field
 from ..row.scan import is_number, name_of
 from .base import FileGroupSource, labelled
@@ -62,7 +61,6 @@ _SINGLE = {
 }
 _IO = {b"rbytes": b"read_bytes", b"wbytes": b"written_bytes", b"rios": b"reads", b"wios": b"writes"}
 _NUMBER = re.compile(rb"[0-9]+:[0-9]+\Z")  #: of a block device
-_JOB = re.compile(r"(.*/job_[0-9]+)/.*", re.DOTALL)  #: of Slurm's .../job_N/step_M/user/task_0
 _DOC = {
     "usage_us": "CPU time, user and system",
     "usage_ns": "CPU time, user and system",
@@ -105,20 +103,20 @@ class Cgroup(FileGroupSource):
 
     name = "cgroup"
     order = 14
-    kernel_file = "/sys/fs/cgroup of this process"
+    kernel_file = "/sys/fs/cgroup of COMMAND, or of this process"
     doc = "the job's cgroup: CPU time and throttling, memory, I/O per device, pressure"
     budget_us = 20000  # with many CPUs and cgroups the kernel takes long to sum memory.stat
+    may_be_empty = True  # that of COMMAND may be gone before the recording ends
     later_bytes = 8192  # a line a device in io.stat, which may be empty at the start
     since = "4.5"
 
+    def __init__(self) -> None:
+        self._of_job: "JobCgroup | None" = None
+
     def files(self, root: str) -> "list[tuple[str, str]]":
-        text = read_whole(root, "proc/self/cgroup").decode("utf-8", "backslashreplace")
-        v2_path, v1_paths = _paths(text)
-        out = _v2_files(root, v2_path)
-        # Version 2 without controllers beside version 1 with them: both are read.
-        if not any(name == "memory.current" for name, _path in out):
-            out += _v1_files(root, v1_paths)
-        return list(dict(out).items())
+        if self._of_job is None:
+            self._of_job = JobCgroup(root, self.run, _V2, _V1)
+        return self._of_job.files()
 
     def field(self, table: str, name: str) -> Field:
         unit = "us" if name.endswith("_us") else "ns" if name.endswith(("_ns", "_time")) else ""
@@ -155,51 +153,6 @@ def _other_doc(name: str) -> str:
             tasks = "at least one task" if what == "some" else "all tasks that were not idle"
             return "time in which %s waited for %s" % (tasks, resource)
     return "cgroup: %s" % name.replace("_", " ")
-
-
-def _paths(text: str) -> "tuple[str, dict[str, tuple[str, str]]]":
-    """Return the cgroup of version 2, "" if none, and {controller: (its hierarchy, cgroup)} of v1.
-
-    ``text``: /proc/self/cgroup, lines ``NUMBER:CONTROLLERS:PATH`` (cgroups(7)).
-    """
-    v2 = ""
-    v1 = {}
-    for line in text.split("\n"):
-        _number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        path = _JOB.sub(r"\1", path)
-        if path and not controllers:
-            v2 = path
-        for controller in controllers.split(","):
-            if path:
-                v1[controller] = (controllers, path)
-    return v2, v1
-
-
-def _v2_files(root: str, path: str) -> "list[tuple[str, str]]":
-    out = []
-    for base in ("sys/fs/cgroup", "sys/fs/cgroup/unified"):
-        if path and os.path.exists(os.path.join(root, base, "cgroup.controllers")):
-            out += _existing(root, _visible(root, base, path), _V2)
-    return out
-
-
-def _v1_files(root: str, paths: "dict[str, tuple[str, str]]") -> "list[tuple[str, str]]":
-    out = []
-    for controller, name in _V1:
-        # "cpu,cpuacct" has links of either name on most systems
-        together, path = paths.get(controller, (controller, ""))
-        at = _visible(root, "sys/fs/cgroup/" + controller, path)
-        at = at or _visible(root, "sys/fs/cgroup/" + together, path)
-        out += _existing(root, at, (name,))
-    return out
-
-
-def _existing(root: str, at: str, names: "tuple[str, ...]") -> "list[tuple[str, str]]":
-    """Return (name, path) of those of ``names`` that the directory ``at`` has; "": none."""
-    if not at:
-        return []
-    return [(n, at + "/" + n) for n in names if os.path.exists(os.path.join(root, at, n))]
 
 
 def _cells(name: str, lines: "list[bytes]") -> "list[bytes]":
@@ -265,16 +218,3 @@ def _with_children(lines: "list[bytes]") -> "list[bytes]":
     """Return what includes the cgroups below: of version 1 the keys that begin with ``total_``."""
     totals = [line[6:] for line in lines if line.startswith(b"total_")]
     return totals or lines
-
-
-def _visible(root: str, base: str, path: str) -> str:
-    """Return the deepest directory of ``path`` below ``base`` that is there, "" if none is.
-
-    In a container only a part of the path can be seen, or nothing.
-    """
-    parts = [p for p in re.split("/+", path) if p and p != ".."]
-    for n in range(len(parts), -1, -1):
-        at = "/".join([base] + parts[:n])
-        if os.path.isdir(os.path.join(root, at)):
-            return at
-    return ""

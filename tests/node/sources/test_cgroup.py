@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from command_line import cli
 from nodekit import (
     FIXTURES,
 )
 from sampled_tree import Tree, sampled
 from sourcekit import decoded, nonzero, recorded
+
+import mpi_collector
+from mpi_collector.node.row.layout import MISSING
+from mpi_collector.report.summary import document
 
 
 def test_the_cgroup_of_a_slurm_job() -> None:
@@ -75,7 +80,7 @@ def test_io_that_begins_later(tmp_path: Path, stat_at_the_start: bool) -> None:
     )
     values = found.known("cgroup.259:0.read_bytes")
     assert values[-1] - values[0] == 100 << 20
-    assert found.reasons == []
+    assert found.about("cgroup") == []
 
 
 @pytest.mark.parametrize(
@@ -95,3 +100,52 @@ def test_devices_that_have_done_nothing(line: bytes, wanted: dict[str, int]) -> 
     found = decoded("cgroup", text).cells
     reads = {k.partition(".")[0]: v for k, v in found.items() if k.endswith(".read_bytes")}
     assert reads == wanted
+
+
+JOB = """\
+mkdir -p "$ROOT/proc/$$" && echo "0::/user.slice/run-u7.scope" > "$ROOT/proc/$$/cgroup"
+for n in 1 2 3 4 5 6 7 8 9 10; do
+    echo "usage_usec $((900000000 + n * 1000))" > "$ROOT/new" && cat "$ROOT/new" > "$SCOPE/cpu.stat"
+    sleep 0.1
+done
+"""
+
+
+def test_the_cgroup_of_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COMMAND moves to a scope of its own: that is recorded from then on, and the change is no rate."""
+    tree = Tree(tmp_path / "root")
+    cgroup_v2(tree)
+    scope = "sys/fs/cgroup/user.slice/run-u7.scope"
+    tree.write(f"{scope}/cpu.stat", "usage_usec 900000000\n")
+    tree.write(f"{scope}/memory.current", "8192\n")
+    monkeypatch.setenv("MPI_COLLECTOR_ROOT", str(tree.root))
+    monkeypatch.setenv("ROOT", str(tree.root))
+    monkeypatch.setenv("SCOPE", str(tree.root / scope))
+    done = cli(
+        *("collect", "--sources", "cgroup", "--timeseries-interval", "0.05", "--json", "never"),
+        *("--report", "never", "--results-dir", tmp_path / "results", "--", "sh", "-c", JOB),
+    )
+    assert done.returncode == 0, done.stderr
+    with mpi_collector.load(tmp_path / "results") as run:
+        (host,) = run.values()
+        usage = host.raw("cgroup.cpu.usage_us").tolist()
+        memory = host.raw("cgroup.memory.memory_bytes").tolist()
+        summary = document(run)
+    assert usage[0] == 1000 and usage[-1] > 900_000_000
+    change = next(n for n, value in enumerate(usage) if value > 900_000_000)
+    assert usage[change - 1] == MISSING
+    assert memory[-1] == 8192
+    (of_host,) = summary["hosts"].values()
+    assert f"cgroup: read from /{scope} from here on" in of_host["notes"]
+    assert [r for r in summary["verdict"]["reasons"] if "cgroup" in r] == []
+
+
+def test_a_cgroup_that_is_removed_with_its_job(tmp_path: Path) -> None:
+    """Nothing is left to read at the stop, which is in order."""
+    tree = Tree(tmp_path / "root")
+    cgroup_v2(tree)
+    tree.write("sys/fs/cgroup/cpu.stat", "usage_usec 77000000\n")  # of another one, above it
+    found = sampled(tree, tmp_path / "results", "cgroup", lambda: tree.remove("sys/fs/cgroup/job"))
+    assert found.columns["cgroup.cpu.usage_us"][0] == 1000
+    assert found.columns["cgroup.cpu.usage_us"][-1] is None
+    assert found.about("cgroup") == []

@@ -200,7 +200,7 @@ def test_a_recording(tmp_path: Path) -> None:
     assert found.known("interrupts.eth0.count")[-1] == 6
     assert found.known("interrupts.nvme0q.count")[-1] == 7
     assert found.known("interrupts.cpu0.serviced")[-1] == 11
-    assert found.reasons == []
+    assert found.about("interrupts") == []
 
 
 def test_a_megabyte_of_interrupts_leaves_a_line_per_device_and_cpu(tmp_path: Path) -> None:

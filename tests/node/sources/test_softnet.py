@@ -85,7 +85,7 @@ def test_a_wrap_in_a_recording(tmp_path: Path) -> None:
     values = found.known("softnet.processed")
     assert values == sorted(values)
     assert values[-1] - values[0] == 1900 + 2
-    assert found.reasons == []
+    assert found.about("softnet") == []
 
 
 @pytest.mark.parametrize("columns", [11, 15])

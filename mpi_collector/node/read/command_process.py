@@ -1,0 +1,49 @@
+"""The first process of COMMAND on this host, known by the variable that names its run.
+
+COMMAND has the variable in its environment, and so have the processes that it starts. Where a
+launcher passes it on (Slurm does), they are found on other hosts, too.
+"""
+
+import os
+
+from .kernel_file import open_or_none
+from .process_files import is_collector
+
+_PROC = "/proc"
+_VARIABLE = b"MPI_COLLECTOR_RUN="
+_LOOKED_AT = 256  #: processes, at most: each costs some ten microseconds
+_ENVIRON_MAX = 1 << 17
+
+
+def first_process(run: str) -> "int | None":
+    """Return the PID of the first process that run ``run`` records, None when there is none yet.
+
+    Only processes of this user count that were started after this one, the collector's excluded.
+    """
+    own = os.getpid()
+    uid = os.getuid()
+    wanted = _VARIABLE + run.encode()
+    later = sorted(int(name) for name in os.listdir(_PROC) if name.isdigit() and int(name) > own)
+    for pid in later[:_LOOKED_AT]:
+        at = "%s/%d" % (_PROC, pid)
+        try:
+            if os.stat(at).st_uid != uid:
+                continue
+        except OSError:  # it has ended
+            continue
+        if wanted in _words(at + "/environ") and not is_collector(_words(at + "/cmdline")):
+            return pid
+    return None
+
+
+def _words(path: str) -> "list[bytes]":
+    """Return the strings of a file that ends each with a NUL; none when it cannot be read."""
+    fd = open_or_none(path)
+    if fd is None:
+        return []
+    try:
+        return os.read(fd, _ENVIRON_MAX).rstrip(b"\0").split(b"\0")
+    except OSError:
+        return []
+    finally:
+        os.close(fd)
