@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import re
-import signal
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,26 +13,27 @@ from mpi_collector.errors import MessageError, SessionLostError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.errors import FrameError
 from mpi_collector.node.frames import encode
-from mpi_collector.terminal_text import remote_text
+from mpi_collector.transport.failures import BEGIN_MARK, telling_line
 from mpi_collector.transport.messages import AGENT, Protocol
+from mpi_collector.transport.subprocesses import REAPED_S, death_signal, end_process
 
 _STDERR_KEPT = 8000  #: last bytes of stderr, for error messages
-_KILLED_S = 2.0
-_REAPED_S = 0.005  #: how often to look whether a killed subprocess has ended
 _FIRST_ANSWER = -1  #: id under which the hello is awaited
-_PR_SET_PDEATHSIG = 1
-_ERROR = re.compile(r"\s*(\w+\.)*\w*(Error|Exception)\b.*:|mpi_collector: ")
+_LAST_WORDS_NS = 500_000_000  #: for a subprocess whose stdout has ended
+_MESSAGE_S = 0.05
 
 Reply = tuple[dict[str, Any], bytes]
+Explain = Callable[["int | None", str, str], str]
 
 
 class Session:
     """Requests to one agent over the pipes of one subprocess (ssh, sh on this host, mpirun).
 
     Only for the thread of the event loop. ``preamble``: bytes that are written before the first
-    frame. ``protocol``: what the other side may send. ``on_event`` gets the events, which answer no
-    request. ``last_signal``: the signal that the
-    subprocess gets when this process dies, however that happens (PR_SET_PDEATHSIG, prctl(2)).
+    frame. ``protocol``: what the other side may send. ``explain``: returns what a connection that
+    closed means, of exit status, noise on stdout, and stderr. ``on_event`` gets the events, which
+    answer no request. ``last_signal``: the signal that the subprocess gets when this process dies,
+    however that happens (PR_SET_PDEATHSIG, prctl(2)).
     ``with_children``: kill the whole process group in the end; the ssh to a jump host does not end
     by itself while that host hangs.
     """
@@ -48,13 +46,15 @@ class Session:
         last_signal: int = 0,
         with_children: bool = False,
         protocol: Protocol = AGENT,
+        explain: Explain = lambda code, output, errors: "",
     ) -> None:
         self._argv = list(argv)
         self._preamble = preamble
         self._environ = environ
         self._with_children = with_children
         self._protocol = protocol
-        self._before_exec = _death_signal(last_signal) if last_signal else None
+        self._explain = explain
+        self._before_exec = death_signal(last_signal) if last_signal else None
         self.on_event: Callable[[dict[str, Any], bytes], None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._waiting: dict[int | None, asyncio.Future[Reply]] = {}
@@ -66,6 +66,7 @@ class Session:
         self._stderr = b""
         self._lost = asyncio.Event()
         self._refusal: MessageError | None = None
+        self._lost_why = ""
         self.last_sent_ns = 0  #: when anything was sent to the agent last
         self.hello: dict[str, Any] = {}  #: the agent's first message
 
@@ -89,6 +90,7 @@ class Session:
             raise self._refusal
         pipe = asyncio.subprocess.PIPE
         self._stderr = b""
+        self._lost_why = ""
         self._lost.clear()
         self._process = await asyncio.create_subprocess_exec(
             *self._argv,
@@ -129,7 +131,7 @@ class Session:
         """
         process = self._process
         if process is None or process.stdin is None:
-            raise self._refusal or SessionLostError("not connected")
+            raise self._refusal or SessionLostError(self._lost_why or "not connected")
         self._last_id += 1
         number = self._last_id
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -201,18 +203,21 @@ class Session:
             while True:
                 data = await process.stdout.read(1 << 18)
                 if not data:
-                    await asyncio.sleep(0.05)  # the message of ssh may still be on its way
-                    closed = f"the connection closed{self._reason(decoder.said())}"
+                    await self._last_words(process)
+                    reason = self._reason(process.returncode, decoder.said())
+                    closed = f"the connection closed{reason}"
                     raise SessionLostError(closed)
                 for message, blob in decoder.feed(data):
                     self._take(message, blob)
         except FrameError as e:
-            await self._lose(process, MessageError(f"{e}{self._reason(decoder.said())}"))
+            reason = self._reason(None, decoder.said())
+            await self._lose(process, MessageError(f"{e}{reason}"))
         except SessionLostError as e:
             await self._lose(process, e)
 
     async def _lose(self, process: asyncio.subprocess.Process, why: SessionLostError) -> None:
         self._process = None
+        self._lost_why = str(why)
         self._refuse(why)
         self._lost.set()
         self._fail(why)
@@ -243,21 +248,26 @@ class Session:
         else:
             raise MessageError("sent what nobody asked for")
 
+    async def _last_words(self, process: asyncio.subprocess.Process) -> None:
+        """Wait a moment for the exit status of a subprocess and its message on stderr."""
+        deadline = mono_ns() + _LAST_WORDS_NS
+        while process.returncode is None and mono_ns() < deadline:
+            await asyncio.sleep(REAPED_S)
+        await asyncio.sleep(_MESSAGE_S)
+
     async def _read_stderr(self) -> None:
         process = self._process
         assert process is not None and process.stderr is not None
         while data := await process.stderr.read(4096):
             self._stderr = (self._stderr + data)[-_STDERR_KEPT:]
 
-    def _reason(self, noise: bytes = b"") -> str:
-        """Return the last line of stderr, or of ``noise``.
-
-        Preferably one that names an error: launchers add a paragraph of advice.
-        """
-        text = (self._stderr or noise[-_STDERR_KEPT:]).decode("utf-8", "replace")
-        lines = [line for line in text.splitlines() if any(c.isalnum() for c in line)]
-        named = [line for line in lines if _ERROR.match(line)]
-        return f": {remote_text((named or lines)[-1].strip())}" if lines else ""
+    def _reason(self, code: int | None = None, noise: bytes = b"") -> str:
+        """Return what the subprocess said about its end, after a colon; "" if it said nothing."""
+        errors = self._stderr.decode("utf-8", "replace")
+        output = noise[-_STDERR_KEPT:].decode("utf-8", "replace")
+        told = output.replace(BEGIN_MARK, "")
+        why = self._explain(code, output, errors) or telling_line(errors) or telling_line(told)
+        return f": {why}" if why else ""
 
     def _fail(self, why: SessionLostError) -> None:
         for future in self._waiting.values():
@@ -269,30 +279,3 @@ class Session:
 
 def _answered(future: asyncio.Future[Reply]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
-
-
-async def end_process(
-    process: asyncio.subprocess.Process, kill: Callable[[int, int], None] = os.killpg
-) -> None:
-    """Kill a subprocess; with os.killpg also what it started, which needs a session of its own."""
-    with contextlib.suppress(ProcessLookupError):
-        if process.returncode is None or kill is os.killpg:
-            kill(process.pid, signal.SIGKILL)
-    # close() would reap the process itself, and asyncio complain that its exit code is unknown
-    deadline = mono_ns() + int(_KILLED_S * 1e9)
-    while process.returncode is None and mono_ns() < deadline:
-        await asyncio.sleep(_REAPED_S)
-    # without this, wait() waits for the end of the output, which other processes may hold open
-    transport: asyncio.SubprocessTransport = getattr(process, "_transport")  # noqa: B009
-    transport.close()
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(process.wait(), _KILLED_S)
-
-
-def _death_signal(number: int) -> Callable[[], object]:
-    """Return a function that a child runs before exec.
-
-    It has the kernel send the child signal ``number`` when its parent dies.
-    """
-    prctl = ctypes.CDLL(None).prctl  # looked up here: nothing may be loaded between fork and exec
-    return lambda: prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)

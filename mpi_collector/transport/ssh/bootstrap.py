@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import mpi_collector.node
+from mpi_collector.transport.failures import BEGIN_MARK
 
 PACKAGE = "mpi_collector_node"
 
@@ -75,9 +76,8 @@ def remote_command() -> str:
     # isolated: nothing of the home directory, where the session begins, is taken for a module
     fit = f'$p -I -S -c "{_FIT}" </dev/null >/dev/null 2>&1'
     start = f'exec $p -u -I -c "{_READ}"'
-    script = (
-        f"for p in {tries}; do if {fit}; then {start}; fi; done; echo {NO_PYTHON} >&2; exit 127"
-    )
+    search = f"for p in {tries}; do if {fit}; then {start}; fi; done"
+    script = f"echo {BEGIN_MARK}; {search}; echo {NO_PYTHON} >&2; exit 127"
     return f"exec sh -c '{script}'"  # whatever the login shell is
 
 

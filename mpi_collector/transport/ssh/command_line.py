@@ -11,7 +11,7 @@ from functools import cache
 
 from mpi_collector.errors import HostNameError
 from mpi_collector.transport.hosts.names import HostSpec, valid_host, valid_user
-from mpi_collector.transport.session import end_process
+from mpi_collector.transport.subprocesses import end_process
 
 #: ssh_config(5)
 _OPTIONS = (

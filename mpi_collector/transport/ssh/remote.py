@@ -15,6 +15,7 @@ from mpi_collector.node.knobs import orphan_s
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.agreement import check_ready
 from mpi_collector.transport.base import HostState
+from mpi_collector.transport.failures import ssh_failure
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.session import Reply, Session
 from mpi_collector.transport.ssh.bootstrap import preamble, remote_command
@@ -111,7 +112,9 @@ class RemoteHost:
         async with limits.start:
             extra = await site_options(self.spec, user)
         argv = ssh_argv(self.spec, user, self.settings.ssh_timeout_s, command, extra)
-        self.session = Session(argv, first, ssh_environment(), with_children=True)
+        self.session = Session(
+            argv, first, ssh_environment(), with_children=True, explain=ssh_failure
+        )
 
     async def reconnect(self, timeout_s: float) -> None:
         """Begin a new session to the same agent. AgentDiedError when another one answers."""

@@ -31,7 +31,16 @@ from mpi_collector.transport.launch.preflight import check_by_launcher, check_ra
             "ModuleNotFoundError: No module named 'mpi4py'\x1b[2J",
             "No module named 'mpi4py'?",
         ),
-        (0, "", "", "no reason given"),
+        (0, "", "", "the login shell ended before our command (exit 0, said nothing)"),
+        (
+            1,
+            "This account is currently not available.\n",
+            "",
+            "exit 1, said This account is currently",
+        ),
+        (1, "mpi_collector begins\n", "", "cannot run mpi_collector (no reason given)"),
+        (1, "mpi_collector begins\n", "/opt/python: Command not found.\n", "has no "),
+        (255, "", "", "cannot be reached over ssh: no reason given"),
     ],
 )
 def test_judge(code: int, out: str, err: str, words: str) -> None:

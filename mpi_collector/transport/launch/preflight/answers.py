@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mpi_collector._version import __version__
 from mpi_collector.terminal_text import remote_text
+from mpi_collector.transport.failures import (
+    NOT_EXECUTABLE,
+    SSH_FAILED,
+    ssh_failure,
+    telling_line,
+)
 from mpi_collector.transport.launch.preflight.question import ANSWER_MARK
 
-_SSH_FAILED = 255  # ssh(1): exit status if an error occurred
-_NOT_EXECUTABLE = (126, 127)  # of a shell
+_CSH_FOUND_NOTHING = re.compile(r"(?m): Command not found\.?$")  # with exit status 1
 
 
 @dataclass
@@ -49,15 +55,23 @@ def judge(code: int, output: str, errors: str) -> str:
     """
     if version := parse_answer(output).version:
         return judge_version(version)
-    last = remote_text((errors.strip().splitlines() or ["no reason given"])[-1])
-    if code == _SSH_FAILED:
-        return f"cannot be reached over ssh: {last}"
-    if code in _NOT_EXECUTABLE:
+    why = ssh_failure(code, output, errors)
+    if code == SSH_FAILED:
+        return f"cannot be reached over ssh: {why or telling_line(errors) or 'no reason given'}"
+    if why:
+        return why
+    return judge_program(code, errors)
+
+
+def judge_program(code: int, errors: str) -> str:
+    """Return why ``check_program`` failed on a host, and what to do."""
+    if code in NOT_EXECUTABLE or _CSH_FOUND_NOTHING.search(errors):
         return (
             f"has no {sys.executable}: install the same environment there, or use --transport ssh"
         )
     return (
-        f"{sys.executable} there cannot run mpi_collector ({last}):"
+        f"{sys.executable} there cannot run mpi_collector"
+        f" ({telling_line(errors) or 'no reason given'}):"
         " install the same environment, or use --transport ssh"
     )
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.preflight.answers import (
     Findings,
-    judge,
+    judge_program,
     judge_version,
     parse_answer,
 )
@@ -41,7 +41,7 @@ def check_by_launcher(
         if host.name in versions:
             problem = judge_version(versions[host.name])
         elif reasons and not all_answered:  # it may have answered by a name that is not known
-            problem = judge(1, "", reasons)
+            problem = judge_program(1, reasons)
         if problem:
             findings.problems[host.name] = problem
     return findings

@@ -17,8 +17,8 @@ from mpi_collector.transport.launch.preflight.answers import Findings, judge, pa
 from mpi_collector.transport.launch.preflight.question import check_command, reachable_command
 from mpi_collector.transport.limits import raise_open_file_limit
 from mpi_collector.transport.loop_thread import LoopThread, wait_for
-from mpi_collector.transport.session import end_process
 from mpi_collector.transport.ssh.command_line import site_options, ssh_argv, ssh_environment
+from mpi_collector.transport.subprocesses import end_process
 
 Progress = Callable[[str, int, int], None]
 

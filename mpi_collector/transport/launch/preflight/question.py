@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from mpi_collector._version import __version__
+from mpi_collector.transport.failures import BEGIN_MARK
 from mpi_collector.transport.own_python import python_argv
 
 #: begins the line of an answer; a version and the identity of the host follow
@@ -26,9 +27,9 @@ def check_program() -> list[str]:
 
 def check_command() -> str:
     """Return ``check_program`` as the command of an ssh session."""
-    return f"exec {shlex.join(check_program())}"
+    return f"echo {BEGIN_MARK}; exec {shlex.join(check_program())}"
 
 
 def reachable_command() -> str:
     """Return a command that any host can answer that ssh gets through to."""
-    return f"echo '{ANSWER_MARK}' {__version__}"
+    return f"echo {BEGIN_MARK}; echo '{ANSWER_MARK}' {__version__}"

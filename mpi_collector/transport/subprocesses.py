@@ -1,0 +1,43 @@
+"""The end of subprocesses of an event loop, and a signal at the end of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+
+from mpi_collector.node.compat import mono_ns
+
+REAPED_S = 0.005  #: how often to look whether a subprocess has ended
+_KILLED_S = 2.0
+_PR_SET_PDEATHSIG = 1
+
+
+async def end_process(
+    process: asyncio.subprocess.Process, kill: Callable[[int, int], None] = os.killpg
+) -> None:
+    """Kill a subprocess; with os.killpg also what it started, which needs a session of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        if process.returncode is None or kill is os.killpg:
+            kill(process.pid, signal.SIGKILL)
+    # close() would reap the process itself, and asyncio complain that its exit code is unknown
+    deadline = mono_ns() + int(_KILLED_S * 1e9)
+    while process.returncode is None and mono_ns() < deadline:
+        await asyncio.sleep(REAPED_S)
+    # without this, wait() waits for the end of the output, which other processes may hold open
+    transport: asyncio.SubprocessTransport = getattr(process, "_transport")  # noqa: B009
+    transport.close()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(process.wait(), _KILLED_S)
+
+
+def death_signal(number: int) -> Callable[[], object]:
+    """Return a function that a child runs before exec.
+
+    It has the kernel send the child signal ``number`` when its parent dies.
+    """
+    prctl = ctypes.CDLL(None).prctl  # looked up here: nothing may be loaded between fork and exec
+    return lambda: prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
