@@ -24,6 +24,7 @@ __all__ = [
     "RecordingError",
     "ResultsError",
     "SessionLostError",
+    "SharedDirectoryError",
     "SpoolError",
     "TransportError",
     "UnusableHostsError",
@@ -39,6 +40,10 @@ class RecordingError(CollectorError):
 
 class ResultsError(CollectorError):
     """The results directory cannot be used. The text gives the reason and the remedy."""
+
+
+class SharedDirectoryError(CollectorError):
+    """A directory is not the same on all hosts. The text names the hosts and the remedy."""
 
 
 class MissingLibraryError(CollectorError):

@@ -9,7 +9,7 @@ from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.console import RunConsole, listed
 from mpi_collector.benchmark.exit_codes import MISTAKE
 from mpi_collector.benchmark.plan import LifecyclePlan
-from mpi_collector.benchmark.ranks_launch import find_unusable, known_names, ranks_launch
+from mpi_collector.benchmark.ranks_launch import find_unusable, ranks_launch
 from mpi_collector.benchmark.recorded_job import RecordedJob
 from mpi_collector.benchmark.transport_choice import Choice
 from mpi_collector.benchmark.unrecorded import run_unrecorded
@@ -17,6 +17,7 @@ from mpi_collector.errors import TransportError, UnusableHostsError
 from mpi_collector.node.host.identity import identity
 from mpi_collector.output.files import release
 from mpi_collector.transport.base import Transport
+from mpi_collector.transport.hosts import known_names
 
 
 class Lifecycle:

@@ -11,7 +11,7 @@ from pathlib import Path
 from mpi_collector.benchmark.plan import LifecyclePlan
 from mpi_collector.benchmark.transport_choice import Choice
 from mpi_collector.node.host.identity import identity, same_host_key
-from mpi_collector.transport.hosts import HostSpec, find_aliases, resolve_all
+from mpi_collector.transport.hosts import HostSpec, find_aliases, known_names
 from mpi_collector.transport.own_python import own_argv
 
 #: set inside allocations, where launchers start their daemons without ssh
@@ -99,15 +99,3 @@ def ranks_launch(
         ssh_args=ssh_args,
     )
     return launch.argv, {**os.environ, **launch.environ_additions}
-
-
-def known_names(hosts: Sequence[HostSpec]) -> dict[str, str]:
-    """Return {name or address of a host: its requested name}, as far as this host knows them."""
-    out: dict[str, str] = {}
-    for host in hosts:
-        out[host.name] = host.name
-        out.setdefault(host.name.split(".")[0], host.name)
-    for name, addresses in resolve_all([h.name for h in hosts]).items():
-        for address in addresses:
-            out.setdefault(address, name)
-    return out

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from mpi_collector.benchmark.plan import LifecyclePlan
-from mpi_collector.benchmark.ranks_launch import find_unusable, known_names, ranks_launch
+from mpi_collector.benchmark.ranks_launch import find_unusable, ranks_launch
 from mpi_collector.benchmark.transport_choice import Choice, choose
 from mpi_collector.errors import TransportError
 from mpi_collector.transport.base import RecoveryTransport
+from mpi_collector.transport.hosts import known_names
 
 Spools = dict[str, list[dict[str, Any]]]  #: host -> what ``find_spools`` gives there
 

@@ -10,16 +10,12 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.formats.sample_rows import RecordedHost, RecordedRows, Rows
 from mpi_collector.node.row.layout import MISSING, DeviceTable, Layout
 from mpi_collector.node.status import OK, SKIPPED, STATUS_NAMES
-from mpi_collector.node.table.table import layout_with_devices
-
-if TYPE_CHECKING:  # every node encodes samples, and no node loads numpy for it
-    import numpy as np
-    import numpy.typing as npt
 
 #: sources that are a list of objects, one per device -> the key with the device's name
 DEVICE_LISTS = {"diskstats": "device_name", "netdev": "interface_name"}
@@ -156,25 +152,6 @@ class SampleTemplates:
         return f'"cpu": {{{", ".join(cells)}}}' if cells else ""
 
 
-class Rows(Protocol):
-    """Rows to encode: a node's table, or a host of a recording."""
-
-    layout: Layout
-
-    @property
-    def ticks(self) -> Sequence[int]:
-        """The tick of each row, -1: the stop row."""
-
-    def utc_ns(self) -> Sequence[int]:
-        """Return when each row began."""
-
-    def statuses(self) -> Sequence[Sequence[int]]:
-        """Return, for each source, its status in each row."""
-
-    def row(self, n: int) -> Sequence[int]:
-        """Return the values of row n."""
-
-
 def encode_samples(rows: Rows, hostname: str) -> Iterator[bytes]:
     """Yield the JSON list of a host's samples, row after row, brackets included."""
     templates = SampleTemplates(rows.layout)
@@ -199,49 +176,9 @@ def encode_samples(rows: Rows, hostname: str) -> Iterator[bytes]:
     yield b"]"
 
 
-class RecordedHost(Protocol):
-    """A host of a recording (``store.recording.Host``)."""
-
-    key: str
-
-    @property
-    def meta(self) -> dict[str, Any]: ...
-    @property
-    def tick(self) -> npt.NDArray[np.int64]: ...
-    @property
-    def timestamp_ns(self) -> npt.NDArray[np.int64]: ...
-    @property
-    def values(self) -> npt.NDArray[np.int64]: ...
-    def array(self, name: str) -> Any: ...
-
-
 def encode_recorded(host: RecordedHost) -> Iterator[bytes]:
     """Yield the JSON list of the samples of a host of a recording."""
-    hostname = str(host.meta.get("identity", {}).get("hostname", host.key))
-    return encode_samples(RecordedRows(host), hostname)
-
-
-class RecordedRows:
-    """The rows of a host of a recording, for ``encode_samples``."""
-
-    def __init__(self, host: RecordedHost) -> None:
-        self._host = host
-        full = layout_with_devices(host.meta)
-        # a recording holds no spare slots: the same tables without them have the same columns
-        tables = [
-            DeviceTable(t.source, t.name, t.fields, t.devices, len(t.devices)) for t in full.tables
-        ]
-        self.layout = Layout(full.sources, tables)
-        self.ticks = list(host.tick.tolist())
-
-    def utc_ns(self) -> list[int]:
-        return list(self._host.timestamp_ns.tolist())
-
-    def statuses(self) -> list[list[int]]:
-        return list(self._host.array("source_status").T.tolist())
-
-    def row(self, n: int) -> list[int]:
-        return list(self._host.values[n].tolist())
+    return encode_samples(RecordedRows(host), RecordedRows.hostname(host))
 
 
 def render(templates: SampleTemplates, row: Sequence[int]) -> str:

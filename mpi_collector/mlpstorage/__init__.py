@@ -15,15 +15,26 @@ _NAMES = {
         parse_proc_cpuinfo parse_proc_diskstats parse_proc_loadavg parse_proc_meminfo
         parse_proc_mounts parse_proc_net_dev parse_proc_uptime parse_proc_version
         parse_proc_vmstat""",
+    "rows": """
+        CgroupInfo HostCPUInfo HostDiskInfo HostMemoryInfo HostNetworkInfo HostSystemInfo
+        MountInfo""",
     "models": """
-        CgroupInfo HostCPUInfo HostDiskInfo HostInfo HostMemoryInfo HostNetworkInfo
-        HostSystemInfo MountInfo summarize_cpuinfo""",
+        HostInfo summarize_cpuinfo""",
     "interfaces": """
-        ClusterCollectorInterface CollectionResult TimeSeriesCollectorInterface""",
+        ClusterCollectorInterface CollectionResult LocalCollectorInterface
+        TimeSeriesCollectorInterface""",
     "information": """
         ClusterInformation ClusterSnapshots TimeSeriesData TimeSeriesSample""",
+    "hosts": """
+        LOCALHOST_IDENTIFIERS _is_localhost""",
     "collectors": """
-        MPIClusterCollector SSHClusterCollector _is_localhost validate_ssh_connectivity""",
+        MPIClusterCollector SSHClusterCollector collect_cluster_info""",
+    "probes": """
+        run_results_dir_shared_probe run_shared_fs_probe""",
+    "validation": """
+        ValidationIssue validate_ssh_connectivity""",
+    "script": """
+        TIMESERIES_SSH_SCRIPT""",
     "series": """
         MultiHostTimeSeriesCollector TimeSeriesCollector""",
 }

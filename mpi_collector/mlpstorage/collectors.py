@@ -1,115 +1,20 @@
-"""The suite's cluster collectors, over MPI or ssh, on top of our transports."""
+"""The suite's cluster collectors, over ssh or MPI, on top of our transports."""
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
-import tempfile
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from mpi_collector.formats.suite_samples import utc_text
+from mpi_collector.mlpstorage.hosts import unique_hosts
 from mpi_collector.mlpstorage.interfaces import ClusterCollectorInterface, CollectionResult
 from mpi_collector.mlpstorage.parsers import collect_local_system_info
 from mpi_collector.node.compat import wall_ns
-from mpi_collector.node.options import SamplingOptions
-
-_NO_SAMPLES_S = 1e6  #: an interval longer than any collection
 
 
-def unique_hosts(hosts: Iterable[str]) -> list[str]:
-    """Return the names in order, without slots (``host:4``), blanks and repetitions.
-
-    IPv6 addresses stay whole.
-    """
-    out: dict[str, None] = {}
-    for text in hosts:
-        name = text.strip()
-        head, colon, slots = name.partition(":")
-        if colon and slots.isdigit() and ":" not in slots:
-            name = head
-        if name:
-            out[name] = None
-    return list(out)
-
-
-def _is_localhost(hostname: str) -> bool:
-    """Return whether ``hostname`` is a name or an address of this host."""
-    import socket
-
-    from mpi_collector.transport.hosts import local_names
-
-    own = {"localhost", "127.0.0.1", "::1", socket.gethostname().lower(), socket.getfqdn().lower()}
-    return hostname.lower() in own or bool(local_names([hostname]))
-
-
-class _Collector(ClusterCollectorInterface):
-    """A coordinator that is opened, asked for snapshots and closed."""
-
-    method = ""
-
-    def __init__(self, hosts: Sequence[str], logger: Any, timeout_seconds: int) -> None:
-        self.hosts = list(hosts)
-        self.logger = logger
-        self.timeout = timeout_seconds
-
-    def _coordinator(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
-        raise NotImplementedError
-
-    def get_collection_method(self) -> str:
-        return self.method
-
-    def collect_local(self) -> CollectionResult:
-        data = collect_local_system_info()
-        return CollectionResult(True, {data["hostname"]: data}, [], "local", utc_text(wall_ns()))
-
-    def _get_unique_hosts(self) -> list[str]:
-        return unique_hosts(self.hosts)
-
-    def collect(self, hosts: Sequence[str] = (), timeout: int | None = None) -> CollectionResult:
-        """Take snapshots of ``hosts``, or of those of the constructor where none are given.
-
-        A host that fails has ``error`` in its data. ``success``: more hosts answered than failed.
-        """
-        wanted = unique_hosts(hosts) or self._get_unique_hosts()
-        limit = float(timeout or self.timeout)
-        options = SamplingOptions(
-            interval_s=_NO_SAMPLES_S, max_samples=2, sources="none", start_timeout_s=limit
-        )
-        run = f"collect-{os.getpid()}-{secrets.token_hex(3)}"
-        data: dict[str, Any] = {}
-        try:
-            data = self._snapshots(wanted, options, run)
-        except Exception as e:  # noqa: BLE001 - the suite wants a result, whatever happened
-            data = {h: {"hostname": h, "error": str(e)} for h in wanted}
-        errors = [f"{h}: {d['error']}" for h, d in data.items() if "error" in d]
-        return CollectionResult(
-            len(errors) < len(data) - len(errors), data, errors, self.method, utc_text(wall_ns())
-        )
-
-    def _snapshots(self, wanted: list[str], options: SamplingOptions, run: str) -> dict[str, Any]:
-        coordinator = self._coordinator(wanted, options, run)
-        coordinator.open({"benchmark": "collect"})
-        try:
-            found = coordinator.snapshot()
-            failed = {
-                h.key: h.error or "no answer" for h in coordinator.hosts if h.key not in found
-            }
-        finally:
-            coordinator.close(True)
-        out = {k: {**d, "uptime": d.get("uptime_seconds")} for k, d in found.items()}
-        for name in wanted:
-            if name not in out:
-                out[name] = {"hostname": name, "error": failed.get(name, "no answer")}
-        return out
-
-
-class SSHClusterCollector(_Collector):
+class SSHClusterCollector(ClusterCollectorInterface):
     """Asks an agent on every host over ssh, this host directly."""
-
-    method = "ssh"
 
     def __init__(
         self,
@@ -119,93 +24,180 @@ class SSHClusterCollector(_Collector):
         timeout_seconds: int = 60,
         max_workers: int = 10,
     ) -> None:
-        super().__init__(hosts, logger, timeout_seconds)
+        self.hosts = list(hosts)
+        self.logger = logger
         self.ssh_username = ssh_username
+        self.timeout = timeout_seconds
         self.max_workers = max_workers
+
+    def _get_unique_hosts(self) -> list[str]:
+        return unique_hosts(self.hosts)
 
     def is_available(self) -> bool:
         return shutil.which("ssh") is not None
 
-    def _coordinator(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
-        from mpi_collector.transport.hosts import HostSpec, mark_local
-        from mpi_collector.transport.ssh import SshCoordinator
+    def get_collection_method(self) -> str:
+        return "ssh"
 
-        specs = mark_local(HostSpec(name) for name in hosts)
-        return SshCoordinator(
-            options, run, specs, self.ssh_username, self.max_workers, options.start_timeout_s
-        )
+    def collect(self, hosts: Sequence[str] = (), timeout: int | None = None) -> CollectionResult:
+        """Return the data of ``hosts``, or of those of the constructor where none are given.
+
+        A host that fails has ``error`` in its data. ``success``: one host has answered, or none was
+        asked.
+        """
+        from mpi_collector.mlpstorage.snapshots import ssh_snapshots
+
+        wanted = unique_hosts(hosts) or self._get_unique_hosts()
+        limit_s = float(timeout or self.timeout)
+        found = ssh_snapshots(wanted, self.ssh_username, self.max_workers, limit_s)
+        errors = [f"{host}: {data['error']}" for host, data in found.items() if "error" in data]
+        for error in errors:
+            _warn(self.logger, f"no data of {error}")
+        success = len(errors) < len(found) or not found
+        return CollectionResult(success, found, errors, "ssh", utc_text(wall_ns()))
+
+    def collect_local(self) -> CollectionResult:
+        data = collect_local_system_info()
+        return CollectionResult(True, {data["hostname"]: data}, [], "local", utc_text(wall_ns()))
 
 
-class MPIClusterCollector(_Collector):
+class MPIClusterCollector:
     """Asks a rank on every host over MPI.
 
-    mpi_bin: a launcher or its directory; for None or a bare name one is searched.
+    mpi_bin: a launcher or its directory; for None or a bare name one is searched. ssh_username: of
+    a launcher that starts ranks over ssh. Nothing is staged on any host, so ``results_dir`` and
+    ``shared_staging_dir`` of newer versions are only kept. The fourth argument of the first version
+    was ``allow_run_as_root``; it is known by its type.
     """
-
-    method = "mpi"
 
     def __init__(
         self,
         hosts: Sequence[str],
         mpi_bin: str | None = None,
         logger: Any = None,
+        results_dir: str | bool | None = None,
         allow_run_as_root: bool = False,
         timeout_seconds: int = 60,
+        shared_staging_dir: str | None = None,
+        shared_tmp_dir: str | None = None,
+        ssh_username: str | None = None,
     ) -> None:
-        super().__init__(hosts, logger, timeout_seconds)
+        call = _Call.of(results_dir, allow_run_as_root, timeout_seconds)
+        self.hosts = list(hosts)
         self.mpi_bin = mpi_bin
-        self.allow_run_as_root = allow_run_as_root
+        self.logger = logger
+        self.results_dir = call.results_dir
+        self.allow_run_as_root = call.allow_run_as_root
+        self.timeout = call.timeout_seconds
+        self.shared_staging_dir = shared_staging_dir or shared_tmp_dir
+        self.ssh_username = ssh_username
+
+    def _get_unique_hosts(self) -> list[str]:
+        return unique_hosts(self.hosts)
 
     def is_available(self) -> bool:
         from mpi_collector.errors import TransportError
-        from mpi_collector.transport.launch import detect_launcher
+        from mpi_collector.mlpstorage.snapshots import find_launcher
 
         try:
-            detect_launcher(self._place())
+            find_launcher(self.mpi_bin)
         except TransportError:
             return False
         return True
 
-    def _place(self) -> str | None:
-        """The path of a launcher; None for a bare name: the one beside this Python comes first."""
-        return self.mpi_bin if self.mpi_bin and os.sep in self.mpi_bin else None
+    def get_collection_method(self) -> str:
+        return "mpi"
 
-    def _snapshots(self, wanted: list[str], options: SamplingOptions, run: str) -> dict[str, Any]:
-        with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
-            self._hostfile = Path(directory) / "hosts"
-            return super()._snapshots(wanted, options, run)
+    def collect(self) -> dict[str, Any]:
+        """Return {host: data} of the hosts that answer. RuntimeError when none does."""
+        found = self._ask()
+        failed = [f"{host}: {data['error']}" for host, data in found.items() if "error" in data]
+        if len(failed) == len(found):
+            raise RuntimeError("no host answered over MPI: " + "; ".join(failed or ["no hosts"]))
+        for error in failed:
+            _warn(self.logger, f"no data of {error}")
+        return {host: data for host, data in found.items() if "error" not in data}
 
-    def _coordinator(self, hosts: list[str], options: SamplingOptions, run: str) -> Any:
-        from mpi_collector.transport.hosts import HostSpec
-        from mpi_collector.transport.launch import (
-            build_launch_command,
-            detect_launcher,
-            hostfile_text,
-        )
-        from mpi_collector.transport.launch.control_client import ControlClient
-        from mpi_collector.transport.own_python import own_argv
+    def _ask(self) -> dict[str, Any]:
+        from mpi_collector.mlpstorage.snapshots import mpi_snapshots
 
-        found = detect_launcher(self._place())
-        specs = [HostSpec(h) for h in hosts]
-        self._hostfile.write_text(hostfile_text(found.profile, specs))
-        argv = own_argv("collect", "--bridge")
-        as_root = self.allow_run_as_root or os.getuid() == 0
-        launch = build_launch_command(found, specs, argv, (), self._hostfile, as_root)
-        names = {h: h for h in hosts}
-        return ControlClient(
-            options, run, launch.argv, names, {**os.environ, **launch.environ_additions}
+        return mpi_snapshots(
+            self._get_unique_hosts(),
+            self.mpi_bin,
+            self.allow_run_as_root,
+            float(self.timeout),
+            user=self.ssh_username,
         )
 
+    def collect_local_only(self) -> dict[str, Any]:
+        """Return {hostname: data} of this host."""
+        data = collect_local_system_info()
+        return {data["hostname"]: data}
 
-def validate_ssh_connectivity(
-    hosts: Sequence[str], timeout: int = 5
-) -> dict[str, tuple[bool, str]]:
-    """Return {host: (whether it can be reached, why not)}. This host needs no ssh."""
-    from mpi_collector.transport.hosts import HostSpec, mark_local
-    from mpi_collector.transport.launch.preflight import check_reachable
 
-    names = unique_hosts(hosts)
-    specs = mark_local(HostSpec(name) for name in names)
-    remote = [host for host in specs if not host.is_local]
-    bad = check_reachable(remote, None, 10, float(timeout))
-    return {h: (h not in bad, bad.get(h, "")) for h in names}
+class _Call(NamedTuple):
+    """The arguments of a call that any version of the suite makes."""
+
+    results_dir: str | None
+    allow_run_as_root: bool
+    timeout_seconds: int
+
+    @classmethod
+    def of(
+        cls, results_dir: str | bool | None, allow_run_as_root: bool, timeout_seconds: int
+    ) -> _Call:
+        """Return the arguments in today's order; the first version had no ``results_dir``.
+
+        Its positional arguments after the logger were allow_run_as_root and timeout_seconds.
+        """
+        if not isinstance(results_dir, bool):
+            return cls(results_dir, allow_run_as_root, timeout_seconds)
+        given = not isinstance(allow_run_as_root, bool)
+        return cls(None, results_dir, int(allow_run_as_root) if given else timeout_seconds)
+
+
+def collect_cluster_info(
+    hosts: Sequence[str],
+    mpi_bin: str | None,
+    logger: Any,
+    results_dir: str | bool | None = None,
+    allow_run_as_root: bool = False,
+    timeout_seconds: int = 60,
+    fallback_to_local: bool = True,
+    shared_staging_dir: str | None = None,
+    shared_tmp_dir: str | None = None,
+    ssh_username: str | None = None,
+) -> dict[str, Any]:
+    """Return {host: data} and ``_metadata``: how they were collected, and from which hosts.
+
+    Where none answers over MPI it is this host alone; RuntimeError without ``fallback_to_local``.
+    """
+    if isinstance(results_dir, bool) and isinstance(timeout_seconds, bool):
+        fallback_to_local = timeout_seconds  # the sixth argument of the first version
+    collector = MPIClusterCollector(
+        hosts,
+        mpi_bin,
+        logger,
+        results_dir,
+        allow_run_as_root,
+        timeout_seconds,
+        shared_staging_dir,
+        shared_tmp_dir,
+        ssh_username,
+    )
+    about = {"requested_hosts": list(hosts), "collection_timestamp": utc_text(wall_ns())}
+    try:
+        found = collector.collect()
+        about["collection_method"] = "mpi"
+    except RuntimeError as e:
+        _warn(logger, f"MPI collection failed: {e}")
+        if not fallback_to_local:
+            raise
+        found = collector.collect_local_only()
+        about.update(collection_method="local_fallback", mpi_error=str(e))
+    return {**found, "_metadata": {**about, "hosts_collected": list(found)}}
+
+
+def _warn(logger: Any, text: str) -> None:
+    if logger is not None:
+        logger.warning(text)

@@ -8,6 +8,9 @@ from typing import Any
 
 from mpi_collector.formats.cluster_info import cluster_totals
 from mpi_collector.mlpstorage.models import HostInfo, issues_of
+from mpi_collector.mlpstorage.rows import HostCPUInfo, HostMemoryInfo
+
+_ALIAS = "same_host_as"  #: key of a host that is another name of one that counts
 
 
 class ClusterInformation:
@@ -25,7 +28,7 @@ class ClusterInformation:
         self.total_cores = 0
         self.min_memory_bytes = 0
         self.max_memory_bytes = 0
-        self.num_hosts = sum(h.error is None for h in self.host_info_list)
+        self.num_hosts = len(self._counted())
         self.collection_method = "unknown"
         self.collection_timestamp: str | None = None
         self.host_consistency_issues: list[str] = []
@@ -34,12 +37,16 @@ class ClusterInformation:
             self.calculate_aggregated_info()
 
     def calculate_aggregated_info(self) -> None:
-        good = [h.compared() for h in self.host_info_list if h.error is None]
-        totals = cluster_totals(good, self.collection_method)
+        counted = [h.compared() for h in self._counted()]
+        totals = cluster_totals(counted, self.collection_method)
         self.total_memory_bytes = totals["total_memory_bytes"]
         self.min_memory_bytes = totals["min_memory_bytes"]
         self.max_memory_bytes = totals["max_memory_bytes"]
         self.total_cores = totals["total_cores"]
+
+    def _counted(self) -> list[HostInfo]:
+        """Return the hosts with data, a host with several names once."""
+        return [h for h in self.host_info_list if h.error is None and not h.extra.get(_ALIAS)]
 
     def validate_cluster_consistency(self) -> list[str]:
         self.host_consistency_issues = issues_of(self.host_info_list)
@@ -76,6 +83,26 @@ class ClusterInformation:
         out.extra = {
             k: v for k, v in data.items() if k not in (*_TOTALS, "hosts", "host_consistency_issues")
         }
+        return out
+
+    @classmethod
+    def from_dlio_summary_json(
+        cls, summary: Mapping[str, Any], logger: Any = None
+    ) -> ClusterInformation | None:
+        """Return the hosts of DLIO's ``summary.json``, None when it has no list of them."""
+        memory_gib, cores = (summary.get(k) for k in ("host_memory_GB", "host_cpu_count"))
+        if memory_gib is None or cores is None:
+            return None
+        hosts = [
+            HostInfo(
+                f"host_{n}",
+                HostMemoryInfo.from_total_mem_int(int(size * 2**30)),
+                HostCPUInfo(num_cores=cores[n]) if n < len(cores) else None,
+            )
+            for n, size in enumerate(memory_gib)
+        ]
+        out = cls(hosts, logger)
+        out.collection_method = "dlio_summary"
         return out
 
     @classmethod
@@ -208,12 +235,24 @@ class TimeSeriesData:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TimeSeriesData:
         names = {f.name for f in fields(cls)} - {"extra"}
-        own = {k: v for k, v in data.items() if k in names}
+        own = {**_EMPTY_SERIES, **{k: v for k, v in data.items() if k in names}}
         own["samples_by_host"] = {
-            h: [TimeSeriesSample.from_dict(s) for s in v]
-            for h, v in data["samples_by_host"].items()
+            h: [TimeSeriesSample.from_dict(s) for s in v] for h, v in own["samples_by_host"].items()
         }
         return cls(**own, extra={k: v for k, v in data.items() if k not in names})
+
+
+#: what the suite takes for a key that is missing
+_EMPTY_SERIES: dict[str, Any] = {
+    "collection_interval_seconds": 10.0,
+    "start_time": "",
+    "end_time": "",
+    "num_samples": 0,
+    "samples_by_host": {},
+    "collection_method": "unknown",
+    "hosts_requested": [],
+    "hosts_collected": [],
+}
 
 
 def _sample(sample: TimeSeriesSample | dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,21 @@ class ClusterCollectorInterface(ABC):
     def get_collection_method(self) -> str: ...
 
 
+class LocalCollectorInterface(ABC):
+    """Describes this host, one part at a time."""
+
+    @abstractmethod
+    def get_memory_info(self) -> dict[str, Any]: ...
+    @abstractmethod
+    def get_cpu_info(self) -> dict[str, Any]: ...
+    @abstractmethod
+    def get_disk_info(self) -> list[dict[str, Any]]: ...
+    @abstractmethod
+    def get_network_info(self) -> list[dict[str, Any]]: ...
+    @abstractmethod
+    def get_system_info(self) -> dict[str, Any]: ...
+
+
 class TimeSeriesCollectorInterface(ABC):
     """Samples in the background between ``start`` and ``stop``."""
 

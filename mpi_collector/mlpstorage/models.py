@@ -1,4 +1,4 @@
-"""The suite's data classes, with the suite's names and fields.
+"""A host as the suite's data class, and what is told of several.
 
 ``from_dict`` and ``to_dict`` lose nothing of ``cluster_info.json``: our keys are kept, too.
 """
@@ -7,177 +7,30 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-from mpi_collector.formats.cluster_info import (
-    ComparedHost,
-    consistency_issues,
-    host_information,
-    memory_information,
+from mpi_collector.formats.cluster_info import ComparedHost, consistency_issues, host_information
+from mpi_collector.formats.suite_host import SuiteHost
+from mpi_collector.mlpstorage.rows import (
+    HostCPUInfo,
+    HostDiskInfo,
+    HostMemoryInfo,
+    HostNetworkInfo,
+    HostSystemInfo,
 )
 from mpi_collector.node.host.snapshot import proc
 
-_T = TypeVar("_T", bound="_Row")
-
-
-@dataclass
-class _Row:
-    """A flat row. Fields that are None are not in its dict; keys that are no fields are ignored."""
-
-    def to_dict(self) -> dict[str, Any]:
-        return {k: v for k, v in asdict(self).items() if v is not None}
-
-    @classmethod
-    def from_dict(cls: type[_T], data: Mapping[str, Any]) -> _T:
-        names = {f.name for f in fields(cls)}
-        return cls(**{k: v for k, v in data.items() if k in names})
-
-    @classmethod
-    def from_rows(cls: type[_T], rows: Iterable[Mapping[str, Any]] | None) -> list[_T] | None:
-        """Return an object for each of ``rows``; None for None: not collected."""
-        return None if rows is None else [cls.from_dict(row) for row in rows]
-
-
-@dataclass
-class HostDiskInfo(_Row):
-    """A line of /proc/diskstats."""
-
-    device_name: str
-    reads_completed: int = 0
-    reads_merged: int = 0
-    sectors_read: int = 0
-    time_reading_ms: int = 0
-    writes_completed: int = 0
-    writes_merged: int = 0
-    sectors_written: int = 0
-    time_writing_ms: int = 0
-    ios_in_progress: int = 0
-    time_doing_ios_ms: int = 0
-    weighted_time_doing_ios_ms: int = 0
-    discards_completed: int | None = None
-    discards_merged: int | None = None
-    sectors_discarded: int | None = None
-    time_discarding_ms: int | None = None
-    flush_requests_completed: int | None = None
-    time_flushing_ms: int | None = None
-
-
-@dataclass
-class HostNetworkInfo(_Row):
-    """A line of /proc/net/dev."""
-
-    interface_name: str
-    rx_bytes: int = 0
-    rx_packets: int = 0
-    rx_errors: int = 0
-    rx_dropped: int = 0
-    rx_fifo: int = 0
-    rx_frame: int = 0
-    rx_compressed: int = 0
-    rx_multicast: int = 0
-    tx_bytes: int = 0
-    tx_packets: int = 0
-    tx_errors: int = 0
-    tx_dropped: int = 0
-    tx_fifo: int = 0
-    tx_collisions: int = 0
-    tx_carrier: int = 0
-    tx_compressed: int = 0
-
-
-@dataclass
-class HostSystemInfo(_Row):
-    """The operating system. A value that was not collected is None."""
-
-    hostname: str
-    kernel_version: str = ""
-    os_release: dict[str, str] = field(default_factory=dict)
-    uptime_seconds: float | None = 0.0
-    load_average_1min: float | None = 0.0
-    load_average_5min: float | None = 0.0
-    load_average_15min: float | None = 0.0
-    running_processes: int | None = 0
-    total_processes: int | None = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass
-class MountInfo(_Row):
-    """A line of /proc/mounts."""
-
-    device: str
-    mount_point: str
-    fs_type: str
-    options: str
-    dump_freq: int = 0
-    pass_num: int = 0
-
-
-@dataclass
-class CgroupInfo(_Row):
-    """A line of /proc/cgroups."""
-
-    subsys_name: str
-    hierarchy: int
-    num_cgroups: int
-    enabled: bool
-
-
-@dataclass
-class HostMemoryInfo(_Row):
-    """Memory, bytes."""
-
-    total: int = 0
-    available: int | None = None
-    used: int | None = None
-    free: int | None = None
-    active: int | None = None
-    inactive: int | None = None
-    buffers: int | None = None
-    cached: int | None = None
-    shared: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_proc_meminfo_dict(cls, data: Mapping[str, Any]) -> HostMemoryInfo:
-        """Return the object of the lines of /proc/meminfo: kB, or texts like ``"16384 kB"``."""
-        numbers = {}
-        for name, value in data.items():
-            word = str(value).split()[:1]
-            if word and word[0].lstrip("-").isdigit():
-                numbers[name] = int(word[0])
-        return cls(**memory_information(numbers))
-
-    @classmethod
-    def from_psutil_dict(cls, data: Mapping[str, int]) -> HostMemoryInfo:
-        """Return the object of ``psutil.virtual_memory()._asdict()``."""
-        return cls.from_dict({**dict.fromkeys((f.name for f in fields(cls)), 0), **data})
-
-    @classmethod
-    def from_total_mem_int(cls, total_mem_int: int) -> HostMemoryInfo:
-        return cls(total=total_mem_int)
-
-
-@dataclass
-class HostCPUInfo(_Row):
-    """Physical and logical cores, summed over the sockets."""
-
-    num_cores: int = 0
-    num_logical_cores: int = 0
-    model: str = ""
-    architecture: str = ""
+#: part of a host -> the part of the collected data that it is made of
+_SOURCES = {"memory": "meminfo", "cpu": "cpu", "disks": "diskstats", "network": "netdev"}
 
 
 @dataclass
 class HostInfo:
     """A host of ``ClusterInformation``.
 
-    ``extra``: our keys, as they are. ``error``: why the host has no data.
+    ``error``: why the host has no data. ``extra``: our keys, as they are. The five between them are
+    of 3.0.23 and later: ``formats.suite_host.SuiteHost``.
     """
 
     hostname: str
@@ -188,8 +41,14 @@ class HostInfo:
     system: HostSystemInfo | None = None
     collection_timestamp: str | None = None
     error: str | None = None
+    chassis_model: str = ""
+    networking: list[dict[str, Any]] = field(default_factory=list)
+    sysctl: list[dict[str, Any]] = field(default_factory=list)
+    environment: list[dict[str, Any]] = field(default_factory=list)
+    drives: list[dict[str, Any]] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
 
+    _PARTS: ClassVar[tuple[str, ...]] = tuple(SuiteHost.__annotations__)
     _SUITE: ClassVar[tuple[str, ...]] = (
         "hostname",
         "memory",
@@ -214,9 +73,12 @@ class HostInfo:
             else HostMemoryInfo.from_dict
         )
         cpu = data.get("cpu") or data.get("cpu_info")
-        extra = {k: v for k, v in data.items() if k not in (*cls._SUITE, "memory_info", "cpu_info")}
+        # empty parts stay in ``extra``: they are written again, and absent ones are not
+        known = {*cls._SUITE, "memory_info", "cpu_info", *(k for k in cls._PARTS if data.get(k))}
+        extra = {k: v for k, v in data.items() if k not in known}
         if isinstance(cpu, Mapping):
             extra["_cpu"] = dict(cpu)
+            cpu = {"num_sockets": data.get("num_sockets", 0), **cpu}
         return cls(
             hostname=hostname,
             memory=kind(about),
@@ -226,20 +88,35 @@ class HostInfo:
             system=HostSystemInfo.from_dict(data["system"]) if data.get("system") else None,
             collection_timestamp=data.get("collection_timestamp"),
             error=data.get("error"),
+            chassis_model=data.get("chassis_model") or "",
+            networking=list(data.get("networking") or []),
+            sysctl=list(data.get("sysctl") or []),
+            environment=_settings(data.get("environment")),
+            drives=list(data.get("drives") or []),
             extra=extra,
         )
 
     @classmethod
     def from_collected_data(cls, data: Mapping[str, Any]) -> HostInfo:
-        """Return the object of a snapshot or of a host of ``cluster_info.json``."""
+        """Return the object of a snapshot, of what a collector returns of a host, or of a document.
+
+        What a collector did not find is None, as in the suite.
+        """
         hostname = str(data.get("hostname", "unknown"))
-        if "meminfo" not in data:
+        if any(key in data for key in ("memory", "memory_info", "error")):
             return cls.from_dict(hostname, data)
         known = dict(data)
         if not known.get("cpu") and known.get("cpuinfo"):
             summary = summarize_cpuinfo(list(known["cpuinfo"]))
             known["cpu"] = {**summary, "num_cores": summary["num_physical_cores"]}
-        return cls.from_dict(hostname, host_information(known, hostname))
+        host: dict[str, Any] = dict(host_information(known, hostname))
+        for part, source in _SOURCES.items():
+            if not known.get(source):
+                host[part] = None
+        out = cls.from_dict(hostname, host)
+        if "same_host_as" in data:
+            out.extra["same_host_as"] = data["same_host_as"]
+        return out
 
     def compared(self) -> ComparedHost:
         """Return what totals and consistency need; 0 and "" where it was not collected."""
@@ -272,7 +149,15 @@ class HostInfo:
             out["network"] = [n.to_dict() for n in self.network]
         if self.system is not None:
             out["system"] = self.system.to_dict()
-        return {**out, **extra}
+        parts = {part: getattr(self, part) for part in self._PARTS}
+        return {**out, **extra, **{part: value for part, value in parts.items() if value}}
+
+
+def _settings(values: object) -> list[dict[str, Any]]:
+    """Return [{name, value}]; files before 0.2 had {name: value}."""
+    if isinstance(values, Mapping):
+        return [{"name": name, "value": value} for name, value in values.items()]
+    return list(values) if isinstance(values, list) else []
 
 
 def summarize_cpuinfo(cpuinfo_list: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import time
 from typing import Any
 
 from mpi_collector.formats.suite_host import collected_data
-from mpi_collector.formats.suite_samples import utc_text
-from mpi_collector.mlpstorage.models import CgroupInfo, HostDiskInfo, HostNetworkInfo, MountInfo
+from mpi_collector.mlpstorage.rows import CgroupInfo, HostDiskInfo, HostNetworkInfo, MountInfo
 from mpi_collector.node.host.snapshot import proc, take
-
-#: key of a sample -> file below /proc and its parser
-_SAMPLED = {
-    "diskstats": ("diskstats", proc.diskstats),
-    "vmstat": ("vmstat", proc.vmstat),
-    "meminfo": ("meminfo", proc.meminfo),
-    "loadavg": ("loadavg", proc.loadavg),
-    "netdev": ("net/dev", proc.netdev),
-}
+from mpi_collector.node.host.snapshot.sample import one_sample
 
 
 def parse_proc_meminfo(content: str) -> dict[str, int]:
@@ -94,17 +82,4 @@ def collect_local_system_info() -> dict[str, Any]:
 
 def collect_timeseries_sample() -> dict[str, Any]:
     """Return one sample of this host; ``errors`` only when a file could not be read."""
-    now = time.time_ns()
-    sample: dict[str, Any] = {
-        "timestamp": utc_text(now),
-        "hostname": socket.gethostname(),
-        "timestamp_ns": now,
-    }
-    errors = {}
-    for key, (name, parse) in _SAMPLED.items():
-        try:
-            with open(os.path.join("/proc", name), "rb") as f:
-                sample[key] = parse(f.read())
-        except OSError as e:
-            errors[key] = str(e)
-    return {**sample, "errors": errors} if errors else sample
+    return dict(one_sample())

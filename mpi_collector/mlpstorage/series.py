@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import socket
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from mpi_collector.formats.suite_samples import encode_recorded, encode_samples, utc_text
+from mpi_collector.formats.suite_samples import utc_text
+from mpi_collector.mlpstorage.hosts import unique_hosts
 from mpi_collector.mlpstorage.interfaces import TimeSeriesCollectorInterface
+from mpi_collector.mlpstorage.samples import (
+    GatheredSamples,
+    Sample,
+    error_sample,
+    is_real,
+    samples_of,
+)
 from mpi_collector.node.agent.recorder import Recorder
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.spool.reader import SpoolReader
 from mpi_collector.node.table.table import SampleTable
-from mpi_collector.output.npz import NpzWriter
+
+if TYPE_CHECKING:
+    from mpi_collector.transport.ssh import SshCoordinator
 
 _FIRST_SAMPLE_S = 30.0  #: wait for it at most so long
 _LEAD_NS = 2_000_000  #: from the start to tick 0
+_SPARE_S = 10.0  #: ``stop`` takes at most the interval and this
+_CLOSE_S = 2.0  #: of that, to end the agents
+#: rows of the array for each sample that is returned in the end: what is dropped is chosen then, so
+#: that the rest is spread evenly; of a small array more, since that costs nothing
+_ROWS_PER_SAMPLE = 2
+_ROWS_PER_SAMPLE_MOST = 16
+_SMALL_ROWS = 1024
 
 
 class _Series(TimeSeriesCollectorInterface):
@@ -36,13 +51,11 @@ class _Series(TimeSeriesCollectorInterface):
         self._run = f"series-{os.getpid()}-{secrets.token_hex(3)}"
 
     def _options(self) -> SamplingOptions:
-        # one row is the stop's; a very small table keeps the newest rows, not every other one
-        policy = "decimate" if self.max_samples >= 8 else "ring"
-        rows = max(2, self.max_samples - 1)
+        most = max(1, self.max_samples)
+        small = min(_ROWS_PER_SAMPLE_MOST * most, _SMALL_ROWS)
         return SamplingOptions(
             interval_s=self.interval_seconds,
-            max_samples=rows,
-            when_full=policy,
+            max_samples=max(_ROWS_PER_SAMPLE * most, small),
             sources="basic,stat",
         )
 
@@ -60,16 +73,11 @@ class _Series(TimeSeriesCollectorInterface):
     def _end(self) -> None:
         if self.start_time is None:
             raise RuntimeError("not started")
-        if self.end_time is not None:
-            raise RuntimeError("already stopped")
         self.end_time = utc_text(wall_ns())
 
 
 class TimeSeriesCollector(_Series):
-    """Samples this host.
-
-    Of more than ``max_samples`` every other one is dropped, never the end of the run.
-    """
+    """Samples this host. Of more than ``max_samples`` so many are returned, evenly spread."""
 
     def __init__(
         self,
@@ -79,14 +87,16 @@ class TimeSeriesCollector(_Series):
     ) -> None:
         super().__init__(interval_seconds, max_samples, logger)
         self._recorder: Recorder | None = None
-        self._samples: list[dict[str, Any]] = []
+        self._samples: list[Sample] = []
 
     def start(self) -> None:
         """Start sampling. Returns when the first sample has been taken."""
         self._begin()
-        hostname = socket.gethostname()
         self._recorder = Recorder(
-            self._options(), self._run, hostname, {"benchmark": "series", "identity": identity()}
+            self._options(),
+            self._run,
+            socket.gethostname(),
+            {"benchmark": "series", "identity": identity()},
         )
         self._recorder.prepare()
         self._recorder.own_clock()
@@ -94,72 +104,35 @@ class TimeSeriesCollector(_Series):
         self._recorder.start(t0, wall_ns() + t0 - mono_ns(), self._recorder.options.max_samples)
         self._recorder.wait_first(_FIRST_SAMPLE_S)
 
-    def stop(self) -> list[dict[str, Any]]:
-        """Stop sampling. Returns the samples, the last one taken at the stop."""
+    def stop(self) -> list[Sample]:
+        """Stop sampling. Returns the samples, the last one taken at the stop; again, the same."""
+        if self.end_time is not None:
+            return self._samples
         self._end()
         assert self._recorder is not None
         self._recorder.stop()
-        self._samples = self._decoded()
+        self._samples = samples_of(self._recorder.table(), self.max_samples)
         self._recorder.discard()
         self._recorder = None
         return self._samples
 
-    def _decoded(self) -> list[dict[str, Any]]:
-        assert self._recorder is not None
-        table = SampleTable(self._recorder.spool.reader())
-        if not table.grid or not len(table):
-            return []
-        samples = json.loads(b"".join(encode_samples(table, socket.gethostname())))
-        return list(samples[-self.max_samples :])
-
     @property
-    def samples(self) -> list[dict[str, Any]]:
-        """The samples so far, without rows that are being written."""
-        return self._decoded() if self._recorder is not None else self._samples
-
-
-class _TemporaryRecording:
-    """A sink that writes what agents send to a recording, in a file of its own."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._npz = NpzWriter(file)
-        self._key = ""
-        self._mark = self._npz.mark()
-        self.hosts: list[str] = []
-
-    def begin_host(self, key: str) -> None:
-        self._key = key
-        self._mark = self._npz.mark()
-
-    def begin(self, head: dict[str, Any]) -> None:
-        self._npz.begin(head)
-
-    def write(self, data: bytes | memoryview) -> None:
-        self._npz.write(data)
-
-    def end_host(self) -> None:
-        self.hosts.append(self._key)
-
-    def drop_host(self) -> None:
-        self._npz.rollback(self._mark)
-
-    def finish(self) -> None:
-        """Write the rest. Of the run document nobody needs more than the hosts."""
-        run = {
-            "hosts": self.hosts,
-            "hosts_requested": self.hosts,
-            "hosts_partial": {},
-            "start_ns": 0,
-            "end_ns": 0,
-            "interval_ns": 1,
-            "facts": {key: {} for key in self.hosts},
-            "verdict": {},
-        }
-        self._npz.finish(run)
+    def samples(self) -> list[Sample]:
+        """The samples so far."""
+        if self._recorder is None:
+            return self._samples
+        spool = self._recorder.spool
+        # a copy: a row that is written at this moment has a wrong checksum in it, and stays out
+        reader = SpoolReader(bytes(spool.view), str(spool.path))
+        return samples_of(SampleTable(reader), self.max_samples)
 
 
 class MultiHostTimeSeriesCollector(_Series):
-    """Samples all ``hosts`` at the same moments: with an agent over ssh, this host directly."""
+    """Samples all ``hosts`` at the same moments: with an agent over ssh, this host directly.
+
+    New rows are copied to this host at every interval: what a host had sampled before it failed is
+    not lost with it.
+    """
 
     def __init__(
         self,
@@ -172,14 +145,18 @@ class MultiHostTimeSeriesCollector(_Series):
         logger: Any = None,
     ) -> None:
         super().__init__(interval_seconds, max_samples, logger)
-        from mpi_collector.mlpstorage.collectors import unique_hosts
-
         self.hosts = unique_hosts(hosts)
         self.ssh_username = ssh_username
         self.ssh_timeout = ssh_timeout
         self.max_workers = max_workers
-        self._by_host: dict[str, list[dict[str, Any]]] = {h: [] for h in self.hosts}
-        self._coordinator: Any = None
+        self._by_host: dict[str, list[Sample]] = {h: [] for h in self.hosts}
+        self._coordinator: SshCoordinator | None = None
+
+    def _options(self) -> SamplingOptions:
+        options = super()._options()
+        options.replicate_s = self.interval_seconds
+        options.gather_timeout_s = self.interval_seconds + _SPARE_S
+        return options
 
     def start(self) -> None:
         """Start sampling. Returns when every host that can be reached samples."""
@@ -199,46 +176,56 @@ class MultiHostTimeSeriesCollector(_Series):
         self._coordinator.open({"benchmark": "series"})
         self._coordinator.start()
         for host in self._coordinator.hosts:
-            if host.error and self.logger is not None:
-                self.logger.warning(f"{host.key} is not sampled: {host.error}")
+            if host.error:
+                self._warn(f"{host.key} is not sampled: {host.error}")
 
-    def stop(self) -> dict[str, list[dict[str, Any]]]:
-        """Stop sampling. Returns {host: samples}.
+    def stop(self) -> dict[str, list[Sample]]:
+        """Stop sampling. Returns {host: samples}; again, the same.
 
-        A host without samples has one that says why under ``errors``.
+        It takes the interval and 10 s at most: of a host that does not answer by then the samples
+        are those of the last copy, and a last one says why under ``errors``. A host without
+        samples has such a one only.
         """
+        if self.end_time is not None:
+            return self._by_host
         self._end()
-        self._coordinator.stop()
-        with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
-            path = Path(directory) / "series.npz"
-            with open(path, "xb") as f:
-                sink = _TemporaryRecording(f)
-                self._coordinator.gather(sink, lambda done, total: None, False)
-                sink.finish()
-            self._read(path)
-        now = utc_text(wall_ns())
-        for host in self._coordinator.hosts:
-            if not self._by_host[host.key]:
-                errors = {"ssh": host.error or "no samples"}
-                self._by_host[host.key] = [
-                    {"timestamp": now, "hostname": host.key, "errors": errors}
-                ]
-        self._coordinator.close(True)
+        coordinator = self._coordinator
+        assert coordinator is not None
+        limit_s = self.interval_seconds + _SPARE_S
+        deadline_ns = mono_ns() + int((limit_s - _CLOSE_S) * 1e9)
+        coordinator.stop(limit_s / 2)
+        with GatheredSamples() as gathered:
+            left_s = max(1.0, (deadline_ns - mono_ns()) * 1e-9)
+            coordinator.gather(gathered.sink, lambda done, total: None, False, left_s)
+            found = gathered.samples(self.max_samples)
+        for host in coordinator.hosts:
+            self._by_host[host.key] = found.get(host.key, [])
+            if host.error or not self._by_host[host.key]:
+                self._add_error(host.key, host.error or "no samples")
+        for alias, key in coordinator.aliases.items():
+            self._by_host[alias] = list(self._by_host[key])
+        coordinator.close(True, _CLOSE_S)
         return self._by_host
 
-    def _read(self, path: Path) -> None:
-        from mpi_collector.store.recording import Recording
+    def _add_error(self, key: str, why: str) -> None:
+        self._warn(f"{key} is not, or not wholly, sampled: {why}")
+        kept = self._by_host[key][: max(0, self.max_samples - 1)]
+        self._by_host[key] = [*kept, error_sample(key, why)]
 
-        with Recording(path) as recording:
-            for key, host in recording.items():
-                samples = json.loads(b"".join(encode_recorded(host)))
-                self._by_host[key] = samples[-self.max_samples :]
+    def _warn(self, text: str) -> None:
+        if self.logger is not None:
+            self.logger.warning(text)
 
     @property
-    def samples_by_host(self) -> dict[str, list[dict[str, Any]]]:
-        """{host: samples}; empty lists until the stop, since nothing is sent before."""
+    def samples_by_host(self) -> dict[str, list[Sample]]:
+        """{host: samples so far}: of this host all, of others those that were copied here."""
+        if self.is_running and self._coordinator is not None:
+            for host in self._coordinator.hosts:
+                table = self._coordinator.table_so_far(host.key)
+                if table is not None:
+                    self._by_host[host.key] = samples_of(table, self.max_samples)
         return self._by_host
 
     def get_hosts_with_data(self) -> list[str]:
         """Return the hosts with at least one real sample."""
-        return [h for h, samples in self._by_host.items() if any("tick" in s for s in samples)]
+        return [h for h, samples in self.samples_by_host.items() if any(map(is_real, samples))]

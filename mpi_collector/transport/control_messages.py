@@ -73,7 +73,9 @@ CONTROL_REQUESTS: Mapping[str, Request] = {
     "open": Request("Transport.open", {**_OPENING, "facts": Table(Anything(), 64, NAME)}, _STATE),
     "start": Request("Transport.start", answer=_STATE),
     "snapshot": Request(
-        "Transport.snapshot", answer={"snapshots": Table(SNAPSHOT, _RANKS_MOST, FILE_NAME)}
+        "Transport.snapshot; those from number first on, as many as go into a message",
+        {"first": Whole(0, _RANKS_MOST)},
+        {"snapshots": Table(SNAPSHOT, _RANKS_MOST, FILE_NAME), "more": Flag()},
     ),
     "status": Request("Transport.status", answer=_STATE),
     "stop": Request("Transport.stop", answer=_STATE),

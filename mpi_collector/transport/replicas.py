@@ -49,6 +49,10 @@ class Replicas:
         """Return whether ``due`` will be true at the next turn."""
         return self.wanted and mono_ns() >= self._due_ns - _TURN_NS - _TURN_NS // 4
 
+    def path(self, key: str) -> str | None:
+        """Return the file that is the replica of ``key``, None as long as nothing has arrived."""
+        return self._copies[key].path if key in self._copies else None
+
     def last_number(self, key: str) -> int:
         """Return the number of the last change set that arrived from ``key``, 0 for none."""
         return self._copies[key].number if key in self._copies else 0

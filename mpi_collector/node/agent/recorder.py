@@ -8,6 +8,7 @@ from .. import sources as node_sources
 from ..compat import mono_ns
 from ..errors import SpoolError
 from ..host.snapshot import take, topology
+from ..host.snapshot.cpus import condense
 from ..options import SamplingOptions
 from ..read.probe import Probe
 from ..row.decode import RowDecoder
@@ -197,8 +198,10 @@ class Recorder:
         }
 
     def snapshot(self) -> "dict[str, Any]":
-        """Describe this host as it is now."""
-        return dict(take(self.options.directories, self.options.root))
+        """Describe this host as it is now, with all its CPUs in ``condensed_cpus``."""
+        found = take(self.options.directories, self.options.root, full=True)
+        cpus, found["cpuinfo"] = found["cpuinfo"], []
+        return dict(found, condensed_cpus=condense(cpus))
 
     def mark(self, event: "dict[str, Any]") -> None:
         """Add a mark to the event log."""

@@ -5,7 +5,12 @@ from mpi_collector.transport.hosts.host_list import parse_hosts
 from mpi_collector.transport.hosts.hostfile import MAX_FILE_BYTES, parse_hostfile
 from mpi_collector.transport.hosts.keys import find_aliases, unique_keys
 from mpi_collector.transport.hosts.names import HostSpec, checked, same_name, valid_host, valid_user
-from mpi_collector.transport.hosts.resolve import local_names, mark_local, resolve_all
+from mpi_collector.transport.hosts.resolve import (
+    known_names,
+    local_names,
+    mark_local,
+    resolve_all,
+)
 from mpi_collector.transport.hosts.scheduler import Allocation, from_scheduler
 from mpi_collector.transport.hosts.word import MAX_HOSTS
 
@@ -18,6 +23,7 @@ __all__ = [
     "checked",
     "find_aliases",
     "from_scheduler",
+    "known_names",
     "local_names",
     "mark_local",
     "parse_hostfile",

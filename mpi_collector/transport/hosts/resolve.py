@@ -107,6 +107,25 @@ def local_names(
     return local
 
 
+def known_names(hosts: Iterable[HostSpec]) -> dict[str, str]:
+    """Return {name or address of a host: its requested name}, as far as this host knows them.
+
+    A host that is this one, by whatever name, also has this host's own name and addresses.
+    """
+    hosts = list(hosts)
+    out: dict[str, str] = {}
+    for host in hosts:
+        out[host.name] = host.name
+        out.setdefault(host.name.split(".")[0], host.name)
+        if host.is_local:
+            for own in (socket.gethostname(), *addresses()):
+                out.setdefault(own, host.name)
+    for name, found in resolve_all([host.name for host in hosts]).items():
+        for address in found:
+            out.setdefault(address, name)
+    return out
+
+
 def _is_address(name: str) -> bool:
     try:
         normalized(name)

@@ -105,12 +105,19 @@ class ControlClient:
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Return {key: snapshot} of the hosts that answer in time."""
-        try:
-            answer = self._request("snapshot", 2 * self.options.start_timeout_s)
-        except (SessionLostError, RuntimeError) as e:
-            self.lost = str(e)
-            return {}
-        return dict(answer["snapshots"])
+        found: dict[str, dict[str, Any]] = {}
+        more = True
+        while more:
+            try:
+                answer = self._request(
+                    "snapshot", 2 * self.options.start_timeout_s, first=len(found)
+                )
+            except (SessionLostError, RuntimeError) as e:
+                self.lost = str(e)
+                return {}
+            found.update(answer["snapshots"])
+            more = answer["more"]
+        return found
 
     def poll(self) -> None:
         """No-op: rank 0 polls its ranks by itself."""

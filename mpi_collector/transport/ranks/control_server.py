@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from json import dumps
 from typing import Any
 
 from mpi_collector.batch.recorder import BatchRecorder
@@ -29,6 +30,7 @@ from mpi_collector.transport.ranks.world import World
 _WINDOW = 4  #: blobs that may be unacknowledged
 _TURN_S = 1.0  #: how often the ranks' messages are taken while nothing is requested
 _READ_BYTES = 1 << 16
+_SNAPSHOTS_BYTES = 8 << 20  #: JSON of the snapshots in one answer, about
 
 
 class LauncherGone(Exception):
@@ -46,6 +48,7 @@ class ControlService(Service):
         self._recorder_class = recorder_class
         self._sink = sink
         self._coordinator: Coordinator | None = None
+        self._snapshots: list[tuple[str, dict[str, Any]]] = []
         self.done = False
         self.everybody = True  #: no rank is missing
 
@@ -90,8 +93,17 @@ class ControlService(Service):
         self._opened().start()
         return self._state()
 
-    def snapshot(self) -> Answer:
-        return Answer({"snapshots": self._opened().snapshot()})
+    def snapshot(self, first: int) -> Answer:
+        """Ask the hosts when ``first`` is 0; return the next snapshots, one at least."""
+        if not first:
+            self._snapshots = list(self._opened().snapshot().items())
+        held_bytes = 0
+        end = first
+        while end < len(self._snapshots) and (end == first or held_bytes < _SNAPSHOTS_BYTES):
+            held_bytes += len(dumps(self._snapshots[end]))
+            end += 1
+        more = end < len(self._snapshots)
+        return Answer({"snapshots": dict(self._snapshots[first:end]), "more": more})
 
     def status(self) -> Answer:
         self._opened().poll()

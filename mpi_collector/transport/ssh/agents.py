@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mpi_collector.errors import SessionLostError
@@ -57,15 +58,19 @@ class Agents:
         what: str,
         remotes: list[RemoteHost],
         work: Callable[[RemoteHost], Coroutine[Any, Any, None]],
+        limit_s: float | None = None,
     ) -> None:
-        """Do ``work`` on every host at once; a failure sets its host's error and stops no other."""
+        """Do ``work`` on every host at once; a failure sets its host's error and stops no other.
+
+        limit_s: for each host; the session to one that takes longer ends.
+        """
         done = 0
         self.progress(what, done, len(remotes))
 
         async def one(remote: RemoteHost) -> None:
             nonlocal done
             try:
-                await work(remote)
+                await _within(limit_s, remote, work(remote))
             except _FAILURES as e:
                 said = (
                     f"cannot interpret its answer: {e!r}"
@@ -95,14 +100,19 @@ class Agents:
 
         self._end(leave())
 
-    def close(self, saved: bool) -> bool:
-        """End the agents and the sessions; ``saved``: remove the spools, too."""
+    def close(self, saved: bool, limit_s: float | None = None) -> bool:
+        """End the agents and the sessions; ``saved``: remove the spools, too.
+
+        limit_s: for each host; an agent that does not answer by then ends by itself.
+        """
+
+        async def end(remote: RemoteHost) -> None:
+            with suppress(SessionLostError):
+                await _within(limit_s, remote, self._end_host(remote, saved))
 
         async def end_all() -> None:
             self._cancel_tasks()
-            await asyncio.gather(
-                *(self._end_host(r, saved) for r in self.remotes if r.session.connected)
-            )
+            await asyncio.gather(*(end(r) for r in self.remotes if r.session.connected))
 
         self._end(end_all())
         return True
@@ -114,3 +124,14 @@ class Agents:
     def _end(self, work: Coroutine[Any, Any, None]) -> None:
         self._loop.run(work)
         self._loop.close()
+
+
+async def _within(
+    limit_s: float | None, remote: RemoteHost, work: Coroutine[Any, Any, None]
+) -> None:
+    """Await ``work`` for up to ``limit_s``; SessionLostError, and the session ends, after that."""
+    try:
+        await asyncio.wait_for(work, limit_s)
+    except asyncio.TimeoutError:
+        await remote.session.disconnect()
+        raise SessionLostError(f"no answer within {limit_s:g} s") from None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from mpi_collector.errors import MessageError, SessionLostError
+from mpi_collector.errors import MessageError, SessionLostError, SpoolError
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.host.identity import same_host_key
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.spool.reader import SpoolReader
+from mpi_collector.node.table.table import SampleTable
 from mpi_collector.transport.base import Progress, RunStatus, Sink, run_status
 from mpi_collector.transport.hosts import HostSpec, find_aliases
 from mpi_collector.transport.replicas import Replicas
@@ -103,6 +106,23 @@ class SshCoordinator(Agents):
     def status(self) -> RunStatus:
         return run_status(self.hosts)
 
+    def table_so_far(self, key: str) -> SampleTable | None:
+        """Return the rows of a host that are here: of this host all, of others those replicated.
+
+        None when there are none yet.
+        """
+        remote = next(r for r in self.remotes if r.state.key == key)
+        path = self._replicas.path(key) or (
+            remote.state.ready.get("spool") if remote.spec.is_local else ""
+        )
+        if not path:
+            return None
+        try:
+            # a copy: a row that is written at this moment has a wrong checksum in it
+            return SampleTable(SpoolReader(Path(path).read_bytes(), path))
+        except (OSError, SpoolError):
+            return None
+
     async def _replicate_regularly(self, remote: RemoteHost) -> None:
         """Keep the replica of a host's spool up to date while its session is up."""
         while remote.state.key not in self._replicas.failures:
@@ -136,24 +156,36 @@ class SshCoordinator(Agents):
             task.cancel()
 
     # ---- after it
-    def stop(self) -> None:
-        """Take the last row on every host, and measure its clock once more."""
-        self._loop.run(self._stop())
+    def stop(self, limit_s: float | None = None) -> None:
+        """Take the last row on every host, and measure its clock once more.
 
-    async def _stop(self) -> None:
+        limit_s: for a host, in place of ``gather_timeout_s`` for each of its requests.
+        """
+        self._loop.run(self._stop(limit_s))
+
+    async def _stop(self, limit_s: float | None) -> None:
         self._cancel_run_tasks()
         sampling = [r for r in self._working() if r.state.sampling]
-        await self._on_each("stopping", sampling, lambda r: r.stop(self._limits))
+        await self._on_each("stopping", sampling, lambda r: r.stop(self._limits), limit_s)
 
-    def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None:
+    def gather(
+        self,
+        sink: Sink,
+        progress: Callable[[int, int], None],
+        json: bool,
+        limit_s: float | None = None,
+    ) -> None:
         """Put the table of every host into ``sink``, in the order in which they are ready.
 
-        No samples: see Transport.
+        No samples: see Transport. limit_s: for all hosts; of those that are not through by then
+        the replica is taken.
         """
         del json
-        self._loop.run(self._gather(sink, progress))
+        self._loop.run(self._gather(sink, progress, limit_s))
 
-    async def _gather(self, sink: Sink, progress: Callable[[int, int], None]) -> None:
+    async def _gather(
+        self, sink: Sink, progress: Callable[[int, int], None], limit_s: float | None
+    ) -> None:
         ready = [r for r in self.remotes if r.state.stopped]
         done = 0
 
@@ -165,7 +197,7 @@ class SshCoordinator(Agents):
                 done += 1
                 progress(done, len(ready))
 
-        await self._on_each("gathering", ready, one)
+        await self._on_each("gathering", ready, one, limit_s)
         self._replicas.fill_in(self.hosts, sink)
 
     # ---- the end
@@ -175,10 +207,10 @@ class SshCoordinator(Agents):
         self._loop.call_soon(self._cancel_run_tasks)
         super().detach()
 
-    def close(self, saved: bool) -> bool:
+    def close(self, saved: bool, limit_s: float | None = None) -> bool:
         self._replicas.close(saved)
         self._loop.call_soon(self._cancel_run_tasks)
-        return super().close(saved)
+        return super().close(saved, limit_s)
 
     async def _end_host(self, remote: RemoteHost, saved: bool) -> None:
         if saved and remote.state.spool_is_disposable:

@@ -10,6 +10,8 @@ from . import proc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Mapping
+
     from .document import CpuRow
     from .files import HostFiles
 
@@ -31,6 +33,23 @@ def list_cpus(files: "HostFiles") -> "list[CpuRow]":
     if not rows:
         rows = [{"processor": n} for n in cpu_numbers(files.text(_CPU + "online"))]
     return [_with_topology(files, row) for row in rows]
+
+
+def condense(rows: "list[CpuRow]") -> "dict[str, Any]":
+    """Return ``rows`` for a message: what all have in common once, which is nearly all of it."""
+    first = rows[0] if rows else {}
+    common = {k: v for k, v in first.items() if all(k in row and row[k] == v for row in rows)}
+    own = [{k: v for k, v in row.items() if k not in common} for row in rows]
+    return {"common": common, "own": own}
+
+
+def with_all_cpus(snapshot: "Mapping[str, Any]") -> "dict[str, Any]":
+    """Return a snapshot that came as a message, with its ``condensed_cpus`` as ``cpuinfo``."""
+    found = dict(snapshot)
+    condensed = found.pop("condensed_cpus", None)
+    if condensed:
+        found["cpuinfo"] = [{**condensed["common"], **row} for row in condensed["own"]]
+    return found
 
 
 def cpu_numbers(text: str) -> "list[int]":

@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 
 _ROWS_MOST = 1 << 17  #: of a table: mounts, drives, interfaces
 _SCALAR = Anything(depth=0)
+_CPU_ROW = Table(_SCALAR, 256, NAME)
 _WORD = Maybe(Text(PATH_CHARS))
 _NUMBER = Maybe(Whole(-(2**63), 2**64))
 
@@ -43,7 +44,8 @@ SNAPSHOT = Record(
     {
         "collection_timestamp": Maybe(Text(40)),
         "timestamp_ns": MOMENT,
-        "cpuinfo": Maybe(Items(Table(_SCALAR, 256, NAME), _ROWS_MOST)),
+        "cpuinfo": Maybe(Items(_CPU_ROW, _ROWS_MOST)),
+        "condensed_cpus": Record({"common": _CPU_ROW, "own": Items(_CPU_ROW, _ROWS_MOST)}),
         "mounts": _rows(device=PATH, mount_point=PATH, fs_type=PATH, options=Text(1 << 16)),
         "meminfo": _table(_NUMBER),
         "diskstats": _rows(),

@@ -1,0 +1,44 @@
+"""Rank 0's answers and the life-cycle process that asks, without a launch between them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from mpi_collector.node.options import SamplingOptions
+from mpi_collector.transport.launch.control_client import ControlClient
+from mpi_collector.transport.ranks.control_server import ControlService
+from mpi_collector.transport.ranks.coordinator import Coordinator
+
+
+class _ManyHosts:
+    """A coordinator of 40 hosts whose snapshots are a megabyte each."""
+
+    asked = 0
+
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        self.asked += 1
+        return {f"node{n}": {"hostname": f"node{n}", "version": "x" * 10**6} for n in range(40)}
+
+
+def test_snapshots_of_many_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty megabytes come in messages of the size that is allowed, and the hosts are asked once."""
+    hosts = _ManyHosts()
+    service = ControlService(cast(Any, None), cast(Any, None), cast(Any, None))
+    monkeypatch.setattr(ControlService, "_opened", lambda self: cast(Coordinator, hosts))
+    sizes = []
+
+    def request(self: ControlClient, do: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
+        answer = service.answer({"do": do, **fields}).fields
+        sizes.append(sum(len(s["version"]) for s in answer["snapshots"].values()))
+        return answer
+
+    monkeypatch.setattr(ControlClient, "_request", request)
+    client = ControlClient(SamplingOptions(), "run", ["true"], {}, {})
+    found = client.snapshot()
+    assert list(found) == [f"node{n}" for n in range(40)]
+    assert hosts.asked == 1
+    assert len(sizes) > 1
+    assert max(sizes) < 10e6
+    client.detach()
