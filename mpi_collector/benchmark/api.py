@@ -63,7 +63,7 @@ class EmbeddedRecorder:
         """The files that were written; empty before the end and on ranks other than 0."""
         if self._collection is None or self._collection.result is None:
             return []
-        return self._collection.written()
+        return self._collection.written
 
     @property
     def verdict(self) -> Verdict | None:
@@ -145,10 +145,14 @@ class EmbeddedRecorder:
         options = self._plan.sampling
         try:
             collection = self._collection = Collection.reserve(self._plan, self._console)
-        except ResultsError as e:
+        except (ResultsError, OSError) as e:
             world = self._world
-            self._finish(world is None or Coordinator(options, "", world).refuse(str(e)))
-            raise
+            refused = str(e) if isinstance(e, ResultsError) else ""
+            self._finish(world is None or Coordinator(options, "", world).refuse(refused))
+            if refused:
+                raise
+            self._console.warn(f"warning: the block is not recorded: {e}")
+            return
         coordinator = self._coordinator = Coordinator(
             options, collection.run, self._world, None, self._recorder_class
         )
@@ -157,6 +161,7 @@ class EmbeddedRecorder:
             self._recording = True
         except Exception as e:  # noqa: BLE001 - the program goes on, and no rank waits for this one
             collection.give_up(e)
+            collection.close()
             self._finish(collection.all_present)
 
     def _exit_as_worker(self, worker: Worker, kind: type[BaseException] | None) -> None:
@@ -180,6 +185,7 @@ class EmbeddedRecorder:
             )
         except Exception as e:  # noqa: BLE001 - the program's own work is done and must not fail now
             collection.give_up(e)
+        collection.close()
         self._finish(collection.all_present)
 
     def _finish(self, all_present: bool) -> None:

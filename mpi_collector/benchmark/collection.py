@@ -6,7 +6,7 @@ around it is in recorded_job.py, a Python program around it in api.py.
 
 from __future__ import annotations
 
-import os
+import errno
 import secrets
 import traceback
 from collections.abc import Callable
@@ -14,16 +14,16 @@ from pathlib import Path
 
 from mpi_collector._version import __version__
 from mpi_collector.benchmark.announcement import announce_recording
-from mpi_collector.benchmark.console import RunConsole, listed
+from mpi_collector.benchmark.console import RunConsole, error_reason, listed
+from mpi_collector.benchmark.elsewhere import other_places, reserved_s
+from mpi_collector.benchmark.keeper.client import Keeper
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.run_document import document_of
 from mpi_collector.benchmark.run_state import RunState
-from mpi_collector.errors import UnusableHostsError
+from mpi_collector.errors import ResultsError, UnusableHostsError
+from mpi_collector.formats.run_document import Mark
 from mpi_collector.formats.suite_samples import time_series_head
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.output.files import announce, release, reserve
-from mpi_collector.output.placement import place
-from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import HostState, Transport
 
 _JSON_AUTO_BYTES = 2e9
@@ -34,22 +34,41 @@ class Collection(RunState):
     """One recording on rank 0 or in the only process. ``reserve`` makes it.
 
     ``begin`` comes first, then one of ``end`` (write the files), ``give_up`` (this program failed),
-    ``discard`` (nothing was sampled yet) and ``detach`` (leave at once, keep the spools). Only
-    ``begin`` and ``end`` raise.
+    ``discard`` (nothing was sampled yet) and ``detach`` (leave at once, keep the spools), then
+    ``close``. Only ``begin`` and ``end`` raise. Nothing in here touches the results directory: that
+    is done by the keeper.
     """
 
     @classmethod
     def reserve(cls, plan: CollectPlan, console: RunConsole) -> Collection:
         """Reserve the names of a run in its results directory.
 
-        ResultsError when the directory cannot be made or written; nothing has started then.
+        ResultsError when the directory cannot be made or written, or does not answer; nothing has
+        started then. OSError when no process can be started.
         """
+        keeper = Keeper(plan.sampling.gather_timeout_s)
+        try:
+            return cls._reserve(keeper, plan, console)
+        except BaseException:
+            keeper.close()
+            raise
+
+    @classmethod
+    def _reserve(cls, keeper: Keeper, plan: CollectPlan, console: RunConsole) -> Collection:
         token = secrets.token_hex(3)
-        about = {"pid": os.getpid(), "run": token}
-        files = reserve(plan.results_dir, plan.benchmark, about, layout=plan.layout)
-        run = f"{files.stem}-{token}"
-        announce(files, {"run": run, "pid": os.getpid()})
-        return cls(plan, console, files, run)
+        where = plan.results_dir
+        limit_s = plan.sampling.start_timeout_s
+        try:
+            options = {"layout": plan.layout}
+            files = keeper.reserve(where, plan.benchmark, token, options, limit_s)
+        except OSError as e:
+            if e.errno != errno.ETIMEDOUT:  # the keeper has died: no fault of the directory
+                raise
+            raise ResultsError(
+                f"the results directory {where} does not answer: {e.strerror}; "
+                "choose another with --results-dir"
+            ) from e
+        return cls(plan, console, keeper, files, f"{files.stem}-{token}")
 
     def begin(self, transport: Transport, before_start: Callable[[], None] = lambda: None) -> None:
         """Make every host ready, announce the run and start sampling.
@@ -76,8 +95,13 @@ class Collection(RunState):
         """
         saved = self.save(ended_by)
         self.run_directory.remove_stop()
-        self.all_present = self.transport.close(saved)
-        release(self.files)
+        try:
+            self.all_present = self.transport.close(saved)
+        except Exception as e:
+            if not saved:
+                raise
+            self.console.warn(f"warning: spools may have stayed: {type(e).__name__}: {e}")
+        self.keeper.release()
         return saved
 
     def give_up(self, error: Exception) -> None:
@@ -90,13 +114,11 @@ class Collection(RunState):
         self.all_present = False
         try:
             if self.attached:
-                self.console.warn(
-                    f"what was sampled until then is kept: mpi_collector recover {self.run}"
-                )
+                self.console.warn(self.kept())
                 self.all_present = self.transport.close(False)
         except Exception as e:  # noqa: BLE001 - the transport may be what failed
             self.console.debug(f"{type(e).__name__}: {e}")
-        release(self.files)
+        self.keeper.release()
 
     def discard(self) -> None:
         """Handle a signal before any host samples: leave no spool and no file behind."""
@@ -106,7 +128,7 @@ class Collection(RunState):
             except Exception as e:  # noqa: BLE001 - it may be half open
                 self.all_present = False
                 self.console.debug(f"{type(e).__name__}: {e}")
-        release(self.files)
+        self.keeper.release()
 
     def detach(self) -> None:
         """Leave at once: wait for no host, and keep every spool."""
@@ -116,40 +138,104 @@ class Collection(RunState):
                 self.transport.detach()
         except Exception as e:  # noqa: BLE001 - wherever it was interrupted, it may be half open
             self.console.warn(f"warning: {type(e).__name__}: {e}")
-        release(self.files)
+        self.close()
 
-    def written(self) -> list[Path]:
-        """Return the files of the run that exist."""
-        return sorted(self.files.directory.glob(f"{self.files.stem}_*"))
+    def close(self) -> None:
+        """Let the keeper go, as the last step. Raises nothing."""
+        self.keeper.close()
 
     def save(self, ended_by: str) -> bool:
-        """Stop, gather and write; report a file that cannot be written and return False."""
+        """Stop, gather and write.
+
+        Report what cannot be written. Tables that lie in plain memory only are written elsewhere
+        then; where that fails, too, or is not needed, return False.
+        """
         self.console.progress("stopping", 0, len(self.transport.hosts))
         self.ended_ns = mono_ns()
         self.transport.stop()
-        sink = None
         try:
-            keep = not self.plan.skip_timeseries
-            json = keep and self._wants_json()
-            self.files = place(self.files)
-            sink = FileSink(self.files, json, keep)
-            self.transport.gather(sink, self._show_gathered, json)
-            self.result = document_of(self, ended_by)
-            sink.finish(self.result, time_series_head(self.result))
-        except OSError as e:
-            if sink is not None:
-                sink.abandon()
-            self.console.warn(f"cannot write {self.files.directory}: {e.strerror or e}")
-            self.console.warn(
-                "the recording is kept; save it with: "
-                f"mpi_collector recover {self.run} --results-dir DIR"
-            )
+            try:
+                self._write(self.keeper, ended_by)
+            except OSError:
+                if not self.keeper.died:
+                    raise
+                self._replace_keeper()
+                self._write(self.keeper, ended_by)
+        except (OSError, ResultsError) as e:
+            self.console.warn(f"cannot write {self.files.directory}: {error_reason(e)}")
+            if any(h.stopped and not h.ready.get("spool") for h in self.transport.hosts):
+                return self._save_elsewhere(ended_by)
+            self.console.warn(f"{self.kept()} --results-dir DIR")
             return False
-        except BaseException:  # LeaveNow too
-            if sink is not None:
-                sink.abandon()
-            raise
         return True
+
+    def _replace_keeper(self) -> None:
+        """Start another keeper in place of one that has died. OSError."""
+        self.keeper.close()
+        self.keeper = Keeper(self.plan.sampling.gather_timeout_s)
+        self.keeper.take_over(self.files)
+
+    def _save_elsewhere(self, ended_by: str) -> bool:
+        """Write the files where there is room for them; report where."""
+        for place in other_places(self.plan.sampling.rescue_dir, f"mpi_collector_{self.run}"):
+            try:
+                keeper = Keeper(self.plan.sampling.gather_timeout_s)
+                self._write_into(place, keeper, ended_by)
+            except (OSError, ResultsError) as e:
+                self.console.warn(f"cannot write {place} either: {error_reason(e)}")
+                continue
+            self.console.warn(f"the recording was written to {place} instead")
+            return True
+        self.console.warn(self.kept())
+        return False
+
+    def _write_into(self, place: Path, keeper: Keeper, ended_by: str) -> None:
+        """Write the files under the same names into another directory, which is made."""
+        options = {"now_s": reserved_s(self.files)}
+        limit_s = self.plan.sampling.start_timeout_s
+        old = self.keeper, self.files
+        try:
+            self.files = keeper.reserve(place, self.plan.benchmark, self.run, options, limit_s)
+            self._write(keeper, ended_by)
+        except BaseException:
+            self.files = old[1]
+            keeper.close()
+            raise
+        self.keeper = keeper
+        old[0].close()
+
+    def _write(self, keeper: Keeper, ended_by: str) -> None:
+        """Gather the tables into the files of ``keeper``. OSError when they cannot be written."""
+        keep = not self.plan.skip_timeseries
+        json = keep and self._wants_json()
+        sink = keeper.open_sink(json, keep)
+        self.files = sink.files
+        try:
+            self.transport.gather(sink, self._show_gathered, json)
+            self.outside_marks = self._read_marks(keeper)
+            document = document_of(self, ended_by)
+            self.written = sink.finish(document, time_series_head(document))
+        except Exception:  # what a signal handler raises passes: the keeper ends without it
+            sink.abandon()
+            raise
+        self.result = document
+
+    def _read_marks(self, keeper: Keeper) -> list[Mark]:
+        """Return the marks that are in directories; report those that cannot be read."""
+        limit_s = self.plan.sampling.gather_timeout_s / 2
+        found = keeper.marks(self.plan.command, self.transport.epoch_ns, limit_s)
+        for problem in found.problems:
+            self.console.warn(f"warning: {problem}")
+        return found.marks
+
+    def write_page(self) -> None:
+        """Write the page beside the recording; report a failure."""
+        try:
+            for text in self.keeper.write_page(self.console.quiet):
+                self.console.write(text)
+            self.written = self.keeper.written()
+        except (OSError, RuntimeError) as e:
+            self.console.warn(f"the page was not written: {error_reason(e)}")
 
     def _show_gathered(self, done: int, total: int) -> None:
         self.console.progress("gathering", done, total)

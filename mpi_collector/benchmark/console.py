@@ -34,6 +34,11 @@ def error_text(error: Exception) -> str:
     return str(error)
 
 
+def error_reason(error: Exception) -> str:
+    """Return why something failed, without the name of a file."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
 class RunConsole:
     """Messages of a run, by level. ``quiet``: only ``warn``. ``verbose``: ``debug`` too."""
 

@@ -15,7 +15,6 @@ from mpi_collector.benchmark.transport_choice import Choice
 from mpi_collector.benchmark.unrecorded import run_unrecorded
 from mpi_collector.errors import TransportError, UnusableHostsError
 from mpi_collector.node.host.identity import identity
-from mpi_collector.output.files import release
 from mpi_collector.transport.base import Transport
 from mpi_collector.transport.hosts import known_names
 
@@ -60,7 +59,7 @@ class Lifecycle:
         try:
             return RecordedJob(collection).run(lambda: self._transport(choice, collection))
         except TransportError:
-            release(collection.files)
+            collection.close()
             raise
         finally:
             if self._launch_directory is not None:

@@ -22,14 +22,13 @@ from mpi_collector.benchmark.environment import (
     original_environment,
 )
 from mpi_collector.benchmark.exit_codes import FAILED, INCOMPLETE, INTERRUPTED, OK
-from mpi_collector.benchmark.page import write_page
+from mpi_collector.benchmark.keeper.process import LOOK_EVERY_S
 from mpi_collector.benchmark.run_state import CommandRun
 from mpi_collector.benchmark.signals import CancelledBeforeStart, LeaveNow, Signals
 from mpi_collector.benchmark.stop_conditions import StopConditions
 from mpi_collector.errors import CommandError, TransportError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.spool import marks
-from mpi_collector.output.files import release
 from mpi_collector.transport.base import Transport
 from mpi_collector.transport.launch.detect import Launch
 
@@ -60,6 +59,7 @@ class RecordedJob:
 
     def _run(self, open_transport: Callable[[], Transport], signals: Signals) -> int:
         """Record; handle a signal before COMMAND and a failure of this program."""
+        self._signals = signals
         try:
             signals.allow_cancel()
             transport = open_transport()
@@ -93,7 +93,7 @@ class RecordedJob:
             return self._finish("command not started")
         ended_by = self._wait(signals)
         if ended_by == "launcher":
-            return self._keep_for_recover(transport)
+            return self._keep_for_recover()
         if ended_by == "command" and self._collection.command is not None:
             self._collection.command.began_ns = began_ns
             self._collection.command.ended_ns = mono_ns()
@@ -101,13 +101,15 @@ class RecordedJob:
 
     def _finish(self, ended_by: str) -> int:
         """End the recording, wait for a COMMAND that outlives it, and write the page."""
+        signals = self._signals
+        known = len(signals.seen)
+        self._collection.keeper.set_hurried(lambda: len(signals.seen) > known)
         saved = self._collection.end(ended_by)
         if self._command is not None and self._conditions is not None:
             self._conditions.wait_for_command()
             self._exit_code = self._command.exit_code() or OK
-        files = self._collection.files
         if saved and self._plan.report and not self._plan.skip_timeseries:
-            write_page(files.path("timeseries.npz"), files.path("report.html"), self._console)
+            self._collection.write_page()
         result = self._collection.result
         complete = saved and result is not None and result["verdict"]["verdict"] == "complete"
         return self._strict(self._exit_code, complete)
@@ -116,14 +118,11 @@ class RecordedJob:
         """Return ``code``, or INCOMPLETE in its place where --strict asks for it."""
         return INCOMPLETE if code == OK and self._plan.strict and not complete else code
 
-    def _keep_for_recover(self, transport: Transport) -> int:
+    def _keep_for_recover(self) -> int:
         """Handle the death of our launcher: nothing can be gathered, the spools stay."""
-        transport.detach()
-        release(self._collection.files)
-        self._console.warn(
-            "the launcher has ended; the recording is kept: "
-            f"mpi_collector recover {self._collection.run}"
-        )
+        kept = self._collection.kept()
+        self._collection.detach()
+        self._console.warn(f"the launcher has ended; {kept}")
         return OK
 
     def _go_on_unrecorded(self, error: Exception, signals: Signals) -> int:
@@ -140,12 +139,10 @@ class RecordedJob:
 
     def _leave(self) -> int:
         """Handle a second Ctrl-C: wait for nothing, and remove nothing that was sampled."""
+        kept = self._collection.kept()
         self._collection.detach()
         if self._collection.attached:
-            run = self._collection.run
-            self._console.warn(
-                f"stopped at once; the samples are kept on every host: mpi_collector recover {run}"
-            )
+            self._console.warn(f"stopped at once; {kept}")
         else:
             self._console.warn("stopped; nothing was started")
         code = self._command.exit_code() if self._command is not None else None
@@ -180,12 +177,14 @@ class RecordedJob:
         """Wait until something ends the recording; return what it was."""
         duration_ns = self._plan.sampling.duration_ns
         transport = self._collection.transport
+        self._collection.keeper.look_for_stop(LOOK_EVERY_S)
         self._conditions = StopConditions(
             signals,
             # a duration is an option of collect only, whose coordinator is in this process
             end_ns=transport.t0_ns + duration_ns if duration_ns else None,
             command=self._command,
-            stop_files=self._collection.stop_requests,
+            stop_file=self._collection.run_directory.stop_path,
+            keeper=self._collection.keeper,
             read_stdin=self._reads_stdin(),
             watch_launcher=self._launch is not None,
             poll=self._poll,
@@ -208,9 +207,5 @@ class RecordedJob:
         return self._collection.transport.poll()
 
     def _count_marks(self) -> int:
-        """Return the number of marks made so far on this host and beside the results."""
-        places = (
-            str(self._collection.files.marks),
-            self._collection.run_directory.marks_path,
-        )
-        return sum(len(marks.read(place)) for place in places)
+        """Return the number of marks made so far on this host."""
+        return len(marks.read(self._collection.run_directory.marks_path))

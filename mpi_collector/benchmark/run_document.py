@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from mpi_collector.benchmark.dlio import marks_of_run, places
 from mpi_collector.benchmark.run_state import RunState
 from mpi_collector.formats.run_document import Mark, RunDocument, marks_of, run_document
 from mpi_collector.node.compat import wall_ns
 from mpi_collector.node.host.secrets import hide_in_command
 from mpi_collector.node.host.snapshot.environment import environment
-from mpi_collector.node.spool import marks
 from mpi_collector.transport.base import HostState
 
 
@@ -72,14 +70,5 @@ def _utc_ns(run: RunState, mono_ns: int) -> int:
 
 
 def _marks(run: RunState, hosts: Mapping[str, HostState]) -> list[Mark]:
-    """Return all marks of a run.
-
-    They come from its hosts, the results directory (by this host's wall clock) and DLIO.
-    """
-    out = marks_of({k: h.facts for k, h in hosts.items()})
-    for mark in marks.read(str(run.files.marks)):
-        out.append(
-            {"text": mark["text"], "edge": mark["edge"], "utc_ns": mark["wall_ns"], "host": None}
-        )
-    directories = places(run.files.directory, run.plan.command)
-    return out + marks_of_run(directories, run.transport.epoch_ns)
+    """Return all marks of a run: of its hosts, and those that the keeper has found."""
+    return marks_of({k: h.facts for k, h in hosts.items()}) + run.outside_marks

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.console import RunConsole
+from mpi_collector.benchmark.keeper.client import Keeper
 from mpi_collector.benchmark.plan import CollectPlan
-from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.formats.run_document import Mark, RunDocument
 from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.output.files import RunFiles
 from mpi_collector.transport.base import Transport
@@ -27,9 +28,12 @@ class CommandRun:
 class RunState:
     """The plan of a run, its names, and what has happened so far."""
 
-    def __init__(self, plan: CollectPlan, console: RunConsole, files: RunFiles, run: str) -> None:
+    def __init__(
+        self, plan: CollectPlan, console: RunConsole, keeper: Keeper, files: RunFiles, run: str
+    ) -> None:
         self.plan = plan
         self.console = console
+        self.keeper = keeper  #: of the directory of ``files``
         self.files = files
         self.run = run
         self.unusable: dict[str, str] = {}  #: hosts that were asked for and left out, and why
@@ -39,6 +43,8 @@ class RunState:
         self.ended_ns = 0  #: when the stop began, monotonic; 0: not yet
         self.all_present = False  #: at the end no rank is missing: MPI_Finalize will not hang
         self.result: RunDocument | None = None  #: None until the files are written
+        self.written: list[Path] = []  #: the files, once they are written
+        self.outside_marks: list[Mark] = []  #: of hosts that are not recorded, and of COMMAND
         self._transport: Transport | None = None
 
     @property
@@ -58,10 +64,20 @@ class RunState:
         """The run's directory of spools on this host, whether or not it exists."""
         return RunDirectory(self.plan.sampling.spool_dir, self.run)
 
-    @property
-    def stop_requests(self) -> list[Path]:
-        """The files whose existence asks this run to stop."""
-        return [Path(self.run_directory.stop_path), self.files.stop_request]
+    def kept(self) -> str:
+        """Return what becomes of the samples when no file is written, and how to get at them."""
+        hosts = self._transport.hosts if self._transport is not None else []
+        in_memory = [h.key for h in hosts if h.ready and not h.ready.get("spool")]
+        rescue_dir = self.plan.sampling.rescue_dir
+        if in_memory and not rescue_dir and len(in_memory) == len([h for h in hosts if h.ready]):
+            return "the samples were in plain memory and are lost"
+        if in_memory and rescue_dir:
+            return (
+                f"the samples are kept, those of {', '.join(in_memory)} if there is room for them "
+                f"in {rescue_dir}: mpi_collector recover --rescue-dir {rescue_dir} {self.run}"
+            )
+        lost = f", apart from those of {', '.join(in_memory)}, which are lost" if in_memory else ""
+        return f"the samples are kept{lost}: mpi_collector recover {self.run}"
 
     def attach(self, transport: Transport) -> None:
         """Use ``transport`` from here on."""

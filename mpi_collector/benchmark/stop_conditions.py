@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 
 from mpi_collector.benchmark.command import Command, forwardable
+from mpi_collector.benchmark.keeper.client import Keeper
 from mpi_collector.benchmark.signals import Signals
 from mpi_collector.node.compat import mono_ns, readable
 
@@ -20,9 +20,10 @@ class StopConditions:
 
     signals: those of this process. command: its end ends the run. end_ns: monotonic time at which
     the run ends.
-    stop_files: one of them that exists ends the run. read_stdin: a line ``stop`` on stdin ends the
-    run. watch_launcher: the death of the parent process ends the run. poll: called about once a
-    second, a true value ends the run. say: receives messages for the user.
+    stop_file: its existence ends the run, and so does a request that ``keeper`` finds. read_stdin:
+    a line ``stop`` on stdin ends the run. watch_launcher: the death of the parent process ends the
+    run. poll: called about once a second, a true value ends the run. say: receives messages for the
+    user.
     """
 
     def __init__(
@@ -31,7 +32,8 @@ class StopConditions:
         *,
         command: Command | None = None,
         end_ns: int | None = None,
-        stop_files: Iterable[Path] = (),
+        stop_file: str = "",
+        keeper: Keeper | None = None,
         read_stdin: bool = False,
         watch_launcher: bool = False,
         poll: Callable[[], bool | None] = lambda: None,
@@ -40,7 +42,8 @@ class StopConditions:
         self._signals = signals
         self._command = command
         self._end_ns = end_ns
-        self._stop_files = list(stop_files)
+        self._stop_file = stop_file
+        self._keeper = keeper
         self._stdin_open = read_stdin
         self._stdin_data = b""
         self._parent = os.getppid() if watch_launcher else None
@@ -58,12 +61,18 @@ class StopConditions:
             condition = self._condition()
             if condition:
                 return condition
-            fds = [self._signals.fd] + ([0] if self._stdin_open else [])
-            ready = readable(fds, self._timeout_s())
+            ready = readable(self._fds(), self._timeout_s())
             if self._signals.fd in ready:
                 self._signals.drain()
             if 0 in ready:
                 self._read_stdin()
+
+    def _fds(self) -> list[int]:
+        """Return the descriptors on which something may arrive that ends the run."""
+        fds = [self._signals.fd] + ([0] if self._stdin_open else [])
+        return fds + (
+            [self._keeper.fd] if self._keeper is not None and self._keeper.fd >= 0 else []
+        )
 
     def wait_for_command(self) -> None:
         """Wait until COMMAND ends, after the recording is over, and pass signals on to it."""
@@ -91,6 +100,8 @@ class StopConditions:
             return f"signal {signal.Signals(number).name}"
         if self._end_ns is not None and mono_ns() >= self._end_ns:
             return "duration"
+        if self._keeper is not None and self._keeper.stop_requested():
+            return "request"
         if b"stop" in self._stdin_data.split(b"\n")[:-1]:
             return "stdin"
         return self._polled() if mono_ns() >= self._poll_at_ns else ""
@@ -122,8 +133,8 @@ class StopConditions:
     def _polled(self) -> str:
         """Check what has no file descriptor to wait on."""
         self._poll_at_ns = mono_ns() + int(_POLL_S * 1e9)
-        # os.path.exists: one that cannot be looked at is not there, whatever the error
-        if self._poll() or any(map(os.path.exists, self._stop_files)):
+        # os.path.exists: what cannot be looked at is not there, whatever the error
+        if self._poll() or os.path.exists(self._stop_file):
             return "request"
         return "launcher" if self._parent is not None and os.getppid() != self._parent else ""
 

@@ -67,6 +67,7 @@ def main(verb: str, words: Sequence[str]) -> int:
     code = lifecycle.run(choice)
     if lifecycle.collection is not None:
         print_run_summary(lifecycle.collection)
+        lifecycle.collection.close()
     return code
 
 

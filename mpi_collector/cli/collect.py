@@ -126,6 +126,7 @@ def _record_this_host(args: argparse.Namespace) -> int:
     coordinator = Coordinator(plan.sampling, collection.run, None, None, SuiteRecorder)
     code = RecordedJob(collection).run(lambda: coordinator)
     print_run_summary(collection)
+    collection.close()
     return code
 
 
@@ -154,6 +155,7 @@ def _coordinate(args: argparse.Namespace, launch: Launch, world: World) -> RankR
     coordinator = Coordinator(plan.sampling, collection.run, world, None, SuiteRecorder)
     code = RecordedJob(collection, launch).run(lambda: coordinator)
     print_run_summary(collection)
+    collection.close()
     return RankResult(code, collection.all_present, end_launcher=True)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpi_collector.benchmark.console import print_message
+from mpi_collector.benchmark.console import error_reason, print_message
+from mpi_collector.benchmark.keeper.values import Screen
 
 if TYPE_CHECKING:
     from mpi_collector.benchmark.collection import Collection
@@ -24,21 +25,20 @@ def print_run_summary(collection: Collection) -> None:
     if console.quiet:
         return
     console.info(line(collection.result["verdict"]))
-    for path in collection.written():
+    for path in collection.written:
         console.info(f"wrote {path}")
     if not collection.plan.skip_timeseries:
-        _print_figures(collection.files.path("timeseries.npz"))
+        _print_figures(collection)
 
 
-def _print_figures(path: Path) -> None:
+def _print_figures(collection: Collection) -> None:
     """Print the figures of a recording, unless it has so many hosts that reading it takes long."""
-    from mpi_collector.report.summary import END_HOSTS, document
-    from mpi_collector.report.text import TextWriter, render
-    from mpi_collector.store.load import load
-
+    encoding = getattr(sys.stderr, "encoding", None) or "ascii"
+    terminal = sys.stderr.isatty()
+    width = shutil.get_terminal_size().columns if terminal else None
     try:
-        with load(path) as recording:
-            if len(recording) <= END_HOSTS:
-                render(document(recording), TextWriter(sys.stderr))
-    except Exception as e:  # noqa: BLE001 - the files are safe and the exit code is the job's
-        print_message(f"no figures: {type(e).__name__}: {e}")
+        text = collection.keeper.figures(Screen(terminal, width, encoding))
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, RuntimeError, ValueError) as e:
+        print_message(f"no figures: {error_reason(e)}")

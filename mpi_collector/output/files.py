@@ -137,6 +137,14 @@ def _other_runs(files: RunFiles) -> bool:
     return any(may_be_locked(marker) for marker in others if marker != files.marker)
 
 
+def take_over(files: RunFiles) -> None:
+    """Hold the names that another process of this run had reserved, and has died. OSError."""
+    fd = os.open(files.marker, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    _locks[files.marker] = fd
+    with contextlib.suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def announce(files: RunFiles, about: Mapping[str, object]) -> None:
     """Replace the content of the marker, in which ``mpi_collector stop`` finds the run.
 

@@ -6,6 +6,7 @@ end_rank.py WORK NODES RESULTS {json,npz}
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,20 +16,17 @@ import kit
 
 from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.console import RunConsole
+from mpi_collector.benchmark.keeper.pipe import cpu_ticks
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.output.json import JsonWriter
-from mpi_collector.output.npz import NpzWriter
-from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import HostState, nap
 from mpi_collector.transport.ranks.coordinator import Coordinator
 from mpi_collector.transport.ranks.election import elect
 from mpi_collector.transport.ranks.world import World
 
 work, nodes, results, kind = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
-spent: dict[str, float] = {"npz": 0.0, "json": 0.0, "documents": 0.0, "gather": 0.0}
 
 
 class Quiet(RunConsole):
@@ -91,34 +89,7 @@ class EveryNode:
         self.world.send(0, **message, **{"from": who})
 
 
-def timed(owner: type, method: str, what: str) -> None:
-    """Count the CPU time of a method; what it calls of the same kind counts once."""
-    plain = getattr(owner, method)
-
-    def wrapper(*args: Any, **named: Any) -> Any:
-        cpu = time.process_time()
-        inner = sum(spent.values())
-        try:
-            return plain(*args, **named)
-        finally:
-            spent[what] += time.process_time() - cpu - (sum(spent.values()) - inner)
-
-    setattr(owner, method, wrapper)
-
-
 def root_side(world: World) -> dict[str, Any]:
-    for owner, method, what in (
-        (NpzWriter, "begin", "npz"),
-        (NpzWriter, "write", "npz"),
-        (NpzWriter, "finish", "npz"),
-        (JsonWriter, "write", "json"),
-        (JsonWriter, "add", "json"),
-        (JsonWriter, "finish", "json"),
-        (FileSink, "end_host", "documents"),
-        (FileSink, "finish", "documents"),
-        (Coordinator, "gather", "gather"),
-    ):
-        timed(owner, method, what)
     options = SamplingOptions(
         interval_s=1.0, max_samples=32, sources="none", spool_dir=str(work), gather_timeout_s=120.0
     )
@@ -139,16 +110,20 @@ def root_side(world: World) -> dict[str, Any]:
     root.recorder.start(root.t0_ns, root.epoch_ns, 30)
     root.leaders[0].sampling = root.recorder.wait_first(5)
     collection.started_ns = mono_ns()
-    before = kit.kb("self", "VmRSS")
-    began, cpu = time.perf_counter(), time.process_time()
+    keeper = collection.keeper.pid
+    before = kit.kb("self", "VmRSS") + kit.kb(keeper, "VmRSS")
+    began, cpu, keeper_ticks = time.perf_counter(), time.process_time(), cpu_ticks(keeper)
     collection.save("command")
-    out = {"elapsed_s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu}
-    out.update(
-        {f"{k}_s": v for k, v in spent.items()},
-        peak_mb=kit.kb("self", "VmHWM") / 1024,
-        before_mb=before / 1024,
-    )
+    out = {
+        "elapsed_s": time.perf_counter() - began,
+        "rank_s": time.process_time() - cpu,
+        "keeper_s": (cpu_ticks(keeper) - keeper_ticks) / os.sysconf("SC_CLK_TCK"),
+        "peak_mb": (kit.kb("self", "VmHWM") + kit.kb(keeper, "VmHWM")) / 1024,
+        "before_mb": before / 1024,
+    }
+    out["cpu_s"] = out["rank_s"] + out["keeper_s"]
     out["hosts"] = len(collection.result["hosts"])
+    collection.close()
     root.recorder.discard()
     super(Crowd, world).send(1, do="exit", to=0)
     return out

@@ -131,6 +131,11 @@ class Process:
         return os.path.basename(self.words[0])
 
     @property
+    def keeps_results(self) -> bool:
+        """Whether it is the keeper of a results directory, which samples nothing."""
+        return any("mpi_collector.benchmark.keeper" in w for w in self.words)
+
+    @property
     def alive(self) -> bool:
         stat = _read(f"/proc/{self.pid}/stat")
         return bool(stat) and parse_pid_stat(stat.encode()).state != "Z"
@@ -391,7 +396,9 @@ class Bed:
         found = [
             p
             for p in self.processes(host)
-            if p.name.startswith("python") and any("mpi_collector" in w for w in p.words)
+            if p.name.startswith("python")
+            and any("mpi_collector" in w for w in p.words)
+            and not p.keeps_results
         ]
         return sorted(found, key=lambda p: p.pid)
 

@@ -82,7 +82,11 @@ class Flight:
 
     def samplers(self, host: int) -> list[Process]:
         """Ranks; or the agent, which has left its session."""
-        found = [p for p in self.bed.processes(host) if p.name.startswith("python") and p.alive]
+        found = [
+            p
+            for p in self.bed.processes(host)
+            if p.name.startswith("python") and p.alive and not p.keeps_results
+        ]
         if self.transport == "ssh":
             found = [p for p in found if p.parent == self.bed.init(host)]
         return found
@@ -98,7 +102,8 @@ class Flight:
         for host in ALL:
             found += [(host, " ".join(p.words)) for p in self.bed.processes(host)
                       if p.alive and (p.name.startswith("python") or p.name in (*DAEMONS, "ssh"))]  # fmt: skip
-        return [(host, words) for host, words in found if "hungfs.py" not in words]  # a test's own
+        # a test's own
+        return [(h, words) for h, words in found if not ("hungfs" in words or "faultyfs" in words)]
 
     def all_gone(self, within_s: float) -> float:
         """Seconds until nothing was left."""

@@ -6,11 +6,11 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import psutil
 import pytest
+from faulty import faulty_directory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,7 @@ from mpi_collector.node.host.snapshot import devices, proc, take
 from mpi_collector.node.host.snapshot.cgroup import cgroup_limits
 from mpi_collector.node.host.snapshot.environment import environment
 from mpi_collector.node.host.snapshot.files import HostFiles
-from mpi_collector.node.host.snapshot.mounts import describe_directory, mount_of
+from mpi_collector.node.host.snapshot.mounts import mount_of
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PARSERS = {
@@ -235,17 +235,28 @@ def test_it_is_bounded(tmp_path: Path) -> None:
     assert "500 of 1000" in found["errors"]["mounts"]
 
 
-def test_a_file_system_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the time-out the sizes are None and the error says so; the mount is known without asking."""
-    release = threading.Event()
-    real = os.statvfs
-    monkeypatch.setattr(os, "statvfs", lambda path: release.wait(30) and real(path))
-    mounts = proc.mounts("server:/v /mnt nfs4 rw 0 0\n")
-    found = describe_directory("/mnt/data", mounts, timeout_s=0.05)
-    release.set()
-    assert found["error"] == "does not answer"
-    assert found["size_bytes"] is None
-    assert found["fs_type"] == "nfs4"
+def test_a_file_system_that_hangs(tmp_path: Path) -> None:
+    """Its sizes are unknown and the error says so, the others' are not; who asked can end meanwhile."""
+    program = (
+        "import json, sys; from mpi_collector.node.host.snapshot import take; "
+        "print(json.dumps(take(sys.argv[1:])['directories']))"
+    )
+    with faulty_directory(tmp_path) as directory:
+        directory.hang()
+        paths = [str(tmp_path), str(directory.path), "/nonexistent", "/"]
+        done = subprocess.run(
+            [sys.executable, "-c", program, *paths], capture_output=True, timeout=30, check=True
+        )
+        found = json.loads(done.stdout)
+    assert [d["path"] for d in found] == paths
+    assert [d["error"] for d in found] == [
+        None,
+        "does not answer",
+        "No such file or directory",
+        None,
+    ]
+    assert found[1]["size_bytes"] is None and found[1]["fs_type"] == "fuse"
+    assert found[0]["size_bytes"] and found[3]["inodes"]
 
 
 def test_the_mount_of_a_directory() -> None:

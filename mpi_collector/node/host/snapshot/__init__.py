@@ -15,7 +15,7 @@ from .cgroup import cgroup_limits
 from .cpus import list_cpus
 from .environment import environment
 from .files import HostFiles
-from .mounts import describe_directory, list_mounts
+from .mounts import describe_directories, list_mounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def take(directories: "Sequence[str]" = (), root: str = "/", full: bool = False)
         "cgroups": part("cgroups", lambda: proc.cgroups(files.text("proc/cgroups"))),
         "chassis": part("chassis", lambda: system.chassis(files)),
         "cpu": part("cpu", lambda: system.cpu(files, cpus)),
-        "directories": part(
-            "directories", lambda: [describe_directory(d, mounts) for d in directories]
-        ),
+        "directories": part("directories", lambda: describe_directories(directories, mounts)),
         "drives": part("drives", lambda: devices.drives(files)),
         "environment": part("environment", lambda: environment(os.environ)),
         "infiniband": part("infiniband", lambda: devices.infiniband(files)),

@@ -1,13 +1,13 @@
 """Mounted file systems, and the room on those that hold directories of interest."""
 
-import os
-import threading
-
 from ..secrets import hide_in_settings
 from . import proc
+from .room import room_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Sequence
+
     from .document import Directory, Mount
     from .files import HostFiles
 
@@ -31,52 +31,34 @@ def list_mounts(files: "HostFiles") -> "list[Mount]":
     return rows[:MAX_MOUNTS]
 
 
-def describe_directory(
-    path: str, mounts: "list[Mount]", timeout_s: float = STATVFS_S
-) -> "Directory":
-    """Return the mount of a directory and the free space there.
+def describe_directories(
+    paths: "Sequence[str]", mounts: "list[Mount]", timeout_s: float = STATVFS_S
+) -> "list[Directory]":
+    """Return the mount of each directory and the free space there.
 
     Sizes are None, and ``error`` is set, if its file system does not answer within ``timeout_s``.
     """
-    mount = mount_of(path, mounts)
-    out: "Directory" = {
+    return [
+        _described(path, mount_of(path, mounts), sizes or {}, error)
+        for path, (sizes, error) in zip(paths, room_on(paths, timeout_s))
+    ]
+
+
+def _described(
+    path: str, mount: "Mount | None", sizes: "dict[str, int]", error: "str | None"
+) -> "Directory":
+    return {
         "path": path,
         "mount_point": mount["mount_point"] if mount else None,
         "fs_type": mount["fs_type"] if mount else None,
         "options": mount["options"] if mount else None,
         "device": mount["device"] if mount else None,
-        "size_bytes": None,
-        "free_bytes": None,
-        "inodes": None,
-        "inodes_free": None,
-        "error": None,
+        "size_bytes": sizes.get("size_bytes"),
+        "free_bytes": sizes.get("free_bytes"),
+        "inodes": sizes.get("inodes"),
+        "inodes_free": sizes.get("inodes_free"),
+        "error": error,
     }
-    room, out["error"] = _statvfs(path, timeout_s)
-    if room is not None:
-        out["size_bytes"] = room.f_blocks * room.f_frsize
-        out["free_bytes"] = room.f_bavail * room.f_frsize
-        out["inodes"] = room.f_files
-        out["inodes_free"] = room.f_ffree
-    return out
-
-
-def _statvfs(path: str, timeout_s: float) -> "tuple[os.statvfs_result | None, str | None]":
-    """Return (result, None) or (None, why there is none). Asked in a thread, since it may hang."""
-    answered = threading.Event()
-    room: "list[os.statvfs_result]" = []
-    errors: "list[str | None]" = []
-
-    def ask() -> None:
-        try:
-            room.append(os.statvfs(path))
-        except OSError as e:
-            errors.append(e.strerror)
-        answered.set()
-
-    threading.Thread(target=ask, daemon=True).start()
-    if not answered.wait(timeout_s):
-        return None, "does not answer"
-    return (None, errors[0]) if errors else (room[0], None)
 
 
 def mount_of(path: str, mounts: "list[Mount]") -> "Mount | None":

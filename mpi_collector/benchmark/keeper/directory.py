@@ -1,0 +1,231 @@
+"""The results directory of a run, as the keeper handles it.
+
+Each request may hang: the process that makes it bounds its waits. Heavy imports come with the
+requests that need them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mpi_collector.benchmark.console import RunConsole
+from mpi_collector.benchmark.keeper.in_child import in_child
+from mpi_collector.benchmark.keeper.values import FoundMarks
+from mpi_collector.node.spool import marks
+from mpi_collector.output.files import RunFiles, announce, release, reserve, take_over
+
+if TYPE_CHECKING:
+    from mpi_collector.formats.run_document import Mark, RunDocument
+    from mpi_collector.formats.suite_samples import TimeSeriesHead
+    from mpi_collector.output.sink import FileSink
+
+
+class ResultsDirectory:
+    """The results directory of one run. The public methods are the requests of client.py."""
+
+    def __init__(self) -> None:
+        self.command_group = 0  #: process group of COMMAND, 0: none
+        self.looks_every_s: float | None = None  #: while the job runs
+        self._reserved: RunFiles | None = None
+        self._released = False
+        self._sink: FileSink | None = None
+        self._failure: Exception | None = None  #: of the sink; what comes after it is dropped
+        self._damage = ""  #: of the host that arrives
+
+    @property
+    def files(self) -> RunFiles:
+        """The files of the run. RuntimeError before ``reserve``."""
+        if self._reserved is None:
+            raise RuntimeError("nothing is reserved")
+        return self._reserved
+
+    # ---- before and during the job
+    def reserve(
+        self, directory: Path, benchmark: str, run: str, pid: int, options: dict[str, Any]
+    ) -> RunFiles:
+        """Reserve the names of the run ``{stem}-{run}`` of process ``pid``.
+
+        ResultsError when the directory cannot be made or written. options: of files.reserve.
+        """
+        about = {"pid": pid, "run": run}
+        files = self._reserved = reserve(directory, benchmark, about, **options)
+        announce(files, {**about, "run": f"{files.stem}-{run}"})
+        return files
+
+    def take_over(self, files: RunFiles) -> None:
+        """Go on with a run whose keeper has died. OSError."""
+        self._reserved = files
+        take_over(files)
+
+    def look_for_stop(self, every_s: float) -> None:
+        """From now on look for a request to stop every ``every_s`` seconds, until there is one."""
+        self.looks_every_s = every_s
+
+    def stop_requested(self) -> bool:
+        """Return whether the run was asked to stop. What cannot be looked at is not there."""
+        return os.path.exists(self.files.stop_request)
+
+    def set_command_group(self, group: int) -> None:
+        """COMMAND's process group, which ends when the recording process does; 0: it has ended."""
+        self.command_group = group
+
+    def count_marks(self) -> int:
+        """Return the number of marks beside the results."""
+        return len(marks.read(str(self.files.marks)))
+
+    # ---- after it
+    def marks(self, command: list[str], since_ns: int, limit_s: float) -> FoundMarks:
+        """Return the marks beside the results, and those of DLIO's statistics (UTC ns).
+
+        The latter may lie on another file system: no longer than ``limit_s`` is spent on it.
+        """
+        from mpi_collector.benchmark.dlio import marks_of_run, places
+
+        found: list[Mark] = [
+            {"text": m["text"], "edge": m["edge"], "utc_ns": m["wall_ns"], "host": None}
+            for m in marks.read(str(self.files.marks))
+        ]
+        directory = self.files.directory
+        try:
+            return FoundMarks(
+                found
+                + in_child(lambda: marks_of_run(places(directory, command), since_ns), limit_s),
+                [],
+            )
+        except OSError as e:
+            return FoundMarks(found, [f"no marks of DLIO's statistics: {e}"])
+
+    def open_sink(self, json: bool, keep: bool) -> RunFiles:
+        """Begin the files; return the names that they will get. See FileSink."""
+        from mpi_collector.output.placement import place
+        from mpi_collector.output.sink import FileSink
+
+        self.looks_every_s = None
+        self._failure = None
+        self._reserved = place(self.files)
+        self._sink = FileSink(self._reserved, json, keep)
+        return self._reserved
+
+    def begin_host(self, key: str) -> None:
+        self._damage = ""
+        self._write(lambda sink: sink.begin_host(key))
+
+    def begin(self, head: dict[str, Any]) -> None:
+        self._write(lambda sink: sink.begin(head))
+
+    def write(self, data: bytes) -> None:
+        self._write(lambda sink: sink.write(data))
+
+    def drop_host(self) -> None:
+        self._write(lambda sink: sink.drop_host())
+
+    def end_host(self) -> None:
+        """End the host. RuntimeError when its data are damaged: the host is dropped."""
+        if self._damage:
+            self.drop_host()
+            raise RuntimeError(f"its table is damaged: {self._damage}")
+        damaged: list[RuntimeError] = []
+
+        def end(sink: FileSink) -> None:
+            try:
+                sink.end_host()
+            except RuntimeError as e:
+                damaged.append(e)
+
+        self._write(end)
+        if damaged:
+            raise damaged[0]
+
+    def _write(self, step: Callable[[FileSink], None]) -> None:
+        """Do a step of the sink; note its first failure."""
+        if self._sink is None or self._failure is not None or self._damage:
+            return
+        try:
+            step(self._sink)
+        except OSError as e:
+            self._failure = e
+        except Exception as e:  # noqa: BLE001 - the data of this host, the others are whole
+            self._damage = f"{type(e).__name__}: {e}"
+
+    def finish(self, document: RunDocument, head: TimeSeriesHead) -> list[Path]:
+        """Complete the files; return those of the run. OSError when one could not be written."""
+        sink = self._sink
+        if sink is None:
+            raise RuntimeError("no sink")
+        try:
+            if self._failure is not None:
+                raise self._failure
+            sink.finish(document, head)
+        except BaseException:
+            self.abandon_sink()
+            raise
+        self._sink = None
+        return self.written()
+
+    def abandon_sink(self) -> None:
+        """Leave nothing behind of files that were begun."""
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.abandon()
+
+    def written(self) -> list[Path]:
+        """Return the files of the run that exist."""
+        return sorted(self.files.directory.glob(f"{self.files.stem}_*"))
+
+    def write_page(self, quiet: bool) -> list[str]:
+        """Write the page; return messages about it."""
+        from mpi_collector.benchmark.page import write_page
+
+        messages = _Messages(quiet)
+        write_page(self.files.path("timeseries.npz"), self.files.path("report.html"), messages)
+        return messages.texts
+
+    def figures(self, terminal: bool, width: int | None, encoding: str) -> str:
+        """Return the figures of the recording as text. Those of very many hosts are left out."""
+        from mpi_collector.report.summary import END_HOSTS, document
+        from mpi_collector.report.text import TextWriter, render
+        from mpi_collector.store.load import load
+
+        out = _TerminalText(terminal, encoding)
+        with load(self.files.path("timeseries.npz")) as recording:
+            if len(recording) <= END_HOSTS:
+                render(document(recording), TextWriter(out, width))
+        return out.getvalue()
+
+    def release(self) -> None:
+        """Give the names back, once: see files.release."""
+        self.abandon_sink()
+        if self._reserved is not None and not self._released:
+            self._released = True
+            release(self._reserved)
+
+
+class _Messages(RunConsole):
+    """Messages for the other side."""
+
+    def __init__(self, quiet: bool) -> None:
+        super().__init__(quiet)
+        self.texts: list[str] = []
+
+    def write(self, text: str) -> None:
+        self.texts.append(text)
+
+
+class _TerminalText(io.StringIO):
+    """Text as it would look on a terminal, or elsewhere."""
+
+    def __init__(self, terminal: bool, encoding: str) -> None:
+        super().__init__()
+        self._terminal = terminal
+        self._encoding = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._encoding
+
+    def isatty(self) -> bool:
+        return self._terminal
