@@ -26,6 +26,7 @@ __all__ = [
     "SessionLostError",
     "SharedDirectoryError",
     "SpoolError",
+    "TableError",
     "TransportError",
     "UnusableHostsError",
     "WrongMPIError",
@@ -86,6 +87,10 @@ class UnusableHostsError(TransportError):
 
 class WrongMPIError(CollectorError):
     """mpi4py and the launcher do not belong together. The text gives the remedy."""
+
+
+class TableError(CollectorError, RuntimeError):
+    """The table of a host is not what was announced or agreed on. The text says what is wrong."""
 
 
 class PeerLostError(CollectorError):

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _EVENTS_MOST = 1 << 14  #: in a log of 256 kB
+COLUMNS_MOST = 1 << 18  #: of a host; one of a thousand CPUs has 50,000
 _STATUS = Whole(0, len(STATUS_NAMES) - 1)
 
 
@@ -136,7 +137,7 @@ FACTS = Record(
         "marks": Items(
             Record({"text": Text(TEXT_MAX), "edge": OneOf(*EDGES), "utc_ns": Whole()}), _EVENTS_MOST
         ),
-        "columns": COUNT,
+        "columns": Whole(0, COLUMNS_MOST),
     }
 )
 
@@ -228,7 +229,7 @@ READY = Record(
         "rows": Whole(1, INT64_MAX),
         "spool": Maybe(PATH),
         "absent": Table(_STATUS, 1024, NAME),
-        "columns": Whole(1, 1 << 24),
+        "columns": Whole(1, COLUMNS_MOST),
         "warnings": Items(REASON, 256),
     }
 )

@@ -12,36 +12,60 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import zlib
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mpi_collector.node.frames import MAGIC, FrameDecoder, encode
+from mpi_collector.node.table.npy import NpzMember, npy_header
 
 Message = dict[str, Any]
 NOTES = "ODD_HOSTS_NOTES"
+OWN = 10**9  #: numbers of requests that the launcher did not make
 GOOD = "answers"  #: expected of a behaviour that costs nothing
 
 
 @dataclass
 class Way:
-    """The frames between a launcher and the agent of ``host``; ``asked``: {id: name of the request}."""
+    """The frames between a launcher and the agent of ``host``; ``asked``: {id: request}."""
 
     host: str
     agent: Any
-    asked: dict[Any, str] = field(default_factory=dict)
-    own: dict[int, list[tuple[Message, bytes]]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    members: list[bytes] = field(default_factory=list)
+    asked: dict[Any, Message] = field(default_factory=dict)
+    table: list[bytes] = field(default_factory=list)  #: packed members in place of the agent's own
     lock: threading.Lock = field(default_factory=threading.Lock)
+    frames: Iterator[tuple[Message, bytes]] = field(default_factory=lambda: iter(()))
 
     def say(self, data: bytes) -> None:
         """Send bytes to the launcher."""
         view = memoryview(data)
         while view:
             view = view[os.write(1, view) :]
+
+    def tell_agent(self, data: bytes) -> None:
+        with self.lock:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self.agent.stdin.fileno(), view) :]
+
+    def fetch(self, member: int, size: int) -> bytes:
+        """Get a packed member from the agent."""
+        out = b""
+        while len(out) < size:
+            number = OWN + member
+            self.tell_agent(
+                encode({"do": "fetch", "id": number, "member": member, "offset": len(out)})
+            )
+            for message, blob in self.frames:
+                if message.get("id") == number:
+                    out += blob
+                    break
+                self.say(encode(message, blob))
+        return out
 
     def answer(self, message: Message, blob: bytes = b"") -> None:
         self.say(raw(json.dumps(message).encode(), blob))
@@ -133,8 +157,162 @@ def without_frame(way: Way, message: Message, blob: bytes) -> None:
     way.say(b"Killed\n" * 10)
 
 
+# ---- tables
+@dataclass
+class Plain:
+    """A member of a table before it is packed. ``head``: what its head says instead of the truth."""
+
+    kind: str
+    name: str
+    data: bytes
+    head: dict[str, Any] = field(default_factory=dict)
+    packed: bytes = b""
+
+    def document(self, change: Callable[[Any], object]) -> None:
+        """Change the JSON document of ``meta``."""
+        doc = json.loads(
+            self.data[10 + int.from_bytes(self.data[8:10], "little") :].decode("utf-32-le")
+        )
+        change(doc)
+        self.text(json.dumps(doc))
+
+    def text(self, said: str) -> None:
+        header = npy_header(f"<U{len(said)}", ())
+        self.data = header + said.encode("utf-32-le")
+
+    def numbers(self, change: Callable[[Any], Any]) -> None:
+        """Change the numbers of an integer member."""
+        size = 10 + int.from_bytes(self.data[8:10], "little")
+        numbers = array("q", self.data[size:])
+        change(numbers)
+        self.data = self.data[:size] + numbers.tobytes()
+
+
+def forged(change: Callable[[dict[str, Plain], list[Plain]], object], **facts: Any) -> Change:
+    """The table after ``change({name behind the key: member}, members)``; with other ``facts``."""
+
+    def answer(way: Way, message: Message, blob: bytes) -> None:
+        members = []
+        for number, head in enumerate(message["heads"]):
+            packed = way.fetch(number, head["packed"])
+            members.append(Plain(head["kind"], head["name"], zlib.decompress(packed, -15)))
+        change({m.name.partition("/")[2]: m for m in members}, members)
+        message["facts"].update(facts)
+        message["heads"] = []
+        way.table = []
+        for m in members:
+            made = NpzMember(m.kind, m.name, [m.data])
+            way.table.append(m.packed or b"".join(made.chunks))
+            message["heads"].append({**made.head(), "packed": len(way.table[-1]), **m.head})
+        way.say(raw(json.dumps(message).encode(), blob))
+
+    return answer
+
+
+def meta(change: Callable[[Any], object]) -> Change:
+    """The table with another document."""
+    return forged(lambda by, members: by["meta"].document(change))
+
+
+def put(at: int, number: int) -> Callable[[Any], object]:
+    """Change one number."""
+    return lambda numbers: numbers.__setitem__(at, number)
+
+
+def numbers(name: str, change: Callable[[Any], Any]) -> Change:
+    return forged(lambda by, members: by[name].numbers(change))
+
+
+def head(name: str, /, **fields: Any) -> Change:
+    return forged(lambda by, members: by[name].head.update(fields))
+
+
+def renamed(name: str, other: str) -> Change:
+    def change(by: dict[str, Plain], members: list[Plain]) -> None:
+        by[name].name = other
+
+    return forged(change)
+
+
+def set_plain(name: str, make: Callable[[bytes], bytes]) -> Change:
+    def change(by: dict[str, Plain], members: list[Plain]) -> None:
+        by[name].data = make(by[name].data)
+
+    return forged(change)
+
+
+def zeros(size: int) -> bytes:
+    """Deflated zeros, made at once: one block again and again."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = deflate.compress(bytes(1 << 20)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return block * (size >> 20) + deflate.flush()
+
+
+def bomb(name: str, size: int, said: int | None = None) -> Change:
+    """A member that inflates to ``size`` bytes; its head says ``said``, the truth by default."""
+
+    def change(by: dict[str, Plain], members: list[Plain]) -> None:
+        by[name].packed = zeros(size)
+        by[name].head = {"size": size if said is None else said}
+
+    return forged(change)
+
+
+def hide_bomb(values: Plain) -> None:
+    """Pack a gigabyte behind the right size."""
+    values.head = {"size": len(values.data)}
+    values.packed = zeros(1 << 21)
+
+
+def snapshot(**fields: Any) -> Change:
+    return meta(lambda doc: doc["snapshot"].update(fields))
+
+
+def event(**fields: Any) -> Change:
+    return meta(lambda doc: doc["events"].append(fields))
+
+
+def of_grid(**fields: Any) -> Change:
+    def change(doc: Any) -> None:
+        next(e for e in doc["events"] if e["type"] == "grid").update(fields)
+
+    return meta(change)
+
+
+def shorter(way: Way, message: Message, blob: bytes) -> None:
+    way.answer(message, blob[:1])
+
+
+def longer(way: Way, message: Message, blob: bytes) -> None:
+    way.answer(message, blob + b"x")
+
+
+def trickles(way: Way, message: Message, blob: bytes) -> None:
+    """Send the answer one byte a second."""
+    for byte in encode(message, blob):
+        way.say(bytes([byte]))
+        time.sleep(1)
+
+
+def hangs(way: Way, message: Message, blob: bytes) -> None:
+    time.sleep(1000)
+
+
+_late: list[Message] = []
+
+
+def late(way: Way, message: Message) -> None:
+    """Answer three beats at once."""
+    _late.append(message)
+    if len(_late) == 3:
+        for m in _late:
+            way.answer(m)
+        _late.clear()
+
+
 ODD = "is not in the protocol"
 FRAME = "a frame"
+MEMBERS = "its members are not those of its table"
 BEHAVIOURS: dict[str, Behaviour] = {
     # ---- the first message
     "hello-version": Behaviour("hello", also(hello=99), "uses protocol 99"),
@@ -211,18 +389,124 @@ BEHAVIOURS: dict[str, Behaviour] = {
     ),
     "facts-marks": Behaviour("pack", inside("facts", marks=[{"text": "x"}]), ODD),
     "facts-status": Behaviour("pack", inside("facts", statuses={"stat": {"odd": 1}}), ODD),
+    # ---- the table: its members
+    "members-of-another": Behaviour(
+        "pack",
+        forged(
+            lambda by, m: [
+                setattr(x, "name", x.name.replace(x.name.split("/")[0], "good")) for x in m
+            ]
+        ),
+        MEMBERS,
+    ),
+    "member-of-another": Behaviour("pack", renamed("values", "good/values"), MEMBERS),
+    "member-twice": Behaviour("pack", forged(lambda by, m: m.append(m[-1])), MEMBERS),
+    "member-path": Behaviour("pack", renamed("values", "../../x"), MEMBERS),
+    "member-absolute": Behaviour("pack", renamed("tick", "/run/x"), MEMBERS),
+    "member-unknown": Behaviour(
+        "pack", forged(lambda by, m: m.append(Plain("npz", f"{m[0].name}2", b"x"))), MEMBERS
+    ),
+    "member-missing": Behaviour("pack", forged(lambda by, m: m.remove(by["values"])), MEMBERS),
+    "member-run": Behaviour("pack", renamed("meta", "run"), MEMBERS),
+    "member-order": Behaviour("pack", forged(lambda by, m: m.reverse()), MEMBERS),
+    "members-none": Behaviour("pack", forged(lambda by, m: m.clear()), MEMBERS),
+    "members-many": Behaviour("pack", forged(lambda by, m: m.extend(m * 20)), ODD),
+    "member-json": Behaviour(
+        "pack",
+        forged(lambda by, m: m.append(Plain("json", m[0].name.split("/")[0], b"[]"))),
+        MEMBERS,
+    ),
+    "member-kind": Behaviour("pack", head("values", kind="exe"), ODD),
+    "member-name-number": Behaviour("pack", head("values", name=7), ODD),
+    "member-packed-less": Behaviour("pack", head("values", packed=-1), ODD),
+    "member-packed-large": Behaviour("pack", head("meta", packed=10**12), "packed in"),
+    "member-checksum": Behaviour("pack", head("values", crc=1), "checksum"),
+    "member-checksum-text": Behaviour("pack", head("columns", crc=1), "checksum"),
+    "member-size-less": Behaviour("pack", head("values", size=200), "is said to be packed in"),
+    "member-no-deflate": Behaviour(
+        "pack", forged(lambda by, m: setattr(by["units"], "packed", b"\xff" * 100)), "is damaged"
+    ),
+    "member-cut": Behaviour(
+        "pack",
+        forged(lambda by, m: setattr(by["tick"], "packed", zlib.compress(by["tick"].data)[2:-14])),
+        "less than",
+    ),
+    "member-longer": Behaviour(
+        "pack", set_plain("tick", lambda data: data + bytes(8)), "bytes instead of"
+    ),
+    "member-header": Behaviour(
+        "pack", set_plain("late_ns", lambda d: d.replace(b"<i8", b"<f8")), "other rows"
+    ),
+    "member-shape": Behaviour(
+        "pack",
+        set_plain("values", lambda d: d.replace(b"True, ", b"False,", 1)),
+        "other rows",
+    ),
+    "member-object": Behaviour(
+        "pack", set_plain("tick", lambda d: d.replace(b"'<i8'", b"'|O' ")), "other rows"
+    ),
+    # ---- the table: bombs
+    "bomb-values": Behaviour("pack", bomb("values", 1 << 30), "too many"),
+    "bomb-hidden": Behaviour(
+        "pack", forged(lambda by, m: hide_bomb(by["values"])), "has more than"
+    ),
+    "bomb-meta": Behaviour("pack", bomb("meta", 1 << 29), "too many"),
+    "bomb-meta-hidden": Behaviour("pack", bomb("meta", 1 << 29, 30 << 20), "has more than"),
+    "bomb-columns": Behaviour("pack", bomb("columns", 1 << 28), "too many"),
+    # ---- the table: what it says
+    "facts-more-rows": Behaviour("pack", forged(lambda by, m: None, samples=10**9), "rows, where"),
+    "facts-other-rows": Behaviour("pack", inside("facts", ticks=1), "not those that it counts"),
+    "facts-late-tick": Behaviour(
+        "pack", inside("facts", last_tick=10**6), "more ticks than were due"
+    ),
+    "facts-columns": Behaviour("pack", inside("facts", columns=1), "columns, where"),
+    "facts-other": Behaviour("pack", inside("facts", complete=False), "other facts"),
+    "meta-no-json": Behaviour("pack", forged(lambda by, m: by["meta"].text("{]")), "'meta'"),
+    "meta-infinity": Behaviour("pack", meta(lambda doc: doc.update(x=float("inf"))), "no JSON"),
+    "meta-list": Behaviour("pack", forged(lambda by, m: by["meta"].text("[]")), "'meta'"),
+    "meta-host": Behaviour("pack", meta(lambda doc: doc.update(host="good")), "another host"),
+    "meta-run": Behaviour("pack", meta(lambda doc: doc.update(run="other")), "another host or run"),
+    "meta-no-layout": Behaviour("pack", meta(lambda doc: doc.pop("layout")), "'layout' is missing"),
+    "meta-layout": Behaviour(
+        "pack", meta(lambda doc: doc["layout"]["tables"].pop()), "columns, where"
+    ),
+    "meta-wide": Behaviour(
+        "pack", meta(lambda doc: doc["layout"]["tables"][0].update(slots=1 << 20)), "columns, where"
+    ),
+    "meta-device": Behaviour(
+        "pack", meta(lambda doc: doc["layout"]["tables"][0].update(devices=["odd"])), "layout"
+    ),
+    "meta-grid": Behaviour("pack", of_grid(capacity=10**12), "another tick grid"),
+    "meta-no-grid": Behaviour("pack", meta(lambda doc: doc["events"].clear()), "another tick grid"),
+    "meta-event": Behaviour("pack", event(type="device", source=1), ODD),
+    "meta-clock": Behaviour("pack", event(type="clock", mono_ns="x", offset_ns=0, bound_ns=0), ODD),
+    "meta-mark": Behaviour(
+        "pack", event(type="mark", text="x" * 10**4, edge="point", mono_ns=1), ODD
+    ),
+    "snapshot-cores": Behaviour("pack", snapshot(cpu={"num_cores": "two"}), ODD),
+    "snapshot-list": Behaviour("pack", snapshot(meminfo=["MemTotal"]), ODD),
+    "snapshot-mounts": Behaviour("pack", snapshot(mounts=[{"fs_type": 7}]), ODD),
+    "snapshot-drives": Behaviour("pack", snapshot(drives="sda"), ODD),
+    "snapshot-text": Behaviour("pack", meta(lambda doc: doc.update(snapshot="none")), ODD),
+    "ticks-order": Behaviour("pack", numbers("tick", put(1, 0)), "not in order"),
+    "ticks-late": Behaviour("pack", numbers("tick", put(-2, 10**15)), "not possible"),
+    "ticks-below": Behaviour("pack", numbers("tick", put(0, -7)), "not"),
+    "ticks-stop": Behaviour("pack", numbers("tick", put(0, -1)), "not"),
+    "times-future": Behaviour("pack", numbers("timestamp_ns", put(-1, 2**62)), "not possible"),
+    "times-past": Behaviour("pack", numbers("timestamp_ns", put(0, 0)), "not possible"),
+    "status-99": Behaviour("pack", numbers("source_status", put(3, 99)), "not possible"),
+    "bound-below": Behaviour("pack", numbers("clock_bound_ns", put(0, -1)), "not possible"),
+    # ---- the way of the table
+    "fetch-one-byte": Behaviour("fetch", shorter, "bytes of its table"),
+    "fetch-one-more": Behaviour("fetch", longer, "bytes of its table"),
+    "fetch-nothing": Behaviour("fetch", lambda way, m, blob: way.answer(m), "bytes of its table"),
+    "fetch-trickles": Behaviour("fetch", trickles, "sent only a part of its table"),
+    "fetch-hangs": Behaviour("fetch", hangs, "sent only a part of its table"),
+    "fetch-ends": Behaviour("fetch", ends, "gathering"),
+    "pack-hangs": Behaviour("pack", hangs, "no answer to 'pack'"),
+    "stop-hangs": Behaviour("stop", hangs, "no answer to 'stop'"),
+    "fetch-damaged": Behaviour("fetch", damaged, "a wrong checksum"),
 }
-
-_late: list[Message] = []
-
-
-def late(way: Way, message: Message) -> None:
-    """Answer three beats at once."""
-    _late.append(message)
-    if len(_late) == 3:
-        for m in _late:
-            way.answer(m)
-        _late.clear()
 
 
 def ssh() -> None:
@@ -236,7 +520,8 @@ def ssh() -> None:
     way = Way(host, agent)
     threading.Thread(target=_up, args=(way,), daemon=True).start()
     behaviour = BEHAVIOURS.get(host.removeprefix("odd-")) if host.startswith("odd-") else None
-    for message, blob in _frames(agent.stdout):
+    way.frames = _frames(agent.stdout)
+    for message, blob in way.frames:
         _down(way, behaviour, message, blob)
     os._exit(agent.wait())
 
@@ -252,11 +537,8 @@ def _up(way: Way) -> None:
     decoder = FrameDecoder()
     while data := os.read(0, 1 << 16):
         for message, _blob in decoder.feed(data):
-            way.asked[message.get("id")] = message["do"]
-        with way.lock:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(way.agent.stdin.fileno(), view) :]
+            way.asked[message.get("id")] = message
+        way.tell_agent(data)
     way.agent.stdin.close()
 
 
@@ -265,8 +547,11 @@ def _down(way: Way, behaviour: Behaviour | None, message: Message, blob: bytes) 
         do = "hello"
         message["identity"].update(hostname=way.host, machine_id=way.host)
     else:
-        do = way.asked.get(message.get("id"), "")
-    way.counts[do] = way.counts.get(do, 0) + 1
+        request = way.asked.get(message.get("id"), {"do": ""})
+        do = request["do"]
+        if do == "fetch" and way.table:
+            offset = request["offset"]
+            blob = way.table[request["member"]][offset : offset + request["size"]]
     if behaviour is not None and behaviour.on == do:
         behaviour.change(way, message, blob)
         return

@@ -80,9 +80,14 @@ def int_member(
 
 def text_member(name: str, texts: "list[str]") -> "NpzMember":
     """Return a vector of strings."""
+    return NpzMember("npz", name, [text_vector(texts)])
+
+
+def text_vector(texts: "list[str]") -> bytes:
+    """Return the plain bytes of a vector of strings."""
     width = max([len(t) for t in texts] + [1])
     body = b"".join(t.encode("utf-32-le", "replace").ljust(4 * width, b"\0") for t in texts)
-    return NpzMember("npz", name, [npy_header("<U%d" % width, (len(texts),)), body])
+    return npy_header("<U%d" % width, (len(texts),)) + body
 
 
 def json_member(name: str, doc: object) -> "NpzMember":

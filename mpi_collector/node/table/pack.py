@@ -5,6 +5,7 @@ from array import array
 from ..clock import Timeline
 from .facts import facts_of
 from .npy import int_member, json_member, text_member
+from .table import HEADS, SOURCE_HEADS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
 
     from .npy import NpzMember
     from .table import SampleTable
+
+
+#: names behind ``KEY/`` of a host's members, in the order in which they are packed
+TEXT_VECTORS = ("columns", "units", "kinds", "sources")
+ROW_VECTORS = ("tick", "timestamp_ns", "clock_bound_ns") + HEADS
+SOURCE_MATRICES = tuple("source_" + field for field in SOURCE_HEADS)
+MEMBERS = ("meta",) + TEXT_VECTORS + ROW_VECTORS + SOURCE_MATRICES + ("values",)
 
 
 def pack(table: "SampleTable", key: str) -> "Iterator[NpzMember]":

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     Rows = dict[int, Buffer]
 
 
+#: header words of a row, and of a source in it, in the order of ``heads`` and ``source_heads``
+HEADS = ROW_FIELDS
+SOURCE_HEADS = ROW_SOURCE_FIELDS
+
+
 class SampleTable:
     """All rows of a spool in tick order. Samples that were staged but not decoded are decoded here.
 

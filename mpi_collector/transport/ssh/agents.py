@@ -14,7 +14,8 @@ from mpi_collector.transport.base import HostState, Progress
 from mpi_collector.transport.hosts import HostSpec, unique_keys
 from mpi_collector.transport.limits import raise_open_file_limit
 from mpi_collector.transport.loop_thread import LoopThread
-from mpi_collector.transport.ssh.remote import RemoteHost, SessionLimits, SessionSettings
+from mpi_collector.transport.ssh.remote import RemoteHost
+from mpi_collector.transport.ssh.turns import SessionLimits, SessionSettings
 
 _FILES_PER_HOST = 4  #: three pipes of its ssh, and one for the exit of ssh
 #: failures of one host: no connection, a failed request, a refused name, an answer without the

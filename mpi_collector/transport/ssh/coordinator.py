@@ -14,12 +14,14 @@ from mpi_collector.node.host.identity import same_host_key
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool.reader import SpoolReader
 from mpi_collector.node.table.table import SampleTable
+from mpi_collector.transport.agreement import table_bounds
 from mpi_collector.transport.base import Progress, RunStatus, Sink, run_status
 from mpi_collector.transport.hosts import HostSpec, find_aliases
 from mpi_collector.transport.replicas import Replicas
 from mpi_collector.transport.ssh.agents import Agents
 from mpi_collector.transport.ssh.remote import RemoteHost, heartbeat_s
 from mpi_collector.transport.ssh.table_fetch import fetch_table
+from mpi_collector.transport.table_check import TableBounds
 
 #: tick 0 lies so far ahead that the start request reaches every host before
 _LEAD_NS = 300_000_000
@@ -69,7 +71,7 @@ class SshCoordinator(Agents):
                 self.remotes.remove(remote)
                 await remote.quit()
         await self._on_each("preparing", self._working(), lambda r: r.prepare(facts))
-        await self._on_each("clock", self._working(), lambda r: r.clock(self._limits))
+        await self._on_each("clock", self._working(), lambda r: r.first_clock(self._limits))
 
     def start(self) -> None:
         """Start sampling at a common tick 0; return when every host samples or has failed."""
@@ -183,6 +185,18 @@ class SshCoordinator(Agents):
         del json
         self._loop.run(self._gather(sink, progress, limit_s))
 
+    def _bounds(self, remote: RemoteHost) -> TableBounds:
+        """Return what the table of a host can be."""
+        return table_bounds(
+            remote.state.key,
+            self.run,
+            remote.state.ready,
+            self.options,
+            self.t0_ns,
+            self.epoch_ns,
+            self.capacity,
+        )
+
     async def _gather(
         self, sink: Sink, progress: Callable[[int, int], None], limit_s: float | None
     ) -> None:
@@ -192,7 +206,7 @@ class SshCoordinator(Agents):
         async def one(remote: RemoteHost) -> None:
             nonlocal done
             try:
-                await fetch_table(remote, sink, self._limits)
+                await fetch_table(remote, sink, self._limits, self._bounds(remote))
             finally:
                 done += 1
                 progress(done, len(ready))

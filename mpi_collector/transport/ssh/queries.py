@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mpi_collector.node.compat import wall_ns
+from mpi_collector.transport.agreement import recovered_bounds
 from mpi_collector.transport.base import Sink
+from mpi_collector.transport.deadline import Allowance
 from mpi_collector.transport.ssh.agents import Agents
 from mpi_collector.transport.ssh.remote import RemoteHost
 from mpi_collector.transport.ssh.table_fetch import fetch_table
@@ -64,11 +66,17 @@ class HostQueries(Agents):
         remote = self._remote(host)
         remote.state.key = key
         work = remote.session.request("adopt", 60, spool_dir=place, run=run, key=key)
-        return dict(self._loop.run(work)[0]["about"])
+        about: dict[str, Any] = self._loop.run(work)[0]["about"]
+        remote.adopted = recovered_bounds(key, run, about)
+        remote.ending = Allowance(self.options.gather_timeout_s)
+        return about
 
     def take_adopted(self, host: str, sink: Sink) -> None:
         """Put the table of the adopted spool into ``sink``."""
-        self._loop.run(fetch_table(self._remote(host), sink, self._limits))
+        remote = self._remote(host)
+        if remote.adopted is None:
+            raise RuntimeError("no spool was adopted")
+        self._loop.run(fetch_table(remote, sink, self._limits, remote.adopted))
 
     def drop_adopted(self, host: str) -> None:
         """Remove the adopted spool: its table is safely on disk."""

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mpi_collector.errors import AgentDiedError, MessageError, SessionLostError
 from mpi_collector.node.agent.messages import ReadyReport, StopReport
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.knobs import orphan_s
-from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.agreement import check_ready
 from mpi_collector.transport.base import HostState
 from mpi_collector.transport.failures import ssh_failure
+from mpi_collector.transport.deadline import Allowance, Deadline
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.session import Reply, Session
 from mpi_collector.transport.ssh.bootstrap import preamble, remote_command
 from mpi_collector.transport.ssh.command_line import site_options, ssh_argv, ssh_environment
+from mpi_collector.transport.ssh.turns import SessionLimits, SessionSettings, in_turn
+from mpi_collector.transport.table_check import TableBounds
+
+if TYPE_CHECKING:
+    from mpi_collector.node.clock import Echo
 
 _ECHOES = 15  #: round trips of one clock measurement
-_CLOCKS_AT_ONCE = 16  #: more at a time would measure the queue of this host instead of the clocks
+_CLOCK_S = 2.0  #: after which no further round trip of a measurement begins
+_CLOCK_SHARE = 0.25  #: of the time that the host has left, at most
+_CLOCK_HOLD_S = 0.5  #: for which a host whose clock is measured may keep the next one waiting
 _HEARTBEAT_S = 15.0
 _CLOCK_EVERY_S = 180.0
 _SILENT_S = 20.0  #: a session that leaves a request unanswered for so long counts as broken
@@ -37,35 +43,6 @@ _CROWDED = ("closed by", "reset by", "kex_exchange", "banner exchange")
 def heartbeat_s() -> float:
     """Return the longest time in seconds that an agent hears nothing of its launcher."""
     return min(_HEARTBEAT_S, orphan_s() / 4)
-
-
-@dataclass(frozen=True)
-class SessionSettings:
-    """What the sessions to all hosts of a run have in common."""
-
-    options: SamplingOptions
-    run: str
-    user: str | None
-    ssh_timeout_s: float
-
-
-class SessionLimits:
-    """How many hosts do the same step at the same time."""
-
-    def __init__(self, fanout: int) -> None:
-        self.start = asyncio.Semaphore(fanout)
-        self.clock = asyncio.Semaphore(_CLOCKS_AT_ONCE)
-        self.gather = asyncio.Lock()  # the sink takes one host at a time
-
-    async def connect(self, session: Session, timeout_s: float) -> None:
-        """Connect.
-
-        A host that does not answer lets the next one start after a tenth of ``timeout_s``.
-        """
-        async with self.start:
-            task = asyncio.ensure_future(session.connect(timeout_s))
-            await asyncio.wait({task}, timeout=timeout_s / 10)
-        await task
 
 
 class RemoteHost:
@@ -83,6 +60,10 @@ class RemoteHost:
         self.state = HostState(key, spec.name, {})
         self.session = Session([], ())
         self.agent_pid = 0
+        self.adopted: TableBounds | None = None  #: of the spool of a dead run that it has opened
+        options = settings.options
+        self._opening = Allowance(options.start_timeout_s)  # of prepare, clock and start
+        self.ending = Allowance(options.gather_timeout_s)  #: of stop, clock and its table
 
     # ---- sessions
     async def connect(self, limits: SessionLimits) -> None:
@@ -127,21 +108,19 @@ class RemoteHost:
                 "the agent died; what it had recorded is in the spool of that host"
             )
 
-    async def request_persistently(self, do: str, **fields: Any) -> Reply:
-        """Make a request, again in a new session when one breaks, until the gather time-out."""
-        deadline = mono_ns() + int(self.settings.options.gather_timeout_s * 1e9)
+    async def request_persistently(self, do: str, deadline: Deadline, **fields: Any) -> Reply:
+        """Make a request, again in a new session when one breaks, until ``deadline``."""
         pause = 0.2
         while True:
-            left = max(1.0, (deadline - mono_ns()) * 1e-9)
             try:
                 if not self.session.connected:
-                    await self.reconnect(min(self.settings.ssh_timeout_s, left))
-                return await self.session.request(do, left, **fields)
+                    await self.reconnect(min(self.settings.ssh_timeout_s, deadline.left_s))
+                return await self.session.request(do, deadline.left_s, **fields)
             except (AgentDiedError, MessageError):
                 raise
             except SessionLostError:
                 await self.session.disconnect()
-                if mono_ns() + pause * 1e9 > deadline:
+                if pause > deadline.left_s:
                     raise
             await asyncio.sleep(pause)
             pause = min(2 * pause, 5.0)
@@ -160,50 +139,68 @@ class RemoteHost:
     async def prepare(self, facts: dict[str, Any]) -> None:
         """Prepare a recorder on the host; see Transport.open."""
         options = self.settings.options
-        answer, _ = await self.session.request(
-            "prepare",
-            options.start_timeout_s,
-            options=options.to_dict(),
-            run=self.settings.run,
-            key=self.state.key,
-            facts=dict(facts, requested=self.name),
-        )
+        with self._opening.step() as deadline:
+            answer, _ = await self.session.request(
+                "prepare",
+                deadline.left_s,
+                options=options.to_dict(),
+                run=self.settings.run,
+                key=self.state.key,
+                facts=dict(facts, requested=self.name),
+            )
         check_ready(answer, options)
         self.state.ready = cast(ReadyReport, answer)
 
-    async def clock(self, limits: SessionLimits) -> None:
+    async def first_clock(self, limits: SessionLimits) -> None:
+        """Measure its clock before the start."""
+        await self._clock(limits, self._opening)
+
+    async def _clock(self, limits: SessionLimits, allowance: Allowance) -> None:
         """Measure the offset of its clock to this host's; the agent notes it in the spool."""
-        echoes = []
-        async with limits.clock:
-            for _ in range(_ECHOES):
-                sent = mono_ns()
-                answer, _ = await self.session.request("time", 10)
-                echoes.append((sent, answer["mono_ns"], mono_ns()))
-        here, offset, bound = best_echo(
-            echoes
-        )  # offset = ours - agent's; the agent needs the negative
+        echoes = await in_turn(limits.clock, lambda: self._echoes(allowance), _CLOCK_HOLD_S)
+        # offset = ours - agent's; the agent needs the negative
+        here, offset, bound = best_echo(echoes)
         self.state.clock_bound_ns = bound
-        await self.session.request(
-            "clock", 10, mono_ns=here - offset, offset_ns=-offset, bound_ns=bound
-        )
+        with allowance.step() as deadline:
+            await self.session.request(
+                "clock",
+                deadline.left_s,
+                mono_ns=here - offset,
+                offset_ns=-offset,
+                bound_ns=bound,
+            )
+
+    async def _echoes(self, allowance: Allowance) -> list[Echo]:
+        """Return round trips: 15, or fewer where they take long, but one at least."""
+        echoes: list[Echo] = []
+        with allowance.step() as deadline:
+            enough = Deadline(min(_CLOCK_S, _CLOCK_SHARE * deadline.left_s))
+            while not echoes or (len(echoes) < _ECHOES and not enough.passed):
+                sent = mono_ns()
+                answer, _ = await self.session.request("time", deadline.left_s)
+                echoes.append((sent, answer["mono_ns"], mono_ns()))
+        return echoes
 
     async def start(self, t0_ns: int, epoch_ns: int, capacity: int) -> None:
         """Start sampling; return when the first sample was taken.
 
         SessionLostError, RuntimeError.
         """
-        limit = self.settings.options.start_timeout_s
-        await self.session.request(
-            "start", limit, t0_ns=t0_ns, epoch_ns=epoch_ns, capacity=capacity
-        )
+        with self._opening.step() as deadline:
+            await self.session.request(
+                "start", deadline.left_s, t0_ns=t0_ns, epoch_ns=epoch_ns, capacity=capacity
+            )
         await asyncio.sleep(max(0.0, (t0_ns - mono_ns()) * 1e-9))
-        deadline = mono_ns() + int(limit * 1e9)
+        with self._opening.step() as deadline:
+            await self._wait_first(deadline)
+
+    async def _wait_first(self, deadline: Deadline) -> None:
         pause = 0.02
-        while (left := (deadline - mono_ns()) * 1e-9) > 0:
+        while not deadline.passed:
             try:
-                answer, _ = await self.session.request("first", left)
+                answer, _ = await self.session.request("first", deadline.left_s)
             except SessionLostError:
-                if mono_ns() < deadline:
+                if not deadline.passed:
                     raise
                 break
             if answer["failure"]:
@@ -215,7 +212,8 @@ class RemoteHost:
             # hundreds of agents of one host that are asked all the time would keep each other from
             # sampling
             pause = min(2 * pause, 0.5)
-        raise SessionLostError(f"no first sample within {limit:g} s")
+        limit_s = self.settings.options.start_timeout_s
+        raise SessionLostError(f"no first sample within {limit_s:g} s")
 
     # ---- during it
     async def send_heartbeats(self) -> None:
@@ -243,7 +241,7 @@ class RemoteHost:
                 await self.session.request("status", _SILENT_S)
                 if mono_ns() - clocked > _CLOCK_EVERY_S * 1e9:
                     clocked = mono_ns()
-                    await self.clock(limits)
+                    await self._clock(limits, Allowance(_SILENT_S))
                 tries = 0
                 await self.session.wait_lost(heartbeat_s())
             except (AgentDiedError, MessageError) as e:
@@ -257,8 +255,9 @@ class RemoteHost:
     # ---- after it
     async def stop(self, limits: SessionLimits) -> None:
         """Take the last row, and measure the clock once more."""
-        answer, _ = await self.request_persistently("stop")
+        with self.ending.step() as deadline:
+            answer, _ = await self.request_persistently("stop", deadline)
         self.state.stopped = cast(StopReport, answer)
         if answer["failure"]:
             raise RuntimeError(answer["failure"])
-        await self.clock(limits)
+        await self._clock(limits, self.ending)
