@@ -13,8 +13,8 @@ from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.knobs import orphan_s
 from mpi_collector.transport.agreement import check_ready
 from mpi_collector.transport.base import HostState
-from mpi_collector.transport.failures import ssh_failure
 from mpi_collector.transport.deadline import Allowance, Deadline
+from mpi_collector.transport.failures import ssh_failure
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.session import Reply, Session
 from mpi_collector.transport.ssh.bootstrap import preamble, remote_command
