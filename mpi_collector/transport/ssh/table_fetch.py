@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import IO, Any, NamedTuple, cast
 
@@ -39,8 +39,18 @@ async def fetch_table(
     with tempfile.TemporaryFile() as file:
         heads = await in_turn(limits.tables, lambda: _fetch(remote, file, bounds), hold_s)
         async with limits.sink:
-            await asyncio.to_thread(_put, sink, remote.state.key, heads, file)
+            await _to_the_end(asyncio.to_thread(_put, sink, remote.state.key, heads, file))
     remote.state.collected = True
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await ``work``, also when this is cancelled: a thread that writes cannot be stopped."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 async def _fetch(remote: RemoteHost, file: IO[bytes], bounds: TableBounds) -> Sequence[Any]:
