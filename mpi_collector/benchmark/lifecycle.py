@@ -103,6 +103,10 @@ class Lifecycle:
         if not hosts:
             raise TransportError(f"no host can be recorded: {listed(found.broken)}")
         self._launch_directory = tempfile.TemporaryDirectory(prefix="mpi_collector-")
-        argv, environ = ranks_launch(self.plan, choice, hosts, self._launch_directory.name)
-        self.console.debug(f"collectors: {shlex.join(argv)}")
-        return ControlClient(self.plan.sampling, collection.run, argv, known_names(hosts), environ)
+        launch = ranks_launch(self.plan, choice, hosts, self._launch_directory.name)
+        self.console.debug(f"collectors: {shlex.join(launch.argv)}")
+        if settings := launch.settings.describe():
+            self.console.debug(f"settings of the launcher, {settings}")
+        return ControlClient(
+            self.plan.sampling, collection.run, launch, known_names(hosts), self.console.warn
+        )

@@ -7,12 +7,16 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.plan import LifecyclePlan
 from mpi_collector.benchmark.transport_choice import Choice
 from mpi_collector.node.host.identity import identity, same_host_key
 from mpi_collector.transport.hosts import HostSpec, find_aliases, known_names
 from mpi_collector.transport.own_python import own_argv
+
+if TYPE_CHECKING:
+    from mpi_collector.transport.launch import LaunchCommand
 
 #: set inside allocations, where launchers start their daemons without ssh
 _ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID")
@@ -57,11 +61,13 @@ def _ask_by_launcher(plan: LifecyclePlan, choice: Choice) -> Unusable:
     from mpi_collector.transport.launch.preflight import check_by_launcher, check_program
 
     with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
-        argv, environ = ranks_launch(plan, choice, plan.hosts, directory, check_program())
+        launch = ranks_launch(plan, choice, plan.hosts, directory, check_program())
         # buffered: whole lines of one task after the other
-        argv = [word for word in argv if word != "--unbuffered"]
+        argv = [word for word in launch.argv if word != "--unbuffered"]
         timeout_s = plan.sampling.start_timeout_s
-        found = check_by_launcher(argv, environ, known_names(plan.hosts), plan.hosts, timeout_s)
+        found = check_by_launcher(
+            argv, launch.environ, known_names(plan.hosts), plan.hosts, timeout_s
+        )
     return Unusable(found.problems)
 
 
@@ -78,8 +84,8 @@ def ranks_launch(
     hosts: Sequence[HostSpec],
     directory: str,
     program: Sequence[str] = (),
-) -> tuple[list[str], dict[str, str]]:
-    """Return arguments and environment of a launch of one process per host.
+) -> LaunchCommand:
+    """Return a launch of one process per host.
 
     The process is a rank of ours unless ``program`` names another one. The launch's host file is
     written into ``directory``.
@@ -89,7 +95,7 @@ def ranks_launch(
     hosts, ssh_args = with_user(hosts, plan.ssh_username)
     hostfile = Path(directory) / "hosts"
     hostfile.write_text(hostfile_text(choice.launcher.profile, hosts))
-    launch = build_launch_command(
+    return build_launch_command(
         choice.launcher,
         hosts,
         program or own_argv("collect", "--bridge"),
@@ -98,4 +104,3 @@ def ranks_launch(
         os.getuid() == 0,
         ssh_args=ssh_args,
     )
-    return launch.argv, {**os.environ, **launch.environ_additions}

@@ -49,7 +49,7 @@ def open_spool_access(
     run = f"recover-{secrets.token_hex(3)}"
     if choice.transport == "mpi":
         try:
-            with _over_mpi(plan, choice, run) as access:
+            with _over_mpi(plan, choice, run, say) as access:
                 yield access
             return
         except TransportError as e:
@@ -69,7 +69,9 @@ def open_spool_access(
 
 
 @contextmanager
-def _over_mpi(plan: LifecyclePlan, choice: Choice, run: str) -> Iterator[SpoolAccess]:
+def _over_mpi(
+    plan: LifecyclePlan, choice: Choice, run: str, say: Callable[[str], None]
+) -> Iterator[SpoolAccess]:
     from mpi_collector.transport.launch.control_client import ControlRecoveryClient
 
     found = find_unusable(plan, choice, lambda what, done, total: None)
@@ -77,8 +79,8 @@ def _over_mpi(plan: LifecyclePlan, choice: Choice, run: str) -> Iterator[SpoolAc
     if not hosts:
         raise TransportError("no rank can be started on any of the hosts")
     with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
-        argv, environ = ranks_launch(plan, choice, hosts, directory)
-        ranks = ControlRecoveryClient(plan.sampling, run, argv, known_names(hosts), environ)
+        launch = ranks_launch(plan, choice, hosts, directory)
+        ranks = ControlRecoveryClient(plan.sampling, run, launch, known_names(hosts), say)
         try:
             spools = ranks.spools()
             yield SpoolAccess(ranks, spools, {**found.broken, **ranks.unreached})

@@ -39,13 +39,14 @@ def _print_launch(plan: LifecyclePlan, choice: Choice) -> None:
         _print_sessions("checks", plan, checked, check_command())
     with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
         if not choice.launcher.profile.ssh_variable:
-            argv, _ = ranks_launch(plan, choice, plan.hosts, directory, check_program())
-            print(f"checks: {shlex.join(argv)}")
-        argv, environ = ranks_launch(plan, choice, plan.hosts, directory)
+            check = ranks_launch(plan, choice, plan.hosts, directory, check_program())
+            print(f"checks: {shlex.join(check.argv)}")
+        launch = ranks_launch(plan, choice, plan.hosts, directory)
         for line in (Path(directory) / "hosts").read_text().splitlines():
             print(f"host file: {line}")
-    added = [f"{k}={v}" for k, v in sorted(environ.items()) if os.environ.get(k) != v]
-    print(f"collectors: {shlex.join(['env', *added, *argv])}")
+    added = [f"{k}={v}" for k, v in sorted(launch.environ.items()) if os.environ.get(k) != v]
+    removed = [word for name in sorted(launch.settings.withheld) for word in ("-u", name)]
+    print(f"collectors: {shlex.join(['env', *removed, *added, *launch.argv])}")
 
 
 def _print_sessions(

@@ -81,10 +81,8 @@ def mpi_snapshots(
             launch = build_launch_command(
                 found, specs, argv, (), hostfile, as_root, ssh_args=ssh_args
             )
-            environ = {**os.environ, **launch.environ_additions}
             options = _options(limit_s, directories)
-            names = known_names(distinct)
-            ranks = ControlClient(options, _run_name(), launch.argv, names, environ)
+            ranks = ControlClient(options, _run_name(), launch, known_names(distinct))
             return _data_of(ranks, hosts, first)
     except Exception as e:  # noqa: BLE001 - see above
         return _failed(hosts, str(e))

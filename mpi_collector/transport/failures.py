@@ -16,7 +16,7 @@ SSH_FAILED = 255  #: ssh(1): exit status if an error occurred
 NOT_EXECUTABLE = (126, 127)  #: exit status of a shell
 
 #: errors of Python, and our own
-_ERROR = re.compile(r"\s*(?:\w+\.)*\w*(?:Error|Exception|Warning)\b.*:|mpi_collector: |SystemExit")
+_ERROR = re.compile(r"\s*(?:\w+\.)*\w*(?:Error|Exception)\b.*:|mpi_collector: ")
 _ORIGINAL = re.compile(r"\s*Original error was: ")  # numpy's, behind a page of advice
 #: lines that follow a cause, and name none
 _CONSEQUENCE = re.compile(
@@ -35,6 +35,15 @@ _REFUSED_LOGIN = re.compile(r"(?:\S+: )?Permission denied \([\w,-]+\)\.?")
 _OPEN_KEY = re.compile(r"Permissions \d+ for '?([^']+)'? are too open")
 #: the first eight characters that Python reads are a number; a shell's "read" took them
 _FIRST_LINE_READ = re.compile(r"ValueError: invalid literal for int\(\)")
+#: before a message of Hydra: process, host, function, file and line; of a rank of MPICH: function
+#: and line
+_PLACE = re.compile(r"\[\w[\w:]*@[\w.-]+\] \w+ \([^()]*:\d+\): |\w+\(\d+\)\.*: ?")
+_RULE = re.compile(r"\s*[-=]{20,}\s*$")  #: around a paragraph of a launcher
+#: lines of launchers that name no cause
+_NOISE = re.compile(
+    r".*ORTE_ERROR_LOG|.*sent help message help-|.*Set MCA parameter|.*help_aggregate|"
+    r"Fatal error in internal_|MPI_Init_thread\(argc|.*no version information available"
+)
 
 
 def telling_line(text: str) -> str:
@@ -49,6 +58,30 @@ def telling_line(text: str) -> str:
             return remote_text(named[-1])
     causes = [line for line in lines if not _CONSEQUENCE.match(line)]
     return remote_text((causes or lines[-1:] or [""])[0])
+
+
+def launcher_failure(errors: str) -> str:
+    """Return what a launcher or its ranks said first about their failure, "" if they said nothing.
+
+    An error of Python, of a rank of ours, comes before all. Open MPI writes paragraphs between
+    lines of dashes; the first one is about the cause, later ones are about what follows from it.
+    """
+    if any(_ERROR.match(line) for line in errors.splitlines()):
+        return telling_line(errors)
+    paragraphs: list[list[str]] = []
+    inside = False
+    for line in errors.splitlines():
+        if _RULE.match(line):
+            inside = not inside
+            paragraphs.append([])
+            continue
+        text = _PLACE.sub("", line, count=1)
+        if any(c.isalnum() for c in text) and not _NOISE.match(text):
+            if not inside or not paragraphs:
+                paragraphs.append([])
+            paragraphs[-1].append(" ".join(text.split()))
+    first = next((paragraph for paragraph in paragraphs if paragraph), [])
+    return remote_text(" ".join(first))
 
 
 def ssh_failure(code: int | None, output: str, errors: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mpi_collector.transport.failures import BEGIN_MARK, ssh_failure, telling_line
+from mpi_collector.transport.failures import BEGIN_MARK, launcher_failure, ssh_failure, telling_line
 
 #: (what ssh and the shell said on stderr, words of our message)
 SAID = {
@@ -128,3 +128,58 @@ def test_the_shell_that_reads_our_first_line() -> None:
 )  # fmt: skip
 def test_telling_lines(text: str, line: str) -> None:
     assert telling_line(text) == line
+
+
+_RULE = "-" * 74
+LAUNCHERS = {
+    "open mpi 5, control": (
+        f"{_RULE}\nNo network interfaces were found for out-of-band communications. We require\n"
+        f"at least one available network for out-of-band messaging.\n{_RULE}\n",
+        "No network interfaces were found for out-of-band communications. We require at least one",
+    ),
+    "open mpi 5, ranks": (
+        f"{_RULE}\nWARNING: An invalid value was given for btl_tcp_if_include.  This\nvalue will be ignored.\n\n"
+        f"  Local host: vm\n  Value:      ib0\n  Message:    Unknown interface name\n{_RULE}\n {_RULE}\n"
+        f"At least one pair of MPI processes are unable to reach each other for\nMPI communications.\n{_RULE}\n",
+        "WARNING: An invalid value was given for btl_tcp_if_include. This value will be ignored. Local host: vm Value: ib0",
+    ),
+    "open mpi 4": (
+        "[vm:1] [[16189,0],0] ORTE_ERROR_LOG: Out of resource in file ../orte/util/show_help.c at line 507\n"
+        f"{_RULE}\nNone of the TCP networks specified to be included for out-of-band communications\ncould be found:\n\n"
+        f"  Value given: ib0\n\nPlease revise the specification and try again.\n{_RULE}\n",
+        "None of the TCP networks specified to be included for out-of-band communications could be found: Value given: ib0",
+    ),
+    "its ssh": (
+        f"ssh: Could not resolve hostname n9: Name or service not known\n{_RULE}\nPRTE has lost communication with a remote daemon.\n{_RULE}\n",
+        "ssh: Could not resolve hostname n9: Name or service not known",
+    ),
+    "hydra": (
+        "[mpiexec@vm] HYDU_sock_get_iface_ip (/mpich-5.0.2/src/pm/hydra/lib/utils/sock.c:447): unable to find interface ib0\n"
+        "[mpiexec@vm] HYD_pmci_launch_procs (/mpich-5.0.2/x.c:98): unable to create PMI port\n",
+        "unable to find interface ib0",
+    ),
+    "hydra's proxy": (
+        "[proxy:0@vm] HYDT_topo_bind (/mpich-5.0.2/topo.c:108): no topology library available\n",
+        "no topology library available",
+    ),
+    "mpich's ranks": (
+        "Abort(338314639): Fatal error in internal_Init_thread: Other MPI error, error stack:\n"
+        "internal_Init_thread(71)...: MPI_Init_thread(argc=(nil), argv=(nil), required=3) failed\nMPII_Init_thread(289)......: \n"
+        "MPID_Init(549).............: \nMPIDI_OFI_init_local(665)..: \nfind_provider(132).........: OFI call getinfo failed (default nic=(n/a): No data available)\n",
+        "OFI call getinfo failed",
+    ),
+    "a rank of ours": (
+        f"Traceback (most recent call last):\nImportError: no numpy\n{_RULE}\nprterun detected that a process exited\n{_RULE}\n",
+        "ImportError: no numpy",
+    ),
+    "nothing": ("", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_launchers(name: str) -> None:
+    """The first paragraph, or the line of a rank of ours."""
+    errors, words = LAUNCHERS[name]
+    said = launcher_failure(errors)
+    assert words in said
+    assert not words or not said.startswith(("[", "-"))

@@ -13,6 +13,7 @@ from mpi_collector.errors import LauncherError
 from mpi_collector.node.host.snapshot.environment import OWN_VARIABLE
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.find import FoundLauncher
+from mpi_collector.transport.launch.settings import Settings, settings_of
 from mpi_collector.transport.own_python import PACKAGE_HOME
 
 #: variables that decide which Python, libraries and settings the ranks use; exported by name where
@@ -34,10 +35,18 @@ _SAME_OPTION = {
 
 @dataclass(frozen=True)
 class LaunchCommand:
-    """The arguments of a launch, and the variables to add to its environment."""
+    """A launch.
+
+    environ_additions: variables that we add to the user's. environ: the whole environment.
+    settings: the user's own for the launcher. retry: the same launch without those of them that
+    tell how hosts are reached; None if there are none.
+    """
 
     argv: list[str]
     environ_additions: dict[str, str]
+    environ: dict[str, str]
+    settings: Settings
+    retry: LaunchCommand | None = None
 
 
 def build_launch_command(
@@ -56,11 +65,11 @@ def build_launch_command(
     launchers refuse an option that is given twice. hostfile_path: the caller writes this file, with
     ``profiles.hostfile_text``. as_root: this user is root, which some launchers must be told.
     ssh_args: arguments of the launcher's ssh, added to those in the user's environment. environ:
-    that of this process, for the variables to export and to extend.
+    that of this process; of the user's settings for the launcher those of the job are left out.
     """
     if why := found.incompatibility(hosts):
         raise LauncherError(why)
-    added = _additions(found, as_root, ssh_args, environ)
+    settings = settings_of(environ, found.profile.family)
     fill = {"n": str(len(hosts)), "hostfile": str(hostfile_path.absolute())}
     given = {_option_name(word) for word in mpi_params if word.startswith("-")}
     words = [
@@ -69,10 +78,17 @@ def build_launch_command(
         if option and _option_name(option[0]) not in given
         for word in option
     ]
-    export = found.profile.export_option
-    exported = [name for name in {**environ, **added} if export and _EXPORTED.fullmatch(name)]
-    words += [word.format(variable=name) for name in sorted(exported) for word in export]
-    return LaunchCommand([found.path, *words, *mpi_params, *argv], added)
+    retry: LaunchCommand | None = None
+    for with_reach in (False, True) if settings.reach else (True,):
+        handed = settings.environ(environ, with_reach)
+        added = _additions(found, as_root, ssh_args, handed)
+        export = found.profile.export_option
+        exported = [name for name in {**handed, **added} if export and _EXPORTED.fullmatch(name)]
+        exports = [word.format(variable=name) for name in sorted(exported) for word in export]
+        full = [found.path, *words, *exports, *mpi_params, *argv]
+        retry = LaunchCommand(full, added, {**handed, **added}, settings, retry)
+    assert retry is not None
+    return retry
 
 
 def with_user(hosts: Sequence[HostSpec], user: str | None) -> tuple[list[HostSpec], list[str]]:

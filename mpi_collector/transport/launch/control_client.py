@@ -6,13 +6,15 @@ The other side is ranks/control_server.py.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mpi_collector.errors import SessionLostError, TransportError
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState, RunStatus, Sink, run_status
 from mpi_collector.transport.control_messages import CONTROL
+from mpi_collector.transport.failures import launcher_failure
+from mpi_collector.transport.launch.command_line import LaunchCommand
 from mpi_collector.transport.loop_thread import LoopThread
 from mpi_collector.transport.session import Session
 
@@ -26,8 +28,8 @@ _DROP_S = 60.0
 class ControlClient:
     """A Transport.
 
-    ``argv``, ``environ``: of the launcher; ``names``: {any name or address of a host: its requested
-    name}.
+    ``names``: {any name or address of a host: its requested name}; ``say`` gets a warning when the
+    launch has to be tried again.
     """
 
     method = "mpi"
@@ -36,9 +38,9 @@ class ControlClient:
         self,
         options: SamplingOptions,
         run: str,
-        argv: Sequence[str],
+        launch: LaunchCommand,
         names: Mapping[str, str],
-        environ: Mapping[str, str],
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.options = options
         self.run = run
@@ -49,9 +51,9 @@ class ControlClient:
         self.t0_ns = 0
         self.epoch_ns = 0
         self.lost = ""  #: why the launch no longer answers
-        # Open MPI 5 does not tell its ranks that stdin has ended; all launchers pass this signal on
-        # to them
-        self._session = Session(argv, (), environ, last_signal=signal.SIGUSR1, protocol=CONTROL)
+        self._say = say
+        self._launched = launch
+        self._session = _session(launch)
         self._loop = LoopThread("control client")
 
     def _request(self, do: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
@@ -66,9 +68,18 @@ class ControlClient:
         try:
             self._take_state(self._request(do, timeout_s, **fields))
         except (SessionLostError, RuntimeError) as e:
-            self.lost = str(e)
+            self._lose(e)
             for host in self.hosts:
                 host.error = host.error or f"{do}: {e}"
+
+    def _lose(self, why: Exception) -> None:
+        """Note that the launch no longer answers, and say so once."""
+        if not self.lost and isinstance(why, SessionLostError):
+            self._say(
+                f"warning: the launch of the collectors is lost: {why}; what was sampled is in the"
+                f" spools of the hosts: mpi_collector recover {self.run}"
+            )
+        self.lost = str(why)
 
     def _take_state(self, answer: dict[str, Any]) -> None:
         self.hosts = [HostState(**h) for h in answer["hosts"]]
@@ -78,7 +89,26 @@ class ControlClient:
         self.epoch_ns = answer["epoch_ns"]
 
     def _launch(self, do: str, **fields: Any) -> dict[str, Any]:
-        """Start the launch and make its first request. SessionLostError, RuntimeError, OSError."""
+        """Start the launch and make its first request. SessionLostError, RuntimeError, OSError.
+
+        When it does not come up, it is tried once more without what the user's environment says of
+        the way to the hosts: the job may run elsewhere.
+        """
+        retry = self._launched.retry
+        try:
+            return self._attempt(do, **fields)
+        except SessionLostError as e:
+            if retry is None:
+                raise
+            without = ", ".join(sorted(self._launched.settings.reach))
+            self._say(
+                f"warning: the launch of the collectors failed: {e}; once more without {without}"
+            )
+        self._loop.run(self._session.disconnect())
+        self._session = _session(retry)
+        return self._attempt(do, **fields)
+
+    def _attempt(self, do: str, **fields: Any) -> dict[str, Any]:
         limit_s = self.options.start_timeout_s
         self._loop.run(self._session.connect(limit_s))
         return self._request(
@@ -113,7 +143,7 @@ class ControlClient:
                     "snapshot", 2 * self.options.start_timeout_s, first=len(found)
                 )
             except (SessionLostError, RuntimeError) as e:
-                self.lost = str(e)
+                self._lose(e)
                 return {}
             found.update(answer["snapshots"])
             more = answer["more"]
@@ -154,6 +184,19 @@ class ControlClient:
         self._loop.close()
 
 
+def _session(launch: LaunchCommand) -> Session:
+    # Open MPI 5 does not tell its ranks that stdin has ended; all launchers pass this signal on to
+    # them
+    return Session(
+        launch.argv,
+        (),
+        launch.environ,
+        last_signal=signal.SIGUSR1,
+        protocol=CONTROL,
+        explain=lambda code, output, errors: launcher_failure(errors),
+    )
+
+
 class ControlRecoveryClient(ControlClient):
     """RecoveryTransport over a launch of its own."""
 
@@ -161,11 +204,11 @@ class ControlRecoveryClient(ControlClient):
         self,
         options: SamplingOptions,
         run: str,
-        argv: Sequence[str],
+        launch: LaunchCommand,
         names: Mapping[str, str],
-        environ: Mapping[str, str],
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        super().__init__(options, run, argv, names, environ)
+        super().__init__(options, run, launch, names, say)
         self._unreached: dict[str, str] = {}
 
     @property
