@@ -24,6 +24,7 @@ class LauncherFamily:
     required_variable: must be set, too, for the two to mean that this launcher started the process.
     libraries: parts of MPI_Get_library_version() of the MPI libraries that understand these
     variables; (): any.
+    abi: of these libraries, as MPI4PY_MPIABI names it; "": not one alone.
     """
 
     name: str
@@ -35,6 +36,7 @@ class LauncherFamily:
     size_variable: str = ""
     required_variable: str = ""
     libraries: tuple[str, ...] = ()
+    abi: str = ""
 
 
 #: names under which MPI installations provide their launcher, in the order in which they are
@@ -50,6 +52,7 @@ OPEN_MPI = LauncherFamily(
     rank_variable="OMPI_COMM_WORLD_RANK",
     size_variable="OMPI_COMM_WORLD_SIZE",
     libraries=("Open MPI", "Spectrum"),
+    abi="openmpi",
 )
 INTEL_MPI = LauncherFamily(
     "Intel MPI",
@@ -61,6 +64,7 @@ INTEL_MPI = LauncherFamily(
     size_variable="PMI_SIZE",
     required_variable="I_MPI_MPIRUN",
     libraries=("Intel", "MPICH"),
+    abi="mpich",
 )
 MPICH = LauncherFamily(
     "MPICH",
@@ -71,6 +75,7 @@ MPICH = LauncherFamily(
     rank_variable="PMI_RANK",
     size_variable="PMI_SIZE",
     libraries=("MPICH", "Intel", "MVAPICH", "CRAY"),
+    abi="mpich",
 )
 PALS = LauncherFamily(
     "PALS",
@@ -101,6 +106,9 @@ REMOTE_DAEMONS = frozenset(name for family in FAMILIES for name in family.remote
 VARIABLE_PREFIXES = tuple(
     dict.fromkeys(prefix for family in FAMILIES for prefix in family.variable_prefixes)
 )
+
+#: parts of MPI_Get_library_version() of libraries that stand before any MPI's own
+ABI_LAYERS = ("MPI ABI", "Mukautuva", "MPItrampoline", "WI4MPI", "Wi4MPI")
 
 #: programs by which launchers start their daemons on other hosts
 REMOTE_SHELLS = frozenset(("ssh", "srun", "rsh", "qrsh", "pbsdsh", "blaunch"))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import sleep
 from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.console import print_message
@@ -17,6 +19,9 @@ from mpi_collector.transport.launch.detect import Launch
 if TYPE_CHECKING:
     from mpi_collector.batch.recorder import BatchRecorder
     from mpi_collector.transport.ranks.world import World
+
+#: a rank that cannot use MPI waits so long for rank 0 to say it for all
+_AFTER_RANK_0_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -31,16 +36,16 @@ class RankResult:
 def run_rank(launch: Launch, part: Callable[[World], RankResult]) -> int:
     """Run this rank's part of a verb and return the exit code.
 
-    MISTAKE when mpi4py does not belong to the launcher. An exception aborts all ranks: one that
-    fails must not leave the others waiting. Where a rank is missing this process ends here.
+    MISTAKE when mpi4py cannot be loaded, or does not belong to the launcher. An exception aborts
+    all ranks: one that fails must not leave the others waiting. Where a rank is missing this
+    process ends here.
     """
-    from mpi_collector.transport.ranks.world import World
-
     try:
+        from mpi_collector.transport.ranks.world import World
+
         world = World(launch)
     except WrongMPIError as e:
-        if launch.rank == 0:
-            print_message(str(e))
+        _report_wrong_mpi(launch, str(e))
         return MISTAKE
     try:
         result = part(world)
@@ -53,6 +58,14 @@ def run_rank(launch: Launch, part: Callable[[World], RankResult]) -> int:
         return FAILED
     _leave(result)
     return result.exit_code
+
+
+def _report_wrong_mpi(launch: Launch, why: str) -> None:
+    """Report it once: on rank 0, whose end ends the others, or on the one rank that has failed."""
+    if launch.rank:
+        sleep(_AFTER_RANK_0_S)
+        why = f"rank {launch.rank} on {socket.gethostname()}: {why}"
+    print_message(why)
 
 
 def run_worker(world: World, recorder_class: type[BatchRecorder] | None = None) -> RankResult:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mpi_collector.launchers import FAMILIES
+from mpi_collector.launchers import ABI_LAYERS, FAMILIES
+from mpi_collector.transport.launch.mpi_library import abi_remedy
 
 _REMEDY = (
     "Start with that library's own mpirun, or use a Python whose mpi4py belongs to the launcher."
@@ -18,13 +19,14 @@ class Launch:
     """What the launcher tells this process.
 
     libraries: parts of the version text of the MPI libraries that work with this launcher; (): any
-    library.
+    library. abi: of these libraries, as mpi4py names it; "" if not known.
     """
 
     launcher: str
     rank: int
     size: int
     libraries: tuple[str, ...] = ()
+    abi: str = ""
 
 
 def detect(environ: Mapping[str, str] = os.environ) -> Launch | None:
@@ -34,7 +36,7 @@ def detect(environ: Mapping[str, str] = os.environ) -> Launch | None:
         size = environ.get(family.size_variable, "")
         required = family.required_variable
         if rank.isdigit() and size.isdigit() and (not required or environ.get(required)):
-            return Launch(family.name, int(rank), int(size), family.libraries)
+            return Launch(family.name, int(rank), int(size), family.libraries, family.abi)
     return None
 
 
@@ -49,9 +51,12 @@ def library_mismatch(launch: Launch, library: str) -> str | None:
 
     Asked before MPI is initialised, since the initialisation would abort the process.
     """
-    if not launch.libraries or any(name in library for name in launch.libraries):
+    known = (*launch.libraries, *ABI_LAYERS)
+    if not launch.libraries or any(name in library for name in known):
         return None
-    return f"{launch.launcher}'s launcher started this, but mpi4py uses {library}. {_REMEDY}"
+    return (
+        f"{launch.launcher}'s launcher started this, but mpi4py uses {library}. {_remedy(launch)}"
+    )
 
 
 def world_mismatch(launch: Launch, size: int, library: str) -> str | None:
@@ -63,5 +68,11 @@ def world_mismatch(launch: Launch, size: int, library: str) -> str | None:
         return None
     return (
         f"{launch.launcher} started {launch.size} ranks,"
-        f" but mpi4py ({library}) sees {size}. {_REMEDY}"
+        f" but mpi4py ({library}) sees {size}. {_remedy(launch)}"
     )
+
+
+def _remedy(launch: Launch) -> str:
+    """Return what to do about a library that does not belong to the launcher."""
+    other_abi = abi_remedy(launch.abi)
+    return f"{_REMEDY} {other_abi}." if other_abi else _REMEDY

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpi_collector.errors import LauncherError
-from mpi_collector.launchers import INSTALLED_PROGRAMS, SLURM
+from mpi_collector.launchers import ABI_LAYERS, INSTALLED_PROGRAMS, SLURM
 from mpi_collector.terminal_text import safe_text
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.launch.profiles import (
@@ -163,7 +163,8 @@ def detect_launcher(
             unknown.append(f"{path} is not a known launcher, it says {_first_line(text)!r}")
             continue
         library = own_library(run) if library is None else library
-        if library and not re.search(found.profile.starts, library):
+        layer = any(name in library for name in ABI_LAYERS)
+        if library and not layer and not re.search(found.profile.starts, library):
             mismatched.append(
                 f"{path} is {found.profile.name}'s, but mpi4py uses {_first_line(library)}"
             )

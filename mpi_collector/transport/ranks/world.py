@@ -9,22 +9,28 @@ from __future__ import annotations
 
 import json
 import struct
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-
-import mpi4py
 
 from mpi_collector.errors import PeerLostError, WrongMPIError
 from mpi_collector.node import knobs
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.launch.detect import Launch, library_mismatch, world_mismatch
+from mpi_collector.transport.launch.mpi_library import explain_import
 from mpi_collector.transport.limits import raise_open_file_limit
 
-mpi4py.rc.initialize = False
-mpi4py.rc.finalize = False
+with warnings.catch_warnings(record=True) as _warned:
+    try:
+        import mpi4py
 
-from mpi4py import MPI  # noqa: E402 - the two settings must come first
+        mpi4py.rc.initialize = False
+        mpi4py.rc.finalize = False
+
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as e:
+        raise WrongMPIError(explain_import(e, [str(w.message) for w in _warned])) from e
 
 CHUNK_BYTES = knobs.chunk_bytes()
 #: tags of messages
