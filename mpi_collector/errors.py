@@ -20,6 +20,7 @@ __all__ = [
     "LauncherError",
     "MessageError",
     "MissingLibraryError",
+    "MissingMPIError",
     "PeerLostError",
     "RecordingError",
     "ResultsError",
@@ -87,6 +88,10 @@ class UnusableHostsError(TransportError):
 
 class WrongMPIError(CollectorError):
     """mpi4py and the launcher do not belong together. The text gives the remedy."""
+
+
+class MissingMPIError(WrongMPIError):
+    """mpi4py cannot be loaded on this host. The text says what is missing, and what to do."""
 
 
 class TableError(CollectorError, RuntimeError):

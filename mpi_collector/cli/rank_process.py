@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.exit_codes import FAILED, MISTAKE, OK
-from mpi_collector.errors import WrongMPIError
+from mpi_collector.errors import MissingMPIError, WrongMPIError
 from mpi_collector.transport.launch.detect import Launch
 
 if TYPE_CHECKING:
     from mpi_collector.batch.recorder import BatchRecorder
     from mpi_collector.transport.ranks.world import World
 
-#: a rank that cannot use MPI waits so long for rank 0 to say it for all
+#: most launchers end the other ranks within this time after rank 0 has said it for all
 _AFTER_RANK_0_S = 2.0
 
 
@@ -45,7 +45,7 @@ def run_rank(launch: Launch, part: Callable[[World], RankResult]) -> int:
 
         world = World(launch)
     except WrongMPIError as e:
-        _report_wrong_mpi(launch, str(e))
+        _report_wrong_mpi(launch, e)
         return MISTAKE
     try:
         result = part(world)
@@ -60,12 +60,13 @@ def run_rank(launch: Launch, part: Callable[[World], RankResult]) -> int:
     return result.exit_code
 
 
-def _report_wrong_mpi(launch: Launch, why: str) -> None:
-    """Report it once: on rank 0, whose end ends the others, or on the one rank that has failed."""
-    if launch.rank:
+def _report_wrong_mpi(launch: Launch, error: WrongMPIError) -> None:
+    """Report on rank 0 what is wrong for all ranks, on any what may be so on its host alone."""
+    if launch.rank == 0:
+        print_message(str(error))
+    elif isinstance(error, MissingMPIError):
         sleep(_AFTER_RANK_0_S)
-        why = f"rank {launch.rank} on {socket.gethostname()}: {why}"
-    print_message(why)
+        print_message(f"rank {launch.rank} on {socket.gethostname()}: {error}")
 
 
 def run_worker(world: World, recorder_class: type[BatchRecorder] | None = None) -> RankResult:

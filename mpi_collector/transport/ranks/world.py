@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from mpi_collector.errors import PeerLostError, WrongMPIError
+from mpi_collector.errors import MissingMPIError, PeerLostError, WrongMPIError
 from mpi_collector.node import knobs
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import nap
@@ -30,7 +30,7 @@ with warnings.catch_warnings(record=True) as _warned:
 
         from mpi4py import MPI
     except (ImportError, RuntimeError) as e:
-        raise WrongMPIError(explain_import(e, [str(w.message) for w in _warned])) from e
+        raise MissingMPIError(explain_import(e, [str(w.message) for w in _warned])) from e
 
 CHUNK_BYTES = knobs.chunk_bytes()
 #: tags of messages
