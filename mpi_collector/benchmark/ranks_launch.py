@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.plan import LifecyclePlan
 from mpi_collector.benchmark.transport_choice import Choice
-from mpi_collector.node.host.identity import identity, same_host_key
+from mpi_collector.node.host.identity import identity, identity_text
 from mpi_collector.transport.hosts import HostSpec, find_aliases, known_names
 from mpi_collector.transport.own_python import own_argv
 
@@ -47,7 +47,7 @@ def find_unusable(
 
     checked = hosts_to_check(plan, choice)
     found = check_ranks(checked, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, progress)
-    this_host = " ".join(map(str, same_host_key(identity())))
+    this_host = identity_text(identity())
     identities = [
         (host.name, found.identities.get(host.name, this_host))
         for host in (plan.hosts if checked else [])

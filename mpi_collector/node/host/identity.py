@@ -55,6 +55,13 @@ def same_host_key(who: "Mapping[str, object]") -> "HostKey":
     return HostKey(who["hostname"], who["boot_id"], who["machine_id"], who["net_namespace"])
 
 
+def identity_text(who: "Mapping[str, object]") -> str:
+    """Return an identity as one line: the words of ``same_host_key``, and the addresses."""
+    found = who["addresses"]
+    assert isinstance(found, list)
+    return " ".join([str(part) for part in same_host_key(who)] + [",".join(found) or "-"])
+
+
 def addresses() -> "list[str]":
     """Return the IPv4 and IPv6 addresses of this host's interfaces without loopback."""
     found = _addresses_of_routes() + _addresses_of_interfaces() + _ipv6_addresses()

@@ -3,9 +3,10 @@
 from mpi_collector.errors import HostsError
 from mpi_collector.transport.hosts.host_list import parse_hosts
 from mpi_collector.transport.hosts.hostfile import MAX_FILE_BYTES, parse_hostfile
-from mpi_collector.transport.hosts.keys import find_aliases, unique_keys
+from mpi_collector.transport.hosts.keys import find_aliases, requested_name, unique_keys
 from mpi_collector.transport.hosts.names import HostSpec, checked, same_name, valid_host, valid_user
 from mpi_collector.transport.hosts.resolve import (
+    is_address,
     known_names,
     local_names,
     mark_local,
@@ -22,12 +23,14 @@ __all__ = [
     "HostsError",
     "checked",
     "find_aliases",
+    "is_address",
     "from_scheduler",
     "known_names",
     "local_names",
     "mark_local",
     "parse_hostfile",
     "parse_hosts",
+    "requested_name",
     "resolve_all",
     "same_name",
     "unique_keys",

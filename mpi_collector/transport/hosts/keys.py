@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import TypeVar
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, TypeVar
 
 _Name = TypeVar("_Name", bound=Hashable)
 
@@ -37,3 +37,16 @@ def unique_keys(names: Iterable[str]) -> list[str]:
         taken.add(key)
         keys.append(key)
     return keys
+
+
+def requested_name(identity: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Return the name by which a host was requested, else its own.
+
+    names: {any name or address of a host: its requested name}. Addresses decide where they are
+    known: hosts ``w.1.site`` and ``w.2.site`` may both call themselves ``w``.
+    """
+    own = str(identity["hostname"])
+    by_address = [names[address] for address in identity["addresses"] if address in names]
+    by_name = [names[name] for name in (own, own.partition(".")[0]) if name in names]
+    both = [name for name in by_name if name in by_address]
+    return (both or by_address or by_name or [own])[0]

@@ -87,22 +87,26 @@ def local_names(
 ) -> set[str]:
     """Return those of ``names`` that are this host.
 
-    These are its own names and addresses, and names of which every address is this host's.
+    These are its own name and addresses, and names of which every address is this host's. The first
+    label of its name is, too, unless it has other addresses: two hosts may share it.
     """
     own = {normalized(a) for a in addresses()}
     hostname = socket.gethostname().lower().rstrip(".")
-    own_names = {*_ALWAYS_LOCAL, hostname, hostname.partition(".")[0]}
+    own_names = {*_ALWAYS_LOCAL, hostname}
+    label = hostname.partition(".")[0]
     local = set()
     unknown = []
     for name in dict.fromkeys(names):
         if name.lower().rstrip(".") in own_names:
             local.add(name)
-        elif not _is_address(name):
+        elif not is_address(name):
             unknown.append(name)
         elif _is_own(normalized(name), own):
             local.add(name)
-    for name, found in resolve_all(unknown, timeout_s, lookup).items():
-        if found and all(_is_own(address, own) for address in found):
+    found = resolve_all(unknown, timeout_s, lookup)
+    for name in unknown:
+        where = found.get(name)
+        if all(_is_own(a, own) for a in where) if where else name.lower().rstrip(".") == label:
             local.add(name)
     return local
 
@@ -110,23 +114,24 @@ def local_names(
 def known_names(hosts: Iterable[HostSpec]) -> dict[str, str]:
     """Return {name or address of a host: its requested name}, as far as this host knows them.
 
-    A host that is this one, by whatever name, also has this host's own name and addresses.
+    A host that is this one, by whatever name, also has this host's own name and addresses. A first
+    label or an address that two requested hosts have is left out.
     """
     hosts = list(hosts)
-    out: dict[str, str] = {}
+    claims: dict[str, set[str]] = {}
     for host in hosts:
-        out[host.name] = host.name
-        out.setdefault(host.name.split(".")[0], host.name)
-        if host.is_local:
-            for own in (socket.gethostname(), *addresses()):
-                out.setdefault(own, host.name)
+        also = [socket.gethostname(), *addresses()] if host.is_local else []
+        for name in (host.name.partition(".")[0], *also):
+            claims.setdefault(name, set()).add(host.name)
     for name, found in resolve_all([host.name for host in hosts]).items():
         for address in found:
-            out.setdefault(address, name)
-    return out
+            claims.setdefault(address, set()).add(name)
+    known = {name: min(by) for name, by in claims.items() if len(by) == 1}
+    return {**known, **{host.name: host.name for host in hosts}}
 
 
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
+    """Return whether ``name`` is an IP address."""
     try:
         normalized(name)
     except ValueError:

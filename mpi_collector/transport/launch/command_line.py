@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mpi_collector.errors import LauncherError
 from mpi_collector.node.host.snapshot.environment import OWN_VARIABLE
-from mpi_collector.transport.hosts import HostSpec
+from mpi_collector.transport.hosts import HostSpec, is_address
 from mpi_collector.transport.launch.find import FoundLauncher
 from mpi_collector.transport.launch.settings import Settings, settings_of
 from mpi_collector.transport.own_python import PACKAGE_HOME
@@ -81,7 +81,7 @@ def build_launch_command(
     retry: LaunchCommand | None = None
     for with_reach in (False, True) if settings.reach else (True,):
         handed = settings.environ(environ, with_reach)
-        added = _additions(found, as_root, ssh_args, handed)
+        added = _additions(found, hosts, as_root, ssh_args, handed)
         export = found.profile.export_option
         exported = [name for name in {**handed, **added} if export and _EXPORTED.fullmatch(name)]
         exports = [word.format(variable=name) for name in sorted(exported) for word in export]
@@ -103,11 +103,18 @@ def with_user(hosts: Sequence[HostSpec], user: str | None) -> tuple[list[HostSpe
 
 
 def _additions(
-    found: FoundLauncher, as_root: bool, ssh_args: Sequence[str], environ: Mapping[str, str]
+    found: FoundLauncher,
+    hosts: Sequence[HostSpec],
+    as_root: bool,
+    ssh_args: Sequence[str],
+    environ: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the variables to add; OWN_VARIABLE lists them, so that snapshots leave them out."""
     profile = found.profile
     added = {**profile.environ, **found.library.off_fabric, **_python_path(environ)}
+    labels = {host.name.partition(".")[0].lower() for host in hosts if not is_address(host.name)}
+    if len(labels) < sum(not is_address(host.name) for host in hosts):
+        added.update(profile.keep_domains)
     if as_root:
         added.update(profile.environ_as_root)
     if ssh_args and profile.ssh_variable:

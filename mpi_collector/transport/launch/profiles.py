@@ -77,6 +77,7 @@ class Profile:
     starts: pattern in MPI_Get_library_version() of the libraries whose ranks it can start; "": any.
     preferred_program: a program beside it that does the same and needs nothing on PATH.
     ipv6: whether it accepts IPv6 addresses as hosts.
+    keep_domains: variables that keep it from cutting the domains off names of hosts.
     pmi_option: names the {plugin} that connects the ranks; "": the launcher knows by itself.
     """
 
@@ -94,6 +95,7 @@ class Profile:
     starts: str = ""
     preferred_program: str = ""
     ipv6: bool = True
+    keep_domains: Mapping[str, str] = field(default_factory=dict)
     pmi_option: str = ""
 
 
@@ -144,6 +146,7 @@ PROFILES = (
         environ_as_root=_OPEN_MPI_AS_ROOT,
         export_option=("-x", "{variable}"),
         ssh_variable="PRTE_MCA_plm_ssh_args",
+        keep_domains={"PRTE_MCA_prte_keep_fqdn_hostnames": "1"},
         starts=r"Open MPI",
     ),
     Profile(
@@ -158,6 +161,7 @@ PROFILES = (
         environ_as_root=_OPEN_MPI_AS_ROOT,
         export_option=("-x", "{variable}"),
         ssh_variable="OMPI_MCA_plm_rsh_args",
+        keep_domains={"OMPI_MCA_orte_keep_fqdn_hostnames": "1"},
         starts=r"Open MPI",
     ),
     Profile(

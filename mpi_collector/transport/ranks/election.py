@@ -8,7 +8,7 @@ from typing import Any
 
 from mpi_collector.node.host.identity import same_host_key
 from mpi_collector.transport.base import HostState
-from mpi_collector.transport.hosts import find_aliases, unique_keys
+from mpi_collector.transport.hosts import find_aliases, requested_name, unique_keys
 
 
 @dataclass
@@ -32,15 +32,3 @@ def elect(identities: Mapping[int, dict[str, Any]], names: Mapping[str, str]) ->
         r: HostState(key, identities[r]["hostname"], identities[r]) for r, key in zip(ranks, keys)
     }
     return Election(leaders, [r for r in identities if r not in leaders])
-
-
-def requested_name(identity: dict[str, Any], names: Mapping[str, str]) -> str:
-    """Return the name by which a host was requested, else its own.
-
-    ``names``: {any name or address of a host: its requested name}.
-    """
-    own = str(identity["hostname"])
-    for alias in (own, own.split(".")[0], *identity["addresses"]):
-        if alias in names:
-            return names[alias]
-    return own

@@ -77,6 +77,12 @@ def test_answers_of_a_launcher(tmp_path: Path) -> None:
         in broken(f"{here} a boot 1", "mpi_collector is here 0.0.0 b boot 2")["b"]
     )
     assert broken(f"{here} a boot 1", error="") == {}
+    by_address = {"192.0.2.1": "a", "192.0.2.2": "b"}
+    names.clear()
+    names.update(by_address)
+    assert list(broken(f"{here} w boot m 1 192.0.2.1,fe80::1")) == ["b"]
+    assert list(broken(f"{here} w boot m 1 192.0.2.2")) == ["a"]
+    names.update({"a": "a", "b": "b"})
     assert (
         broken(f"{here} nid1 boot 1")
         == broken(f"{here} nid1 boot 1", f"{here} a boot 2")

@@ -389,6 +389,23 @@ def test_a_package_that_is_not_installed_is_found_by_the_ranks(
     assert "PYTHONPATH" not in additions("MPICH", PYTHONPATH="/a")
 
 
+def test_names_alike_before_the_first_dot() -> None:
+    """Open MPI would take them for one host."""
+    for name, variable in (("Open MPI 5", "PRTE_MCA_prte_keep_fqdn_hostnames"),
+                           ("Open MPI 4", "OMPI_MCA_orte_keep_fqdn_hostnames")):  # fmt: skip
+        found = FoundLauncher(BY_NAME[name], "/bin/launcher", "1", "")
+        for hosts, kept in (
+            (("w.1", "w.2"), True),
+            (("W.1", "w"), True),
+            (("v.1", "w.1"), False),
+            (("10.0.0.1", "10.0.0.2"), False),
+        ):
+            specs = [HostSpec(host) for host in hosts]
+            launch = build_launch_command(found, specs, ["p"], [], Path("/H"), False, (), {})
+            assert (launch.environ.get(variable) == "1") == kept
+    assert "KEEP_FQDN" not in str(additions("MPICH")).upper()
+
+
 # ---- host files
 @pytest.mark.parametrize("profile", PROFILES, ids=[p.name for p in PROFILES])
 def test_hostfiles_are_read_back(profile: Profile, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mpi_collector.transport.hosts import HostSpec
+from mpi_collector.transport.hosts import HostSpec, requested_name
 from mpi_collector.transport.launch.preflight.answers import (
     Findings,
     judge_program,
@@ -70,6 +70,8 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], timeout_s: float) -> _
 
 
 def _requested_name(identity: str, names: Mapping[str, str]) -> str:
-    """Return the requested name of the host with this identity, "" if it is not known."""
-    hostname = identity.partition(" ")[0]
-    return names.get(hostname.partition(".")[0], "")
+    """Return the requested name of the host with this identity_text, "" if it is not known."""
+    words = identity.split(" ")
+    addresses = words[4].split(",") if len(words) > 4 else []
+    name = requested_name({"hostname": words[0], "addresses": addresses}, names)
+    return name if name in names.values() else ""

@@ -19,8 +19,8 @@ def check_program() -> list[str]:
     """
     program = (
         "import mpi_collector, numpy, mpi4py; "
-        "from mpi_collector.node.host.identity import identity, same_host_key; "
-        f"print({ANSWER_MARK!r}, mpi_collector.__version__, *same_host_key(identity()))"
+        "from mpi_collector.node.host.identity import identity, identity_text; "
+        f"print({ANSWER_MARK!r}, mpi_collector.__version__, identity_text(identity()))"
     )
     return python_argv(program)
 
