@@ -15,7 +15,8 @@ import mpi_collector
 
 
 def test_all_hosts_at_once(bed: Bed, openmpi: Mpi) -> None:
-    """A run whose mpirun was killed: listed, kept with --keep, rebuilt once with a host that is not there named, then gone."""
+    """A run whose ranks and mpirun were killed: listed, kept with --keep, rebuilt once with a host that is not there named,
+    then gone."""
     directory, out = bed.directory("dead"), bed.directory("recovered")
     job, run = start(
         bed, openmpi, 0, "--timeseries-interval", "0.1", "--results-dir", str(directory)
@@ -36,7 +37,7 @@ def test_all_hosts_at_once(bed: Bed, openmpi: Mpi) -> None:
     )
     assert alive.process.returncode == 2
     assert "still alive" in alive.err
-    job.launcher().signal(signal.SIGKILL)
+    kill_all(bed, job)
     poll("no rank is left", 20, lambda: not bed.all_ranks())
     listed = bed.run(0, [openmpi.python, "-m", "mpi_collector", "recover", "--hosts", "node[1-3]"])
     assert listed.process.returncode == 0, listed.err
@@ -133,11 +134,21 @@ def dead_run(bed: Bed, mpi: Mpi, hosts: tuple[int, ...]) -> str:
         str(bed.directory("dead")),
         hosts=hosts,
     )
-    for process in [p for ranks in bed.all_ranks().values() for p in ranks]:
-        with contextlib.suppress(ProcessLookupError):  # its launcher was faster
-            process.signal(signal.SIGKILL)
+    kill_all(bed, job)
     assert job.finish() != 0
     return run
+
+
+def kill_all(bed: Bed, job: Job) -> None:
+    """kill -9 of all ranks, then of their launcher.
+
+    In the other order the launcher's daemons send the ranks SIGTERM, and a quarter of a second is often
+    enough for rank 0 to write the files: then there is no spool to find.
+    """
+    launcher = job.launcher()
+    for process in [*(p for ranks in bed.all_ranks().values() for p in ranks), launcher]:
+        with contextlib.suppress(ProcessLookupError):  # its launcher was faster
+            process.signal(signal.SIGKILL)
 
 
 def rebuilt(bed: Bed, out: Path, hosts: tuple[int, ...]) -> None:
