@@ -7,6 +7,7 @@ import sys
 from typing import NoReturn
 
 from mpi_collector.benchmark.exit_codes import MISTAKE
+from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
 from mpi_collector.transport.launch.detect import may_print
 
 
@@ -15,7 +16,11 @@ class QuietParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         if may_print():
-            print(f"mpi_collector: {message}; see {self.prog} --help", file=sys.stderr)
+            print(
+                f"mpi_collector: {safe_text(message, keep=LINE_CHARACTERS)}; "
+                f"see {self.prog} --help",
+                file=sys.stderr,
+            )
         sys.exit(MISTAKE)
 
     def print_help(self, file: object = None) -> None:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, Final, Literal, TypedDict, cast
 
 from mpi_collector._version import __version__
+from mpi_collector.formats.run_forms import RUN
 from mpi_collector.formats.verdict import Verdict, verdict_of
 from mpi_collector.node.table.facts import HostFacts, HostMark
 
@@ -143,53 +144,15 @@ def run_document(
     return cast(RunDocument, {k: v for k, v in known.items() if v is not ABSENT})
 
 
-#: keys that every reader needs -> type
-_REQUIRED: Mapping[str, type] = {
-    "hosts": list,
-    "hosts_requested": list,
-    "hosts_partial": dict,
-    "start_ns": int,
-    "end_ns": int,
-    "interval_ns": int,
-    "facts": dict,
-    "verdict": dict,
-}
-#: the other keys -> types; files of older versions and of other programs may lack them
-_OPTIONAL: Mapping[str, tuple[type, ...]] = {
-    "format": (int,),
-    "program": (str,),
-    "run": (str,),
-    "stem": (str, type(None)),
-    "benchmark": (str,),
-    "collection_method": (str,),
-    "ended_by": (str,),
-    "missing_ranks": (list,),
-    "t0_ns": (int,),
-    "capacity": (int,),
-    "options": (dict,),
-    "warnings": (dict,),
-    "clock_bound_ns": (dict,),
-    "marks": (list,),
-    "command": (list, type(None)),
-    "command_exit_code": (int, type(None)),
-    "command_ns": (list, type(None)),
-    "environment": (dict,),
-    "written_ns": (int,),
-}
-
-
-def checked(document: Mapping[str, object]) -> RunDocument:
+def checked(document: object) -> RunDocument:
     """Return ``document`` when it is a run document. ValueError names the key that is unusable."""
-    for key, kind in _REQUIRED.items():
-        if not isinstance(document.get(key), kind):
-            raise ValueError(f"no usable {key!r}")
-    for key, kinds in _OPTIONAL.items():
-        if key in document and not isinstance(document[key], kinds):
-            raise ValueError(f"no usable {key!r}")
+    RUN.check(document)
     run = cast(RunDocument, document)
-    if run["interval_ns"] <= 0:
-        raise ValueError("no usable 'interval_ns'")
+    if run.get("format", FORMAT) > FORMAT:
+        raise ValueError(f"format {run['format']}, this program reads {FORMAT}")
+    if len(set(run["hosts"])) < len(run["hosts"]):
+        raise ValueError("a host comes twice in field 'hosts'")
     for host in run["hosts"]:
-        if not isinstance(host, str) or not isinstance(run["facts"].get(host), dict):
+        if host not in run["facts"]:
             raise ValueError(f"no facts of host {host!r}")
     return run

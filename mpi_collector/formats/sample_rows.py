@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mpi_collector.node.row.layout import DeviceTable, Layout
-from mpi_collector.node.table.table import layout_with_devices
+from mpi_collector.node.row.layout import Layout
 
 if TYPE_CHECKING:  # every node encodes samples, and no node loads numpy for it
     import numpy as np
@@ -40,6 +39,8 @@ class RecordedHost(Protocol):
     @property
     def meta(self) -> dict[str, Any]: ...
     @property
+    def layout(self) -> Layout: ...
+    @property
     def tick(self) -> npt.NDArray[np.int64]: ...
     @property
     def timestamp_ns(self) -> npt.NDArray[np.int64]: ...
@@ -53,18 +54,13 @@ class RecordedRows:
 
     def __init__(self, host: RecordedHost) -> None:
         self._host = host
-        full = layout_with_devices(host.meta)
-        # a recording holds no spare slots: the same tables without them have the same columns
-        tables = [
-            DeviceTable(t.source, t.name, t.fields, t.devices, len(t.devices)) for t in full.tables
-        ]
-        self.layout = Layout(full.sources, tables)
+        self.layout = host.layout
         self.ticks = list(host.tick.tolist())
 
     @staticmethod
     def hostname(host: RecordedHost) -> str:
         """Return the host's own name."""
-        return str(host.meta.get("identity", {}).get("hostname", host.key))
+        return str(host.meta.get("identity", {}).get("hostname") or host.key)
 
     def utc_ns(self) -> list[int]:
         return list(self._host.timestamp_ns.tolist())

@@ -19,9 +19,16 @@ from typing import Any, NamedTuple
 from mpi_collector.errors import RecordingError
 from mpi_collector.formats.suite_samples import CPU_SCALARS, DEVICE_LISTS, FLAT_SOURCES
 from mpi_collector.formats.suite_ticks import DueTicks, Span, due_ticks, own_ticks, ticks_by_time
+from mpi_collector.node.host.memory import available_bytes
+from mpi_collector.node.regular_file import open_regular
 from mpi_collector.node.sources import BY_NAME
 
 _SIZE_MAX = 4 << 30  #: bytes, of the file and of the values of one host
+_MEMORY_RATIO = 25  #: bytes of memory that a byte of JSON takes at most
+#: the table of a host has a cell for every sample and name; of those few are empty
+_SPARSE_CELLS = 1 << 20
+_SPARSE_RATIO = 16
+_NAME_CHARACTERS = 255  #: of a source, a device, a field
 _SOURCES = (*DEVICE_LISTS, *FLAT_SOURCES, "stat")
 _INT64_MAX = (1 << 63) - 1
 _SECOND_NS = 1_000_000_000
@@ -78,12 +85,14 @@ class SuiteTimeSeries:
 def read_suite(path: Path) -> SuiteTimeSeries:
     """Read a ``*_timeseries.json``. RecordingError when it is none, or too large."""
     try:
-        size = path.stat().st_size
-        if size > _SIZE_MAX:
-            raise RecordingError(
-                f"{path}: {size} bytes are more than this reads; use the .npz beside it"
-            )
-        return _parse(json.loads(path.read_text(encoding="utf-8")))
+        with os.fdopen(open_regular(path), "rb") as f:
+            size = os.fstat(f.fileno()).st_size
+            free = available_bytes()
+            if size > _SIZE_MAX or (free is not None and size > free // _MEMORY_RATIO):
+                raise RecordingError(
+                    f"{path}: {size} bytes are more than this reads; use the .npz beside it"
+                )
+            return _parse(json.loads(f.read(size).decode("utf-8")))
     except (OSError, ValueError, RecursionError, OverflowError) as e:
         raise RecordingError(f"{path}: not a time series of the suite: {e}") from e
     except (KeyError, TypeError, AttributeError, IndexError) as e:
@@ -96,7 +105,7 @@ def start_of_suite(path: Path) -> int | None:
     The file is not read whole: with many hosts it is large.
     """
     try:
-        with open(path, "rb") as f:
+        with os.fdopen(open_regular(path), "rb") as f:
             data = f.read(_HEAD_BYTES)
             f.seek(0, os.SEEK_END)
             f.seek(max(f.tell() - _HEAD_BYTES, len(data)))
@@ -188,8 +197,12 @@ def _host(samples: Sequence[Mapping[str, Any]]) -> SuiteHost:
         rows.append(row)
         times.append(_int64(_time_ns(sample)))
         ticks.append(sample.get("tick"))
-    if len(rows) * len(index) * 8 > _SIZE_MAX:
+    cells = len(rows) * len(index)
+    if cells * 8 > _SIZE_MAX or cells > _SPARSE_CELLS + _SPARSE_RATIO * sum(map(len, rows)):
         raise ValueError(f"{len(rows)} samples with {len(index)} names are more than this reads")
+    longest = max((len(part) for name in index for part in name), default=0)
+    if longest > _NAME_CHARACTERS and longest * len(index) > _SPARSE_CELLS:
+        raise ValueError(f"{len(index)} names of up to {longest} characters")
     sources = {s: BY_NAME[s]() for s in _SOURCES}
     fields = [sources[name.source].field("", name.field) for name in index]
     order = sorted(range(len(rows)), key=times.__getitem__)

@@ -105,7 +105,7 @@ class SampleTemplates:
                     for d in table.devices
                 ]
                 parts.append(f'"{table.source}": [{", ".join(o for o in objects if o)}]')
-            elif table.source in FLAT_SOURCES:
+            elif table.source in FLAT_SOURCES and "" in table.slot_of:
                 start = len(picks)
                 body = self._object(table, "", present, picks)
                 if table.source == "loadavg":

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mpi_collector.formats.run_document import run_document
 from mpi_collector.formats.sample_rows import ChosenRows, RecordedRows, Rows
 from mpi_collector.formats.suite_samples import encode_samples, utc_text
 from mpi_collector.node.compat import wall_ns
+from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.node.table.table import SampleTable
 from mpi_collector.output.npz import NpzWriter
 
@@ -77,11 +79,14 @@ class GatheredSamples:
         self._file.close()
         self._directory.cleanup()
 
-    def samples(self, most: int) -> dict[str, list[Sample]]:
-        """Return {host: up to ``most`` samples}, when all tables are in the sink."""
+    def samples(self, most: int, facts: Mapping[str, HostFacts]) -> dict[str, list[Sample]]:
+        """Return {host: up to ``most`` samples}, when all tables are in the sink.
+
+        ``facts``: of every host that is in it.
+        """
         from mpi_collector.store.recording import Recording
 
-        self.sink.finish()
+        self.sink.finish({key: facts[key] for key in self.sink.hosts})
         self._file.flush()
         with Recording(self._path) as recording:
             return {
@@ -115,16 +120,27 @@ class _TemporaryRecording:
     def drop_host(self) -> None:
         self._npz.rollback(self._mark)
 
-    def finish(self) -> None:
+    def finish(self, facts: Mapping[str, HostFacts]) -> None:
         """Write the rest. Of the run document nobody needs more than the hosts."""
-        run = {
-            "hosts": self.hosts,
-            "hosts_requested": self.hosts,
-            "hosts_partial": {},
-            "start_ns": 0,
-            "end_ns": 0,
-            "interval_ns": 1,
-            "facts": {key: {} for key in self.hosts},
-            "verdict": {},
-        }
-        self._npz.finish(run)
+        self._npz.finish(
+            run_document(
+                run="series",
+                stem=None,
+                benchmark="series",
+                collection_method="ssh",
+                ended_by="stop",
+                hosts=facts,
+                hosts_requested=facts,
+                hosts_partial={},
+                t0_ns=0,
+                start_ns=0,
+                end_ns=0,
+                interval_ns=1,
+                capacity=0,
+                options={},
+                warnings={},
+                clock_bound_ns={},
+                facts=facts,
+                marks=(),
+            )
+        )

@@ -197,7 +197,8 @@ class MultiHostTimeSeriesCollector(_Series):
         with GatheredSamples() as gathered:
             left_s = max(1.0, (deadline_ns - mono_ns()) * 1e-9)
             coordinator.gather(gathered.sink, lambda done, total: None, False, left_s)
-            found = gathered.samples(self.max_samples)
+            facts = {host.key: host.facts for host in coordinator.hosts}
+            found = gathered.samples(self.max_samples, facts)
         for host in coordinator.hosts:
             self._by_host[host.key] = found.get(host.key, [])
             if host.error or not self._by_host[host.key]:

@@ -139,7 +139,7 @@ def differences(a: Recording, b: Recording) -> list[str]:
     for left, right in pairs:
         one = a[left].meta.get("snapshot")
         two = b[right].meta.get("snapshot")
-        if isinstance(one, dict) and isinstance(two, dict):
+        if one and two:
             for text in changes(_settings(one), _settings(two)):
                 found.setdefault(text, []).append(left)
     return [text + ("" if len(h) == len(pairs) else _where(h)) for text, h in found.items()]

@@ -35,7 +35,8 @@ _STYLES = {"complete": "bold green", "partial": "bold yellow", "invalid": "bold 
 class TextWriter:
     """Writes lines and tables to a file, as wide as its terminal or ``width`` columns.
 
-    Text that comes from a recording must pass through ``name``, which makes it safe to print.
+    Nothing that a terminal would interpret is written. Text that comes from a recording passes
+    through ``name`` besides, so that it stays in its line.
     """
 
     def __init__(self, file: TextIO, width: int | None = None) -> None:
@@ -84,7 +85,8 @@ class TextWriter:
         return parts
 
     def _encodable(self, text: str) -> str:
-        return text.replace("µ", "u") if self._ascii else text
+        shown = text.replace("µ", "u") if self._ascii else text
+        return safe_text(shown, keep="\n", ascii_only=self._ascii)
 
 
 def print_verdict(run: RunDocument, line: str, out: TextWriter) -> None:

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mpi_collector.errors import RecordingError
-from mpi_collector.node.row.layout import MISSING, STOP_TICK
+from mpi_collector.node.row.layout import MISSING, STOP_TICK, Layout
+from mpi_collector.store.host_members import NOT_BY_ROW, HostMembers
 
 if TYPE_CHECKING:
     import pandas
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
-
-#: members of a host that do not have one entry per row
-_NOT_BY_ROW = ("columns", "units", "kinds", "sources", "meta")
-
-
-class Members(Protocol):
-    """Where the arrays of a host are read from. Both methods raise RecordingError."""
-
-    @property
-    def path(self) -> Path: ...
-
-    def member(self, name: str) -> npt.NDArray[Any]: ...
-
-    def document(self, name: str) -> dict[str, Any]: ...
 
 
 class Host:
@@ -39,9 +24,9 @@ class Host:
     Arrays have one entry per row, in order of time; the last row is that of the stop.
     """
 
-    def __init__(self, members: Members, key: str) -> None:
-        self.members = members
-        self.key = key
+    def __init__(self, stored: HostMembers) -> None:
+        self.stored = stored
+        self.key = stored.key
         self._matrix: Int64 | None = None
 
     def __repr__(self) -> str:
@@ -52,17 +37,22 @@ class Host:
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """A stored array by its name behind ``HOST/`` (the file's README member lists them)."""
-        return self.members.member(f"{self.key}/{name}")
+        return self.stored.array(name)
 
     @cached_property
     def meta(self) -> dict[str, Any]:
         """Identity, options, layout, clock measurements and events of this host."""
-        return dict(self.members.document(f"{self.key}/meta"))
+        return self.stored.meta()
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Which column belongs to which device of which source; KeyError where it is not known."""
+        return self.stored.layout(self.meta)
 
     @cached_property
     def columns(self) -> list[str]:
         """Column names, ``source.field`` or ``source.device.field``."""
-        return [str(c) for c in self.array("columns")]
+        return self.stored.columns
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -70,40 +60,21 @@ class Host:
 
     @cached_property
     def _units(self) -> list[str]:
-        return self._of_columns("units")
+        return self.stored.of_columns("units")
 
     @cached_property
     def _kinds(self) -> list[str]:
-        found = self._of_columns("kinds")
-        if strange := set(found) - {"counter", "gauge"}:
-            raise self._damaged("kinds", repr(sorted(strange)[0]))
-        return found
-
-    def _of_columns(self, name: str) -> list[str]:
-        found = [str(text) for text in np.ravel(self.array(name))]
-        if len(found) != len(self.columns):
-            raise self._damaged(name, f"{len(found)} of them for {len(self.columns)} columns")
-        return found
-
-    def _damaged(self, name: str, why: str) -> RecordingError:
-        member = f"{self.key}/{name}"
-        return RecordingError(f"{self.members.path}: damaged at member {member!r}: {why}")
+        return self.stored.of_columns("kinds")
 
     @cached_property
     def tick(self) -> Int64:
         """int64 (rows,): the tick of the grid; -1 for the extra row taken at the stop."""
-        return self._column("tick")
+        return self.array("tick")
 
     @cached_property
     def timestamp_ns(self) -> Int64:
         """int64 (rows,): UTC ns of the row's begin on the time line that all hosts share."""
-        return self._column("timestamp_ns")
-
-    def _column(self, name: str) -> Int64:
-        found = np.asarray(self.array(name), dtype=np.int64)
-        if found.ndim != 1 or (name != "tick" and len(found) != len(self)):
-            raise self._damaged(name, f"{found.shape} values where {len(self)} are due")
-        return found
+        return self.array("timestamp_ns")
 
     @property
     def values(self) -> Int64:
@@ -112,11 +83,7 @@ class Host:
         Kept in memory once it was read, until ``release()``.
         """
         if self._matrix is None:
-            found = np.asarray(self.array("values"), dtype=np.int64)
-            size = (len(self), len(self.columns))
-            if found.shape != size:
-                raise self._damaged("values", f"{found.shape} values where {size} are due")
-            self._matrix = found
+            self._matrix = self.array("values")
         return self._matrix
 
     def release(self) -> None:
@@ -205,7 +172,7 @@ class HostWindow(Host):
     """A host with the rows of a window only, and the row before it, where rates begin."""
 
     def __init__(self, whole: Host, begin_ns: int, end_ns: int) -> None:
-        super().__init__(whole.members, whole.key)
+        super().__init__(whole.stored)
         times = whole.timestamp_ns
         first = max(int(np.searchsorted(times, begin_ns, side="right")) - 1, 0)
         last = int(np.searchsorted(times, end_ns, side="right"))
@@ -213,7 +180,7 @@ class HostWindow(Host):
 
     def array(self, name: str) -> npt.NDArray[Any]:
         found = super().array(name)
-        return found if name in _NOT_BY_ROW else found[self._rows]
+        return found if name in NOT_BY_ROW else found[self._rows]
 
 
 def growth(raw: Int64) -> Float64:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ def load(path: str | Path) -> Recording:
 def _newest(directory: Path) -> Path:
     """Return the time series of a results directory that began last."""
     for suffix in ("npz", "json"):
-        found = sorted(_series(directory, f"_timeseries.{suffix}"))
+        found = sorted(f for f in _series(directory, f"_timeseries.{suffix}") if os.path.isfile(f))
         if len(found) == 1:
             return found[0]
         if found:

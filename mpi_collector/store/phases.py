@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeGuard
 
 from mpi_collector.formats.run_document import Mark
 
@@ -27,16 +26,16 @@ class Phase:
         return self.begin_ns == self.end_ns
 
 
-def phases_of(marks: Iterable[object], end_ns: int) -> list[Phase]:
+def phases_of(marks: Iterable[Mark], end_ns: int) -> list[Phase]:
     """Return the phases of the marks of a run document, in order of time.
 
     A begin goes with the next end of the same name on the same host; nested ones of one name are
     matched from the inside out. A begin without an end lasts until ``end_ns``, an end without a
-    begin is a moment. Malformed marks are ignored. A phase of several hosts is kept for each.
+    begin is a moment. A phase of several hosts is kept for each.
     """
     out: list[Phase] = []
     begun: dict[tuple[str, str | None], list[int]] = {}
-    for mark in sorted(filter(_is_mark, marks), key=lambda m: m["utc_ns"]):
+    for mark in sorted(marks, key=lambda m: m["utc_ns"]):
         name = mark["text"]
         at = mark["utc_ns"]
         host = mark.get("host")
@@ -50,12 +49,3 @@ def phases_of(marks: Iterable[object], end_ns: int) -> list[Phase]:
     for (name, host), starts in begun.items():
         out += [Phase(name, at, max(at, end_ns), host) for at in starts]
     return sorted(out, key=lambda p: (p.begin_ns, p.end_ns))
-
-
-def _is_mark(mark: object) -> TypeGuard[Mark]:
-    return (
-        isinstance(mark, dict)
-        and isinstance(mark.get("text"), str)
-        and isinstance(mark.get("utc_ns"), int)
-        and mark.get("edge") in ("point", "begin", "end")
-    )

@@ -5,19 +5,17 @@ Nothing is read before it is asked for, and then host by host and member by memb
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from mpi_collector.errors import RecordingError
-from mpi_collector.formats.run_document import RunDocument, checked
-from mpi_collector.store import safe_npz
+from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.store.host import Host, HostWindow
+from mpi_collector.store.host_members import HostMembers, RecordingFile
 from mpi_collector.store.phases import Phase, phases_of
 
 if TYPE_CHECKING:
@@ -31,45 +29,24 @@ class Recording(Mapping[str, Host]):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._npz = _open(path)
+        self._file = RecordingFile(path)
         try:
-            self.run = self._checked_run()
+            self.run = self._file.run()
         except RecordingError:
-            self._npz.close()
+            self._file.close()
             raise
-        self._hosts: dict[str, Host] = {key: Host(self, key) for key in self.run["hosts"]}
-
-    def _checked_run(self) -> RunDocument:
-        try:
-            return checked(self.document("run"))
-        except ValueError as e:
-            raise RecordingError(f"{self.path}: damaged at member 'run': {e}") from e
+        self._hosts: dict[str, Host] = {key: self.fresh(key) for key in self.run["hosts"]}
 
     def member(self, name: str) -> npt.NDArray[Any]:
         """Return a stored array. RecordingError when there is none or it is damaged."""
-        try:
-            return safe_npz.read(self._npz, name)
-        except KeyError:
-            raise RecordingError(f"{self.path}: no member {name!r}") from None
-        except safe_npz.DAMAGED as e:
-            raise RecordingError(f"{self.path}: damaged at member {name!r}: {e}") from e
-
-    def document(self, name: str) -> dict[str, Any]:
-        """Return a stored JSON object. RecordingError when there is none or it is damaged."""
-        try:
-            doc = json.loads(str(self.member(name)))
-        except (ValueError, RecursionError) as e:
-            raise RecordingError(f"{self.path}: damaged at member {name!r}: {e}") from e
-        if not isinstance(doc, dict):
-            raise RecordingError(f"{self.path}: damaged at member {name!r}: not a JSON object")
-        return doc
+        return self._file.read(name, lambda npz, of: npz.array(of))
 
     def __getitem__(self, key: str) -> Host:
         return self._hosts[key]
 
     def fresh(self, key: str) -> Host:
         """Return the host again, with nothing of it in memory."""
-        return Host(self, key)
+        return Host(HostMembers(self._file, key, self.run["facts"][key]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._hosts)
@@ -110,7 +87,7 @@ class Recording(Mapping[str, Host]):
         return phases_of(self.run.get("marks", []), self.run["end_ns"])
 
     def close(self) -> None:
-        self._npz.close()
+        self._file.close()
 
 
 class Window(Recording):
@@ -133,17 +110,3 @@ class Window(Recording):
 
     def close(self) -> None:
         """Nothing: the whole recording stays open."""
-
-
-def _open(path: Path) -> Any:
-    """Return an ``NpzFile``. RecordingError when ``path`` cannot be read or is no zip file."""
-    try:
-        with open(path, "rb") as f:  # numpy would advise to unpickle what is no zip file
-            head = f.read(4)
-        if head != b"PK\x03\x04":
-            raise RecordingError(f"{path}: not a recording: {'no zip file' if head else 'empty'}")
-        return np.load(path, allow_pickle=False)
-    except OSError as e:
-        raise RecordingError(f"{path}: not a recording: {e.strerror or e}") from e
-    except safe_npz.DAMAGED as e:
-        raise RecordingError(f"{path}: not a recording, or cut off: {e}") from e

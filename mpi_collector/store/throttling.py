@@ -14,20 +14,13 @@ def throttling_notes(meta: Mapping[str, Any]) -> list[str]:
     ``meta``: the host's metadata with the sampler's ``slowed`` events. Other events are ignored.
     """
     worst: dict[str, tuple[int, int]] = {}  # (every, cost_us) at the lowest rate
-    events = meta.get("events")
-    for event in events if isinstance(events, list) else []:
-        if not isinstance(event, dict) or event.get("type") != "slowed":
-            continue
-        source = event.get("source")
-        if isinstance(source, str):
-            found = (_integer(event.get("every")), _integer(event.get("cost_us")))
+    for event in meta.get("events") or []:
+        if event["type"] == "slowed":
+            source = event["source"]
+            found = (event["every"], event["cost_us"])
             worst[source] = max(worst.get(source, (0, 0)), found)
     return [
         f"{source}: throttled, since it exceeded its time budget (mean {cost_us / 1000:g} ms a "
         f"read); at worst read at every {ordinal(every)} tick"
         for source, (every, cost_us) in worst.items()
     ]
-
-
-def _integer(value: object) -> int:
-    return value if isinstance(value, int) else 0

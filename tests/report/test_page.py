@@ -159,16 +159,6 @@ def test_json_cannot_end_its_script() -> None:
     assert json.loads(text[text.index(">") + 1 : text.rindex("<")]) == {"a": "</script><!--\u2028&"}
 
 
-def test_damaged_marks_are_passed_over(tmp_path: Path) -> None:
-    h = sy.workload(0, 20)
-    good = {"text": "x", "edge": "point", "utc_ns": sy.START_NS, "host": "a"}
-    found = [{"text": "y"}, {"text": "y", "edge": "point", "utc_ns": "soon"}, "mark", good]
-    marks = data_of(
-        sy.write(tmp_path / NAME, [("a", h), ("b", sy.workload(1, 20))], marks=found)
-    ).marks
-    assert [(m.text, m.host, m.end_ms - m.begin_ms) for m in marks] == [("x", "a", 0)]
-
-
 @pytest.mark.parametrize(
     ("text", "want"),
     [("epoch 12", "epoch #"), ("epoch 3 block1", "epoch # block#"), ("7", "#"), ("", "")],

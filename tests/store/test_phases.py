@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from mpi_collector.store.phases import Phase, phases_of
 
 
@@ -33,17 +30,3 @@ def test_pairs() -> None:
         Phase("lone", 6, 6, "a"),
     ]
     assert phases_of([mark("late", "begin", 30)], 20) == [Phase("late", 30, 30, "a")]
-
-
-@given(
-    st.lists(
-        st.one_of(
-            st.none(),
-            st.dictionaries(
-                st.sampled_from(["text", "edge", "utc_ns"]), st.one_of(st.text(), st.integers())
-            ),
-        )
-    )
-)
-def test_what_is_no_mark_is_passed_over(marks: list[Any]) -> None:
-    assert all(p.begin_ns <= p.end_ns or p.moment for p in phases_of(marks, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -317,3 +318,37 @@ def test_what_is_no_time_series(tmp_path_factory: pytest.TempPathFactory, docume
     path.write_text(json.dumps(document))
     with contextlib.suppress(RecordingError):  # any other error is one
         load_suite(path).close()
+
+
+def sparse(samples: int) -> dict[str, Any]:
+    """Samples each of which has a name that no other one has: a table of their number squared."""
+    rows = [
+        {"timestamp": "2026-01-05T12:00:00Z", "hostname": "a", "vmstat": {f"field{n}": n}}
+        for n in range(samples)
+    ]
+    return {"samples_by_host": {"a": rows}, "collection_interval_seconds": 1.0}
+
+
+def long_names() -> dict[str, Any]:
+    sample = {"timestamp": "2026-01-05T12:00:00Z", "vmstat": {"x" * 1_000_000: 1, "y": 2}}
+    return {"samples_by_host": {"a": [sample]}, "collection_interval_seconds": 1.0}
+
+
+@pytest.mark.parametrize("document", [sparse(20_000), long_names()], ids=["sparse", "long"])
+def test_a_small_file_is_no_large_table(tmp_path: Path, document: dict[str, Any]) -> None:
+    """A megabyte of JSON whose table would take gigabytes is refused."""
+    path = tmp_path / "x_timeseries.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(RecordingError, match="x_timeseries"):
+        mpi_collector.load(path)
+
+
+def test_a_pipe_is_no_time_series(tmp_path: Path) -> None:
+    """It would block; in a directory it is passed over."""
+    for suffix in ("json", "npz"):
+        path = tmp_path / f"x_20260105_120000_timeseries.{suffix}"
+        os.mkfifo(path)
+        with pytest.raises(RecordingError, match="not a regular file"):
+            mpi_collector.load(path)
+    with pytest.raises(RecordingError, match="no \\*_timeseries"):
+        mpi_collector.load(tmp_path)

@@ -5,7 +5,7 @@ from array import array
 
 from ..clock import Timeline
 from ..row.decode import RowDecoder
-from ..row.layout import STOP_TICK, Layout
+from ..row.layout import STOP_TICK, DeviceTable, Layout
 from ..row.placement import level_of
 from ..sources import BY_NAME
 from ..spool.format import ROW_FIELDS, ROW_SOURCE_FIELDS, row_source_word, row_word
@@ -13,7 +13,7 @@ from ..spool.stage import staged_row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable, Iterator
+    from typing import Any, Iterable, Iterator, Mapping
 
     from ..spool.format import Buffer
     from ..spool.reader import SpoolReader
@@ -131,11 +131,23 @@ def name_slots(layout: "Layout", events: "list[Event]") -> None:
                 table.add_device(e["device"])
 
 
-def layout_with_devices(meta: "dict[str, Any]") -> "Layout":
+def layout_with_devices(meta: "Mapping[str, Any]") -> "Layout":
     """Return the layout of a packed host, with all devices, from its member ``HOST/meta``."""
     layout = Layout.from_dict(meta["layout"])
     name_slots(layout, meta["events"])
     return layout
+
+
+def layout_without_spares(meta: "Mapping[str, Any]") -> "Layout":
+    """Return the layout of a packed host without slots that stayed free.
+
+    They have no columns in a recording.
+    """
+    full = layout_with_devices(meta)
+    tables = [
+        DeviceTable(t.source, t.name, t.fields, t.devices, len(t.devices)) for t in full.tables
+    ]
+    return Layout(full.sources, tables)
 
 
 def _int64(parts: "Iterable[Buffer]") -> "array[int]":

@@ -119,7 +119,7 @@ class _HostVisitor:
         self.missing += _absent(intervals, recorded.tick)
         start = recorded.meta.get("snapshot")
         end = recorded.meta.get("snapshot_end")
-        if isinstance(start, dict) and isinstance(end, dict) and (what := changes(start, end)):
+        if start and end and (what := changes(start, end)):
             self.changes[host.key] = what
 
     def _keep(self, downsampler: Downsampler, name: str, key: str, values: Float64) -> None:

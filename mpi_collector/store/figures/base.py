@@ -169,12 +169,11 @@ class Deriver:
             end_ns=times[1 : n + 1],
             span_s=float(times[-1] - times[0]) * 1e-9 if len(times) else 0.0,
         )
-        found = host.meta.get("topology")
-        topology = found if isinstance(found, dict) else {}
+        topology = host.meta.get("topology") or {}
         disks = self.devices("diskstats", "sectors_read")
-        self.derived.block = choose(disks, topology.get("block"), block_rule)
+        self.derived.block = choose(disks, topology.get("block") or {}, block_rule)
         interfaces = self.devices("netdev", "rx_bytes")
-        self.derived.net = choose(interfaces, topology.get("net"), net_rule)
+        self.derived.net = choose(interfaces, topology.get("net") or {}, net_rule)
 
     def devices(self, source: str, column: str) -> list[str]:
         """Return the names of a source's devices that have ``column``, in recorded order."""
@@ -183,7 +182,7 @@ class Deriver:
         return [
             c[len(head) : -len(tail)]
             for c in self.host.columns
-            if c.startswith(head) and c.endswith(tail)
+            if c.startswith(head) and c.endswith(tail) and len(c) > len(head) + len(tail)
         ]
 
     def growth(self, name: str) -> Float64:
@@ -248,7 +247,8 @@ def _shown(host: Host, seconds: Float64) -> int:
     n = len(seconds)
     if n < 2 or host.tick[-1] != STOP_TICK:
         return n
-    return n if seconds[-1] >= 0.5 * np.nanmedian(seconds[:-1]) else n - 1
+    known = seconds[:-1][np.isfinite(seconds[:-1])]
+    return n if not len(known) or seconds[-1] >= 0.5 * np.median(known) else n - 1
 
 
 def positive(values: Float64) -> Float64:

@@ -14,8 +14,9 @@ that it does not list, and recordings without a topology, are decided by name:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 _BLOCK_LEAF = re.compile(
     r"(nvme\d+n\d+|(sd|hd|vd|xvd|dasd)[a-z]+|mmcblk\d+|pmem\d+(\.\d+)?s?|rbd\d+)"
@@ -64,18 +65,19 @@ def net_rule(name: str, _others: Iterable[str]) -> str:
 
 
 def choose(
-    names: Sequence[str], topology: object, rule: Callable[[str, Iterable[str]], str]
+    names: Sequence[str],
+    topology: Mapping[str, Mapping[str, Any]],
+    rule: Callable[[str, Iterable[str]], str],
 ) -> Counted:
     """Return which of ``names`` count.
 
-    ``topology``: {name: {"kind", "leaf", ...}}; anything else stands for no topology. ``rule``
-    decides by name about devices that the topology does not list.
+    ``topology``: {name: {"kind", "leaf", ...}}, empty where there is none. ``rule`` decides by name
+    about devices that the topology does not list.
     """
-    known = topology if isinstance(topology, dict) else {}
-    out = Counted(by_topology=bool(known))
+    out = Counted(by_topology=bool(topology))
     for name in names:
-        about = known.get(name)
-        if isinstance(about, dict) and "leaf" in about:
+        about = topology.get(name, {})
+        if about.get("leaf") is not None:
             why = "" if about["leaf"] else str(about.get("kind") or "not physical")
         else:
             why = rule(name, names)

@@ -112,8 +112,6 @@ def test_throttled_source_is_noted() -> None:
             {"type": "slowed", "source": "nfs", "every": n, "tick": 8 * n, "cost_us": 31000}
             for n in (2, 4, 2)
         ),
-        {"type": "slowed"},
-        {"type": "slowed", "source": 7},
     ]
     assert derived(rows).notes == [
         "nfs: throttled, since it exceeded its time budget (mean 31 ms a read); "

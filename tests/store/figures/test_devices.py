@@ -28,8 +28,8 @@ def test_block_names(name: str) -> None:
 
 def test_partition_without_its_disk_counts() -> None:
     """As on Xen guests that are given partitions only."""
-    assert choose(["xvda1", "xvda2"], None, block_rule).devices == ["xvda1", "xvda2"]
-    assert choose(["xvda1", "xvda"], None, block_rule).devices == ["xvda"]
+    assert choose(["xvda1", "xvda2"], {}, block_rule).devices == ["xvda1", "xvda2"]
+    assert choose(["xvda1", "xvda"], {}, block_rule).devices == ["xvda"]
 
 
 @pytest.mark.parametrize("name", [*INTERFACES, *NO_INTERFACES])
@@ -42,7 +42,7 @@ def test_topology_decides_before_names() -> None:
     topology = {
         "sda": {"kind": "multipath path", "leaf": False},
         "weird": {"kind": "disk", "leaf": True},
-        "sdb": "?",
+        "sdb": {},
     }
     got = choose(["sda", "weird", "sdb", "dm-3"], topology, block_rule)
     assert got.devices == ["weird", "sdb"]

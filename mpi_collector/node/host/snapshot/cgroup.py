@@ -4,8 +4,6 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
-
     from .document import CgroupLimits
     from .files import HostFiles
 
@@ -15,8 +13,52 @@ _V1_UNLIMITED_BYTES = 1 << 60  #: memory.limit_in_bytes without a limit is just 
 
 def cgroup_limits(files: "HostFiles") -> "CgroupLimits":
     """Return the tightest limits from this process's cgroup up to the root: of v2, else of v1."""
+    v1, v2 = _paths(files)
+    if v2 is not None:
+        return _limits_v2(files, v2)
+    if v1:
+        return _limits_v1(files, v1)
+    return _no_limits(None, None)
+
+
+def memory_left_bytes(files: "HostFiles") -> "int | None":
+    """Return what this process's cgroups let it allocate still; None without a limit.
+
+    Of all cgroups up to the root the one with the least room counts. Page cache that the kernel
+    drops by itself (inactive_file) does not take room.
+    """
+    v1, v2 = _paths(files)
+    out: "int | None" = None
+    if v2 is not None:
+        for at in _upwards(_BASE, v2):
+            limit = _lower(files.number(at + "/memory.max"), files.number(at + "/memory.high"))
+            used = files.number(at + "/memory.current")
+            out = _lower(out, _left(files, at, "inactive_file", limit, used))
+    elif "memory" in v1:
+        for at in _upwards(_BASE + "/memory", v1["memory"]):
+            limit = files.number(at + "/memory.limit_in_bytes")
+            used = files.number(at + "/memory.usage_in_bytes")
+            if limit is not None and limit < _V1_UNLIMITED_BYTES:
+                out = _lower(out, _left(files, at, "total_inactive_file", limit, used))
+    return out
+
+
+def _left(
+    files: "HostFiles", at: str, cache: str, limit: "int | None", used: "int | None"
+) -> "int | None":
+    """Return the room in the cgroup ``at``. ``cache``: its line of memory.stat that can go."""
+    if limit is None:
+        return None
+    lines = files.text(at + "/memory.stat").split("\n")
+    found = [line.split()[1] for line in lines if line.startswith(cache + " ")]
+    droppable = int(found[0]) if found and found[0].isdigit() else 0
+    return max(limit - max((used or 0) - droppable, 0), 0)
+
+
+def _paths(files: "HostFiles") -> "tuple[dict[str, str], str | None]":
+    """Return ({controller of v1: path of this process's cgroup}, that of v2 where v2 is in use)."""
     v1: "dict[str, str]" = {}
-    v2: "Optional[str]" = None
+    v2: "str | None" = None
     for line in files.text("proc/self/cgroup").split("\n"):
         _number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -26,10 +68,8 @@ def cgroup_limits(files: "HostFiles") -> "CgroupLimits":
             if path and controller:
                 v1[controller] = path
     if v2 is not None and files.exists(_BASE + "/cgroup.controllers"):
-        return _limits_v2(files, v2)
-    if v1:
-        return _limits_v1(files, v1)
-    return _no_limits(None, None)
+        return {}, v2
+    return v1, None
 
 
 def _no_limits(version: "int | None", path: "str | None") -> "CgroupLimits":

@@ -1,0 +1,139 @@
+"""Forms of the documents in a recording: the run document, and ``meta`` of a host.
+
+What the keys of the run document mean: ``run_document.RunDocument``. Keys that files of older
+versions or of other programs may lack are optional, and keys that are not listed are allowed: a
+later version may write more. Texts have lengths because a recording may come from anybody.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mpi_collector.node.documents import LAYOUT
+from mpi_collector.node.forms import (
+    COUNT,
+    INT64_MAX,
+    MOMENT,
+    NAME,
+    NAME_BYTES,
+    REASON,
+    Anything,
+    Flag,
+    Form,
+    Items,
+    Maybe,
+    OneOf,
+    Real,
+    Record,
+    Table,
+    Text,
+    Whole,
+)
+from mpi_collector.node.host.snapshot.form import SNAPSHOT, TOPOLOGY
+
+_MANY = 1 << 20
+_KEY = Text(NAME_BYTES, bool)  #: of a host
+_LONG = Text(1 << 18)  #: a word of COMMAND, a value of the environment, an error with its reasons
+_FURTHER = Anything(depth=64, most=1 << 24)
+
+_MARK: dict[str, Form] = {"text": REASON, "edge": OneOf("point", "begin", "end"), "utc_ns": MOMENT}
+FACTS = Record(
+    {
+        "samples": COUNT,
+        "ticks": COUNT,
+        "last_tick": Whole(-1, 1 << 48),
+        "missed": COUNT,
+        "complete": Flag(),
+        "statuses": Table(Table(COUNT, _MANY, NAME), _MANY, NAME),
+        "lost": Items(Record({"what": NAME, "name": NAME, "source": NAME}, {}, _FURTHER), _MANY),
+        "columns": Whole(0, 1 << 24),
+    },
+    {
+        "level": Whole(0, 62),
+        "late_p50_ns": Maybe(Whole()),
+        "late_p99_ns": Maybe(Whole()),
+        "late_max_ns": Maybe(Whole()),
+        "cpu_share": Maybe(Real()),
+        "marks": Items(Record(_MARK, {}, _FURTHER), _MANY),
+    },
+    _FURTHER,
+)
+VERDICT = Record(
+    {
+        "verdict": OneOf("complete", "partial", "invalid"),
+        "reasons": Items(_LONG, _MANY),
+        "hosts": COUNT,
+        "hosts_requested": COUNT,
+        "ticks": COUNT,
+        "missed": COUNT,
+        "late_p99_ns": Maybe(Whole()),
+        "clock_bound_ns": Maybe(Whole()),
+        "cpu_share_max": Maybe(Real()),
+    },
+    {"crash_proof": Flag()},
+    _FURTHER,
+)
+RUN = Record(
+    {
+        "hosts": Items(_KEY, _MANY),
+        "hosts_requested": Items(_KEY, _MANY),
+        "hosts_partial": Table(_LONG, _MANY, _KEY),
+        "start_ns": MOMENT,
+        "end_ns": MOMENT,
+        "interval_ns": Whole(1, 10**18),
+        "facts": Table(FACTS, _MANY, _KEY),
+        "verdict": VERDICT,
+    },
+    {
+        "format": Whole(1),
+        "program": REASON,
+        "run": NAME,
+        "stem": Maybe(NAME),
+        "benchmark": NAME,
+        "collection_method": REASON,
+        "ended_by": REASON,
+        "missing_ranks": Items(COUNT, _MANY),
+        "t0_ns": Whole(),
+        "capacity": COUNT,
+        "options": Table(_FURTHER, 1024, NAME),
+        "warnings": Table(Items(_LONG, _MANY), _MANY, _KEY),
+        "clock_bound_ns": Table(Maybe(Whole()), _MANY, _KEY),
+        "marks": Items(Record(_MARK, {"host": Maybe(_KEY)}, _FURTHER), _MANY),
+        "command": Maybe(Items(_LONG, _MANY)),
+        "command_exit_code": Maybe(Whole(-INT64_MAX)),
+        "command_ns": Maybe(Items(MOMENT, 2)),
+        "environment": Table(_LONG, _MANY, REASON),
+        "written_ns": MOMENT,
+    },
+    _FURTHER,
+)
+
+_EVENT = Record({"type": NAME}, {}, _FURTHER)
+#: type of an event -> its form; events of other types have no reader
+_EVENTS = {
+    "device": Record({"source": NAME, "table": NAME, "device": NAME, "slot": COUNT}, {}, _FURTHER),
+    "slowed": Record({"source": NAME, "every": COUNT, "cost_us": COUNT}, {}, _FURTHER),
+}
+
+
+class _Event(Form):
+    """An entry of the event log."""
+
+    def check(self, value: Any, where: str = "") -> None:
+        _EVENT.check(value, where)
+        _EVENTS.get(value["type"], _EVENT).check(value, where)
+
+
+#: of the member ``HOST/meta``
+META = Record(
+    {},
+    {
+        "identity": Record({}, {"hostname": Maybe(REASON)}, _FURTHER),
+        "events": Items(_Event(), _MANY),
+        "layout": LAYOUT,
+        "topology": Maybe(Record({}, {"block": TOPOLOGY, "net": TOPOLOGY}, _FURTHER)),
+        "snapshot": Maybe(SNAPSHOT),
+        "snapshot_end": Maybe(SNAPSHOT),
+    },
+    _FURTHER,
+)

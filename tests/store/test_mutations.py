@@ -1,0 +1,53 @@
+"""Recordings that were tampered with are read or refused: declared errors, bounded memory and time, nothing that a
+terminal would interpret."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+from multiprocessing import get_context
+from pathlib import Path
+
+import mutations
+import pytest
+
+import mpi_collector
+from mpi_collector.errors import RecordingError
+
+SEED = "ci"
+CASES = 320  #: scripts/fuzz recording runs any number of others
+PARTS = 2
+
+
+def _run(first: int, directory: str) -> list[str]:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return [
+        f"{f.case}\n  {f.what}"
+        for f in mutations.campaign(SEED, first, CASES // PARTS, Path(directory))
+    ]
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_mutated_recordings(tmp_path: Path, part: int) -> None:
+    """In a process of its own: its memory is that of the reading alone."""
+    with get_context("spawn").Pool(1) as pool:
+        failed = pool.apply(_run, (part * CASES // PARTS, os.fspath(tmp_path)))
+    assert not failed, "\n".join(failed)
+
+
+def test_the_mutations_change_something(tmp_path: Path) -> None:
+    """Most cases are refused, many are read, and some of the refused name each kind of member."""
+    base = mutations.parts_of(mutations.bases(tmp_path)[1])
+    path, refused = tmp_path / "x_timeseries.npz", []
+    for n in range(150):
+        mutations.make(path, base, random.Random(f"{SEED}:{n}"))
+        try:
+            with mpi_collector.load(path) as run:
+                for host in run.values():
+                    _ = host.values, host.meta, host.timestamp_ns
+        except RecordingError as e:
+            refused.append(str(e))
+    assert 30 < len(refused) < 140
+    for member in ("'run'", "/meta'", "/values'", "/tick'", "cut off"):
+        assert any(member in text for text in refused), member
