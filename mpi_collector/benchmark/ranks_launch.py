@@ -43,10 +43,13 @@ def find_unusable(
     """
     if not choice.launcher.profile.ssh_variable:  # it reaches hosts where nobody may log in
         return _ask_by_launcher(plan, choice)
+    from mpi_collector.transport.launch import rank_variables
     from mpi_collector.transport.launch.preflight import check_ranks
 
     checked = hosts_to_check(plan, choice)
-    found = check_ranks(checked, plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s, progress)
+    variables = rank_variables(choice.launcher, os.environ)
+    user, fanout, timeout_s = plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s
+    found = check_ranks(checked, user, fanout, timeout_s, variables, progress)
     this_host = identity_text(identity())
     identities = [
         (host.name, found.identities.get(host.name, this_host))

@@ -33,10 +33,12 @@ def print_what_if(plan: LifecyclePlan, choice: Choice) -> None:
 
 def _print_launch(plan: LifecyclePlan, choice: Choice) -> None:
     """Print the checks of the hosts, the launch of the collectors and its host file."""
+    from mpi_collector.transport.launch import rank_variables
     from mpi_collector.transport.launch.preflight import check_command, check_program
 
     if checked := hosts_to_check(plan, choice):
-        _print_sessions("checks", plan, checked, check_command())
+        variables = rank_variables(choice.launcher, os.environ)
+        _print_sessions("checks", plan, checked, check_command(variables))
     with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
         if not choice.launcher.profile.ssh_variable:
             check = ranks_launch(plan, choice, plan.hosts, directory, check_program())

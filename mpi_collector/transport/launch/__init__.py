@@ -4,6 +4,7 @@ from mpi_collector.errors import LauncherError
 from mpi_collector.transport.launch.command_line import (
     LaunchCommand,
     build_launch_command,
+    rank_variables,
     with_user,
 )
 from mpi_collector.transport.launch.find import (
@@ -35,5 +36,6 @@ __all__ = [
     "build_launch_command",
     "library_of",
     "own_library",
+    "rank_variables",
     "with_user",
 ]

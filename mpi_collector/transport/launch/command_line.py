@@ -21,6 +21,8 @@ from mpi_collector.transport.own_python import PACKAGE_HOME
 _EXPORTED = re.compile(
     r"PYTHON(PATH|HOME|USERBASE|NOUSERSITE)|LD_LIBRARY_PATH|(MPI4PY|MPI_COLLECTOR)_\w+"
 )
+#: further ones, where a launcher passes the whole environment on
+_PASSED_ON = ("LD_PRELOAD",)
 #: {other spelling of an option: spelling by which options are compared}
 _SAME_OPTION = {
     "n": "np",
@@ -89,6 +91,24 @@ def build_launch_command(
         retry = LaunchCommand(full, added, {**handed, **added}, settings, retry)
     assert retry is not None
     return retry
+
+
+def rank_variables(found: FoundLauncher, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of the ranks that decide which Python, modules and libraries they use.
+
+    environ: that of this process. A launcher adds its own libraries to the place where the loader
+    looks.
+    """
+    full = {**environ, **_python_path(environ)}
+    own = Path(found.path).parents[1]
+    places = [
+        *full.get("LD_LIBRARY_PATH", "").split(os.pathsep),
+        *(str(own / name) for name in ("lib", "lib64") if own != Path("/usr")),
+    ]
+    chosen = {name: value for name, value in full.items() if _EXPORTED.fullmatch(name)}
+    if not found.profile.export_option:
+        chosen |= {name: full[name] for name in _PASSED_ON if name in full}
+    return {**chosen, "LD_LIBRARY_PATH": os.pathsep.join(place for place in places if place)}
 
 
 def with_user(hosts: Sequence[HostSpec], user: str | None) -> tuple[list[HostSpec], list[str]]:

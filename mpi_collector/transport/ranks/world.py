@@ -45,6 +45,11 @@ _SOCKETS_PER_RANK = 2
 _ECHO = struct.Struct("<qq")
 
 
+def mpi4py_version() -> str:
+    """Return the version of mpi4py."""
+    return str(mpi4py.__version__)
+
+
 def _refuse(message: str | None) -> None:
     if message:
         raise WrongMPIError(message)

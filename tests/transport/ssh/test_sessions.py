@@ -148,7 +148,7 @@ def test_files_in_the_home_directory_are_no_modules(
     monkeypatch.setenv("SSH_HOME", str(shadows(tmp_path / "home")))
     queries = HostQueries(options(tmp_path), "run", [HostSpec("node1")])
     assert list(queries.check()) == ["node1"], queries.hosts[0].error
-    assert preflight.check_ranks([HostSpec("node1")], None, 4, 60.0).problems == {}
+    assert preflight.check_ranks([HostSpec("node1")], None, 4, 60.0, {}).problems == {}
     assert not executed(tmp_path / "home")
 
 
@@ -259,7 +259,7 @@ def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "No such file" in (queries.hosts[0].error or "")
     assert (
         "cannot start ssh"
-        in preflight.check_ranks([HostSpec("node1")], None, 4, 5.0).problems["node1"]
+        in preflight.check_ranks([HostSpec("node1")], None, 4, 5.0, {}).problems["node1"]
     )
 
 

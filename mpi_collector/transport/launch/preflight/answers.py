@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import dataclass, field
@@ -15,8 +16,11 @@ from mpi_collector.transport.failures import (
     ssh_failure,
     telling_line,
 )
-from mpi_collector.transport.launch.preflight.question import ANSWER_MARK
+from mpi_collector.transport.launch.preflight.question import PACKAGE_MARK
+from mpi_collector.transport.launch.rank_check import ANSWER_MARK, VERSIONS_MARK
 
+_OURS = "mpi_collector: "
+_NO_MPI = f"{_OURS}mpi4py "
 _CSH_FOUND_NOTHING = re.compile(r"(?m): Command not found\.?$")  # with exit status 1
 
 
@@ -25,11 +29,12 @@ class Findings:
     """The outcome of a check.
 
     problems: {host: what is wrong and what to do}. identities: {host: text that is equal for two
-    names of one host}.
+    names of one host}. versions: {host: {what: its version there}}.
     """
 
     problems: dict[str, str] = field(default_factory=dict)
     identities: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class Answer(NamedTuple):
@@ -47,13 +52,27 @@ def parse_answer(output: str) -> Answer:
     return Answer(version, identity)
 
 
+def parse_versions(output: str) -> dict[str, str]:
+    """Return the versions that a host printed, {} if it printed none."""
+    for line in output.splitlines():
+        if line.startswith(VERSIONS_MARK):
+            try:
+                found = json.loads(line[len(VERSIONS_MARK) :])
+            except ValueError:
+                return {}
+            pairs = found.items() if isinstance(found, dict) else ()
+            return {remote_text(str(name)): remote_text(str(value)) for name, value in pairs}
+    return {}
+
+
 def judge(code: int, output: str, errors: str) -> str:
     """Return what is wrong with a host and what to do, "" if it can be used.
 
     code: exit code of ssh or of the program there. output, errors: what it wrote to stdout and
     stderr.
     """
-    if version := parse_answer(output).version:
+    version = parse_answer(output).version or _installed_version(output)
+    if version and (parse_answer(output).version or version != __version__):
         return judge_version(version)
     why = ssh_failure(code, output, errors)
     if code == SSH_FAILED:
@@ -63,15 +82,23 @@ def judge(code: int, output: str, errors: str) -> str:
     return judge_program(code, errors)
 
 
+def _installed_version(output: str) -> str:
+    """Return the version of the package on a host, "" if it printed none."""
+    lines = [line for line in output.splitlines() if line.startswith(PACKAGE_MARK)]
+    return lines[0][len(PACKAGE_MARK) :].strip() if lines else ""
+
+
 def judge_program(code: int, errors: str) -> str:
     """Return why ``check_program`` failed on a host, and what to do."""
     if code in NOT_EXECUTABLE or _CSH_FOUND_NOTHING.search(errors):
         return (
             f"has no {sys.executable}: install the same environment there, or use --transport ssh"
         )
+    said = telling_line(errors) or "no reason given"
+    if said.startswith(_NO_MPI):
+        return f"{said[len(_OURS) :]}: install or load the same there, or use --transport ssh"
     return (
-        f"{sys.executable} there cannot run mpi_collector"
-        f" ({telling_line(errors) or 'no reason given'}):"
+        f"{sys.executable} there cannot run mpi_collector ({said}):"
         " install the same environment, or use --transport ssh"
     )
 

@@ -6,14 +6,19 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mpi_collector.errors import HostNameError
 from mpi_collector.transport.hosts import HostSpec
-from mpi_collector.transport.launch.preflight.answers import Findings, judge, parse_answer
+from mpi_collector.transport.launch.preflight.answers import (
+    Findings,
+    judge,
+    parse_answer,
+    parse_versions,
+)
 from mpi_collector.transport.launch.preflight.question import check_command, reachable_command
 from mpi_collector.transport.limits import raise_open_file_limit
 from mpi_collector.transport.loop_thread import LoopThread, wait_for
@@ -34,14 +39,15 @@ def check_ranks(
     user: str | None,
     fanout: int,
     timeout_s: float,
+    variables: Mapping[str, str],
     progress: Progress = lambda what, done, total: None,
 ) -> Findings:
     """Return what keeps ranks of ours from starting on ``hosts``, and the identity of each.
 
-    timeout_s: for one host. progress: receives "checking", the number of hosts that are done, and
-    of all.
+    timeout_s: for one host. variables: those that the ranks there will have of their launcher.
+    progress: receives "checking", the number of hosts that are done, and of all.
     """
-    return _check(_Check(user, fanout, timeout_s, check_command(), progress), hosts)
+    return _check(_Check(user, fanout, timeout_s, check_command(variables), progress), hosts)
 
 
 def check_reachable(
@@ -89,10 +95,11 @@ def _in_thread(work: Coroutine[Any, Any, Findings], scope: _CancelScope) -> Find
 
 
 class _Outcome(NamedTuple):
-    """What is wrong with a host, "" if nothing, and its identity, "" if not known."""
+    """What is wrong with a host, "" if nothing; its identity, "" if not known; its versions."""
 
     problem: str
     identity: str = ""
+    versions: dict[str, str] = {}  # noqa: RUF012 - never changed
 
 
 @dataclass(frozen=True)
@@ -127,14 +134,14 @@ class _Check:
         return Findings(
             problems={name: o.problem for name, o in ordered.items() if o.problem},
             identities={name: o.identity for name, o in ordered.items()},
+            versions={name: o.versions for name, o in ordered.items() if o.versions},
         )
 
     async def _host(self, host: HostSpec, scope: _CancelScope) -> _Outcome:
         pipe = asyncio.subprocess.PIPE
         try:
-            extra = await site_options(host, self.user)
             process = await asyncio.create_subprocess_exec(
-                *ssh_argv(host, self.user, self.timeout_s, self.command, extra),
+                *await self._argv(host),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=pipe,
                 stderr=pipe,
@@ -159,4 +166,10 @@ class _Check:
             scope.pids.discard(process.pid)
         output = out.decode("utf-8", "replace")
         problem = judge(process.returncode or 0, output, err.decode("utf-8", "replace"))
-        return _Outcome(problem, parse_answer(output).identity)
+        return _Outcome(problem, parse_answer(output).identity, parse_versions(output))
+
+    async def _argv(self, host: HostSpec) -> list[str]:
+        if host.is_local:
+            return ["sh", "-c", self.command]
+        extra = await site_options(host, self.user)
+        return ssh_argv(host, self.user, self.timeout_s, self.command, extra)
