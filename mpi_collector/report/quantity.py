@@ -35,6 +35,17 @@ _SCALES: dict[str, tuple[UnitScale, ...]] = {
     "ms": (UnitScale("s", 1e3), UnitScale("ms", 1.0), UnitScale("µs", 1e-3)),
     "requests": (UnitScale("", 1.0),),
     "%": (UnitScale("%", 1.0),),
+    "W": (UnitScale("MW", 1e6), UnitScale("kW", 1e3), UnitScale("W", 1.0)),
+    "C": (UnitScale("°C", 1.0),),
+    "cores": (UnitScale("cores", 1.0),),
+    "threads": (UnitScale("", 1.0),),
+    "connections": (UnitScale("", 1.0),),
+    "bytes/J": (
+        UnitScale("GB/J", 1e9),
+        UnitScale("MB/J", 1e6),
+        UnitScale("kB/J", 1e3),
+        UnitScale("B/J", 1.0),
+    ),
 }
 _UNITS_OF_ZERO = ("MB/s", "MiB", "ms")
 NOTHING = "-"  #: stands for what was not recorded
@@ -51,7 +62,9 @@ def scale(unit: str, largest: float) -> UnitScale:
 def axis_scale(unit: str, largest: float) -> UnitScale:
     """Return ``scale`` for an axis, whose unit must say what is counted."""
     shown, divisor = scale(unit, largest)
-    return UnitScale({"1/s": f"{shown or '1'}/s", "requests": unit}.get(unit, shown), divisor)
+    names = {"1/s": f"{shown or '1'}/s"}
+    names.update(dict.fromkeys(("requests", "threads", "connections"), unit))
+    return UnitScale(names.get(unit, shown), divisor)
 
 
 def number(value: float | None, divisor: float = 1.0) -> str:

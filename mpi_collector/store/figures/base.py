@@ -190,11 +190,14 @@ class Deriver:
         delta = self._gaps.growth(name)
         raw = self.host.raw(name)
         reset = np.isnan(delta) & (raw[:-1] != MISSING) & (raw[1:] != MISSING)
-        if reset.any():
-            self.derived.notes.append(
-                f"{name}: the counter fell in {int(reset.sum())} interval(s), which are left out"
-            )
+        note = f"{name}: the counter fell in {int(reset.sum())} interval(s), which are left out"
+        if reset.any() and note not in self.derived.notes:
+            self.derived.notes.append(note)
         return delta
+
+    def level(self, name: str) -> Float64:
+        """Return a gauge at the end of each interval, (intervals,), NaN where it is missing."""
+        return self.host.value(name)[1:]
 
     def growths(self, source: str, devices: Sequence[str], column: str) -> Iterator[Float64]:
         """Yield the growth of ``column`` for each of the devices that have it."""

@@ -17,6 +17,12 @@ OUTLIER_FLOORS = {
     "bytes": 256 * 2**20,
     "requests": 1.0,
     "%": 10.0,
+    "W": 20.0,
+    "C": 5.0,
+    "cores": 0.5,
+    "threads": 16.0,
+    "connections": 16.0,
+    "bytes/J": 1e6,
 }
 NO_OUTLIERS = math.inf  #: outlier floor of a figure by which hosts are not compared
 
@@ -26,6 +32,10 @@ class Group(Enum):
 
     STORAGE = "storage"
     SYSTEM = "the hosts"
+    GPU = "GPUs"
+    ENERGY = "power and energy"
+    JOB = "the job's processes and cgroup"
+    KERNEL = "the kernel"
 
 
 class Scale(Enum):

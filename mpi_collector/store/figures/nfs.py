@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mpi_collector.store.figures.base import Deriver, Subject, known_sum
-from mpi_collector.store.figures.figure import Chart, Figure
+from mpi_collector.store.figures.figure import Chart, Figure, NoChart
 from mpi_collector.store.host import Float64
 
 _METADATA = (
@@ -41,34 +41,33 @@ OPERATIONS = NFS.figure(
 )
 
 
-def _latency(op: str, what: str, label: str, doc: str, behind: int, order: int | None) -> Figure:
+_DETAIL = NoChart("its round trip is drawn")
+#: what takes time: label, meaning
+_TIMES = {
+    "rtt": ("RTT", "mean round trip of {} calls, from sending to the reply"),
+    "execute": ("latency", "mean time of {} calls from request to completion, queue included"),
+    "queue": ("queue", "mean time that {} calls waited to be sent"),
+}
+
+
+def _latency(op: str, what: str, chart: Chart | NoChart, order: int | None = None) -> Figure:
+    label, doc = _TIMES[what]
     return NFS.figure(
         f"nfs_{op.lower()}_{what}_ms",
         f"NFS {op.lower()} {label}",
         "ms",
         "mean",
-        doc,
+        doc.format(op) + ("" if order is None else "; only where there were any"),
         order=order,
-        chart=Chart(order=behind),
+        chart=chart,
         undefined_when_idle=True,
     )
 
 
-_RTT = {
-    op: _latency(
-        op, "rtt", "RTT", f"mean round trip of {op} calls, from sending to the reply", _BEHIND, None
-    )
-    for op in ("READ", "WRITE")
-}
-_EXECUTE = {
-    op: _latency(
-        op,
-        "execute",
-        "latency",
-        f"mean time of {op} calls from request to completion, queue included",
-        _BEHIND,
-        None,
-    )
+#: (operation, what takes time) -> figure
+_LATENCY = {
+    (op, what): _latency(op, what, Chart(order=_BEHIND) if what != "queue" else _DETAIL)
+    for what in _TIMES
     for op in ("READ", "WRITE")
 }
 RETRANSMITS = NFS.figure(
@@ -79,17 +78,15 @@ RETRANSMITS = NFS.figure(
     "requests retransmitted, as a share of all operations",
     undefined_when_idle=True,
 )
-_METADATA_RTT = {
-    op: _latency(
-        op,
-        "rtt",
-        "RTT",
-        f"mean round trip of {op} calls, from sending to the reply; only where there were any",
-        _METADATA_BEHIND,
-        _LAST_IN_TABLES,
-    )
-    for op in _METADATA
-}
+_LATENCY.update(
+    {
+        (op, what): _latency(
+            op, what, Chart(order=_METADATA_BEHIND) if what == "rtt" else _DETAIL, _LAST_IN_TABLES
+        )
+        for what in ("rtt", "execute")
+        for op in _METADATA
+    }
+)
 
 
 @NFS.computed_by
@@ -109,23 +106,15 @@ def derive_nfs(host: Deriver) -> None:
     sent = known_sum(list(transmissions.values()))
     if sent is not None:
         host.add_percent(RETRANSMITS, np.maximum(sent - operations, 0), operations)
-    for op, count in counts.items():
-        if op in _METADATA and not np.nansum(count) > 0:
+    for (op, what), figure in _LATENCY.items():
+        count = counts.get(op)
+        took_ms = host.total("nfs", mounts, f"{op}_{what}_ms")
+        if count is None or took_ms is None or (op in _METADATA and not np.nansum(count) > 0):
             continue
-        _add_latency(host, mounts, f"{op}_rtt_ms", count, _RTT.get(op) or _METADATA_RTT[op])
-        if op in _EXECUTE:
-            _add_latency(host, mounts, f"{op}_execute_ms", count, _EXECUTE[op])
+        host.add_per_request(figure, took_ms, count)
 
 
 def _totals(host: Deriver, mounts: list[str], what: str) -> dict[str, Float64]:
     """Return {operation: growth over all mounts} of the operations that were recorded."""
     found = {op: host.total("nfs", mounts, f"{op}_{what}") for op in _OPERATIONS}
     return {op: total for op, total in found.items() if total is not None}
-
-
-def _add_latency(
-    host: Deriver, mounts: list[str], column: str, count: Float64, figure: Figure
-) -> None:
-    took_ms = host.total("nfs", mounts, column)
-    if took_ms is not None:
-        host.add_per_request(figure, took_ms, count)

@@ -286,6 +286,7 @@ def test_block_devices(tmp_path: Path) -> None:
             "sys/block/nvme1c0n1/hidden": "1\n",
             "sys/block/sda/device/model": "ST\n",
             "sys/block/sda/size": "7\n",
+            "sys/block/sda/dev": "8:0\n",
             "sys/block/dm-0/dm/uuid": "mpath-3600\n",
             "sys/block/dm-0/slaves/sda": "-> ../../sda",
             "sys/block/dm-1/dm/uuid": "LVM-x\n",
@@ -312,6 +313,7 @@ def test_block_devices(tmp_path: Path) -> None:
         "sr0": "optical",
     }
     assert topology["dm-1"]["parents"] == ["dm-0"]
+    assert {n: t["number"] for n, t in topology.items() if t.get("number")} == {"sda": "8:0"}
     nvme, sda = devices.drives(files)
     assert (
         nvme["model"],

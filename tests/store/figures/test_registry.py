@@ -12,11 +12,17 @@ from mpi_collector.store.figures.figure import NoChart, Scale
 #: unit -> how the names of its figures end
 ENDINGS = {
     "bytes/s": "_bytes_per_s",
-    "1/s": "_iops",
+    "1/s": ("_iops", "_per_s"),
     "ms": "_ms",
     "%": "_percent",
     "bytes": "_bytes",
     "requests": "_depth",
+    "W": "_watts",
+    "C": "_celsius",
+    "cores": "_cores",
+    "threads": "_threads",
+    "connections": "_connections",
+    "bytes/J": "bytes_per_joule",
 }
 
 

@@ -64,6 +64,7 @@ def block_topology(files: "HostFiles") -> "dict[str, Topology]":
             "kind": kind,
             "leaf": kind == "disk" and not slaves and not _is_path(files, name, base),
             "parents": slaves,
+            "number": files.word(base + "/dev"),
         }
         for part in files.names(base):
             if files.exists(base + "/" + part + "/partition"):

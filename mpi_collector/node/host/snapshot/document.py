@@ -34,10 +34,11 @@ if TYPE_CHECKING:
         inodes_free: "int | None"
         error: "str | None"
 
-    class Topology(TypedDict):
+    class Topology(TypedDict, total=False):
         kind: str
         leaf: bool
         parents: "list[str]"
+        number: "str | None"  #: of a block device: MAJOR:MINOR
 
     class Drive(TypedDict):
         name: str

@@ -37,7 +37,12 @@ def _table(form: Form) -> Form:
     return Maybe(Table(form, _ROWS_MOST, NAME))
 
 
-TOPOLOGY = _table(Record({"kind": NAME, "leaf": Flag(), "parents": Items(NAME, _ROWS_MOST)}))
+TOPOLOGY = _table(
+    Record(
+        {"kind": NAME, "leaf": Flag(), "parents": Items(NAME, _ROWS_MOST)},
+        {"number": Maybe(NAME)},
+    )
+)
 
 SNAPSHOT = Record(
     {"hostname": Text(NAME_BYTES)},
