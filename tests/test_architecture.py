@@ -42,6 +42,7 @@ LARGE = {
     "mpi_collector/formats/run_document.py:run_document": "one line for each key, twice: argument and value",
     "mpi_collector/formats/metadata.py:metadata": "one line for each key",
     "mpi_collector/node/host/snapshot/__init__.py:take": "one line for each part of a snapshot",
+    "mpi_collector/benchmark/api.py:collect": "one line for each argument, twice: argument and option",
     "mpi_collector/cli/options.py:_add_spool_options": "declarations of options, a line per argument",
     FORMAT_MODULE: "the one module that knows the binary format of a spool",
     "mpi_collector/node/sample/sampler.py:_loop": "cold code at every tick, measured: docs/performance.md",

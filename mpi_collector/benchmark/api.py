@@ -227,6 +227,7 @@ def collect(
         max_samples=max_samples,
         when_full=when_full,
         sources=sources,
+        directories=(os.path.abspath(results_dir),),
         spool_dir=spool_dir,
         rescue_dir=os.path.abspath(rescue_dir) if rescue_dir else None,
         root=file_system_root(),

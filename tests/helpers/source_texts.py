@@ -152,6 +152,8 @@ _FIRST: dict[str, tuple[bytes, dict[str, int]]] = {
                   {"running_ns": 300, "waiting_ns": 50, "timeslices": 7}),
     "interrupts": (b"ERR count 3\nLOC count 300\nnvme0q count 33\ntimer count 5\ncpu0 serviced 116\ncpu1 serviced 222",
                    {"timer.count": 5, "nvme0q.count": 33, "LOC.count": 300, "ERR.count": 3, "cpu1.serviced": 222}),
+    "space": (b"/ size_bytes 1000\n/ used_bytes 300\n/ available_bytes 600\n/ inodes 64\n/ inodes_used 5",
+              {"/.used_bytes": 300, "/.inodes_used": 5}),
     "queue": (b"@sda\n       3        4\n@nvme0n1\n 0 0\n", {"sda.reads_in_flight": 3, "sda.writes_in_flight": 4, "nvme0n1.reads_in_flight": 0}),
     "power": (b"@package-0:intel-rapl.0:energy_uj\n123456\n@nvme:hwmon3:temp1_input\n41850\n@acpi:hwmon1:power1_average\n250000000\n",
               {"package-0:intel-rapl.0.energy_uj": 123456, "nvme:hwmon3.temp1_input": 41850, "acpi:hwmon1.power1_average": 250000000}),

@@ -79,6 +79,7 @@ class Recorder:
         chosen = node_sources.select(options.sources)
         for source in chosen:
             source.run = self.run
+            source.directories = tuple(options.directories)
         self.probe = Probe(chosen, options.root)
         snapshot = take(options.directories, options.root)
         meta = dict(self._facts, run=self.run, host=self.key, options=options.to_dict())

@@ -53,6 +53,7 @@ class Source:
     start_s = 3.0  #: time for opening and for the first reading, where it may block
 
     run = ""  #: the run that is recorded, where that is known
+    directories: "tuple[str, ...]" = ()  #: of the run: results, and those that COMMAND names
 
     def choose(self, text: str) -> None:
         """Take the option of ``name:text``. ValueError, with the name in it, when it is invalid."""

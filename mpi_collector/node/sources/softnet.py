@@ -30,6 +30,7 @@ class Softnet(ReaderSource):
     name = "softnet"
     order = 13
     kernel_file = "/" + _PATH
+    budget_us = 10000
     doc = "packets processed, dropped and squeezed in the receive path, summed over CPUs"
     fields = (
         Field("processed", "packets", "counter", "packets taken from interfaces"),
