@@ -17,6 +17,7 @@ from mpi_collector.benchmark.announcement import announce_recording
 from mpi_collector.benchmark.console import RunConsole, error_reason, listed
 from mpi_collector.benchmark.elsewhere import other_places, reserved_s
 from mpi_collector.benchmark.keeper.client import Keeper
+from mpi_collector.benchmark.keeper.values import RecordedCommand
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.run_document import document_of
 from mpi_collector.benchmark.run_state import RunState
@@ -208,7 +209,7 @@ class Collection(RunState):
         """Gather the tables into the files of ``keeper``. OSError when they cannot be written."""
         keep = not self.plan.skip_timeseries
         json = keep and self._wants_json()
-        sink = keeper.open_sink(json, keep)
+        sink = keeper.open_sink(json, keep, self._recorded_command())
         self.files = sink.files
         try:
             self.transport.gather(sink, self._show_gathered, json)
@@ -223,10 +224,24 @@ class Collection(RunState):
     def _read_marks(self, keeper: Keeper) -> list[Mark]:
         """Return the marks that are in directories; report those that cannot be read."""
         limit_s = self.plan.sampling.gather_timeout_s / 2
-        found = keeper.marks(self.plan.command, self.transport.epoch_ns, limit_s)
+        found = keeper.marks(self._recorded_command(), limit_s)
         for problem in found.problems:
             self.console.warn(f"warning: {problem}")
+        for note in found.notes:
+            self.console.info(note)
         return found.marks
+
+    def _recorded_command(self) -> RecordedCommand:
+        """Return what the places of files depend on."""
+        plan, transport = self.plan, self.transport
+        elsewhere = self.files.results_dir != plan.results_dir  # that is no directory of the suite
+        return RecordedCommand(
+            plan.command,
+            transport.epoch_ns,
+            transport.epoch_ns + self.ended_ns - self.started_ns,
+            None if elsewhere else plan.suite_run,
+            plan.beside_suite and not elsewhere,
+        )
 
     def write_page(self) -> None:
         """Write the page beside the recording; report a failure."""

@@ -23,6 +23,8 @@ class CollectPlan:
     skip_timeseries: bool = False  #: snapshots only
     report: bool = False  #: write the page, too
     layout: Path | None = None  #: subdirectory of the results, without the datetime
+    beside_suite: bool = False  #: COMMAND is the suite: the files go into the run it makes
+    suite_run: Path | None = None  #: or into this run directory of it
     refuse_broken_hosts: bool = False  #: with ``strict``, a broken host keeps the job from starting
 
     @property

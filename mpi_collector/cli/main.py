@@ -38,6 +38,7 @@ def all_verbs() -> dict[str, Verb]:
         compare,
         control,
         export,
+        mlpstorage,
         recover,
         report,
         snapshot,
@@ -48,6 +49,7 @@ def all_verbs() -> dict[str, Verb]:
     return {
         "collect": collect.main,
         **{verb: partial(benchmark.main, verb) for verb in _LIFE_CYCLE},
+        "mlpstorage": mlpstorage.main,
         "snapshot": snapshot.main,
         "check": check.main,
         "stop": control.stop,
@@ -116,7 +118,7 @@ def _code_without_work(verb: str, words: Sequence[str]) -> int | None:
     launch = detect()
     if launch is None or launch.size == 1 or verb in (*_OF_RANKS, *_OF_ANYBODY):
         return None
-    if verb in _LIFE_CYCLE and not {"-h", "--help"} & set(words):
+    if verb in (*_LIFE_CYCLE, "mlpstorage") and not {"-h", "--help"} & set(words):
         _refuse_life_cycle(verb, launch)
         return MISTAKE
     return None if launch.rank == 0 else OK

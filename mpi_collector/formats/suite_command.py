@@ -51,6 +51,8 @@ _VALUES = {
     "-ncr": "num_checkpoints_read",
     "--num-checkpoints-write": "num_checkpoints_write",
     "-ncw": "num_checkpoints_write",
+    "--timeseries-interval": "timeseries_interval",
+    "--max-timeseries-samples": "max_timeseries_samples",
     "--systemname": "systemname",
     "-sn": "systemname",
     "--vdb-engine": "vdb_engine",
@@ -84,6 +86,8 @@ _NUMBERS = {
     "duration": int,
     "gpu_mem_gb": float,
     "cpu_mem_gb": float,
+    "timeseries_interval": float,
+    "max_timeseries_samples": int,
 }
 _PLAN_ONLY = ("--dry-run", "--what-if")
 #: of the suite's KV cache benchmark

@@ -30,19 +30,15 @@ _TREES = (
     "checkpointing/*/20[0-9][0-9][0-9][0-9][0-9][0-9]_[0-9][0-9][0-9][0-9][0-9][0-9]",
 )
 _TYPE_LEVELS = 4  #: the directory of the type is so many levels above a run
-_DATETIME = re.compile(r"[0-9]{8}_[0-9]{6}")
+RUN_NAME = re.compile(r"[0-9]{8}_[0-9]{6}")  #: of a run directory of the suite
 _NAMES_MAX = 5000  #: names looked at in a directory
 
 
-def place(files: RunFiles, beside_suite: bool = False) -> RunFiles:
-    """Return ``files`` with the directory that they go into, which is made.
-
-    beside_suite: COMMAND is the suite, with results in the same directory. OSError when the
-    directory cannot be made.
-    """
+def place(files: RunFiles) -> RunFiles:
+    """Return ``files`` with the directory that they go into, which is made. OSError."""
     if files.layout is not None:
         placed = replace(files, subdirectory=files.layout / files.datetime)
-    elif beside_suite or belongs_to_suite(files.results_dir):
+    elif belongs_to_suite(files.results_dir):
         placed = beside(files, files.results_dir)
     elif files.first and not any(files.results_dir.glob("*_metadata.json")):
         placed = files
@@ -74,7 +70,7 @@ def belongs_to_suite(directory: Path) -> bool:
 def is_suite_run(directory: Path) -> bool:
     """Return whether the suite or DLIO has written into a directory, or named it for a run."""
     *above, name = directory.absolute().parts
-    if _DATETIME.fullmatch(name) and {*above[-_TYPE_LEVELS:]} & {*_TYPES}:
+    if RUN_NAME.fullmatch(name) and {*above[-_TYPE_LEVELS:]} & {*_TYPES}:
         return True
     for entry in islice(directory.iterdir(), _NAMES_MAX):
         name = entry.name

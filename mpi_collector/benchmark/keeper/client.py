@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from mpi_collector.benchmark.keeper.pipe import BoundedPipe
-from mpi_collector.benchmark.keeper.values import FoundMarks, Screen
+from mpi_collector.benchmark.keeper.values import FoundMarks, RecordedCommand, Screen
 from mpi_collector.output.files import RunFiles
 from mpi_collector.transport.own_python import python_argv
 
@@ -116,13 +116,13 @@ class Keeper:
         """Wait for no step longer than 2 s once ``hurried`` is true."""
         self._pipe.hurried = hurried
 
-    def marks(self, command: list[str], since_ns: int, limit_s: float) -> FoundMarks:
-        """Return the marks beside the results, and those of DLIO since ``since_ns`` (UTC)."""
-        return cast(FoundMarks, self.call("marks", command, since_ns, limit_s))
+    def marks(self, command: RecordedCommand, limit_s: float) -> FoundMarks:
+        """Return the marks beside the results, and those of DLIO."""
+        return cast(FoundMarks, self.call("marks", command, limit_s))
 
-    def open_sink(self, json: bool, keep: bool) -> KeptSink:
+    def open_sink(self, json: bool, keep: bool, command: RecordedCommand) -> KeptSink:
         """Begin the files of the run."""
-        return KeptSink(self, cast(RunFiles, self.call("open_sink", json, keep)))
+        return KeptSink(self, cast(RunFiles, self.call("open_sink", json, keep, command)))
 
     def write_page(self, quiet: bool) -> list[str]:
         """Write the page; return messages about it."""

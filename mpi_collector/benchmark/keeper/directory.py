@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.keeper.in_child import in_child
-from mpi_collector.benchmark.keeper.values import FoundMarks
+from mpi_collector.benchmark.keeper.values import FoundMarks, RecordedCommand
 from mpi_collector.node.spool import marks
 from mpi_collector.output.files import RunFiles, announce, release, reserve, take_over
 
@@ -78,35 +78,32 @@ class ResultsDirectory:
         return len(marks.read(str(self.files.marks)))
 
     # ---- after it
-    def marks(self, command: list[str], since_ns: int, limit_s: float) -> FoundMarks:
+    def marks(self, command: RecordedCommand, limit_s: float) -> FoundMarks:
         """Return the marks beside the results, and those of DLIO's statistics (UTC ns).
 
         The latter may lie on another file system: no longer than ``limit_s`` is spent on it.
         """
-        from mpi_collector.benchmark.dlio import marks_of_run, places
+        from mpi_collector.benchmark.dlio import find_statistics
 
         found: list[Mark] = [
             {"text": m["text"], "edge": m["edge"], "utc_ns": m["wall_ns"], "host": None}
             for m in marks.read(str(self.files.marks))
         ]
-        directory = self.files.directory
+        results_dir = self.files.results_dir
         try:
-            return FoundMarks(
-                found
-                + in_child(lambda: marks_of_run(places(directory, command), since_ns), limit_s),
-                [],
-            )
+            dlio = in_child(lambda: find_statistics(results_dir, command), limit_s)
+            return FoundMarks(found + dlio.marks, dlio.problems, dlio.notes)
         except OSError as e:
-            return FoundMarks(found, [f"no marks of DLIO's statistics: {e}"])
+            return FoundMarks(found, [f"no marks of DLIO's statistics: {e}"], [])
 
-    def open_sink(self, json: bool, keep: bool) -> RunFiles:
+    def open_sink(self, json: bool, keep: bool, command: RecordedCommand) -> RunFiles:
         """Begin the files; return the names that they will get. See FileSink."""
-        from mpi_collector.output.placement import place
+        from mpi_collector.benchmark.suite_run import placed_files
         from mpi_collector.output.sink import FileSink
 
         self.looks_every_s = None
         self._failure = None
-        self._reserved = place(self.files)
+        self._reserved = placed_files(self.files, command)
         self._sink = FileSink(self._reserved, json, keep)
         return self._reserved
 
