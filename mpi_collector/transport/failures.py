@@ -49,15 +49,15 @@ _NOISE = re.compile(
 def telling_line(text: str) -> str:
     """Return the line of ``text`` that names the cause, "" if it has none.
 
-    Of the errors of Python the last one, since it ends a traceback; else the first line, without
-    those that only report a consequence.
+    Of the errors of Python the last one, since it ends a traceback; else the last line, without
+    those that only report a consequence: banners come first.
     """
     lines = [line.strip() for line in text.splitlines() if any(c.isalnum() for c in line)]
     for pattern in (_ORIGINAL, _ERROR):
         if named := [line for line in lines if pattern.match(line)]:
             return remote_text(named[-1])
     causes = [line for line in lines if not _CONSEQUENCE.match(line)]
-    return remote_text((causes or lines[-1:] or [""])[0])
+    return remote_text((causes or lines or [""])[-1])
 
 
 def launcher_failure(errors: str) -> str:

@@ -120,7 +120,7 @@ def test_the_shell_that_reads_our_first_line() -> None:
         ("", ""),
         ("\n---\n", ""),
         ("Traceback:\n  File x\nModuleNotFoundError: No module named 'x'\n", "ModuleNotFoundError: No module named 'x'"),
-        ("first\nsecond\n", "first"),
+        ("first\nsecond\n", "second"),
         ("ImportError: \n\nPLEASE READ THIS\n\nOriginal error was: libblas.so.3: cannot open\n", "Original error was: libblas.so.3: cannot open"),
         ("Connection closed by x\n", "Connection closed by x"),
         ("a\x1b[2Jb\n", "a?[2Jb"),
