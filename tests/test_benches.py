@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from stand_in_hosts import missing
 
 BENCH = Path(__file__).parents[1] / "scripts" / "bench"
 MPIRUN = Path(sys.executable).parent / "mpirun"
@@ -70,3 +71,13 @@ def test_memory() -> None:
 def test_end_of_a_job() -> None:
     found = bench("end_of_job", "--quick", "--rows", "60")
     assert {"1", "4", "16"} <= set(found) and all(is_figure(cell) for cell in found["16"]), found
+
+
+def test_replicate() -> None:
+    """Copies cost something, on both sides, and come to the launch side."""
+    if why := missing():
+        pytest.skip(why)
+    words = ("--hosts", "2", "--interval", "0.2", "--replicate", "1", "--copies", "3")
+    found = bench("replicate", "--quick", *words)
+    assert float(found["added"][2]) > 0
+    assert float(found["without copies"][2]) < float(found["with"][2])

@@ -25,6 +25,18 @@ def announce_recording(run: RunState) -> None:
     interval_s = run.plan.sampling.interval_s
     console.info(f"recording {count} every {interval_s:g} s ({method}), run {run.run}")
     console.info(f"if this process dies: mpi_collector recover {run.run}")
+    console.info(_power_loss(len(hosts), method, run.plan.sampling.replicate_s))
+
+
+def _power_loss(hosts: int, method: str, replicate_s: float) -> str:
+    """Return what a host costs that loses power: nothing else of it can be recovered."""
+    if hosts < 2 or method == "local":
+        return "if this host loses power, the recording is lost"
+    if replicate_s:
+        return f"a host that loses power loses its rows of the last {replicate_s:g} s, about"
+    return (
+        "a host that loses power loses all its rows; --replicate 60 copies them here every minute"
+    )
 
 
 def _report_missing(run: RunState) -> None:

@@ -161,11 +161,7 @@ def encode_samples(rows: Rows, hostname: str) -> Iterator[bytes]:
     name = json.dumps(hostname)
     yield b"["
     for n, tick in enumerate(rows.ticks):
-        errors = {
-            s: STATUS_NAMES[status[i][n]]
-            for i, s in enumerate(sources)
-            if status[i][n] not in _NO_ERROR
-        }
+        errors = row_errors(sources, status, n)
         head = (
             f'{{"timestamp": "{utc_text(times[n])}", "hostname": {name}, '
             f'"timestamp_ns": {times[n]}, "tick": {tick}'
@@ -183,15 +179,33 @@ def encode_recorded(host: RecordedHost) -> Iterator[bytes]:
 
 def render(templates: SampleTemplates, row: Sequence[int]) -> str:
     """Return the members of a sample that come from kernel files, "" when there are none."""
-    present = bytes([v != MISSING for v in row])
-    template = templates.of(present)
+    template, values = shown_values(templates, row)
+    return template.text % tuple(values)
+
+
+def shown_values(
+    templates: SampleTemplates, row: Sequence[int]
+) -> tuple[Template, list[int] | list[float]]:
+    """Return the template of a row and its values, as a sample shows them."""
+    template = templates.of(bytes([v != MISSING for v in row]))
     values = [row[column] for column in template.columns]
     if values and min(values) < 0:  # a counter above 2^63
         values = [v + (1 << 64) if v < 0 else v for v in values]
+    if not template.loads:
+        return template, values
     shown: list[float] = list(values)
     for i in template.loads:
         shown[i] = values[i] / 100
-    return template.text % tuple(shown)
+    return template, shown
+
+
+def row_errors(sources: Sequence[str], statuses: Sequence[Sequence[int]], n: int) -> dict[str, str]:
+    """Return {source: why it has no values in row n}."""
+    return {
+        source: STATUS_NAMES[status[n]]
+        for source, status in zip(sources, statuses)
+        if status[n] not in _NO_ERROR
+    }
 
 
 def utc_text(utc_ns: int) -> str:

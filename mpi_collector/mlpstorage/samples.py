@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mpi_collector.formats.run_document import run_document
+from mpi_collector.formats.sample_objects import samples_in_memory
 from mpi_collector.formats.sample_rows import ChosenRows, RecordedRows, Rows
-from mpi_collector.formats.suite_samples import encode_samples, utc_text
+from mpi_collector.formats.suite_samples import utc_text
 from mpi_collector.node.compat import wall_ns
 from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.node.table.table import SampleTable
@@ -37,8 +37,7 @@ def is_real(sample: Sample) -> bool:
 
 
 def _samples(rows: Rows, hostname: str, most: int) -> list[Sample]:
-    chosen = ChosenRows(rows, evenly_spread(rows.utc_ns(), most))
-    return list(json.loads(b"".join(encode_samples(chosen, hostname))))
+    return samples_in_memory(ChosenRows(rows, evenly_spread(rows.utc_ns(), most)), hostname)
 
 
 def evenly_spread(times_ns: Sequence[int], most: int) -> list[int]:

@@ -182,8 +182,8 @@ class MultiHostTimeSeriesCollector(_Series):
     def stop(self) -> dict[str, list[Sample]]:
         """Stop sampling. Returns {host: samples}; again, the same.
 
-        It takes the interval and 10 s at most: of a host that does not answer by then the samples
-        are those of the last copy, and a last one says why under ``errors``. A host without
+        Hosts are waited for the interval and 10 s at most: of one that does not answer by then the
+        samples are those of the last copy, and a last one says why under ``errors``. A host without
         samples has such a one only.
         """
         if self.end_time is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -69,3 +70,43 @@ def test_a_host_loses_power(
     poll("nobody left", 15, lambda: not bed.all_ranks())
     launch_side = bed.spools(1) if transport != "ssh" else []
     assert launch_side == []
+
+
+_CLASS = """
+import json, sys, time
+from mpi_collector.mlpstorage import MultiHostTimeSeriesCollector
+series = MultiHostTimeSeriesCollector(["node1", "node2", "node3"], interval_seconds=0.5)
+series.start()
+print("started", flush=True)
+time.sleep(6)
+begin = time.monotonic()
+found = series.stop()
+print(json.dumps({"stop_s": time.monotonic() - begin, "found": found, "with_data": series.get_hosts_with_data()}))
+"""
+
+
+def test_a_host_loses_power_under_the_suites_class(bed: Bed, openmpi: Mpi) -> None:
+    """Its samples up to the last copy, at every interval, are returned; the stop takes the interval and 10 s at most."""
+    program = bed.share / "class.py"
+    program.write_text(_CLASS)
+    job = bed.start(0, [openmpi.python, str(program)])
+    poll("the start", 30, lambda: b"started" in job.out)
+    time.sleep(3)
+    try:
+        bed.power_off(2)
+        off_ns = time.time_ns()
+        job.finish(60)
+    finally:
+        bed.power_on(2)
+    assert job.process.returncode == 0, job.err
+    said = json.loads(job.out.splitlines()[-1])
+    assert said["stop_s"] < 0.5 + 10
+    assert said["with_data"] == ["node1", "node2", "node3"]
+    *kept, error = said["found"]["node2"]
+    assert [s["tick"] for s in kept] == list(range(len(kept)))
+    assert len(kept) >= 3
+    assert all("diskstats" in s and s["timestamp_ns"] <= off_ns for s in kept)
+    assert list(error["errors"]) == ["ssh"]
+    for host in ("node1", "node3"):
+        assert said["found"][host][-1]["tick"] == -1
+        assert said["found"][host][-1]["timestamp_ns"] > off_ns

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -48,6 +49,9 @@ class StandInHosts:
         program = self.bin / "ssh"
         program.write_text(_SSH.format(directory=directory, options=unshare_options()))
         program.chmod(0o755)
+        python = self.bin / "python3"  # what $PATH has may be a wrapper that takes seconds
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        python.chmod(0o755)
 
     def processes(self, host: str = "*") -> list[int]:
         """What runs on ``host``, or on all of them."""

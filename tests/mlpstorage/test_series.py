@@ -72,7 +72,7 @@ def test_exactly_so_many_of_more(most: int) -> None:
     times = [s["timestamp_ns"] for s in samples]
     assert samples[-1]["tick"] == -1
     if most > 1:
-        assert times[0] == first_ns
+        assert 0 <= times[0] - first_ns < 0.3e9  # the first tick may have been missed
         share = (times[-1] - times[0]) / (most - 1)
         for n, at in enumerate(times):
             assert abs(at - times[0] - n * share) < 0.3e9  # a busy machine misses ticks

@@ -8,6 +8,8 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -601,9 +603,6 @@ class Reader:
 @pytest.fixture(scope="module")
 def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a run of DLIO's command line, which does nothing but exist for half a second."""
-    import subprocess
-    import sys
-
     directory = tmp_path_factory.mktemp("run")
     dlio = directory / "dlio_benchmark"
     dlio.write_text("#!/bin/sh\nsleep 0.5\n")
@@ -660,6 +659,30 @@ def test_names_of_the_files(run_directory: Path) -> None:
     assert [n for n in names if claimed(n)] == [f"{stem}_metadata.json"]
 
 
+@pytest.mark.parametrize(
+    ("word", "benchmark_type"),
+    [
+        ("training", "training"),
+        ("checkpointing", "checkpointing"),
+        ("kvcache", "kv_cache"),
+        ("vectordb", "vector_database"),
+    ],
+)
+def test_benchmark_types(word: str, benchmark_type: str, tmp_path: Path) -> None:
+    """The word of the command line, and the name in files."""
+    from mpi_collector.cli import main
+
+    words = [word, "run", "--transport", "local", "--skip-timeseries", "--quiet"]
+    assert main.main([*words, "--results-dir", str(tmp_path), "--", "true"]) == 0
+    (path,) = tmp_path.glob("*_metadata.json")
+    metadata = json.loads(path.read_text())
+    assert metadata["benchmark_type"] == benchmark_type
+    assert path.name == f"{benchmark_type}_{metadata['run_datetime']}_metadata.json"
+    # local time of this host, as the suite's directories have it
+    begun = datetime.strptime(metadata["run_datetime"], "%Y%m%d_%H%M%S")
+    assert abs((datetime.now() - begun).total_seconds()) < 60
+
+
 def test_the_cluster_file(run_directory: Path) -> None:
     """Our parts of a host have names that the suite does not use, and its five have its form."""
     (path,) = run_directory.glob("*_cluster_info.json")
@@ -688,9 +711,6 @@ def test_an_unreachable_host(tmp_path: Path) -> None:
     (sample,) = collector.stop()["nohost.invalid"]
     assert TimeSeriesSample.from_dict(sample).errors == sample["errors"]
     results = tmp_path / "results"
-    import subprocess
-    import sys
-
     words = [
         "kvcache",
         "run",
