@@ -58,7 +58,7 @@ class Numa(FileGroupSource):
         return b"\n".join(out)
 
     def spare_slots(self, table: str, devices: int) -> int:
-        return 0
+        return 2  # memory that is added later is a node of its own
 
 
 def _add_numastat(node: bytes, lines: "list[bytes]", out: "list[bytes]") -> None:
