@@ -9,6 +9,7 @@ from __future__ import annotations
 
 _QUOTED_CHARS = 60
 _REMOTE_CHARS = 300
+_LINE_CHARS = 600
 
 LINE_CHARACTERS = "\n\t"  #: to keep in text of several lines
 
@@ -33,6 +34,14 @@ def quoted(text: str) -> str:
     """Return ``text`` quoted for a message, in ASCII and cut to 60 characters."""
     short = text if len(text) <= _QUOTED_CHARS else text[: _QUOTED_CHARS - 3] + "..."
     return ascii(short)
+
+
+def cut_in_the_middle(text: str, limit: int = _LINE_CHARS) -> str:
+    """Return ``text`` of at most about ``limit`` characters, with the number of those left out."""
+    if len(text) <= limit:
+        return text
+    head, tail = limit * 2 // 3, limit // 3
+    return f"{text[:head]} ... {len(text) - head - tail:,} characters ... {text[-tail:]}"
 
 
 def remote_text(text: str) -> str:

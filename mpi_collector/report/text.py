@@ -21,7 +21,7 @@ from mpi_collector.report.summary_document import (
     SummaryDocument,
 )
 from mpi_collector.store.figures.figure import Group
-from mpi_collector.terminal_text import safe_text
+from mpi_collector.terminal_text import cut_in_the_middle, safe_text
 
 MANY_HOSTS = 32  #: more hosts have no table of hosts
 _REASONS = 20
@@ -133,7 +133,7 @@ def _facts(doc: SummaryDocument, out: TextWriter) -> None:
     ]
     if run.get("command"):
         code = run.get("command_exit_code")
-        words.append(f"{' '.join(run['command'])} (exit code {code})")
+        words.append(f"{cut_in_the_middle(' '.join(run['command']))} (exit code {code})")
     out.line(out.name(", ".join(words)))
 
 
