@@ -22,6 +22,7 @@ __all__ = [
     "MissingLibraryError",
     "MissingMPIError",
     "PeerLostError",
+    "PeerMessageError",
     "RecordingError",
     "ResultsError",
     "SessionLostError",
@@ -100,6 +101,15 @@ class TableError(CollectorError, RuntimeError):
 
 class PeerLostError(CollectorError):
     """A peer rank did not send or receive a message before its deadline."""
+
+
+class PeerMessageError(PeerLostError):
+    """A peer ``rank`` sent something else than the protocol has. The text says what."""
+
+    def __init__(self, rank: int, what: str) -> None:
+        super().__init__(f"rank {rank} {what}")
+        self.rank = rank
+        self.what = what
 
 
 class SessionLostError(CollectorError, RuntimeError):

@@ -27,6 +27,7 @@ from mpi_collector.node.row.placement import POLICIES
 from mpi_collector.node.sources import select
 from mpi_collector.node.spool import marks
 from mpi_collector.transport.ranks.coordinator import Coordinator
+from mpi_collector.transport.ranks.release import refuse
 
 if TYPE_CHECKING:
     from mpi_collector.transport.ranks.worker import Worker
@@ -148,7 +149,7 @@ class EmbeddedRecorder:
         except (ResultsError, OSError) as e:
             world = self._world
             refused = str(e) if isinstance(e, ResultsError) else ""
-            self._finish(world is None or Coordinator(options, "", world).refuse(refused))
+            self._finish(world is None or refuse(options, world, refused))
             if refused:
                 raise
             self._console.warn(f"warning: the block is not recorded: {e}")

@@ -145,13 +145,14 @@ def _coordinate(args: argparse.Namespace, launch: Launch, world: World) -> RankR
     from mpi_collector.benchmark.recorded_job import RecordedJob
     from mpi_collector.benchmark.suite_recorder import SuiteRecorder
     from mpi_collector.transport.ranks.coordinator import Coordinator
+    from mpi_collector.transport.ranks.release import refuse
 
     plan = _plan(args)
     try:
         collection = Collection.reserve(plan, Terminal(args.quiet, args.verbose))
     except ResultsError as e:
         print_message(str(e))
-        return RankResult(MISTAKE, Coordinator(plan.sampling, "", world).refuse())
+        return RankResult(MISTAKE, refuse(plan.sampling, world))
     coordinator = Coordinator(plan.sampling, collection.run, world, None, SuiteRecorder)
     code = RecordedJob(collection, launch).run(lambda: coordinator)
     print_run_summary(collection)

@@ -225,5 +225,13 @@ def is_file_name(name: str) -> bool:
     return len(name.encode("utf-8", "replace")) <= NAME_BYTES
 
 
+def file_name_of(name: str) -> str:
+    """Return ``name`` if it can name a file of ours, else what is left of it as such a name."""
+    if is_file_name(name):
+        return name
+    kept = "".join(c if c.isalnum() or c in "._-" else "_" for c in name[: NAME_BYTES // 4])
+    return "_" + kept if not kept or kept.startswith(".") else kept
+
+
 #: of a host, a run
 FILE_NAME = Text(NAME_BYTES, is_file_name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, cast
 
 from mpi_collector.errors import MessageError
+from mpi_collector.node.agent.messages import ReadyReport
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.options import MAX_SAMPLES, MIN_INTERVAL_S, SamplingOptions
 from mpi_collector.node.spool.writer import least_rows
+from mpi_collector.transport.base import HostState
 from mpi_collector.transport.table_check import TableBounds
 
 _TICKS_SPARE = 100  #: a host's clock may be ahead, and its samples are at least 10 ms apart
@@ -17,8 +19,8 @@ _DAY_NS = 86_400_000_000_000
 _TIME_SPARE_NS = 60_000_000_000  #: by which a clock may be off where it was not measured
 
 
-def check_ready(ready: Mapping[str, Any], options: SamplingOptions) -> None:
-    """Raise MessageError for an answer to ``prepare`` that no host can give to ``options``.
+def check_ready(ready: Mapping[str, Any], options: SamplingOptions) -> ReadyReport:
+    """Return ``ready``, an answer to ``prepare``. MessageError when no host can give it.
 
     All hosts get the capacity of the smallest table: one row would ruin the recording of all.
     """
@@ -28,39 +30,41 @@ def check_ready(ready: Mapping[str, Any], options: SamplingOptions) -> None:
         raise MessageError(
             f"offers a table of {rows} rows, where {least} to {options.max_samples} are possible"
         )
+    return cast(ReadyReport, ready)
 
 
-def table_bounds(
-    key: str,
-    run: str,
-    ready: Mapping[str, Any],
-    options: SamplingOptions,
-    t0_ns: int,
-    epoch_ns: int,
-    capacity: int,
-    json: bool = False,
-) -> TableBounds:
-    """Return what the table of a host of this run can be now.
+class Agreed(Protocol):
+    """What the coordinator of a run has told every host of it."""
 
-    ``ready``: its answer to ``prepare``. ``t0_ns``, ``epoch_ns``: tick 0 on the coordinator's
-    monotonic and wall clock.
+    run: str
+    options: SamplingOptions
+    capacity: int
+    t0_ns: int
+    epoch_ns: int
+
+
+def table_bounds(agreed: Agreed, host: HostState, json: bool = False) -> TableBounds:
+    """Return what the table of a host of a run can be now.
+
+    ``json``: the suite's samples may come with it.
     """
-    elapsed_ns = max(mono_ns() - t0_ns, 0)
-    last_tick = elapsed_ns // options.interval_ns + _TICKS_SPARE
+    interval_ns = agreed.options.interval_ns
+    elapsed_ns = max(mono_ns() - agreed.t0_ns, 0)
+    last_tick = elapsed_ns // interval_ns + _TICKS_SPARE
     return TableBounds(
-        key=key,
-        run=run,
-        rows=min(capacity, last_tick + 1) + _ROWS_SPARE,
-        columns=ready["columns"],
-        begin_ns=epoch_ns - _TIME_SPARE_NS,
-        end_ns=epoch_ns + elapsed_ns + _TIME_SPARE_NS,
+        key=host.key,
+        run=agreed.run,
+        rows=min(agreed.capacity, last_tick + 1) + _ROWS_SPARE,
+        columns=host.ready["columns"],
+        begin_ns=agreed.epoch_ns - _TIME_SPARE_NS,
+        end_ns=agreed.epoch_ns + elapsed_ns + _TIME_SPARE_NS,
         last_tick=last_tick,
         grid={
-            "t0_ns": t0_ns,
-            "epoch_ns": epoch_ns,
-            "interval_ns": options.interval_ns,
-            "policy": options.when_full,
-            "capacity": capacity,
+            "t0_ns": agreed.t0_ns,
+            "epoch_ns": agreed.epoch_ns,
+            "interval_ns": interval_ns,
+            "policy": agreed.options.when_full,
+            "capacity": agreed.capacity,
         },
         json=json,
     )

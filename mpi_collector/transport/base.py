@@ -206,14 +206,27 @@ def write_members(sink: Sink, members: Iterable[NpzMember]) -> None:
             sink.write(chunk)
 
 
+class MemberSink(Protocol):
+    """Takes the members of one host: the part of a Sink that is between its begin and its end."""
+
+    def begin(self, head: dict[str, Any]) -> None: ...
+
+    def write(self, data: bytes | memoryview) -> None: ...
+
+
 class MemberSplitter:
     """Splits a stream of bytes into the members that ``heads`` describe, for ``sink``."""
 
-    def __init__(self, heads: list[dict[str, Any]], sink: Sink) -> None:
+    def __init__(self, heads: list[dict[str, Any]], sink: MemberSink) -> None:
         self._heads = iter(heads)
         self._sink = sink
         self._left = 0  # bytes that are missing of the current member
         self.total = sum(int(h["packed"]) for h in heads)  #: length of the whole stream
+
+    def finish(self) -> None:
+        """Begin the members without bytes that are left behind the end of the stream."""
+        for head in self._heads:
+            self._sink.begin(head)
 
     def feed(self, data: memoryview) -> None:
         """Take the next bytes of the stream."""

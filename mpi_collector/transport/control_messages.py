@@ -45,7 +45,7 @@ _HOST = Record(
     {
         "key": FILE_NAME,
         "hostname": NAME,
-        "identity": IDENTITY,
+        "identity": Record({}, IDENTITY.needed),
         "ready": Record({}, READY.needed),
         "sampling": Flag(),
         "clock_bound_ns": Maybe(MOMENT),

@@ -7,18 +7,21 @@ them like any other.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from mpi_collector.errors import TableError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.node.spool.replica import Replica
-from mpi_collector.node.table.facts import facts_of
+from mpi_collector.node.table.facts import HostFacts, facts_of
 from mpi_collector.node.table.pack import pack
+from mpi_collector.node.table.recovered import IMPOSSIBLE
 from mpi_collector.node.table.table import SampleTable
 from mpi_collector.transport.base import HostState, Sink, write_host
+from mpi_collector.transport.table_check import TableBounds, TableCheck
 
 _TURN_NS = 1_000_000_000  #: time between two calls of Transport.poll, about
 
@@ -75,10 +78,15 @@ class Replicas:
         except (SpoolError, KeyError, TypeError, ValueError) as e:
             self.failures[key] = str(e)
 
-    def fill_in(self, hosts: Iterable[HostState], sink: Sink) -> None:
+    def fill_in(
+        self,
+        hosts: Iterable[HostState],
+        sink: Sink,
+        bounds_of: Callable[[HostState], TableBounds],
+    ) -> None:
         """Put the replicas of the hosts that were not collected into ``sink``.
 
-        The hosts' errors stay.
+        The hosts' errors stay. ``bounds_of``: what the table of a host can be.
         """
         for host in hosts:
             if host.key in self.failures:
@@ -89,14 +97,13 @@ class Replicas:
             if host.collected or copy is None:
                 continue
             try:
-                table = SampleTable(copy.reader())
-            except SpoolError as e:
-                self.failures[host.key] = str(e)
+                facts = _put(copy, host, sink, bounds_of)
+            except (SpoolError, TableError, *IMPOSSIBLE) as e:
+                self.failures[host.key] = f"{type(e).__name__}: {e}"
                 continue
-            if not table.grid or not len(table):
+            if facts is None:
                 continue
-            write_host(sink, host.key, pack(table, host.key))
-            host.facts = facts_of(table)
+            host.facts = facts
             host.from_replica = True
             host.error = f"{host.error or 'lost'}; its rows end with the last --replicate"
 
@@ -105,3 +112,27 @@ class Replicas:
         for copy in self._copies.values():
             copy.close(saved)
         self._copies = {}
+
+
+def _put(
+    copy: Replica, host: HostState, sink: Sink, bounds_of: Callable[[HostState], TableBounds]
+) -> HostFacts | None:
+    """Put the rows of ``copy`` into ``sink`` and return their facts; None when there are none.
+
+    SpoolError, TableError, or one of IMPOSSIBLE when the host has sent something else; nothing is
+    in the sink then.
+    """
+    table = SampleTable(copy.reader())
+    if not table.grid or not len(table):
+        return None
+    facts = facts_of(table)
+    members = list(pack(table, host.key))
+    check = TableCheck(bounds_of(host), facts, [m.head() for m in members])
+    for member in members:
+        check.begin()
+        for chunk in member.chunks:
+            check.feed(chunk)
+        check.end_member()
+    check.end()
+    write_host(sink, host.key, members)
+    return facts

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from mpi4py import MPI
 
-from mpi_collector.errors import PeerLostError
+from mpi_collector.errors import PeerLostError, PeerMessageError
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import nap
@@ -144,6 +144,42 @@ def test_a_silent_peer_is_lost(world: world_module.World) -> None:
         sender_says(world, 0, go=True)
         world.send_stream(0, [b"too late!!"], _LIMIT_S)
         world.send(0, done=True)
+
+
+def test_what_is_no_message(world: world_module.World) -> None:
+    """Bytes that are no JSON, too many, or other ones than announced are a failure of their sender.
+
+    Nothing is received into a buffer that is too small, and what comes behind it still arrives.
+    """
+    if world.size == 1:
+        pytest.skip("needs a peer")
+    data = [b"{", b" " * (world_module.MESSAGE_MAX + 1), b'{"a": NaN}']
+    blobs = {
+        world_module._BLOB: b"x" * 5000,
+        world_module._DATA: b"x" * 5000,
+        world_module._PING: b"x" * 5000,
+    }
+    if world.rank == 1:
+        for text in data:
+            world._pending.append(
+                (world.comm.Isend([text, MPI.BYTE], 0, world_module._CONTROL), text)
+            )
+        for tag, text in blobs.items():
+            world._pending.append((world.comm.Isend([text, MPI.BYTE], 0, tag), text))
+        world.send(0, behind="all of it")
+        sender_says(world, 0, taken=True)
+        world._pending.clear()  # what nobody receives
+    elif world.rank == 0:
+        for text in ("no JSON", f"{world_module.MESSAGE_MAX + 1} bytes", "no JSON"):
+            with pytest.raises(PeerMessageError, match=text):
+                within(_LIMIT_S, world.receive)
+        sender_says(world, 1, behind="all of it")
+        with pytest.raises(PeerMessageError, match="5000 bytes instead of 100"):
+            within(_LIMIT_S, world.receive_blob(1, 100))
+        with pytest.raises(PeerMessageError, match="5000 bytes instead of 9000"):
+            world.receive_stream(1, 9000, lambda piece: None, _LIMIT_S)
+        world.serve_echoes([1], 5, _LIMIT_S)  # a ping that is none: not served
+        world.send(1, taken=True)
 
 
 def test_echoes_of_one_clock(world: world_module.World) -> None:

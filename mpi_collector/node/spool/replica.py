@@ -12,6 +12,7 @@ import struct
 import zlib
 
 from ..errors import SpoolError
+from ..forms import is_file_name
 from .directory import SpoolLock, remove_spool
 from .format import (
     FREE,
@@ -137,6 +138,8 @@ class Replica:
     def __init__(self, directory: int, name: str, size: int) -> None:
         if not HEADER_BYTES < size < SIZE_MAX:
             raise SpoolError("a spool of %d bytes" % size)
+        if not is_file_name(name):
+            raise SpoolError("%r is not the name of a spool" % name)
         self.size = size
         self.number: int = 0
         self.name = name

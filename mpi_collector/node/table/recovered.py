@@ -2,6 +2,7 @@
 
 from ..clock import Timeline
 from ..errors import SpoolError
+from ..forms import is_file_name
 from ..row.layout import STOP_TICK
 from ..spool import marks
 from ..spool.backup import open_any
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 
 #: what a spool with right checksums and impossible contents may raise
-_IMPOSSIBLE = (
+IMPOSSIBLE = (
     ValueError,
     KeyError,
     TypeError,
@@ -63,7 +64,7 @@ class RecoveredSpool:
 
     def __init__(self, spool_dir: str, run: str, key: str) -> None:
         for name in (run, key):
-            if not name or "/" in name or name in (".", ".."):
+            if not is_file_name(name):
                 raise SpoolError("%r is not the name of a spool" % name)
         self.key = key
         self.sampler = None  #: as of a Recorder: it does not sample
@@ -86,7 +87,7 @@ class RecoveredSpool:
         """Return what ``work`` returns; SpoolError when the contents of the spool make it fail."""
         try:
             return work()
-        except _IMPOSSIBLE as e:
+        except IMPOSSIBLE as e:
             raise SpoolError("%s: damaged: %s: %s" % (self.path, type(e).__name__, e)) from e
 
     def _add_marks(self) -> None:

@@ -10,19 +10,24 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from mpi_collector.batch.recorder import BatchRecorder
-from mpi_collector.node.agent.messages import ReadyReport, StopReport
+from mpi_collector.errors import MessageError
+from mpi_collector.node.agent.messages import StopReport
 from mpi_collector.node.agent.recorder import use_all_cpus
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.transport.agreement import check_ready, table_bounds
 from mpi_collector.transport.base import HostState, RunStatus, Sink, run_status, write_host
 from mpi_collector.transport.ranks.clocks import LeaderClocks
-from mpi_collector.transport.ranks.election import elect
+from mpi_collector.transport.ranks.election import elect, refused
 from mpi_collector.transport.ranks.gather import TableGathering
-from mpi_collector.transport.ranks.inbox import Inbox, answer_fields
-from mpi_collector.transport.ranks.release import release
+from mpi_collector.transport.ranks.inbox import Inbox
+from mpi_collector.transport.ranks.leaders import Leaders
+from mpi_collector.transport.ranks.messages import answer_fields
+from mpi_collector.transport.ranks.release import bye_s, release
 from mpi_collector.transport.ranks.replication import LeaderReplication
 from mpi_collector.transport.replicas import Replicas
+from mpi_collector.transport.table_check import TableBounds
 
 if TYPE_CHECKING:
     from mpi_collector.transport.ranks.world import World
@@ -30,7 +35,6 @@ if TYPE_CHECKING:
 #: tick 0 lies so far ahead that the start request reaches every leader before
 _LEAD_NS = 50_000_000
 _LEAD_PER_LEADER_NS = 200_000
-_BYE_S = 5.0  #: how long to wait for the last messages of the workers
 _DISCARD_S = 10.0
 
 
@@ -51,27 +55,29 @@ class Coordinator:
         self.options = options
         self.run = run
         self.world = world
-        self.leaders: dict[int, HostState] = {}  #: {rank: the host it leads}; never replaced
+        self.leaders = Leaders()  # never replaced
         self.missing_ranks: list[int] = []
         self.capacity = options.max_samples
         self.t0_ns = 0
         self.epoch_ns = 0
+        self._json = False  # the hosts were asked for the suite's samples, too
         self._recorder: BatchRecorder | None = None
         self._recorder_class = recorder_class
         self._names = names or {}
         self._followers: list[int] = []
         self._replicas = Replicas(options, run)
-        self._inbox = Inbox(world, self._note_error)
+        self._inbox = Inbox(world, self.leaders.note_error, self.leaders.note_odd)
         self._clocks: LeaderClocks | None = None
         self._replication: LeaderReplication | None = None
         self._gathering: TableGathering | None = None
         if world is not None:
-            self._clocks = LeaderClocks(world, self._inbox, self.leaders, self._alive)
+            alive = self.leaders.alive
+            self._clocks = LeaderClocks(world, self._inbox, self.leaders, alive)
             self._replication = LeaderReplication(
-                world, self._inbox, self._replicas, self.leaders, self._alive
+                world, self._inbox, self._replicas, self.leaders, alive
             )
             self._gathering = TableGathering(
-                world, self._inbox, self.leaders, options.gather_timeout_s
+                world, self._inbox, self.leaders, options.gather_timeout_s, self._bounds
             )
 
     @property
@@ -87,15 +93,11 @@ class Coordinator:
 
     @property
     def hosts(self) -> list[HostState]:
-        return [self.leaders[r] for r in sorted(self.leaders)]
+        return self.leaders.hosts
 
-    def _alive(self) -> list[int]:
-        """Return the leaders other than rank 0 that have not failed."""
-        return [r for r, h in sorted(self.leaders.items()) if r and h.error is None]
-
-    def _note_error(self, rank: int, error: str) -> None:
-        if rank in self.leaders:
-            self.leaders[rank].error = error
+    def _bounds(self, host: HostState) -> TableBounds:
+        """Return what the table of a host can be."""
+        return table_bounds(self, host, self._json)
 
     def _send(self, ranks: Iterable[int], request: str, **fields: Any) -> None:
         for rank in ranks:
@@ -108,7 +110,7 @@ class Coordinator:
         if self.world is not None and self.world.own:
             use_all_cpus()
         self.meet()
-        for rank in self._alive():
+        for rank in self.leaders.alive():
             host = self.leaders[rank]
             self._send(
                 [rank],
@@ -120,25 +122,32 @@ class Coordinator:
             )
         self.prepare_own(facts)
         limit_s = self.options.start_timeout_s
-        answers = self._inbox.wait_for(self._alive(), "prepare", limit_s)
-        for rank in self._alive():
+        answers = self._inbox.wait_for(self.leaders.alive(), "prepare", limit_s)
+        for rank in self.leaders.alive():
             host = self.leaders[rank]
-            host.ready = cast(ReadyReport, answer_fields(answers.get(rank, {})))
             if rank not in answers:
                 host.mark_lost(f"not ready within {limit_s:g} s")
+                continue
+            try:
+                host.ready = check_ready(answer_fields(answers[rank]), self.options)
+            except MessageError as e:
+                host.error = str(e)
         self.capacity = min(h.ready["rows"] for h in self.hosts if h.error is None)
         self.measure_clocks()
 
     def meet(self) -> None:
         """Wait for the hello of every rank, and elect the leaders."""
         identities = {0: dict(identity())}
+        odd: dict[int, str] = {}
         if self.world is not None and self.world.size > 1:
             others = set(range(1, self.world.size))
             hellos = self._inbox.wait_for(others, "hello", self.options.start_timeout_s)
-            identities.update({r: m["identity"] for r, m in hellos.items()})
+            odd = {r: m["error"] for r, m in hellos.items() if "error" in m}
+            identities.update({r: m["identity"] for r, m in hellos.items() if r not in odd})
             self.missing_ranks = sorted(others - set(hellos))
         election = elect(identities, self._names)
         self.leaders.update(election.leaders)
+        self.leaders.update(refused(odd, election))
         self._followers = election.followers
         self._send(self._followers, "follow", run=self.run, spool_dir=self.options.spool_dir)
 
@@ -158,7 +167,7 @@ class Coordinator:
 
     def start(self) -> None:
         """Start sampling at a common tick 0; return when every host samples or has failed."""
-        ranks = self._alive()
+        ranks = self.leaders.alive()
         limit_s = self.options.start_timeout_s
         self.t0_ns = mono_ns() + _LEAD_NS + _LEAD_PER_LEADER_NS * len(ranks)
         self.epoch_ns = wall_ns() + self.t0_ns - mono_ns()
@@ -177,11 +186,11 @@ class Coordinator:
             host.sampling = rank in answers and "error" not in answers[rank]
             if not host.sampling and host.error is None:
                 host.mark_lost(f"no first sample within {limit_s:g} s")
-        self._send((*self._alive(), *self._followers), "idle")
+        self._send((*self.leaders.alive(), *self._followers), "idle")
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Return {key: snapshot} of the hosts that answer in time."""
-        answers = self._inbox.ask(self._alive(), "snapshot", self.options.start_timeout_s)
+        answers = self._inbox.ask(self.leaders.alive(), "snapshot", self.options.start_timeout_s)
         out = {self.leaders[0].key: self.recorder.snapshot()}
         for rank, message in sorted(answers.items()):
             if "error" not in message:
@@ -197,7 +206,7 @@ class Coordinator:
         if self._clocks is None or self._replication is None:
             return False
         self._inbox.receive_all()
-        messages = [self._inbox.take(rank, "stop_request") for rank in self._alive()]
+        messages = [self._inbox.take(rank, "stop_request") for rank in self.leaders.alive()]
         self._clocks.measure_due()
         self._replication.turn()
         return any(m is not None and "error" not in m for m in messages)
@@ -216,7 +225,7 @@ class Coordinator:
     # ---- after it
     def stop(self) -> None:
         """Take the last row on every host, and measure its clock once more."""
-        started = [r for r in self._alive() if self.leaders[r].sampling]
+        started = [r for r in self.leaders.alive() if self.leaders[r].sampling]
         limit_s = self.options.gather_timeout_s
         self._send(started, "stop")
         self.leaders[0].stopped = self.recorder.stop()
@@ -235,13 +244,14 @@ class Coordinator:
 
         ``json``: the samples too.
         """
-        waiting = {r for r in self._alive() if self.leaders[r].stopped}
+        waiting = {r for r in self.leaders.alive() if self.leaders[r].stopped}
+        self._json = json
         self._send(sorted(waiting), "pack", json=json)
         total = len(waiting) + 1
         self._write_own(sink, json)
         if self._gathering is not None:
             self._gathering.receive_each(waiting, sink, lambda done: progress(done, total))
-        self._replicas.fill_in(self.hosts, sink)
+        self._replicas.fill_in(self.hosts, sink, self._bounds)
         for host in self.hosts:  # only now: what was sampled before the failure has been gathered
             if host.error is None and host.stopped and host.stopped["failure"]:
                 host.error = f"sampling: {host.stopped['failure']}"
@@ -258,22 +268,6 @@ class Coordinator:
         """Leave at once; the spools stay."""
         self._replicas.close(False)
         self.recorder.close()
-
-    def refuse(self, why: str = "") -> bool:
-        """Release every rank before anything was opened: nothing will be recorded.
-
-        True when none is missing.
-        """
-        assert self.world is not None
-        others = range(1, self.world.size)
-        hellos = self._inbox.wait_for(others, "hello", self.options.start_timeout_s)
-        return self._release(hellos, why) and len(hellos) == self.world.size - 1
-
-    def _release(self, ranks: Iterable[int], why: str = "") -> bool:
-        assert self.world is not None
-        # a worker that makes a backup says bye when it is made
-        timeout_s = self.options.gather_timeout_s if self.options.rescue_dir else _BYE_S
-        return release(self.world, self._inbox, ranks, timeout_s, why)
 
     def close(self, saved: bool) -> bool:
         """Remove the spools of what is safely on disk, and release every rank.
@@ -294,5 +288,6 @@ class Coordinator:
     def release_all(self) -> bool:
         """Let every rank leave, and wait for those that still answer. True when none is missing."""
         assert self.world is not None
-        gone = {r for r, h in self.leaders.items() if h.gone} | set(self.missing_ranks)
-        return self._release(set(range(1, self.world.size)) - gone) and not gone
+        gone = self.leaders.gone | set(self.missing_ranks)
+        left = set(range(1, self.world.size)) - gone
+        return release(self.world, self._inbox, left, bye_s(self.options)) and not gone

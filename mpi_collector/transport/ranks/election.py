@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mpi_collector.node.forms import file_name_of
 from mpi_collector.node.host.identity import same_host_key
 from mpi_collector.transport.base import HostState
 from mpi_collector.transport.hosts import find_aliases, requested_name, unique_keys
@@ -27,8 +28,21 @@ def elect(identities: Mapping[int, dict[str, Any]], names: Mapping[str, str]) ->
     ranks = sorted(identities)
     aliases = find_aliases((rank, same_host_key(identities[rank])) for rank in ranks)
     ranks = [rank for rank in ranks if rank not in aliases]
-    keys = unique_keys([requested_name(identities[r], names) for r in ranks])
+    keys = unique_keys([file_name_of(requested_name(identities[r], names)) for r in ranks])
     leaders = {
         r: HostState(key, identities[r]["hostname"], identities[r]) for r, key in zip(ranks, keys)
     }
     return Election(leaders, [r for r in identities if r not in leaders])
+
+
+def refused(odd: Mapping[int, str], election: Election) -> dict[int, HostState]:
+    """Return {rank: its host} of ranks whose hello was none, and nothing is known of their hosts.
+
+    ``odd``: {rank: what it said}.
+    """
+    taken = [host.key for host in election.leaders.values()]
+    keys = unique_keys([*taken, *(f"rank-{rank}" for rank in odd)])[len(taken) :]
+    return {
+        rank: HostState(key, key, {}, error=error, gone=True)
+        for key, (rank, error) in zip(keys, odd.items())
+    }

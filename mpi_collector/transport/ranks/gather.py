@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mpi_collector.errors import PeerLostError
-from mpi_collector.transport.base import HostState, MemberSplitter, Sink
+from mpi_collector.errors import PeerLostError, TableError
+from mpi_collector.node.table.facts import HostFacts
+from mpi_collector.transport.base import HostState, Sink
+from mpi_collector.transport.checked_sink import stream_table
+from mpi_collector.transport.table_check import TableBounds, TableCheck
 
 if TYPE_CHECKING:
     from mpi_collector.transport.ranks.inbox import Inbox
     from mpi_collector.transport.ranks.world import World
 
+#: of values that rank 0 inflates to check them, all hosts together: about a second of CPU time.
+#: Beyond it a damaged host is found by whoever reads its values: their checksums are in the file
+_WHOLE_BYTES = 512 << 20
+
 
 class TableGathering:
-    """Receives tables. A leader that says nothing for ``timeout_s`` is lost."""
+    """Receives tables. A leader that says nothing for ``timeout_s`` is lost.
+
+    ``bounds_of``: what the table of a host can be.
+    """
 
     def __init__(
-        self, world: World, inbox: Inbox, leaders: dict[int, HostState], timeout_s: float
+        self,
+        world: World,
+        inbox: Inbox,
+        leaders: dict[int, HostState],
+        timeout_s: float,
+        bounds_of: Callable[[HostState], TableBounds],
     ) -> None:
         self._world = world
         self._inbox = inbox
         self._leaders = leaders
         self._timeout_s = timeout_s
+        self._bounds_of = bounds_of
+        self._whole_left = _WHOLE_BYTES
 
     def receive_each(self, ranks: set[int], sink: Sink, progress: Callable[[int], object]) -> None:
         """Receive the tables of ``ranks``, which are packing them, in the order they are ready.
@@ -40,24 +57,44 @@ class TableGathering:
             rank, message = packed
             waiting.discard(rank)
             if "error" not in message:
-                self._leaders[rank].facts = message["facts"]
-                self.receive(rank, message["heads"], sink)
+                self.receive(rank, message, sink)
 
-    def receive(self, rank: int, heads: list[dict[str, Any]], sink: Sink) -> None:
-        """Have ``rank`` send its packed members, and put them into ``sink``."""
+    def receive(self, rank: int, packed: Mapping[str, Any], sink: Sink) -> None:
+        """Have ``rank`` send its table, and put it into ``sink``.
+
+        ``packed``: its answer to ``pack``.
+        """
         host = self._leaders[rank]
-        self._world.send(rank, do="send")
-        sink.begin_host(host.key)
-        splitter = MemberSplitter(heads, sink)
+        heads = packed["heads"]
+        facts: HostFacts = packed["facts"]
         try:
-            self._world.receive_stream(rank, splitter.total, splitter.feed, self._timeout_s)
+            bounds = self._bounds_of(host)
+            check = TableCheck(bounds, facts, heads, self._is_whole(bounds, facts))
+        except TableError as e:
+            host.error = str(e)
+            return
+        self._world.send(rank, do="send")
+        try:
+            stream_table(
+                sink,
+                host.key,
+                heads,
+                check,
+                lambda size, take: self._world.receive_stream(rank, size, take, self._timeout_s),
+            )
         except PeerLostError as e:
-            sink.drop_host()
             host.mark_lost(f"sent only a part of its table: {e}")
             return
-        try:
-            sink.end_host()
         except RuntimeError as e:
             host.error = str(e)
             return
+        host.facts = facts
         host.collected = True
+
+    def _is_whole(self, bounds: TableBounds, facts: Mapping[str, Any]) -> bool:
+        """Return whether the values are to be inflated as well."""
+        size: int = 8 * facts["samples"] * bounds.columns
+        whole = size <= self._whole_left
+        if whole:
+            self._whole_left -= size
+        return whole

@@ -12,9 +12,11 @@ from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool.directory import find_spools
 from mpi_collector.node.table.recovered import RecoveredSpool
-from mpi_collector.transport.base import Sink, write_host
+from mpi_collector.transport.agreement import recovered_bounds
+from mpi_collector.transport.base import HostState, Sink, write_host
 from mpi_collector.transport.ranks.coordinator import Coordinator
-from mpi_collector.transport.ranks.inbox import Message
+from mpi_collector.transport.ranks.messages import Message
+from mpi_collector.transport.table_check import TableBounds
 
 if TYPE_CHECKING:
     from mpi_collector.transport.ranks.world import World
@@ -40,6 +42,7 @@ class RankRecovery(Coordinator):
         self._adopted: RecoveredSpool | None = None  # of rank 0's host
         self._rank_of: dict[str, int] = {}
         self._unreached: dict[str, str] = {}
+        self._adopted_bounds: dict[str, TableBounds] = {}  # of the table of each adopted spool
 
     @property
     def unreached(self) -> dict[str, str]:
@@ -52,15 +55,17 @@ class RankRecovery(Coordinator):
         self._unreached = {f"rank {rank}": "sent no hello" for rank in self.missing_ranks}
         places = self.options.places
         limit_s = self.options.start_timeout_s
-        answers = self._inbox.ask(self._alive(), "spools", limit_s, places=places)
+        answers = self._inbox.ask(self.leaders.alive(), "spools", limit_s, places=places)
         found = {self.leaders[0].key: [s for place in places for s in find_spools(place)]}
-        for rank in self._alive():
-            host = self.leaders[rank]
-            if rank in answers:
+        for rank, host in self.leaders.items():
+            if not rank:
+                continue
+            if rank in answers and host.error is None:
                 found[host.key] = answers[rank]["spools"]
-            else:
+            elif host.error is None:
                 host.mark_lost(f"no answer within {limit_s:g} s")
-                self._unreached[host.key] = host.error or ""
+            if host.error is not None:
+                self._unreached[host.key] = host.error
         return found
 
     def _request(self, host: str, do: str, timeout_s: float, **fields: Any) -> Message:
@@ -78,6 +83,9 @@ class RankRecovery(Coordinator):
             raise RuntimeError(answer["error"])
         return answer
 
+    def _bounds(self, host: HostState) -> TableBounds:
+        return self._adopted_bounds[host.key]
+
     def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
         """Open a spool on ``host`` and return its RecoveredSpool.about."""
         rank = self._rank_of[host]
@@ -87,7 +95,9 @@ class RankRecovery(Coordinator):
             self._adopted = RecoveredSpool(place, run, key)
             return self._adopted.about()
         answer = self._request(host, "adopt", _ADOPT_S, spool_dir=place, run=run, key=key)
-        return dict(answer["about"])
+        about: dict[str, Any] = answer["about"]
+        self._adopted_bounds[key] = recovered_bounds(key, run, about)
+        return about
 
     def take_adopted(self, host: str, sink: Sink) -> None:
         """Put the table of the adopted spool into ``sink``."""
@@ -102,9 +112,14 @@ class RankRecovery(Coordinator):
             return
         packed = self._request(host, "pack", self.options.gather_timeout_s, json=False)
         assert self._gathering is not None
-        self._gathering.receive(rank, packed["heads"], sink)
-        if self.leaders[rank].gone:
-            raise RuntimeError(f"{host}: {self.leaders[rank].error}")
+        state = self.leaders[rank]
+        state.collected = False
+        self._gathering.receive(rank, packed, sink)
+        if not state.collected:
+            why = state.error
+            if not state.gone:
+                state.error = None  # an error of this spool, not of the host
+            raise RuntimeError(f"{host}: {why}")
 
     def drop_adopted(self, host: str) -> None:
         """Remove the adopted spool: its table is safely on disk."""

@@ -6,14 +6,32 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mpi_collector.node.compat import mono_ns
+from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.read.worker import stuck_in_kernel
 from mpi_collector.transport.base import nap
+from mpi_collector.transport.ranks.inbox import Inbox
 
 if TYPE_CHECKING:
-    from mpi_collector.transport.ranks.inbox import Inbox
     from mpi_collector.transport.ranks.world import World
 
 _FLUSH_S = 2.0
+_BYE_S = 5.0
+
+
+def bye_s(options: SamplingOptions) -> float:
+    """Return how long to wait for the last messages of the workers, seconds."""
+    # a worker that makes a backup says bye when it is made
+    return options.gather_timeout_s if options.rescue_dir else _BYE_S
+
+
+def refuse(options: SamplingOptions, world: World, why: str = "") -> bool:
+    """Release every rank before anything was opened: nothing will be recorded.
+
+    True when none is missing.
+    """
+    inbox = Inbox(world, lambda rank, error: None)
+    hellos = inbox.wait_for(range(1, world.size), "hello", options.start_timeout_s)
+    return release(world, inbox, hellos, bye_s(options), why) and len(hellos) == world.size - 1
 
 
 def release(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mpi_collector.errors import PeerLostError
 from mpi_collector.transport.base import HostState
 from mpi_collector.transport.replicas import Replicas
 
@@ -74,11 +75,17 @@ class LeaderReplication:
 
     def _apply_arrived(self) -> None:
         for rank, change_set in list(self._arriving.items()):
-            blob = change_set.arrived()
+            host = self._leaders[rank]
+            try:
+                blob = change_set.arrived()
+            except PeerLostError as e:
+                del self._arriving[rank]
+                host.mark_lost(str(e))
+                continue
             if blob is None:
                 continue
             del self._arriving[rank]
-            key = self._leaders[rank].key
+            key = host.key
             self._replicas.apply(key, change_set.doc, blob)
             if change_set.doc["more"] and key not in self._replicas.failures:
                 self._ask(rank)

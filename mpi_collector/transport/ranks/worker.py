@@ -19,12 +19,8 @@ from mpi_collector.node.host.identity import identity
 from mpi_collector.node.knobs import silent_s
 from mpi_collector.node.read.worker import stuck_in_kernel
 from mpi_collector.transport.base import nap
-from mpi_collector.transport.ranks.worker_service import (
-    UNANSWERED,
-    WORKER_REQUESTS,
-    PollInterval,
-    WorkerService,
-)
+from mpi_collector.transport.ranks.messages import UNANSWERED, WORKER_REQUESTS
+from mpi_collector.transport.ranks.worker_service import PollInterval, WorkerService
 from mpi_collector.transport.ranks.world import World
 
 _LOOK_NS = 200_000_000  #: how often to look for an orphaned launch and for a stop request
@@ -139,7 +135,7 @@ class Worker:
         while True:
             got = self.world.receive(0)
             if got is not None:
-                return got[1]
+                return dict(got[1])
             now = mono_ns()
             if now - looked > _LOOK_NS:
                 looked = now

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mpi_collector.batch.recorder import BatchRecorder
 from mpi_collector.errors import PeerLostError
-from mpi_collector.node.agent.messages import RECORDER_REQUESTS, Request
 from mpi_collector.node.agent.recorder import use_all_cpus
 from mpi_collector.node.agent.service import DONE, Answer, RecorderService
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.node.forms import FILE_NAME, MOMENT, PATH, REASON, Maybe
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool import marks
 from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.transport.ranks.clocks import ECHOES
+from mpi_collector.transport.ranks.messages import WORKER_REQUESTS
 from mpi_collector.transport.ranks.world import World
 
 _BUSY_S = 0.001  #: while rank 0 is known to send more soon
@@ -26,22 +24,6 @@ _TERMINATED_S = (
     20.0  #: after SIGTERM, how long to wait for rank 0 before leaving the recording in the spool
 )
 _ECHO_TIMEOUT_S = 2.0
-
-WORKER_REQUESTS: Mapping[str, Request] = {
-    **RECORDER_REQUESTS,
-    "follow": Request(
-        "another rank leads this host: do nothing until exit", {"run": FILE_NAME, "spool_dir": PATH}
-    ),
-    "measure_clock": Request(
-        "measure the offset to rank 0's clock and note it; bound_ns null: rank 0 did not respond",
-        answer={"bound_ns": Maybe(MOMENT)},
-    ),
-    "idle": Request("no further request is due soon"),
-    "send": Request("stream the packed members to rank 0 (World.send_stream)"),
-    "exit": Request("leave; why: set when nothing was recorded", optional={"why": REASON}),
-}
-#: requests that are answered only when they fail
-UNANSWERED = {"exit", "flush", "follow", "idle", "mark", "send"}
 
 
 class PollInterval:

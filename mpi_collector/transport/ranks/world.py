@@ -11,15 +11,17 @@ import json
 import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
-from mpi_collector.errors import MissingMPIError, PeerLostError, WrongMPIError
-from mpi_collector.node import knobs
+from mpi_collector.errors import MissingMPIError, PeerLostError, PeerMessageError, WrongMPIError
+from mpi_collector.node import knobs, strict_json
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.launch.detect import Launch, library_mismatch, world_mismatch
 from mpi_collector.transport.launch.mpi_library import explain_import
 from mpi_collector.transport.limits import raise_open_file_limit
+from mpi_collector.transport.ranks.messages import MESSAGE_MAX, VALUES_MAX
 
 with warnings.catch_warnings(record=True) as _warned:
     try:
@@ -72,6 +74,7 @@ class World:
         self._pending: list[tuple[Any, bytes]] = []
         self._tidy_at = 4
         self._abandoned: list[tuple[Any, memoryview]] = []
+        self._taken_off: list[Any] = []  # messages that nobody receives
         _refuse(world_mismatch(launch, self.size, self.library()) if launch else None)
 
     @staticmethod
@@ -90,15 +93,46 @@ class World:
             self._pending = [p for p in self._pending if not p[0].Test()]
             self._tidy_at = 2 * len(self._pending) + 4
 
-    def receive(self, source: int = MPI.ANY_SOURCE) -> tuple[int, dict[str, Any]] | None:
-        """Return (sender, message) if one has arrived, else None."""
-        status = MPI.Status()
-        if not self.comm.Iprobe(source, _CONTROL, status):
+    def receive(self, source: int = MPI.ANY_SOURCE) -> tuple[int, Any] | None:
+        """Return (sender, JSON value) if a message has arrived, else None.
+
+        PeerMessageError when it is no JSON, or too large; it is taken off then, too.
+        """
+        arrived = self._probe(source, _CONTROL)
+        if arrived is None:
             return None
-        buffer = bytearray(status.Get_count(MPI.BYTE))
-        sender = status.Get_source()
+        sender, size = arrived
+        if size > MESSAGE_MAX:
+            self._take_off(sender, _CONTROL)
+            raise PeerMessageError(sender, f"sent a message of {size} bytes")
+        buffer = bytearray(size)
         self.comm.Recv([buffer, MPI.BYTE], sender, _CONTROL)
-        return int(sender), json.loads(buffer)
+        try:
+            return sender, strict_json.loads(bytes(buffer), VALUES_MAX)
+        except ValueError as e:
+            raise PeerMessageError(sender, f"sent a message that is no JSON: {e}") from None
+
+    def _probe(self, source: int, tag: int) -> tuple[int, int] | None:
+        """Return (sender, bytes) of a message that has arrived, else None."""
+        status = MPI.Status()
+        if not self.comm.Iprobe(source, tag, status):
+            return None
+        return int(status.Get_source()), int(status.Get_count(MPI.BYTE))
+
+    def _take_off(self, source: int, tag: int) -> None:
+        """Take a message off without receiving it.
+
+        A buffer that is too small for a message is no way to do so: Open MPI 5 writes beyond it.
+        """
+        self._taken_off.append(self.comm.Improbe(source, tag))
+
+    def _comes(self, source: int, tag: int, size: int) -> bool:
+        """Return whether a message of ``size`` bytes has arrived. PeerMessageError: of others."""
+        arrived = self._probe(source, tag)
+        if arrived is not None and arrived[1] != size:
+            self._take_off(source, tag)
+            raise PeerMessageError(source, f"sent {arrived[1]} bytes instead of {size}")
+        return arrived is not None
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all messages are sent. False when one is not after ``timeout_s``."""
@@ -114,10 +148,20 @@ class World:
         self._pending.append((self.comm.Isend([data, MPI.BYTE], dest, _BLOB), data))
 
     def receive_blob(self, source: int, size: int) -> Callable[[], bytearray | None]:
-        """Begin to receive ``size`` bytes; the returned function gives them once they are there."""
+        """Begin to receive ``size`` bytes; the returned function gives them once they are there.
+
+        That function raises PeerMessageError when other bytes come.
+        """
         buffer = bytearray(size)
-        request = self.comm.Irecv([buffer, MPI.BYTE], source, _BLOB)
-        return lambda: buffer if request.Test() else None
+        request: Any = None
+
+        def arrived() -> bytearray | None:
+            nonlocal request
+            if request is None and self._comes(source, _BLOB, size):
+                request = self.comm.Irecv([buffer, MPI.BYTE], source, _BLOB)
+            return buffer if request is not None and request.Test() else None
+
+        return arrived
 
     # ---- large ones
     def send_stream(self, dest: int, chunks: Iterable[bytes], timeout_s: float) -> None:
@@ -126,21 +170,22 @@ class World:
         PeerLostError when one is not received within ``timeout_s``.
         """
         for piece in regroup(chunks, CHUNK_BYTES):
-            self._finish(self.comm.Isend([piece, MPI.BYTE], dest, _DATA), timeout_s, dest)
+            self._wait(self.comm.Isend([piece, MPI.BYTE], dest, _DATA).Test, timeout_s, dest)
 
     def receive_stream(
         self, source: int, size: int, take: Callable[[memoryview], None], timeout_s: float
     ) -> None:
         """Call ``take`` with the ``size`` bytes that ``source`` sends, CHUNK_BYTES at a time.
 
-        PeerLostError when a message does not come within ``timeout_s``.
+        PeerLostError when a message does not come within ``timeout_s``, or is another one.
         """
         buffer = memoryview(bytearray(min(CHUNK_BYTES, max(size, 1))))
         while size > 0:
             piece = buffer[: min(size, len(buffer))]
+            self._wait(partial(self._comes, source, _DATA, len(piece)), timeout_s, source)
             request = self.comm.Irecv([piece, MPI.BYTE], source, _DATA)
             try:
-                self._finish(request, timeout_s, source)
+                self._wait(request.Test, timeout_s, source)
             except PeerLostError:
                 # the message may still arrive: its memory must stay valid
                 self._abandoned.append((request, buffer))
@@ -149,10 +194,11 @@ class World:
             size -= len(piece)
 
     @staticmethod
-    def _finish(request: Any, timeout_s: float, peer: int) -> None:
+    def _wait(done: Callable[[], bool], timeout_s: float, peer: int) -> None:
+        """Wait until ``done()``; PeerLostError when ``peer`` takes longer than ``timeout_s``."""
         deadline = mono_ns() + int(timeout_s * _NS)
         pause = 0.00005
-        while not request.Test():
+        while not done():
             if mono_ns() > deadline:
                 raise PeerLostError(f"rank {peer} did not answer within {timeout_s:g} s")
             nap(pause)
@@ -190,24 +236,29 @@ class World:
         """Answer ``count`` echoes of each of ``peers``, or as many as come within ``timeout_s``."""
         left = dict.fromkeys(peers, count)
         ping = bytearray(_ECHO.size)
-        status = MPI.Status()
         deadline = mono_ns() + int(timeout_s * _NS)
         last = 0
         while left and mono_ns() < deadline:
-            if not self.comm.Iprobe(MPI.ANY_SOURCE, _PING, status):
+            arrived = self._probe(MPI.ANY_SOURCE, _PING)
+            if arrived is None:
                 idle = mono_ns() - last
                 if idle > 1_000_000:  # no ping was sent yet, or none for a while
                     nap(0.0005 if last else 0.002)
                 continue
-            source = int(status.Get_source())
+            source, size = arrived
+            if size != _ECHO.size:
+                self._take_off(source, _PING)
+                left.pop(source, None)
+                continue
             self.comm.Recv([ping, MPI.BYTE], source, _PING)
+            if source not in left:  # its rank has given up waiting for the answer
+                continue
             sent, to_come = _ECHO.unpack(ping)
             self.comm.Send([_ECHO.pack(sent, mono_ns()), MPI.BYTE], source, _PONG)
             last = mono_ns()
-            if to_come > 1:
-                left[source] = to_come - 1
-            else:
-                left.pop(source, None)
+            left[source] = min(left[source], to_come) - 1
+            if left[source] < 1:
+                del left[source]
 
     # ---- the end
     def finish(self, everybody: bool) -> None:

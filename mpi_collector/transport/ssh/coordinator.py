@@ -15,7 +15,7 @@ from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool.reader import SpoolReader
 from mpi_collector.node.table.table import SampleTable
 from mpi_collector.transport.agreement import table_bounds
-from mpi_collector.transport.base import Progress, RunStatus, Sink, run_status
+from mpi_collector.transport.base import HostState, Progress, RunStatus, Sink, run_status
 from mpi_collector.transport.hosts import HostSpec, find_aliases
 from mpi_collector.transport.replicas import Replicas
 from mpi_collector.transport.ssh.agents import Agents
@@ -185,17 +185,9 @@ class SshCoordinator(Agents):
         del json
         self._loop.run(self._gather(sink, progress, limit_s))
 
-    def _bounds(self, remote: RemoteHost) -> TableBounds:
+    def _bounds(self, host: HostState) -> TableBounds:
         """Return what the table of a host can be."""
-        return table_bounds(
-            remote.state.key,
-            self.run,
-            remote.state.ready,
-            self.options,
-            self.t0_ns,
-            self.epoch_ns,
-            self.capacity,
-        )
+        return table_bounds(self, host)
 
     async def _gather(
         self, sink: Sink, progress: Callable[[int, int], None], limit_s: float | None
@@ -206,13 +198,13 @@ class SshCoordinator(Agents):
         async def one(remote: RemoteHost) -> None:
             nonlocal done
             try:
-                await fetch_table(remote, sink, self._limits, self._bounds(remote))
+                await fetch_table(remote, sink, self._limits, self._bounds(remote.state))
             finally:
                 done += 1
                 progress(done, len(ready))
 
         await self._on_each("gathering", ready, one, limit_s)
-        self._replicas.fill_in(self.hosts, sink)
+        self._replicas.fill_in(self.hosts, sink, self._bounds)
 
     # ---- the end
     def detach(self) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from mpi_collector.errors import AgentDiedError, MessageError, SessionLostError
-from mpi_collector.node.agent.messages import ReadyReport, StopReport
+from mpi_collector.node.agent.messages import StopReport
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.knobs import orphan_s
@@ -148,8 +148,7 @@ class RemoteHost:
                 key=self.state.key,
                 facts=dict(facts, requested=self.name),
             )
-        check_ready(answer, options)
-        self.state.ready = cast(ReadyReport, answer)
+        self.state.ready = check_ready(answer, options)
 
     async def first_clock(self, limits: SessionLimits) -> None:
         """Measure its clock before the start."""
