@@ -232,8 +232,10 @@ def write(name, text):
 write("0_per_epoch_stats.json", json.dumps(stats))
 write("0_output.json", "{}")
 write("dlio.log", "done")
-write("dlio_config/config.yaml", "workload:\\\\n  model: {name: unet3d}\\\\n  workflow: {train: true}\\\\n  dataset: {num_files_train: 6}\\\\n")
-write("dlio_config/overrides.yaml", "- workload=unet3d_h100\\\\n- ++workload.dataset.num_files_train=6\\\\n")
+# JSON is YAML
+write("dlio_config/config.yaml", json.dumps({"workload": {"model": {"name": "unet3d"}, "workflow": {"train": True},
+      "dataset": {"num_files_train": 6}}}))
+write("dlio_config/overrides.yaml", json.dumps(["workload=unet3d_h100", "++workload.dataset.num_files_train=6"]))
 write("summary.json", json.dumps({"num_accelerators": 2, "num_hosts": 1, "start": stats["1"]["start"],
       "metric": {"train_au_mean_percentage": 97.5, "train_throughput_mean_samples_per_second": 12.25}}))
 print("the job has run")
