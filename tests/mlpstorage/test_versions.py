@@ -719,14 +719,16 @@ def test_an_unreachable_host(tmp_path: Path) -> None:
         "--timeseries-interval",
         "0.1",
     ]
-    subprocess.run(
+    done = subprocess.run(
         [
             *(sys.executable, "-m", "mpi_collector", *words, "--ssh-timeout", "5"),
             *("--transport", "ssh", "--results-dir", str(results), "--", "sleep", "0.5"),
         ],
         check=True,
         capture_output=True,
+        text=True,
     )
+    assert "a host that loses power loses all its rows; --replicate 60" in done.stderr
     (path,) = results.glob("*_timeseries.json")
     document = json.loads(path.read_text())
     assert document["samples_by_host"]["nohost.invalid"] == []
