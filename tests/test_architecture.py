@@ -45,6 +45,8 @@ LARGE = {
     "mpi_collector/node/host/snapshot/__init__.py:take": "one line for each part of a snapshot",
     "mpi_collector/benchmark/api.py:collect": "one line for each argument, twice: argument and option",
     "mpi_collector/cli/options.py:_add_spool_options": "declarations of options, a line per argument",
+    "mpi_collector/store/figures/base.py:figure": "one keyword for each property of a figure, twice",
+    "mpi_collector/store/figures/base.py": "a subject and the host it gets name each other: two modules would be a circle",
     FORMAT_MODULE: "the one module that knows the binary format of a spool",
     "mpi_collector/node/sample/sampler.py:_loop": "cold code at every tick, measured: docs/performance.md",
 }

@@ -29,7 +29,7 @@ def main(words: Sequence[str]) -> int:
 
     with load(args.path) as recording, standard_output() as out:
         if args.json:
-            json.dump(document(recording), out, indent=1, allow_nan=False)
+            json.dump(document(recording, devices=True), out, indent=1, allow_nan=False)
             print(file=out)
         else:
             print_summary(recording, out, most_hosts=None)

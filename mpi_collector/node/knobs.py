@@ -3,7 +3,8 @@
 Every variable is read here and nowhere else. They are no options of the command line, since no
 normal run needs them.
 
-- MPI_COLLECTOR_ROOT (default /): directory that stands for the root of the file system for sources
+- MPI_COLLECTOR_ROOT (default /): directory that stands for the root of the file system for sources,
+  snapshots and the boot id. It holds for the process that has it: ranks may have one each
 - MPI_COLLECTOR_ORPHAN_S (60): seconds after which an agent without a launcher ends; its spool stays
 - MPI_COLLECTOR_SILENT_S (3600): seconds without a message from rank 0 after which a worker ends
 - MPI_COLLECTOR_CHUNK_BYTES (4194304): size of the largest MPI message of a table
@@ -17,9 +18,9 @@ SILENT_S = 3600.0
 CHUNK_BYTES = 4 << 20
 
 
-def file_system_root() -> str:
-    """Return the directory below which sources find /proc and /sys."""
-    return os.environ.get("MPI_COLLECTOR_ROOT", "/")
+def file_system_root(default: str = "/") -> str:
+    """Return the directory below which /proc and /sys are, ``default`` if none is set."""
+    return os.environ.get("MPI_COLLECTOR_ROOT", default)
 
 
 def orphan_s() -> float:

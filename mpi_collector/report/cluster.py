@@ -5,17 +5,19 @@ Hosts are aggregated one after the other; a few numbers of each are kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from mpi_collector.node.row.layout import STOP_TICK
-from mpi_collector.store.figures import BY_NAME, FIGURES, derive
-from mpi_collector.store.figures.base import Derived, Series
+from mpi_collector.report.run_intervals import RunIntervals
+from mpi_collector.store.figures import BY_NAME, FIGURES, derive, derive_devices
+from mpi_collector.store.figures.derived import Derived, DeviceFigures, Series
 from mpi_collector.store.figures.devices import Counted
-from mpi_collector.store.host import Float64, Int64
+from mpi_collector.store.figures.figure import Scope
+from mpi_collector.store.host import Float64, Host, Int64
 from mpi_collector.store.recording import Recording
 
 
@@ -32,7 +34,8 @@ class HostFigures:
     """What is kept of a host.
 
     ``limits``: {figure: share of the known time in which it was at its limit}, of figures that have
-    one.
+    one. ``busiest``: the busiest disk and its utilisation in percent. ``devices``: empty unless
+    asked for.
     """
 
     key: str
@@ -43,6 +46,8 @@ class HostFigures:
     memory_bytes: float
     notes: list[str]
     limits: dict[str, float]
+    busiest: tuple[str, float] | None
+    devices: list[DeviceFigures]
 
 
 @dataclass
@@ -50,7 +55,7 @@ class Total:
     """A figure of all hosts together.
 
     ``values``: (slots,), NaN where no host knows it. ``hosts``: (slots,) how many hosts know it.
-    ``coverage``: known host seconds / host seconds of the recording.
+    ``coverage``: known seconds / recorded seconds, of the hosts that have it.
     """
 
     values: Float64
@@ -65,7 +70,7 @@ class Cluster:
     """All hosts of a recording.
 
     ``begin_ns``, ``end_ns``: (slots,) of the common grid, UTC ns; the last slot may be the one up
-    to the stop.
+    to the stop. ``shared``: hosts that run on one kernel; the totals have its figures once.
     """
 
     begin_ns: Int64
@@ -73,50 +78,7 @@ class Cluster:
     span_s: float
     totals: dict[str, Total]
     hosts: list[HostFigures] = field(default_factory=list)
-
-
-class RunIntervals:
-    """The slots of a run: one per interval between ticks that any host kept, one up to the stop.
-
-    ``ticks``: (slots + 1,) the ticks at their borders, without that of the stop. ``stop_slot``: the
-    slot up to the stop, None when no host recorded its stop.
-    """
-
-    def __init__(self, recording: Recording) -> None:
-        run = recording.run
-        seen: set[int] = set()
-        stops = []
-        for key in recording:
-            host = recording.fresh(key)
-            tick = host.tick
-            seen.update(tick[tick != STOP_TICK].tolist())
-            if len(tick) and tick[-1] == STOP_TICK:
-                stops.append(int(host.timestamp_ns[-1]))
-        self.ticks: Int64 = np.array(sorted(seen), dtype=np.int64)
-        times = run["start_ns"] + self.ticks * run["interval_ns"]
-        if stops and len(times):
-            times = np.append(times, max(int(np.median(stops)), int(times[-1])))
-        self.begin_ns: Int64 = times[:-1]
-        self.end_ns: Int64 = times[1:]
-        self.slots = len(self.end_ns)
-        self.stop_slot = self.slots - 1 if stops and self.slots else None
-
-    def to_slots(self, host: Derived, values: Float64) -> Float64:
-        """Return (slots,) of a host's (intervals,), NaN where it has no interval.
-
-        An interval that spans missed ticks fills all of its slots.
-        """
-        out = np.full(self.slots, np.nan)
-        on_grid = host.tick != STOP_TICK
-        ends = host.tick[on_grid]
-        shown = values[on_grid]
-        wanted = self.ticks[1:]
-        at = np.searchsorted(ends, wanted)
-        inside = (at < len(ends)) & (wanted > host.first_tick)
-        out[: len(wanted)][inside] = shown[at[inside]]
-        if self.stop_slot is not None and len(host.tick) and host.tick[-1] == STOP_TICK:
-            out[self.stop_slot] = values[-1]
-        return out
+    shared: list[list[str]] = field(default_factory=list)
 
 
 class _FigureTotal:
@@ -130,38 +92,105 @@ class _FigureTotal:
         self._amount = 0.0
         self._weight = 0.0
         self._known_s = 0.0
+        self._host_s = 0.0
 
-    def add(self, series: Series, values: Float64, weight: Float64) -> None:
-        """Add a host. ``values``, ``weight``: (slots,)."""
+    def add(self, series: Series, values: Float64, weight: Float64, span: HostSpan) -> None:
+        """Add a host. ``values``, ``weight``: (slots,).
+
+        In a sum, a host counts with its mean where its value is unknown while it was recorded.
+        """
         known = np.isfinite(values) & np.isfinite(weight)
-        self._amounts[known] += values[known] * (1.0 if self._sums else weight[known])
-        self._weights[known] += weight[known]
         self._hosts[known] += 1
-        if series.weight_sum > 0:
-            self._amount += series.mean * (series.known_s if self._sums else series.weight_sum)
+        self._host_s += span.seconds
+        self._known_s += series.known_s
+        if self._sums and series.known_s > 0:
+            filled = np.where(known, values, series.mean)
+            self._amounts[span.slots] += filled[span.slots]
+            self._amount += series.mean * span.seconds
+        elif series.weight_sum > 0:
+            self._amounts[known] += values[known] * weight[known]
+            self._weights[known] += weight[known]
+            self._amount += series.mean * series.weight_sum
             self._weight += series.weight_sum
-            self._known_s += series.known_s
 
-    def total(self, span_s: float, host_s: float, stop_slot: int | None, hosts: int) -> Total:
-        """Return the figure of all hosts. ``host_s``: the recorded seconds of all of them."""
+    def total(self, span_s: float) -> Total:
+        """Return the figure of all hosts."""
         with np.errstate(divide="ignore", invalid="ignore"):
             combined = self._amounts if self._sums else self._amounts / self._weights
             values = np.where(self._hosts > 0, combined, np.nan)
         below = span_s if self._sums else self._weight
         mean = self._amount / below if below > 0 and self._known_s > 0 else float("nan")
-        if stop_slot is not None and 0 < self._hosts[stop_slot] < hosts and len(values) > 1:
-            values[stop_slot] = np.nan  # some hosts' last interval was too short to be shown
         known = values[np.isfinite(values)]
         return Total(
             values=values,
             hosts=self._hosts,
             mean=mean,
-            peak=float(known.max()) if len(known) else mean,
-            coverage=self._known_s / host_s if host_s > 0 else 0.0,
+            peak=max(float(known.max()), mean) if len(known) else mean,  # rows differ by jitter
+            coverage=min(self._known_s / self._host_s, 1.0) if self._host_s > 0 else 0.0,
         )
 
 
-def _host_figures(d: Derived) -> HostFigures:
+class HostSpan(NamedTuple):
+    """When a host was recorded. ``slots``: bool (slots,)."""
+
+    slots: npt.NDArray[np.bool_]
+    seconds: float
+
+
+class Aggregation:
+    """All hosts of a recording, or of a part of it, added one after the other."""
+
+    def __init__(self, intervals: RunIntervals) -> None:
+        self.intervals = intervals
+        self._sums = {f.name: _FigureTotal(intervals.slots, f.across == "sum") for f in FIGURES}
+        self._hosts: list[HostFigures] = []
+        self._span_s = 0.0
+        self._first: dict[tuple[str, object], str] = {}
+        self._kernels: dict[object, list[str]] = {}
+
+    def add(self, host: Host, with_devices: bool = False) -> Derived:
+        """Add a host, and return its figures."""
+        d = derive(host)
+        self._kernels.setdefault(_owner(Scope.KERNEL, host), []).append(host.key)
+        self._span_s = max(self._span_s, d.span_s)
+        to_slots = self.intervals.to_slots
+        span = HostSpan(np.isfinite(to_slots(d, np.ones(len(d.tick)))), d.span_s)
+        for name, series in d.series.items():
+            if self._is_first(name, host):
+                values, weight = to_slots(d, series.values), to_slots(d, series.weight)
+                self._sums[name].add(series, values, weight, span)
+        self._hosts.append(_host_figures(d, derive_devices(host) if with_devices else []))
+        return d
+
+    def _is_first(self, name: str, host: Host) -> bool:
+        """Return whether no host with the same kernel, or network namespace, had this figure."""
+        owner = _owner(BY_NAME[name].scope, host)
+        return self._first.setdefault((name, owner), host.key) == host.key
+
+    def cluster(self) -> Cluster:
+        """Return what was added."""
+        known = {n for h in self._hosts for n in h.figures}
+        return Cluster(
+            self.intervals.begin_ns,
+            self.intervals.end_ns,
+            self._span_s,
+            {f.name: self._sums[f.name].total(self._span_s) for f in FIGURES if f.name in known},
+            self._hosts,
+            [hosts for hosts in self._kernels.values() if len(hosts) > 1],
+        )
+
+
+def _owner(scope: Scope, host: Host) -> object:
+    """Return what a figure of this scope belongs to: equal for hosts that share it."""
+    identity = host.meta.get("identity")
+    who = identity if isinstance(identity, dict) else {}
+    boot_id = who.get("boot_id")
+    if scope is Scope.HOST or not isinstance(boot_id, str):
+        return host.key
+    return (boot_id, str(who.get("net_namespace"))) if scope is Scope.NETWORK else boot_id
+
+
+def _host_figures(d: Derived, devices: list[DeviceFigures]) -> HostFigures:
     limits = {}
     for name, series in d.series.items():
         limit = BY_NAME[name].limit
@@ -170,44 +199,33 @@ def _host_figures(d: Derived) -> HostFigures:
             limits[name] = float((series.values[known] >= limit).mean()) if known.any() else 0.0
     return HostFigures(
         key=d.key,
-        figures={n: HostValue(s.mean, s.peak, s.minimum) for n, s in d.series.items()},
+        figures=values_of(d.series),
         block=d.block,
         net=d.net,
         cpus=d.cpus,
         memory_bytes=d.memory_bytes,
         notes=d.notes,
         limits=limits,
+        busiest=d.busiest,
+        devices=devices,
     )
 
 
-def derive_hosts(recording: Recording) -> Iterator[Derived]:
-    """Yield the figures of each host, with one host's rows in memory at a time."""
-    for key in recording:
-        yield derive(recording.fresh(key))
+def values_of(series: Mapping[str, Series]) -> dict[str, HostValue]:
+    """Return {figure: its values over the whole time}."""
+    return {n: HostValue(s.mean, s.peak, s.minimum) for n, s in series.items()}
 
 
 def aggregate_hosts(
     recording: Recording, visit: Callable[[RunIntervals, Derived], None] | None = None
 ) -> Cluster:
-    """Return the figures of all hosts. ``visit``: called with each host, to keep more of it."""
-    intervals = RunIntervals(recording)
-    sums = {f.name: _FigureTotal(intervals.slots, f.across == "sum") for f in FIGURES}
-    hosts: list[HostFigures] = []
-    span_s = 0.0
-    host_s = 0.0
-    for d in derive_hosts(recording):
-        span_s = max(span_s, d.span_s)
-        host_s += d.span_s
-        for name, series in d.series.items():
-            values = intervals.to_slots(d, series.values)
-            sums[name].add(series, values, intervals.to_slots(d, series.weight))
-        hosts.append(_host_figures(d))
+    """Return the figures of all hosts, one host's rows in memory at a time.
+
+    ``visit``: called with each host, to keep more of it.
+    """
+    whole = Aggregation(RunIntervals(recording))
+    for key in recording:
+        d = whole.add(recording.fresh(key))
         if visit is not None:
-            visit(intervals, d)
-    recorded = {n for h in hosts for n in h.figures}
-    totals = {
-        f.name: sums[f.name].total(span_s, host_s, intervals.stop_slot, len(hosts))
-        for f in FIGURES
-        if f.name in recorded
-    }
-    return Cluster(intervals.begin_ns, intervals.end_ns, span_s, totals, hosts)
+            visit(whole.intervals, d)
+    return whole.cluster()

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 import numpy as np
 
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.verdict import line
-from mpi_collector.report.cluster import Cluster, HostFigures, aggregate_hosts
+from mpi_collector.report.cluster import (
+    Aggregation,
+    Cluster,
+    HostFigures,
+    HostValue,
+    values_of,
+)
 from mpi_collector.report.outliers import outliers
+from mpi_collector.report.phases import Phases, busiest_device
+from mpi_collector.report.run_intervals import RunIntervals
 from mpi_collector.report.summary_document import (
+    DeviceSummary,
     FigureInfo,
     HostSpread,
     HostSummary,
+    HostValues,
     LimitValues,
     OutlierValues,
     SummaryDocument,
 )
 from mpi_collector.report.text import TextWriter, print_verdict, render
 from mpi_collector.store.figures import BY_NAME, FIGURES
+from mpi_collector.store.figures.derived import DeviceFigures
 from mpi_collector.store.figures.devices import Counted
 from mpi_collector.store.figures.fabric import RX_BYTES as FABRIC_RX
 from mpi_collector.store.figures.network import RDMA_NOTE
@@ -50,10 +61,29 @@ _LIMIT_SHARE_OF_ONE = 0.5  #: of the time of a single host
 _NAMED = 3  #: hosts in a note
 
 
-def document(recording: Recording, cluster: Cluster | None = None) -> SummaryDocument:
-    """Return the summary. ``cluster``: the result of ``aggregate_hosts`` if known already."""
-    cluster = cluster or aggregate_hosts(recording)
-    run = recording.run
+def document(
+    recording: Recording, cluster: Cluster | None = None, devices: bool = False
+) -> SummaryDocument:
+    """Return the summary.
+
+    ``cluster``: the result of ``aggregate_hosts`` if known already. ``devices``: with the figures
+    of single devices, which takes longer.
+    """
+    whole = None if cluster is not None else Aggregation(RunIntervals(recording))
+    phases = Phases(recording, whole.intervals if whole else RunIntervals(recording))
+    if whole is not None or phases:
+        for key in recording:
+            host = recording.fresh(key)
+            if whole is not None:
+                whole.add(host, devices)
+            phases.add(host)
+    if whole is not None:
+        cluster = whole.cluster()
+    assert cluster is not None
+    return _document(recording.run, cluster, phases)
+
+
+def _document(run: RunDocument, cluster: Cluster, phases: Phases) -> SummaryDocument:
     return {
         "format": 1,
         "verdict": run["verdict"],
@@ -72,6 +102,9 @@ def document(recording: Recording, cluster: Cluster | None = None) -> SummaryDoc
         "outliers": _outliers(cluster.hosts),
         "limits": limits(cluster.hosts),
         "hosts": {h.key: _host(h) for h in cluster.hosts},
+        "devices": [_device(h.key, d) for h in cluster.hosts for d in h.devices],
+        "busiest": busiest_device(cluster),
+        "phases": phases.summaries(),
         "notes": notes(cluster, run),
         "facts": run["facts"],
     }
@@ -100,16 +133,31 @@ def _outliers(hosts: Sequence[HostFigures]) -> list[OutlierValues]:
     ]
 
 
+def _values(figures: Mapping[str, HostValue]) -> dict[str, HostValues]:
+    return {
+        name: {
+            "mean": _finite(value.mean),
+            "peak": _finite(value.peak),
+            "minimum": _finite(value.minimum),
+        }
+        for name, value in figures.items()
+    }
+
+
+def _device(host: str, device: DeviceFigures) -> DeviceSummary:
+    return {
+        "host": host,
+        "kind": device.kind,
+        "name": device.name,
+        "counted": device.counted,
+        "why_not": device.why_not or None,
+        "figures": _values(values_of(device.series)),
+    }
+
+
 def _host(h: HostFigures) -> HostSummary:
     return {
-        "figures": {
-            name: {
-                "mean": _finite(value.mean),
-                "peak": _finite(value.peak),
-                "minimum": _finite(value.minimum),
-            }
-            for name, value in h.figures.items()
-        },
+        "figures": _values(h.figures),
         "cpus": h.cpus,
         "memory_bytes": _finite(h.memory_bytes),
         "counted": {"block": h.block.devices, "net": h.net.devices},
@@ -166,10 +214,13 @@ def notes(cluster: Cluster, run: RunDocument) -> list[str]:
     out = [f"not recorded: {', '.join(missing)}"] if missing else []
     for name in cluster.totals:
         without = [h.key for h in cluster.hosts if name not in h.figures]
-        if without:
-            more = f" and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
-            hosts = ", ".join(without[:_NAMED])
-            out.append(f"{BY_NAME[name].label}: not recorded on {hosts}{more}")
+        if without and not BY_NAME[name].optional:
+            out.append(f"{BY_NAME[name].label}: not recorded on {_named(without)}")
+    for hosts in cluster.shared:
+        out.append(
+            f"{_named(hosts)} run on one kernel: what it counts for the whole machine "
+            "(disks, memory, CPUs) is in the totals once"
+        )
     known = [t.coverage for n, t in cluster.totals.items() if not BY_NAME[n].undefined_when_idle]
     if known and min(known) < _COVERAGE:
         share = 100 * (1 - min(known))
@@ -178,6 +229,11 @@ def notes(cluster: Cluster, run: RunDocument) -> list[str]:
         out.append(RDMA_NOTE)
     out.append(_peak_note(run))
     return out
+
+
+def _named(hosts: Sequence[str]) -> str:
+    more = f" and {len(hosts) - _NAMED} more" if len(hosts) > _NAMED else ""
+    return ", ".join(hosts[:_NAMED]) + more
 
 
 def _peak_note(run: RunDocument) -> str:

@@ -82,6 +82,51 @@ class HostSummary(TypedDict):
     notes: list[str]
 
 
+class DeviceName(TypedDict):
+    """A device of a host."""
+
+    name: str
+    host: str
+
+
+class DeviceSummary(TypedDict):
+    """A device with figures of its own. ``kind``: disk, interface, mount, gpu or fabric.
+
+    ``counted``: it is part of totals. ``why_not``: the reason if it is not, else None.
+    """
+
+    host: str
+    kind: str
+    name: str
+    counted: bool
+    why_not: str | None
+    figures: dict[str, HostValues]
+
+
+class PhaseValues(TypedDict):
+    """A figure of all hosts in a phase."""
+
+    mean: float
+    peak: float
+
+
+class PhaseSummary(TypedDict):
+    """All stretches of one name.
+
+    ``stretches``: [begin, end], UTC ns, without overlap. ``bytes``: read and written, on disks, NFS
+    and Lustre mounts; None where none is known. ``busiest``: the disk with the highest utilisation.
+    ``limited_by``: what limited it; None: not determined.
+    """
+
+    name: str
+    stretches: list[list[int]]
+    duration_s: float
+    bytes: float | None
+    figures: dict[str, PhaseValues]
+    busiest: DeviceName | None
+    limited_by: str | None
+
+
 class SummaryDocument(TypedDict):
     """The summary of a recording. ``verdict``, ``facts``: those of the run document."""
 
@@ -95,5 +140,8 @@ class SummaryDocument(TypedDict):
     outliers: list[OutlierValues]
     limits: list[LimitValues]
     hosts: dict[str, HostSummary]
+    devices: list[DeviceSummary]
+    busiest: DeviceName | None
+    phases: list[PhaseSummary]
     notes: list[str]
     facts: dict[str, HostFacts]

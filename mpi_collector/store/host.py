@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from mpi_collector.errors import RecordingError
 from mpi_collector.node.row.layout import MISSING, STOP_TICK, Layout
-from mpi_collector.store.host_members import NOT_BY_ROW, HostMembers
+from mpi_collector.store.clip import Clip
+from mpi_collector.store.growth import CounterGrowth
+from mpi_collector.store.host_members import HostMembers
 
 if TYPE_CHECKING:
     import pandas
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
+T = TypeVar("T")
 
 
 class Host:
@@ -28,6 +33,8 @@ class Host:
         self.stored = stored
         self.key = stored.key
         self._matrix: Int64 | None = None
+        self._counters: CounterGrowth | None = None
+        self._once: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"<Host {self.key}: {len(self)} rows, {len(self.columns)} columns>"
@@ -87,8 +94,10 @@ class Host:
         return self._matrix
 
     def release(self) -> None:
-        """Free the memory of ``values``."""
+        """Free the memory of ``values`` and of what was computed from them."""
         self._matrix = None
+        self._counters = None
+        self._once = {}
 
     def _at(self, name: str) -> int:
         try:
@@ -111,16 +120,50 @@ class Host:
         return self.values[:, self._at(name)]
 
     def value(self, name: str) -> Float64:
-        """float64 (rows,): a column with NaN where it is missing, counters above 2^63 unsigned."""
+        """float64 (rows,): a column with NaN where it is missing; counters are unsigned."""
         raw = self.raw(name)
-        out = raw.astype(np.float64)
-        out[raw < 0] += 2.0**64
+        if self.kind(name) == "counter":
+            out = raw.view(np.uint64).astype(np.float64)
+        else:
+            out = raw.astype(np.float64)
         out[raw == MISSING] = np.nan
-        return out
+        return np.asarray(out, dtype=np.float64)
+
+    @property
+    def statuses(self) -> dict[str, Int64]:
+        """{source: int64 (rows,) its status in each row}; empty where none were recorded."""
+        try:
+            found = self.array("source_status")
+            names = [str(s) for s in self.array("sources")]
+        except RecordingError:  # written by a program that keeps no statuses
+            return {}
+        if np.shape(found) != (len(self), len(names)):
+            return {}
+        return {name: found[:, i] for i, name in enumerate(names)}
+
+    @property
+    def counters(self) -> CounterGrowth:
+        """The growth of the counters over all rows. Kept in memory until ``release()``."""
+        if self._counters is None:
+            self._counters = CounterGrowth(self)
+        return self._counters
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """Return what ``make`` returned when it was first called for ``key``; see ``release``."""
+        if key not in self._once:
+            self._once[key] = make()
+        found: T = self._once[key]
+        return found
 
     def delta(self, name: str) -> Float64:
-        """float64 (rows - 1,): growth of a counter from each row to the next; see ``growth``."""
-        return growth(self.raw(name))
+        """float64 (rows - 1,): growth of a counter from each row to the next, NaN where unknown.
+
+        ``store.growth`` says what is unknown. Where the source was not due at a row, the growth
+        between the rows at which it was read is spread over the time between them.
+        """
+        self._at(name)
+        out: Float64 = self.counters.of(name).copy()
+        return out
 
     def rate(self, name: str) -> Float64:
         """float64 (rows - 1,): growth of a counter per second between neighbouring rows.
@@ -147,14 +190,10 @@ class Host:
         if row < 0:
             raise KeyError(f"{self.key}: nothing was sampled before {utc_ns}")
         values = (
-            None if v == MISSING else v + (1 << 64) if v < 0 else v
-            for v in self.values[row].tolist()
+            None if v == MISSING else v % (1 << 64) if kind == "counter" else v
+            for v, kind in zip(self.values[row].tolist(), self._kinds)
         )
         return dict(zip(self.columns, values))
-
-    def between(self, begin_ns: int, end_ns: int) -> HostWindow:
-        """Return the rows from the last before ``begin_ns`` to the last at ``end_ns``, UTC ns."""
-        return HostWindow(self, begin_ns, end_ns)
 
     def to_pandas(self, tidy: bool = False) -> pandas.DataFrame:
         """Return the rows as a frame (``to_pandas.host_frame``); pandas must be installed."""
@@ -163,38 +202,21 @@ class Host:
         return host_frame(self, tidy)
 
     @property
+    def whole(self) -> Host:
+        """The host with all of its rows: itself, unless this is a window."""
+        return self
+
+    @property
+    def clip(self) -> Clip:
+        """The intervals between the rows of ``whole`` that figures are derived from."""
+        return Clip(self.timestamp_ns, ends_at_stop=self.stopped)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the last row is that of the stop."""
+        return len(self) > 0 and int(self.tick[-1]) == STOP_TICK
+
+    @property
     def on_grid(self) -> npt.NDArray[np.bool_]:
         """bool (rows,): False for the stop row."""
         return np.asarray(self.tick != STOP_TICK, dtype=np.bool_)
-
-
-class HostWindow(Host):
-    """A host with the rows of a window only, and the row before it, where rates begin."""
-
-    def __init__(self, whole: Host, begin_ns: int, end_ns: int) -> None:
-        super().__init__(whole.stored)
-        times = whole.timestamp_ns
-        first = max(int(np.searchsorted(times, begin_ns, side="right")) - 1, 0)
-        last = int(np.searchsorted(times, end_ns, side="right"))
-        self._rows = slice(first, max(last, first))
-
-    def array(self, name: str) -> npt.NDArray[Any]:
-        found = super().array(name)
-        return found if name in NOT_BY_ROW else found[self._rows]
-
-
-def growth(raw: Int64) -> Float64:
-    """Return the growth of a counter from each of its values to the next, (rows - 1,).
-
-    NaN where either side is missing or where the counter was reset: one that falls has been reset,
-    unless it wrapped at 2^32 or 2^64, which shows in a small growth modulo that size.
-    """
-    a = raw[:-1].view(np.uint64)
-    b = raw[1:].view(np.uint64)
-    out = (b - a).astype(np.float64)  # modulo 2^64
-    fell = b < a
-    wrapped32 = fell & (a < 2**32) & (a >= np.uint64(2**32 * 3 // 4)) & (b < np.uint64(2**32 // 4))
-    out[wrapped32] = (b[wrapped32] + np.uint64(2**32) - a[wrapped32]).astype(np.float64)
-    reset = fell & ~wrapped32 & (out >= 2.0**62)
-    out[reset | (raw[:-1] == MISSING) | (raw[1:] == MISSING)] = np.nan
-    return out

@@ -5,7 +5,7 @@ Nothing is read before it is asked for, and then host by host and member by memb
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +14,16 @@ import numpy.typing as npt
 
 from mpi_collector.errors import RecordingError
 from mpi_collector.formats.run_document import RunDocument
-from mpi_collector.store.host import Host, HostWindow
+from mpi_collector.store.clip import Stretch, union
 from mpi_collector.store.host_members import HostMembers, RecordingFile
 from mpi_collector.store.phases import Phase, phases_of
+from mpi_collector.store.recorded_host import HostWindow, RecordedHost
 
 if TYPE_CHECKING:
     import pandas
 
 
-class Recording(Mapping[str, Host]):
+class Recording(Mapping[str, RecordedHost]):
     """Hosts by key, and the run document. Close it, or use it in a ``with`` statement."""
 
     run: RunDocument
@@ -35,18 +36,18 @@ class Recording(Mapping[str, Host]):
         except RecordingError:
             self._file.close()
             raise
-        self._hosts: dict[str, Host] = {key: self.fresh(key) for key in self.run["hosts"]}
+        self._hosts: dict[str, RecordedHost] = {key: self.fresh(key) for key in self.run["hosts"]}
 
     def member(self, name: str) -> npt.NDArray[Any]:
         """Return a stored array. RecordingError when there is none or it is damaged."""
         return self._file.read(name, lambda npz, of: npz.array(of))
 
-    def __getitem__(self, key: str) -> Host:
+    def __getitem__(self, key: str) -> RecordedHost:
         return self._hosts[key]
 
-    def fresh(self, key: str) -> Host:
+    def fresh(self, key: str) -> RecordedHost:
         """Return the host again, with nothing of it in memory."""
-        return Host(HostMembers(self._file, key, self.run["facts"][key]))
+        return RecordedHost(HostMembers(self._file, key, self.run["facts"][key]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._hosts)
@@ -61,7 +62,7 @@ class Recording(Mapping[str, Host]):
         self.close()
 
     def during(self, phase: str) -> Recording:
-        """Return the part of all hosts from the first begin of a phase to its last end.
+        """Return the part of all hosts in a phase: all stretches of this name, on any host.
 
         KeyError names the phases there are.
         """
@@ -69,11 +70,16 @@ class Recording(Mapping[str, Host]):
         if not found:
             known = ", ".join(dict.fromkeys(p.name for p in self.marks)) or "none"
             raise KeyError(f"{self.path} has no phase {phase!r}; there are: {known}")
-        return self.between(min(p.begin_ns for p in found), max(p.end_ns for p in found))
+        return Window(self, [(p.begin_ns, p.end_ns) for p in found])
 
     def between(self, begin_ns: int, end_ns: int) -> Recording:
         """Return the part of all hosts between two moments, UTC ns."""
-        return Window(self, begin_ns, end_ns)
+        return Window(self, [(begin_ns, end_ns)])
+
+    @property
+    def stretches(self) -> list[Stretch] | None:
+        """The stretches of time that a part of a recording covers, UTC ns; None: all of it."""
+        return None
 
     def to_pandas(self, tidy: bool = False) -> pandas.DataFrame:
         """Return a frame of all hosts (``to_pandas.recording_frame``); pandas must be installed."""
@@ -86,27 +92,39 @@ class Recording(Mapping[str, Host]):
         """Phases and moments that were marked, in order of time."""
         return phases_of(self.run.get("marks", []), self.run["end_ns"])
 
+    @cached_property
+    def knots(self) -> list[int]:
+        """The times of all marks, UTC ns, in order: where the work may have changed."""
+        return sorted({t for p in self.marks for t in (p.begin_ns, p.end_ns)})
+
     def close(self) -> None:
         self._file.close()
 
 
 class Window(Recording):
-    """The hosts of a recording between two moments, UTC ns. Reads from that recording."""
+    """The hosts of a recording in one stretch of time or several. Reads from that recording."""
 
-    def __init__(self, whole: Recording, begin_ns: int, end_ns: int) -> None:
+    def __init__(self, whole: Recording, stretches: Sequence[Stretch]) -> None:
         self.path = whole.path
-        self.begin_ns = begin_ns
-        self.end_ns = end_ns
+        self._stretches = union(stretches) or list(stretches[:1])
         # ticks still count from the run's start
-        self.run = {**whole.run, "window_ns": [begin_ns, end_ns]}
+        ends = (self._stretches[0][0], self._stretches[-1][1])
+        self.run = {**whole.run, "window_ns": list(ends)}
         self._whole = whole
-        self._hosts = {key: HostWindow(host, begin_ns, end_ns) for key, host in whole.items()}
+        self._hosts = {key: self._window(host) for key, host in whole.items()}
+
+    def _window(self, host: RecordedHost) -> RecordedHost:
+        return HostWindow(host, self._stretches, self._whole.knots)
+
+    @property
+    def stretches(self) -> list[Stretch] | None:
+        return self._stretches
 
     def member(self, name: str) -> npt.NDArray[Any]:
         return self._whole.member(name)
 
-    def fresh(self, key: str) -> Host:
-        return HostWindow(self._whole.fresh(key), self.begin_ns, self.end_ns)
+    def fresh(self, key: str) -> RecordedHost:
+        return self._window(self._whole.fresh(key))
 
     def close(self) -> None:
         """Nothing: the whole recording stays open."""

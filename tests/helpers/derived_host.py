@@ -10,7 +10,7 @@ import numpy as np
 import synthetic as sy
 
 from mpi_collector.store.figures import derive
-from mpi_collector.store.figures.base import Derived
+from mpi_collector.store.figures.derived import Derived
 from mpi_collector.store.load import load
 
 NAME = "host_20260105_120000_timeseries.npz"

@@ -23,6 +23,7 @@ from typing import Any
 
 CLOCK = "proc/diskstats"  #: the file whose reading shows that a sample is taken
 _IN_ACCESS = 1
+_IN_MODIFY = 2
 _EVENT = struct.Struct("iIII")
 _SETTLED_S = 0.01  #: no file was read for so long: the sample is complete
 _GIVE_UP_S = 60.0
@@ -186,37 +187,44 @@ def _become(program: Callable[[], int], output: Path, environ: Mapping[str, str]
 class Readings:
     """The readings of files, by whatever process (inotify(7))."""
 
-    def __init__(self, *paths: Path) -> None:
+    def __init__(self, clock: Path, *others: Path) -> None:
+        self._clock = clock
         libc = ctypes.CDLL(None, use_errno=True)
         self._fd = libc.inotify_init1(os.O_CLOEXEC)
-        self._watched = {
-            libc.inotify_add_watch(self._fd, os.fsencode(path), _IN_ACCESS): path for path in paths
-        }
-        assert self._fd >= 0 and -1 not in self._watched, os.strerror(ctypes.get_errno())
+        mask = _IN_ACCESS | _IN_MODIFY
+        watched = [
+            libc.inotify_add_watch(self._fd, os.fsencode(path), mask) for path in (clock, *others)
+        ]
+        assert self._fd >= 0 and -1 not in watched, os.strerror(ctypes.get_errno())
+        self._of_clock = watched[0]
 
-    def wait(self, path: Path) -> None:
-        """Return when ``path`` was read and then no file any more for a moment."""
+    def wait(self) -> None:
+        """Return when the clock was read since it was written, and then no file for a moment."""
         deadline = time.monotonic() + _GIVE_UP_S
-        while path not in self._read(_GIVE_UP_S):
+        read = False
+        while not read:
+            for mask in self._events(_GIVE_UP_S):
+                read = bool(mask & _IN_ACCESS)
             if time.monotonic() > deadline:
-                raise SystemExit(f"{path} was not read for {_GIVE_UP_S:g} s")
+                raise SystemExit(f"{self._clock} was not read for {_GIVE_UP_S:g} s")
         self.settle()
 
     def settle(self) -> None:
         """Return when no file was read for a moment."""
-        while self._read(_SETTLED_S):
-            pass
+        while select.select([self._fd], [], [], _SETTLED_S)[0]:
+            self._events(0)
 
-    def _read(self, timeout_s: float) -> list[Path]:
-        """Return the files that were read, none when that did not happen in time."""
+    def _events(self, timeout_s: float) -> list[int]:
+        """Return what was done to the clock, in order."""
         if not select.select([self._fd], [], [], timeout_s)[0]:
             return []
         data = os.read(self._fd, 65536)
         found = []
         at = 0
         while at < len(data):
-            watch, _mask, _cookie, length = _EVENT.unpack_from(data, at)
-            found.append(self._watched[watch])
+            watch, mask, _cookie, length = _EVENT.unpack_from(data, at)
+            if watch == self._of_clock:
+                found.append(mask)
             at += _EVENT.size + length
         return found
 
@@ -236,10 +244,12 @@ def _live(
     readings.settle()
     for n, state in enumerate(states):
         if n:
-            readings.wait(root / clock)
-        plant(root, state)
+            readings.wait()
+        # the clock is written last, and always: readings before it are those of the old state
+        plant(root, {p: c for p, c in state.items() if p != clock})
+        plant(root, {clock: state.get(clock) or (root / clock).read_text()})
     if not last_at_stop:
-        readings.wait(root / clock)
+        readings.wait()
     done.write_text("\n")
     return 0
 
@@ -286,7 +296,7 @@ def net_sysfs(
     """The directory of an interface in /sys/class/net."""
     at = f"sys/class/net/{name}"
     files: dict[str, Any] = {
-        f"{at}/type": "1\n",
+        f"{at}/type": "772\n" if name == "lo" else "1\n",
         f"{at}/ifindex": f"{index}\n",
         f"{at}/iflink": f"{index if iflink is None else iflink}\n",
         f"{at}/uevent": (f"DEVTYPE={devtype}\n" if devtype else "") + f"INTERFACE={name}\n",

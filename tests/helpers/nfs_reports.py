@@ -12,7 +12,7 @@ import synthetic as sy
 from mpi_collector.node.row.decode import RowDecoder, make_layout
 from mpi_collector.node.sources import BY_NAME
 from mpi_collector.store.figures import derive
-from mpi_collector.store.figures.base import Derived
+from mpi_collector.store.figures.derived import Derived
 from mpi_collector.store.host import Host
 from mpi_collector.store.load import load
 

@@ -7,8 +7,9 @@ import threading
 from .. import sources as node_sources
 from ..compat import mono_ns
 from ..errors import SpoolError
-from ..host.snapshot import take, topology
+from ..host.snapshot import facts_of_device, take, topology
 from ..host.snapshot.cpus import condense
+from ..knobs import file_system_root
 from ..options import SamplingOptions
 from ..read.probe import Probe
 from ..row.decode import RowDecoder
@@ -56,6 +57,7 @@ class Recorder:
         self, options: SamplingOptions, run: str, key: str, facts: "dict[str, Any]"
     ) -> None:
         self.options = options
+        self._root = file_system_root(options.root)
         self.run = run
         self.key = key
         self.warnings: "list[str]" = []
@@ -80,8 +82,8 @@ class Recorder:
         for source in chosen:
             source.run = self.run
             source.directories = tuple(options.directories)
-        self.probe = Probe(chosen, options.root)
-        snapshot = take(options.directories, options.root)
+        self.probe = Probe(chosen, self._root)
+        snapshot = take(options.directories, self._root)
         meta = dict(self._facts, run=self.run, host=self.key, options=options.to_dict())
         meta.update(snapshot=snapshot, topology=topology(snapshot))
         meta.update(self.probe.meta())
@@ -89,7 +91,7 @@ class Recorder:
         why = backup.why_unusable(options.rescue_dir) if options.rescue_dir else ""
         if why:
             self.warnings.append("--rescue-dir: %s" % why)
-        self._decoder = self.decoder(self.probe.sources, self.probe.layout, self.spool.event)
+        self._decoder = self.decoder(self.probe.sources, self.probe.layout, self._decoded)
         gc.collect()
         if hasattr(gc, "freeze"):  # since Python 3.7
             gc.freeze()  # what exists now lives until the end: collections need not look at it
@@ -100,6 +102,17 @@ class Recorder:
             "columns": self.probe.layout.width,
             "warnings": self.warnings,
         }
+
+    def _decoded(self, event: "dict[str, Any]") -> None:
+        """Log an event of the decoder; a device that appeared with what sysfs says of it."""
+        if event["type"] == "device":
+            try:
+                facts = facts_of_device(self._root, event["source"], event["device"])
+            except (OSError, ValueError):  # it is gone again
+                facts = None
+            if facts is not None:
+                event = dict(event, facts=facts)
+        self.spool.event(event)
 
     def _make_spool(self, meta: "dict[str, Any]") -> Spool:
         """Return a spool with as many rows as there is room for; without room, in plain memory."""
@@ -190,7 +203,7 @@ class Recorder:
         self.sampler.stop()
         self._take_marks()
         if self._end_snapshot is None:
-            self._end_snapshot = take(self.options.directories, self.options.root)
+            self._end_snapshot = take(self.options.directories, self._root)
         failure = self.sampler.failure
         return {
             "samples": self.sampler.taken,
@@ -200,7 +213,7 @@ class Recorder:
 
     def snapshot(self) -> "dict[str, Any]":
         """Describe this host as it is now, with all its CPUs in ``condensed_cpus``."""
-        found = take(self.options.directories, self.options.root, full=True)
+        found = take(self.options.directories, self._root, full=True)
         cpus, found["cpuinfo"] = found["cpuinfo"], []
         return dict(found, condensed_cpus=condense(cpus))
 

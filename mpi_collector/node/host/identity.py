@@ -9,6 +9,8 @@ import socket
 import struct
 from collections import namedtuple
 
+from ..knobs import file_system_root
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Mapping, NamedTuple, TypedDict
@@ -37,9 +39,11 @@ _MAX_FIB_CHARS = 4 << 20  # a router may have a million routes
 
 def identity() -> "Identity":
     """Return the identity of this host."""
+    boot_id = "proc/sys/kernel/random/boot_id"
     return {
         "hostname": socket.gethostname(),
-        "boot_id": _first_line("/proc/sys/kernel/random/boot_id"),
+        "boot_id": _first_line(os.path.join(file_system_root(), boot_id))
+        or _first_line("/" + boot_id),
         "machine_id": _first_line("/etc/machine-id"),
         "net_namespace": _inode("/proc/self/ns/net"),
         "addresses": addresses(),

@@ -21,7 +21,7 @@ from mpi_collector.report.quantity import duration, quantity
 from mpi_collector.report.summary import document
 from mpi_collector.store.figures import BY_NAME
 from mpi_collector.store.host import Float64
-from mpi_collector.store.recording import Recording, Window
+from mpi_collector.store.recording import Recording
 
 _POINTS = 1500
 _ALIKE = 0.05  #: a ratio further from 1 than this is emphasised
@@ -100,12 +100,9 @@ def comparison_data(a: Recording, b: Recording) -> PageData:
 
 
 def _zero_ns(recording: Recording, cluster: Cluster) -> int:
-    """Return where time counts from: the begin of a window, else of the first interval.
-
-    Rates of a window begin at the row before it, which may be an interval earlier.
-    """
-    if isinstance(recording, Window):
-        return recording.begin_ns
+    """Return where time counts from: the begin of a window, else of the first interval."""
+    if recording.stretches:
+        return recording.stretches[0][0]
     return int(cluster.begin_ns[0]) if len(cluster.begin_ns) else 0
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from mpi_collector.formats.host_changes import changes
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.node.row.layout import STOP_TICK
-from mpi_collector.report.cluster import Cluster, RunIntervals, aggregate_hosts
+from mpi_collector.report.cluster import Cluster, aggregate_hosts
 from mpi_collector.report.page.downsample import (
     FEW_HOSTS,
     LINE_POINTS,
@@ -22,10 +21,11 @@ from mpi_collector.report.page.downsample import (
     Float32,
     median,
 )
+from mpi_collector.report.run_intervals import STOP_SLOT, RunIntervals
 from mpi_collector.report.summary import document
 from mpi_collector.report.summary_document import SummaryDocument
 from mpi_collector.store.figures import FIGURES
-from mpi_collector.store.figures.base import Derived
+from mpi_collector.store.figures.derived import Derived
 from mpi_collector.store.host import Float64, Int64
 from mpi_collector.store.phases import Phase
 from mpi_collector.store.recording import Recording
@@ -140,10 +140,10 @@ def _unknown(shape: tuple[int, int]) -> Float32:
 
 def _absent(intervals: RunIntervals, tick: Int64) -> Float64:
     """Return (slots,): 1 where a host with the rows ``tick`` has none at the slot's end."""
-    wanted = intervals.ticks[1:]
-    out: npt.NDArray[np.float64] = np.zeros(intervals.slots)
-    out[: len(wanted)] = ~np.isin(wanted, tick[tick != STOP_TICK])
-    return out
+    ends = tick[tick != STOP_TICK]
+    missing: Float64 = (~np.isin(intervals.end_tick, ends)).astype(np.float64)
+    missing[intervals.end_tick == STOP_SLOT] = 0
+    return missing
 
 
 def page_data(recording: Recording, line_points: int = LINE_POINTS) -> PageData:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mpi_collector.report.cluster import RunIntervals
+from mpi_collector.report.run_intervals import RunIntervals
 from mpi_collector.store.host import Float64
 
 Float32 = npt.NDArray[np.float32]

@@ -16,7 +16,8 @@ import pkgutil
 
 import numpy as np
 
-from mpi_collector.store.figures.base import Derived, Deriver, Subject
+from mpi_collector.store.figures.base import Deriver, Subject
+from mpi_collector.store.figures.derived import Derived, DeviceFigures
 from mpi_collector.store.figures.figure import Chart, Figure, NoChart
 from mpi_collector.store.host import Host
 from mpi_collector.store.notices import source_notices
@@ -49,12 +50,35 @@ UNCHARTED = {f.name: f.chart.reason for f in FIGURES if isinstance(f.chart, NoCh
 HEAT_MAPPED = tuple(f for f in CHARTED if isinstance(f.chart, Chart) and f.chart.heat)
 
 
+def derive_devices(host: Host) -> list[DeviceFigures]:
+    """Return the devices of a host, each with the figures that it has by itself.
+
+    Disks, interfaces, mounts, GPUs and ports, counted ones and others.
+    """
+    out = []
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = Deriver(host)
+        for subject in SUBJECTS:
+            for listed in subject.lists:
+                left_out = listed.why_not(whole)
+                for name in listed.names(whole):
+                    alone = whole.only(listed.source, name)
+                    if alone.intervals:
+                        subject.derive(alone)
+                    series = alone.derived.series.items()
+                    figures = {n: s for n, s in series if BY_NAME[n].of_devices}
+                    why_not = left_out.get(name, "")
+                    out.append(DeviceFigures(listed.kind, listed.source, name, why_not, figures))
+    return out
+
+
 def derive(host: Host) -> Derived:
     """Return all figures of a host. Reads its ``values``; ``host.release()`` lets go of them."""
     with np.errstate(divide="ignore", invalid="ignore"):
         deriver = Deriver(host)
         deriver.derived.notes += throttling_notes(host.meta) + source_notices(host.meta)
-        if len(host) > 1:
+        if deriver.intervals:
             for subject in SUBJECTS:
                 subject.derive(deriver)
+        deriver.note_unknown()
     return deriver.derived

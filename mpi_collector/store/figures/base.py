@@ -16,35 +16,60 @@ know of a figure; no other module lists figures.
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from mpi_collector.node.row.layout import MISSING, STOP_TICK
-from mpi_collector.store.figures.devices import Counted, block_rule, choose, net_rule
+from mpi_collector.store.device_counters import split
+from mpi_collector.store.figures.derived import Derived, Series
+from mpi_collector.store.figures.devices import Counted, count_disks, count_interfaces
 from mpi_collector.store.figures.figure import (
     DRAWN,
     OUTLIER_FLOORS,
     Across,
     Chart,
     Column,
+    DeviceKind,
     Figure,
     Group,
     NoChart,
     Scale,
+    Scope,
 )
+from mpi_collector.store.growth import Unknown
 from mpi_collector.store.host import Float64, Host, Int64
-from mpi_collector.store.sampling_gaps import SamplingGaps
+from mpi_collector.store.topology import topology_of
+
+_DISK_TRAFFIC = ("reads_completed", "writes_completed", "sectors_read", "sectors_written")
+_NET_TRAFFIC = ("rx_bytes", "tx_bytes")
+
+
+@dataclass(frozen=True)
+class DeviceList:
+    """Devices of one source that have figures of their own.
+
+    ``names``: of those of a host, in recorded order. ``why_not``: {name: why a total leaves it
+    out}.
+    """
+
+    kind: DeviceKind
+    source: str
+    names: Callable[[Deriver], Iterable[str]]
+    why_not: Callable[[Deriver], Mapping[str, str]] = lambda host: {}
 
 
 class Subject:
     """The figures of one subject, and the function that computes them for a host.
 
     ``order``: when it is computed among the subjects, hence the order of a host's figures and
-    notes. ``table_order``: place of its figures in tables, by default the same.
+    notes. ``table_order``: place of its figures in tables, by default the same. ``scope``: of all
+    figures of the subject. ``lists``: the devices for each of which the figures are computed, too;
+    the function then sees a host that has this device alone.
     """
 
     def __init__(
@@ -54,10 +79,14 @@ class Subject:
         group: Group = Group.SYSTEM,
         optional: bool = False,
         table_order: int | None = None,
+        scope: Scope = Scope.KERNEL,
+        lists: Sequence[DeviceList] = (),
     ) -> None:
         self.order = order
         self.figures: list[Figure] = []
         self.derive: Callable[[Deriver], None] = lambda host: None
+        self.lists = tuple(lists)
+        self._scope = scope
         self._group = group
         self._optional = optional
         self._table_order = order if table_order is None else table_order
@@ -77,8 +106,13 @@ class Subject:
         outlier_floor: float | None = None,
         undefined_when_idle: bool = False,
         hidden_when_zero: bool = False,
+        optional: bool | None = None,
+        of_devices: bool = True,
     ) -> Figure:
-        """Declare a figure. The axis and the outlier floor follow from the unit unless given."""
+        """Declare a figure. The axis and the outlier floor follow from the unit unless given.
+
+        ``optional``: by default as the subject is.
+        """
         figure = Figure(
             name=name,
             label=label,
@@ -87,7 +121,7 @@ class Subject:
             doc=doc,
             order=self._table_order if order is None else order,
             group=self._group,
-            optional=self._optional,
+            optional=self._optional if optional is None else optional,
             chart=chart,
             scale=Scale.PERCENT if unit == "%" else Scale.FROM_ZERO,
             columns=tuple(columns),
@@ -95,6 +129,8 @@ class Subject:
             outlier_floor=OUTLIER_FLOORS[unit] if outlier_floor is None else outlier_floor,
             undefined_when_idle=undefined_when_idle,
             hidden_when_zero=hidden_when_zero,
+            scope=self._scope,
+            of_devices=of_devices,
         )
         self.figures.append(figure)
         return figure
@@ -105,99 +141,100 @@ class Subject:
         return function
 
 
-@dataclass
-class Series:
-    """One figure of one host. ``values``, ``weight``: (intervals,).
-
-    ``weight``: what the mean over time and hosts is weighted with: seconds, requests or CPU time.
-    ``mean`` covers the last, short interval too. ``known_s``: seconds in which the figure is known.
-    """
-
-    values: Float64
-    weight: Float64
-    mean: float
-    peak: float
-    minimum: float
-    weight_sum: float
-    known_s: float
-
-
-@dataclass
-class Derived:
-    """The figures of one host; times in UTC ns on the common time line, all arrays (intervals,).
-
-    ``first_tick``: that of the first row. ``tick``: that of each interval's end, -1 for the stop
-    row. ``span_s``: from the first row to the last. The interval that ends with the stop row is
-    left out of the arrays when it is shorter than half of the median interval: a burst within a few
-    milliseconds would look like a peak. The means include it.
-    """
-
-    key: str
-    first_tick: int
-    tick: Int64
-    begin_ns: Int64
-    end_ns: Int64
-    span_s: float
-    series: dict[str, Series] = field(default_factory=dict)
-    block: Counted = field(default_factory=Counted)
-    net: Counted = field(default_factory=Counted)
-    cpus: int | None = None
-    memory_bytes: float = float("nan")
-    notes: list[str] = field(default_factory=list)
-
-
 class Deriver:
     """The rows of one host as intervals, and the figures computed so far (``derived``).
 
-    ``seconds``: (intervals,) exact time between neighbouring rows, NaN where it is not positive.
+    ``host``: with all of its rows. ``seconds``: (intervals,) time between neighbouring rows, or in
+    the window; NaN where it is not positive. ``device``: (source, name) where the host is seen as
+    if it had this device alone.
     """
 
+    device: tuple[str, str] | None = None
+
     def __init__(self, host: Host) -> None:
-        times = host.timestamp_ns
-        self.host = host
-        self.columns = frozenset(host.columns)
-        self.seconds: Float64 = np.diff(times) * 1e-9
-        self.seconds[self.seconds <= 0] = np.nan
-        self._gaps = SamplingGaps(host, self.seconds)
-        self._shown = _shown(host, self.seconds)
-        n = self._shown
+        self.host = host.whole
+        self.columns = self.host.once("columns", lambda: frozenset(self.host.columns))
+        self._clip = host.clip
+        self.seconds: Float64 = self._clip.seconds
+        at = self._clip.intervals
+        starts = self._clip.starts
+        ends = np.append(starts[1:], len(at))[: len(starts)] - 1
+        tick = self.host.tick
+        known_s = self.seconds[np.isfinite(self.seconds)]
         self.derived = Derived(
             key=host.key,
-            first_tick=int(host.tick[0]) if len(times) else STOP_TICK,
-            tick=host.tick[1 : n + 1],
-            begin_ns=times[:n],
-            end_ns=times[1 : n + 1],
-            span_s=float(times[-1] - times[0]) * 1e-9 if len(times) else 0.0,
+            begin_tick=tick[at[starts]],
+            tick=tick[at[ends] + 1],
+            begin_ns=self._clip.begin_ns[starts],
+            end_ns=self._clip.end_ns[ends],
+            span_s=float(known_s.sum()),
         )
-        topology = host.meta.get("topology") or {}
-        disks = self.devices("diskstats", "sectors_read")
-        self.derived.block = choose(disks, topology.get("block") or {}, block_rule)
-        interfaces = self.devices("netdev", "rx_bytes")
-        self.derived.net = choose(interfaces, topology.get("net") or {}, net_rule)
+        self.derived.block, self.derived.net = self.host.once("counted", self._counted)
+
+    def _counted(self) -> tuple[Counted, Counted]:
+        """Return which disks and which interfaces count in totals, by the whole recording."""
+        disks = count_disks(
+            self.devices("diskstats", "sectors_read"),
+            topology_of(self.host.meta, "block"),
+            lambda name: self._moved(f"diskstats.{name}", _DISK_TRAFFIC),
+        )
+        interfaces = count_interfaces(
+            self.devices("netdev", "rx_bytes"),
+            topology_of(self.host.meta, "net"),
+            lambda name: self._moved(f"netdev.{name}", _NET_TRAFFIC),
+        )
+        return disks, interfaces
+
+    def _moved(self, device: str, fields: Iterable[str]) -> bool:
+        """Return whether any of these counters of a device grew at any time of the recording."""
+        names = [f"{device}.{field}" for field in fields]
+        grown = [self.host.counters.of(n) for n in names if n in self.columns]
+        return any(bool(np.nanmax(g, initial=0.0) > 0) for g in grown)
+
+    @property
+    def intervals(self) -> int:
+        return len(self.seconds)
 
     def devices(self, source: str, column: str) -> list[str]:
         """Return the names of a source's devices that have ``column``, in recorded order."""
-        head = f"{source}."
-        tail = f".{column}"
-        return [
-            c[len(head) : -len(tail)]
-            for c in self.host.columns
-            if c.startswith(head) and c.endswith(tail) and len(c) > len(head) + len(tail)
-        ]
+        if self.device is not None:
+            of_source, name = self.device
+            found = source == of_source and f"{source}.{name}.{column}" in self.columns
+            return [name] if found else []
+        return [d for d, fields in self._tables.get(source, {}).items() if column in fields]
 
+    def all_devices(self, source: str) -> list[str]:
+        """Return the names of a source's devices, in recorded order."""
+        if self.device is not None:
+            return [self.device[1]] if source == self.device[0] else []
+        return list(self._tables.get(source, ()))
+
+    def only(self, source: str, name: str) -> Deriver:
+        """Return the host as if it had one device alone, without figures."""
+        out = copy.copy(self)
+        out.device = (source, name)
+        out.derived = replace(self.derived, series={}, notes=[])
+        out.derived.block = Counted([name] if source == "diskstats" else [])
+        out.derived.net = Counted([name] if source == "netdev" else [])
+        return out
+
+    @property
+    def _tables(self) -> dict[str, dict[str, set[str]]]:
+        """{source: {device: fields}} of the whole host."""
+        return self.host.once("tables", lambda: device_fields(self.host.columns))
+
+    # ---- columns in the intervals
     def growth(self, name: str) -> Float64:
-        """Return the growth of a counter, (intervals,), NaN where unknown. Resets are noted."""
-        delta = self._gaps.growth(name)
-        raw = self.host.raw(name)
-        reset = np.isnan(delta) & (raw[:-1] != MISSING) & (raw[1:] != MISSING)
-        note = f"{name}: the counter fell in {int(reset.sum())} interval(s), which are left out"
-        if reset.any() and note not in self.derived.notes:
-            self.derived.notes.append(note)
-        return delta
+        """Return the growth of a counter, (intervals,), NaN where unknown (``store.growth``)."""
+        return self._clip.growth(self.host.counters.of(name))
+
+    def change(self, name: str) -> Float64:
+        """Return the change of a counter that may decrease, (intervals,), NaN where unknown."""
+        return self._clip.growth(self.host.counters.change(name))
 
     def level(self, name: str) -> Float64:
         """Return a gauge at the end of each interval, (intervals,), NaN where it is missing."""
-        return self.host.value(name)[1:]
+        return self.host.value(name)[1:][self._clip.intervals]
 
     def growths(self, source: str, devices: Sequence[str], column: str) -> Iterator[Float64]:
         """Yield the growth of ``column`` for each of the devices that have it."""
@@ -209,28 +246,56 @@ class Deriver:
     def total(self, source: str, devices: Sequence[str], column: str) -> Float64 | None:
         """Return the growth summed over devices, (intervals,); None when none has the column.
 
-        An interval counts the devices whose growth is known; it is NaN where none is.
+        A device that is not there in an interval has no part in it. Where a device is there and its
+        growth is unknown, so is the sum.
         """
-        return known_sum(list(self.growths(source, devices, column)))
+        parts = []
+        unknown = np.zeros(self.intervals, dtype=bool)
+        for device in devices:
+            name = f"{source}.{device}.{column}"
+            if name in self.columns:
+                growth = self.growth(name)
+                absent = self.host.counters.absent(name)[self._clip.intervals]
+                unknown |= ~np.isfinite(growth) & ~absent
+                parts.append(growth)
+        total = known_sum(parts)
+        return None if total is None else np.where(unknown, np.nan, total)
 
+    # ---- figures
     def add(self, figure: Figure, values: Float64 | None, weight: Float64 | None = None) -> None:
         """Keep a figure, (intervals,); nothing when ``values`` is None. Default weight: seconds."""
         if values is None or not len(values):
             return
         weight = self.seconds if weight is None else weight
         known = np.isfinite(values) & np.isfinite(weight)
+        shown, shown_weight = self._shown(values, weight, known)
+        finite = shown[np.isfinite(shown)]
         total = float(weight[known].sum())
         mean = float((values[known] * weight[known]).sum() / total) if total > 0 else math.nan
-        shown = values[: self._shown][known[: self._shown]]
+        peak = float(finite.max()) if len(finite) else mean
+        minimum = float(finite.min()) if len(finite) else mean
         self.derived.series[figure.name] = Series(
-            values=values[: self._shown],
-            weight=weight[: self._shown],
-            mean=mean,
-            peak=float(shown.max()) if len(shown) else mean,
-            minimum=float(shown.min()) if len(shown) else mean,
+            values=shown,
+            weight=shown_weight,
+            mean=min(max(mean, minimum), peak),  # of equal values, rounding apart
+            peak=peak,
+            minimum=minimum,
             weight_sum=total if known.any() else 0.0,
             known_s=float(self.seconds[known].sum()),
         )
+
+    def _shown(
+        self, values: Float64, weight: Float64, known: npt.NDArray[np.bool_]
+    ) -> tuple[Float64, Float64]:
+        """Return values and weights of the intervals as they are shown."""
+        starts = self._clip.starts
+        if len(starts) == len(values):
+            return np.where(known, values, np.nan), weight
+        amounts = np.add.reduceat(np.where(known, values * weight, 0.0), starts)
+        weights = np.add.reduceat(np.where(known, weight, 0.0), starts)
+        alone = np.diff(np.append(starts, len(values))) == 1
+        shown = np.where(alone, np.where(known, values, np.nan)[starts], amounts / weights)
+        return shown, np.where(alone, weight[starts], weights)
 
     def add_rate(self, figure: Figure, growth: Float64 | None) -> None:
         """Keep the growth per second; nothing when ``growth`` is None."""
@@ -244,14 +309,36 @@ class Deriver:
         """Keep ``amount`` per request, weighted by requests; unknown where there were none."""
         self.add(figure, amount / positive(requests), not_negative(requests))
 
+    def note(self, text: str) -> None:
+        """Add what a reader must know of this host's figures."""
+        self.derived.notes.append(text)
 
-def _shown(host: Host, seconds: Float64) -> int:
-    """Return how many intervals are shown: without the one up to the stop row when it is short."""
-    n = len(seconds)
-    if n < 2 or host.tick[-1] != STOP_TICK:
-        return n
-    known = seconds[:-1][np.isfinite(seconds[:-1])]
-    return n if not len(known) or seconds[-1] >= 0.5 * np.median(known) else n - 1
+    def note_unknown(self) -> None:
+        """Note what was left out of the figures, once per device and reason, with its time."""
+        for unknown in self.host.counters.unknown.values():
+            rows = np.flatnonzero(unknown.rows[self._clip.intervals])
+            if len(rows):
+                self.derived.notes.append(_unknown_note(unknown, self._clip.end_ns[rows]))
+
+
+def device_fields(columns: Iterable[str]) -> dict[str, dict[str, set[str]]]:
+    """Return {source: {device: fields}}, in recorded order, of columns that belong to devices."""
+    out: dict[str, dict[str, set[str]]] = {}
+    for column in columns:
+        source, device, field = split(column)
+        if device:
+            out.setdefault(source, {}).setdefault(device, set()).add(field)
+    return out
+
+
+def _unknown_note(unknown: Unknown, ends_ns: Int64) -> str:
+    """Return ``diskstats sda: ... (3 intervals are unknown, the first up to 12:00:10 UTC)``."""
+    when = time.strftime("%H:%M:%S UTC", time.gmtime(int(ends_ns[0]) // 10**9))
+    if len(ends_ns) == 1:
+        left_out = f"the interval up to {when} is unknown"
+    else:
+        left_out = f"{len(ends_ns)} intervals are unknown, the first up to {when}"
+    return f"{unknown.source} {unknown.what}: {unknown.reason}; {left_out}"
 
 
 def positive(values: Float64) -> Float64:

@@ -57,8 +57,8 @@ def derive_cpu(host: Deriver) -> None:
     if not modes >= _REQUIRED:
         return
     busy = np.sum([host.growth(f"stat.cpu.{m}") for m in _BUSY if m in modes], axis=0)
-    not_busy = [np.diff(host.host.value(f"stat.cpu.{m}")) for m in _NOT_BUSY if m in modes]
-    whole = positive(busy + np.sum(not_busy, axis=0))
+    not_busy = {m: host.change(f"stat.cpu.{m}") for m in _NOT_BUSY if m in modes}
+    whole = positive(busy + np.sum(list(not_busy.values()), axis=0))
     host.add(BUSY, 100 * busy / whole, whole)
     for mode, figure in _NOT_BUSY.items():
         if figure is not None and mode in modes:

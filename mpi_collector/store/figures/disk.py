@@ -7,13 +7,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from mpi_collector.store.figures.base import Deriver, Subject, known_sum, positive
+from mpi_collector.store.figures.base import Deriver, DeviceList, Subject, known_sum, positive
 from mpi_collector.store.figures.figure import NO_OUTLIERS, Chart, Column, Figure, Group
+from mpi_collector.store.host import Float64
 
 #: of diskstats, whatever the device's own sector size (Documentation/admin-guide/iostats.rst)
 SECTOR_BYTES = 512
 
-DISK = Subject(order=10, group=Group.STORAGE)
+DISK = Subject(
+    order=10,
+    group=Group.STORAGE,
+    lists=(
+        DeviceList(
+            "disk",
+            "diskstats",
+            lambda host: host.devices("diskstats", "sectors_read"),
+            lambda host: host.derived.block.left_out,
+        ),
+    ),
+)
 READ_BYTES = DISK.figure(
     "read_bytes_per_s",
     "read",
@@ -48,6 +60,15 @@ WRITES = DISK.figure(
     "writes completed per second",
     columns=(Column("write/IOPS"),),
 )
+DISCARDS = DISK.figure(
+    "discard_iops",
+    "discard IOPS",
+    "1/s",
+    "sum",
+    "discards (trim) completed per second; sar counts them in tps; since Linux 4.18",
+    hidden_when_zero=True,
+    optional=True,
+)
 READ_LATENCY = DISK.figure(
     "read_latency_ms",
     "read latency",
@@ -73,7 +94,7 @@ UTILISATION = DISK.figure(
     "device busy",
     "%",
     "mean",
-    "time with requests in flight (%util), mean of the counted devices",
+    "time with requests in flight (%util), mean of the counted devices that had any",
     outlier_floor=NO_OUTLIERS,
 )
 UTILISATION_MAX = DISK.figure(
@@ -85,6 +106,7 @@ UTILISATION_MAX = DISK.figure(
     chart=Chart(heat=True),
     columns=(Column("busiest/device"),),
     limit=95.0,
+    of_devices=False,
 )
 QUEUE_DEPTH = DISK.figure(
     "queue_depth",
@@ -102,14 +124,30 @@ def derive_disk(host: Deriver) -> None:
     _requests(host, "read", "sectors_read", (READ_BYTES, READS, READ_LATENCY))
     _requests(host, "write", "sectors_written", (WRITE_BYTES, WRITES, WRITE_LATENCY))
     devices = host.derived.block.devices
+    host.add_rate(DISCARDS, host.total("diskstats", devices, "discards_completed"))
     queue_ms = host.total("diskstats", devices, "weighted_time_doing_ios_ms")
     host.add(QUEUE_DEPTH, None if queue_ms is None else queue_ms / (host.seconds * 1e3))
-    busy_ms = host.growths("diskstats", devices, "time_doing_ios_ms")
+    # a device without a request in the whole run says nothing about those that are in use
+    used = host.derived.block.used or devices
+    for name in host.derived.block.idle if len(used) < len(devices) else ():
+        host.note(f"{name}: no request in the whole run, left out of means over disks")
+    used = [d for d in used if f"diskstats.{d}.time_doing_ios_ms" in host.columns]
+    busy_ms = host.growths("diskstats", used, "time_doing_ios_ms")
     busy = [ms / (host.seconds * 10) for ms in busy_ms]
     if busy:
         known = np.sum([np.isfinite(b) for b in busy], axis=0)
         host.add(UTILISATION, np.asarray(known_sum(busy)) / positive(known))
         host.add(UTILISATION_MAX, np.fmax.reduce(busy))
+        means = [_mean(b, host.seconds) for b in busy]
+        if max(means) > 0:
+            host.derived.busiest = (used[int(np.argmax(means))], max(means))
+
+
+def _mean(values: Float64, seconds: Float64) -> float:
+    """Return the mean over time; 0 where nothing is known."""
+    known = np.isfinite(values) & np.isfinite(seconds)
+    total = float(seconds[known].sum())
+    return float((values[known] * seconds[known]).sum()) / total if total > 0 else 0.0
 
 
 def _requests(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mpi_collector.store.figures.base import Deriver, Subject, known_sum
+from mpi_collector.store.figures.base import Deriver, DeviceList, Subject, known_sum
 from mpi_collector.store.figures.figure import Figure
 from mpi_collector.store.host import Float64
 
@@ -15,7 +15,19 @@ from mpi_collector.store.host import Float64
 _RX = (("port_rcv_data",), ("rx_bytes",), ("rx_bytes_cnt",), ("ip4InOctets", "ip6InOctets"))
 _TX = (("port_xmit_data",), ("tx_bytes",), ("tx_bytes_cnt",), ("ip4OutOctets", "ip6OutOctets"))
 
-FABRIC = Subject(order=70, optional=True)
+FABRIC = Subject(
+    order=70,
+    optional=True,
+    lists=(
+        DeviceList(
+            "fabric",
+            "infiniband",
+            lambda host: host.all_devices("infiniband"),
+            lambda host: dict.fromkeys(_shown_at_ports(host), "its ports are counted"),
+        ),
+        DeviceList("fabric", "slingshot", lambda host: host.all_devices("slingshot")),
+    ),
+)
 RX_BYTES = FABRIC.figure(
     "fabric_rx_bytes_per_s",
     "fabric in",
@@ -44,11 +56,21 @@ def _add(
 ) -> None:
     """``columns``: those of an RDMA port that may have the bytes, the best first."""
     ports = dict(_rdma(host, columns))
-    # irdma shows the counters of its port at the card, too
-    cards_of_ports = {port.partition("/")[0] for port in ports if "/" in port}
+    cards_of_ports = {_card(port) for port in ports if "/" in port}
     growths = [g for device, g in ports.items() if device not in cards_of_ports]
     growths += host.growths("slingshot", host.devices("slingshot", of_slingshot), of_slingshot)
     host.add_rate(figure, known_sum(growths))
+
+
+def _card(port: str) -> str:
+    return port.partition("/")[0]
+
+
+def _shown_at_ports(host: Deriver) -> list[str]:
+    """Return the cards whose counters are those of their ports, as irdma shows them."""
+    devices = host.all_devices("infiniband")
+    of_ports = {_card(device) for device in devices if "/" in device}
+    return [device for device in devices if device in of_ports]
 
 
 def _rdma(host: Deriver, columns: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, Float64]]:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Literal
 
 Across = Literal["sum", "mean"]
+DeviceKind = Literal["disk", "interface", "mount", "gpu", "fabric"]
 
 #: difference from the median host below which a host is no outlier, by unit
 OUTLIER_FLOORS = {
@@ -36,6 +37,14 @@ class Group(Enum):
     ENERGY = "power and energy"
     JOB = "the job's processes and cgroup"
     KERNEL = "the kernel"
+
+
+class Scope(Enum):
+    """What a figure belongs to. Hosts that share it, as containers of one machine, count once."""
+
+    KERNEL = "one kernel"
+    NETWORK = "one network namespace"
+    HOST = "each host"
 
 
 class Scale(Enum):
@@ -86,6 +95,7 @@ class Figure:
     ``outlier_floor``: smallest difference from the median host that makes an outlier; both are in
     ``unit``. ``undefined_when_idle``: a mean over requests, unknown where there were none, which is
     no gap in the recording. ``hidden_when_zero``: left out of tables where its peak is 0.
+    ``scope``: in sums over hosts, what is added once. ``of_devices``: single devices have it, too.
     """
 
     name: str
@@ -103,3 +113,5 @@ class Figure:
     outlier_floor: float
     undefined_when_idle: bool
     hidden_when_zero: bool
+    scope: Scope
+    of_devices: bool

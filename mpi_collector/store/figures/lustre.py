@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from mpi_collector.store.figures.base import Deriver, Subject
+from mpi_collector.store.figures.base import Deriver, DeviceList, Subject
 from mpi_collector.store.figures.figure import Figure
 
-LUSTRE = Subject(order=60, optional=True)
+
+def _mounts(host: Deriver, column: str = "read_bytes_sum") -> list[str]:
+    return [name for name in host.devices("lustre", column) if name.startswith("llite/")]
+
+
+LUSTRE = Subject(order=60, optional=True, lists=(DeviceList("mount", "lustre", _mounts),))
 READ_BYTES = LUSTRE.figure(
     "lustre_read_bytes_per_s",
     "Lustre read",
@@ -30,5 +35,4 @@ def derive_lustre(host: Deriver) -> None:
 
 
 def _rate(host: Deriver, figure: Figure, column: str) -> None:
-    mounts = [name for name in host.devices("lustre", column) if name.startswith("llite/")]
-    host.add_rate(figure, host.total("lustre", mounts, column))
+    host.add_rate(figure, host.total("lustre", _mounts(host, column), column))

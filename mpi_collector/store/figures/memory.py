@@ -42,16 +42,16 @@ DIRTY = MEMORY.figure(
 def derive_memory(host: Deriver) -> None:
     """Add used memory, page cache and dirty memory, and keep the size of the memory."""
     level = {
-        name: host.host.value(f"meminfo.{name}") * 1024
+        name: host.level(f"meminfo.{name}") * 1024
         for name in _FIELDS
         if f"meminfo.{name}" in host.columns
     }
     if "MemTotal" in level and np.isfinite(level["MemTotal"]).any():
         host.derived.memory_bytes = float(np.nanmax(level["MemTotal"]))
     if {"Buffers", "Cached"} <= level.keys():
-        host.add(PAGE_CACHE, (level["Buffers"] + level["Cached"])[1:])
+        host.add(PAGE_CACHE, level["Buffers"] + level["Cached"])
     if {"MemTotal", "MemFree", "Buffers", "Cached"} <= level.keys():
         used = level["MemTotal"] - level["MemFree"] - level["Buffers"] - level["Cached"]
-        host.add(USED, used[1:])
+        host.add(USED, used)
     if "Dirty" in level:
-        host.add(DIRTY, level["Dirty"][1:])
+        host.add(DIRTY, level["Dirty"])

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from mpi_collector.store.figures.base import Deriver, Subject
-from mpi_collector.store.figures.figure import Chart, Column
+from mpi_collector.store.figures.base import Deriver, DeviceList, Subject
+from mpi_collector.store.figures.figure import Chart, Column, Scope
 
 RDMA_NOTE = (
     "RDMA traffic (InfiniBand verbs, RoCE, Slingshot) is not counted in "
     "/proc/net/dev, and so not in the network figures"
 )
 
-NETWORK = Subject(order=20, table_order=45)
+NETWORK = Subject(
+    order=20,
+    table_order=45,
+    scope=Scope.NETWORK,
+    lists=(
+        DeviceList(
+            "interface",
+            "netdev",
+            lambda host: host.devices("netdev", "rx_bytes"),
+            lambda host: host.derived.net.left_out,
+        ),
+    ),
+)
 RX_BYTES = NETWORK.figure(
     "net_rx_bytes_per_s",
     "network in",

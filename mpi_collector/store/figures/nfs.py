@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mpi_collector.store.figures.base import Deriver, Subject, known_sum
+from mpi_collector.store.figures.base import Deriver, DeviceList, Subject, known_sum
 from mpi_collector.store.figures.figure import Chart, Figure, NoChart
 from mpi_collector.store.host import Float64
 
@@ -29,7 +29,11 @@ _BEHIND = 51  #: charts of latency follow those of throughput and operations
 _METADATA_BEHIND = 52
 _LAST_IN_TABLES = 100
 
-NFS = Subject(order=50, optional=True)
+NFS = Subject(
+    order=50,
+    optional=True,
+    lists=(DeviceList("mount", "nfs", lambda host: host.devices("nfs", "READ_ops")),),
+)
 READ_BYTES = NFS.figure(
     "nfs_read_bytes_per_s", "NFS read", "bytes/s", "sum", "read from NFS servers, all mounts"
 )

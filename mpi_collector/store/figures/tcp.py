@@ -6,10 +6,10 @@ The files are /proc/net/snmp, netstat and snmp6 (networking/snmp_counter.rst).
 from __future__ import annotations
 
 from mpi_collector.store.figures.base import Deriver, Subject, known_sum
-from mpi_collector.store.figures.figure import NO_OUTLIERS, Chart, Figure, Group, NoChart
+from mpi_collector.store.figures.figure import NO_OUTLIERS, Chart, Figure, Group, NoChart, Scope
 from mpi_collector.store.host import Float64
 
-TCP = Subject(order=80, optional=True)
+TCP = Subject(order=80, optional=True, scope=Scope.NETWORK)
 RETRANSMITS = TCP.figure(
     "tcp_retransmit_percent",
     "TCP retransmits",

@@ -299,7 +299,8 @@ def test_block_devices(tmp_path: Path) -> None:
         },
     )
     topology = devices.block_topology(files)
-    assert [n for n, t in topology.items() if t["leaf"]] == ["nvme0n1", "sda"]
+    assert [n for n, t in topology.items() if t["device"]] == ["nvme0n1", "sda"]
+    assert [n for n, t in topology.items() if t["hidden"]] == ["nvme1c0n1"]
     assert {n: t["kind"] for n, t in topology.items()} == {
         "nvme0n1": "disk",
         "nvme0n1p1": "partition",
@@ -359,15 +360,19 @@ def test_interfaces(tmp_path: Path) -> None:
         "bond0": "bond",
         "bond0.7": "vlan",
         "ib0": "infiniband",
-        "ib0.8001": "infiniband",
+        "ib0.8001": "infiniband partition",
         "veth1": "virtual",
         "lo": "loopback",
     }
-    assert [n for n, t in devices.net_topology(files).items() if t["leaf"]] == [
+    assert [n for n, t in devices.net_topology(files).items() if t["device"]] == [
         "eth0",
         "eth1",
         "ib0",
+        "ib0.8001",
     ]
+    assert devices.net_topology(files)["ib0.8001"]["parents"] == ["ib0"]
+    assert devices.net_device(files, "bond0") == devices.net_topology(files)["bond0"]
+    assert devices.net_device(files, "bonding_masters") is devices.net_device(files, "x") is None
     assert (nics["eth0"]["speed_mbps"], nics["eth0"]["mtu_bytes"], nics["eth0"]["master"]) == (
         25000,
         9000,

@@ -41,7 +41,7 @@ def test_counter_reset_is_unknown_and_noted() -> None:
     assert np.isnan(d.series[READ].values).tolist() == [False, True, False]
     assert d.series[READ].mean == 100 * 512
     assert d.notes == [
-        "diskstats.sda.sectors_read: the counter fell in 1 interval(s), which are left out"
+        "diskstats sda: the counters were reset; the interval up to 12:00:02 UTC is unknown"
     ]
 
 
@@ -53,14 +53,23 @@ def test_32_bit_counter_wraps() -> None:
     assert d.notes == []
 
 
-def test_short_last_interval_is_no_peak() -> None:
-    """A millisecond before the stop is in the mean, but it is not shown as a peak."""
+def test_short_last_interval_is_part_of_the_one_before_it() -> None:
+    """A burst in a millisecond before the stop is no peak, and neither the mean nor a line loses it."""
     d = derived(host(disk(sectors_read=[0, 100, 200, 250]), [0, 1, 2, 2.001], [0, 1, 2, STOP_TICK]))
     series = d.series[READ]
-    assert (series.values / 512).tolist() == [100, 100]
-    assert series.peak == 100 * 512
+    assert (series.values / 512).tolist() == pytest.approx([100, 150 / 1.001])
     assert series.mean == pytest.approx(250 * 512 / 2.001)
-    assert d.tick.tolist() == [1, 2]
+    assert series.peak == series.values[1]
+    assert d.tick.tolist() == [1, STOP_TICK]
+    assert d.begin_tick.tolist() == [0, 1]
+
+
+def test_last_interval_is_in_mean_and_peak() -> None:
+    """Most of the work in the last 300 ms of a run at 10 s: it is the peak."""
+    read = [0, 0, 500_000_000 // 512]
+    series = derived(host(disk(sectors_read=read), [0, 10, 10.3], [0, 1, STOP_TICK])).series[READ]
+    assert series.mean == pytest.approx(500e6 / 10.3)
+    assert series.peak == pytest.approx(500e6 / 0.3)
 
 
 def test_run_shorter_than_an_interval() -> None:

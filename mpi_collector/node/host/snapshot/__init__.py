@@ -19,9 +19,9 @@ from .mounts import describe_directories, list_mounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Sequence, TypeVar
+    from typing import Any, Callable, Sequence, TypeVar
 
-    from .document import Python, Snapshot, Topology
+    from .document import Python, Snapshot
 
     T = TypeVar("T")
 
@@ -84,9 +84,25 @@ def take(directories: "Sequence[str]" = (), root: str = "/", full: bool = False)
     }
 
 
-def topology(snapshot: "Snapshot") -> "dict[str, dict[str, Topology]]":
-    """Return {"block": {device: its Topology}, "net": the same}, by which totals choose devices."""
-    return {"block": snapshot["block_topology"] or {}, "net": snapshot["net_topology"] or {}}
+def topology(snapshot: "Snapshot") -> "dict[str, dict[str, Any]]":
+    """Return {"block": {device: BlockFacts}, "net": {interface: NetFacts}}, of the start.
+
+    By these, readers of the recording decide which devices a total counts.
+    """
+    return {
+        "block": dict(snapshot["block_topology"] or {}),
+        "net": dict(snapshot["net_topology"] or {}),
+    }
+
+
+def facts_of_device(root: str, source: str, name: str) -> "dict[str, Any] | None":
+    """Return what sysfs says of a device of a source now, as in ``topology``; None if nothing."""
+    files = HostFiles(root)
+    if source == "diskstats":
+        block = devices.block_device(files, name)
+        return None if block is None else dict(block)
+    net = devices.net_device(files, name) if source == "netdev" else None
+    return None if net is None else dict(net)
 
 
 def _os_release(files: "HostFiles") -> "dict[str, str]":

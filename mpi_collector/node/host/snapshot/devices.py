@@ -1,5 +1,7 @@
 """Disks and network interfaces in sysfs: kind, speed, settings, and what they are built on.
 
+These are facts; which devices a total counts is decided from them where a recording is read.
+
 Documentation/ABI/{stable,testing}/sysfs-block, sysfs-class-net, sysfs-class-infiniband. Serial
 numbers and hardware addresses are left out: they identify a machine and explain nothing.
 """
@@ -8,7 +10,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .document import Drive, Nic, RdmaPort, Topology
+    from .document import BlockFacts, Drive, NetFacts, Nic, RdmaPort
     from .files import HostFiles
 
 MAX_DEVICES = 1024  #: of one kind; the others are left out
@@ -44,32 +46,67 @@ _BUSES = (
     ("/vmbus", "vmbus"),
     ("/xen", "xen"),
 )
-_NET_DEVTYPES = ("vxlan", "macvlan", "gre", "wireguard", "team", "geneve", "ipvlan")
+_NET_DEVTYPES = (
+    "vlan",
+    "vxlan",
+    "macvlan",
+    "macvtap",
+    "ipvlan",
+    "ipvtap",
+    "gre",
+    "wireguard",
+    "team",
+    "geneve",
+    "bareudp",
+    "dsa",
+    "veth",
+)
 _PHYSICAL_KINDS = ("ethernet", "infiniband", "wireless")
 
 
 # ---- block devices
-def block_topology(files: "HostFiles") -> "dict[str, Topology]":
-    """Return {device: {"kind", "leaf", "parents"}}.
-
-    kind: disk, partition, dm, md, multipath, loop, ram, zram, optical or floppy. leaf: its traffic
-    is not counted by another leaf, too. parents: the devices on which it is built.
-    """
-    out: "dict[str, Topology]" = {}
-    for name in files.names("sys/block")[:MAX_DEVICES]:
-        base = "sys/block/" + name
-        kind = _block_kind(files, name, base)
-        slaves = files.names(base + "/slaves")
-        out[name] = {
-            "kind": kind,
-            "leaf": kind == "disk" and not slaves and not _is_path(files, name, base),
-            "parents": slaves,
-            "number": files.word(base + "/dev"),
-        }
-        for part in files.names(base):
-            if files.exists(base + "/" + part + "/partition"):
-                out[part] = {"kind": "partition", "leaf": False, "parents": [name]}
+def block_topology(files: "HostFiles") -> "dict[str, BlockFacts]":
+    """Return {device or partition: its facts}, by the names that /proc/diskstats prints."""
+    out: "dict[str, BlockFacts]" = {}
+    for entry in files.names("sys/block")[:MAX_DEVICES]:
+        name = entry.replace("!", "/")
+        out[name] = _block_facts(files, entry)
+        for part in files.names("sys/block/" + entry):
+            if files.exists("sys/block/%s/%s/partition" % (entry, part)):
+                out[part.replace("!", "/")] = _partition_facts(name)
     return out
+
+
+def block_device(files: "HostFiles", name: str) -> "BlockFacts | None":
+    """Return the facts of one device or partition, None when there is none of this name now."""
+    entry = name.replace("/", "!")  # cciss/c0d0
+    if files.is_dir("sys/block/" + entry):
+        return _block_facts(files, entry)
+    for disk in files.names("sys/block")[:MAX_DEVICES]:
+        if files.exists("sys/block/%s/%s/partition" % (disk, entry)):
+            return _partition_facts(disk.replace("!", "/"))
+    return None
+
+
+def _block_facts(files: "HostFiles", entry: str) -> "BlockFacts":
+    base = "sys/block/" + entry
+    return {
+        "kind": _block_kind(files, entry, base),
+        "parents": [name.replace("!", "/") for name in files.names(base + "/slaves")],
+        "device": files.exists(base + "/device"),
+        "hidden": files.word(base + "/hidden") == "1",
+        "number": files.word(base + "/dev"),
+    }
+
+
+def _partition_facts(disk: str) -> "BlockFacts":
+    return {
+        "kind": "partition",
+        "parents": [disk],
+        "device": False,
+        "hidden": False,
+        "number": None,
+    }
 
 
 def _block_kind(files: "HostFiles", name: str, base: str) -> str:
@@ -81,11 +118,6 @@ def _block_kind(files: "HostFiles", name: str, base: str) -> str:
         if re.match(pattern, name):
             return kind
     return "disk"
-
-
-def _is_path(files: "HostFiles", name: str, base: str) -> bool:
-    """Return whether it is a path of NVMe multipathing (nvme0c1n1), counted at the head, too."""
-    return bool(re.match(r"nvme\d+c\d+n\d+\Z", name)) or files.word(base + "/hidden") == "1"
 
 
 def drives(files: "HostFiles") -> "list[Drive]":
@@ -115,9 +147,26 @@ def drives(files: "HostFiles") -> "list[Drive]":
                 "logical_block_bytes": files.number(base + "/queue/logical_block_size"),
                 "write_cache": files.word(base + "/queue/write_cache"),
                 "numa_node": files.number(base + "/device/numa_node"),
+                "link_bytes_per_s": _pcie_bytes_per_s(files, base + "/device/device"),
             }
         )
     return out
+
+
+def _pcie_bytes_per_s(files: "HostFiles", at: str) -> "int | None":
+    """Return what the PCI Express link of a device can carry, None where it has none.
+
+    The greatest speed and width, since a link may be slower while its device is idle.
+    """
+    for word in ("max", "current"):
+        speed = re.match(r"([0-9.]+) GT/s", files.text(at + "/%s_link_speed" % word))
+        width = files.number(at + "/%s_link_width" % word)
+        if speed and width and 0 < width <= 64:
+            transfers = float(speed.group(1)) * 1e9
+            # 8b/10b coding up to PCI Express 2, then 128b/130b
+            bits = transfers * (0.8 if transfers <= 5e9 else 128 / 130.0)
+            return int(bits * width / 8)
+    return None
 
 
 def _bus(files: "HostFiles", name: str, base: str) -> str:
@@ -143,72 +192,85 @@ def _flag(word: "str | None") -> "bool | None":
 
 
 # ---- network
-def net_topology(files: "HostFiles") -> "dict[str, Topology]":
-    """Return {interface: {"kind", "leaf", "parents"}}, as ``block_topology`` does for disks."""
+def net_topology(files: "HostFiles") -> "dict[str, NetFacts]":
+    """Return {interface: its facts}."""
+    return {name: _net_facts(files, name) for name in _interfaces(files)}
+
+
+def net_device(files: "HostFiles", name: str) -> "NetFacts | None":
+    """Return the facts of one interface, None when there is none of this name now."""
+    return _net_facts(files, name) if files.is_dir("sys/class/net/" + name) else None
+
+
+def _interfaces(files: "HostFiles") -> "list[str]":
+    names = files.names("sys/class/net")[:MAX_DEVICES]
+    return [n for n in names if files.is_dir("sys/class/net/" + n)]  # bonding_masters is a file
+
+
+def _net_facts(files: "HostFiles", name: str) -> "NetFacts":
+    base = "sys/class/net/" + name
+    kind = _net_kind(files, name, base)
+    lower = [n[6:] for n in files.names(base) if n.startswith("lower_")]
+    if kind == "infiniband" and (files.exists(base + "/parent") or "." in name):
+        kind = "infiniband partition"  # ib0.8001: a partition key on ib0, with its device
+        lower = lower or [name.partition(".")[0]]
     return {
-        n["name"]: {"kind": n["kind"], "leaf": n["physical"], "parents": n["lower"]}
-        for n in nics(files)
+        "kind": kind,
+        "parents": lower,
+        "device": files.exists(base + "/device"),
+        "master": files.target(base + "/master"),
+        "port": files.word(base + "/phys_port_name"),
+        "index": files.number(base + "/ifindex"),
+        "link": files.number(base + "/iflink"),
     }
 
 
 def nics(files: "HostFiles") -> "list[Nic]":
     """Return one dict per interface, ``lo`` too: kind, speed, state, and what it is built on."""
-    vlan_lines = files.text("proc/net/vlan/config").split("\n")
-    vlans = {line.split("|")[0].strip() for line in vlan_lines if "|" in line}
     out: "list[Nic]" = []
-    for name in files.names("sys/class/net")[:MAX_DEVICES]:
+    for name in _interfaces(files):
         base = "sys/class/net/" + name
-        if not files.is_dir(base):
-            continue  # bonding_masters is a file
-        kind = _net_kind(files, name, base, vlans)
+        facts = _net_facts(files, name)
         speed = files.number(base + "/speed")
-        lower = [n[6:] for n in files.names(base) if n.startswith("lower_")]
-        child = kind == "infiniband" and "." in name  # ib0.8001: a partition key on ib0
         out.append(
             {
                 "name": name,
-                "kind": kind,
-                "physical": kind in _PHYSICAL_KINDS
-                and files.exists(base + "/device")
-                and not child,
+                "kind": facts["kind"],
+                "physical": facts["device"] and facts["kind"] in _PHYSICAL_KINDS,
                 "state": files.word(base + "/operstate"),
                 "speed_mbps": speed if speed is not None and speed > 0 else None,
                 "duplex": files.word(base + "/duplex"),
                 "mtu_bytes": files.number(base + "/mtu"),
                 "driver": files.target(base + "/device/driver"),
                 "numa_node": files.number(base + "/device/numa_node"),
-                "master": files.target(base + "/master"),
-                "lower": lower,
+                "master": facts["master"],
+                "lower": facts["parents"],
                 "bonding_mode": files.word(base + "/bonding/mode"),
             }
         )
-        link = files.number(base + "/iflink")
-        if kind == "virtual" and link is not None and link != files.number(base + "/ifindex"):
-            out[-1]["kind"] = "veth"
-    # a container's eth0 is one end of a veth pair, and its only network
-    if not any(n["physical"] for n in out):
-        for nic in out:
-            nic["physical"] = nic["kind"] == "veth" and nic["master"] is None
     return out
 
 
-def _net_kind(files: "HostFiles", name: str, base: str, vlans: "set[str]") -> str:
+def _net_kind(files: "HostFiles", name: str, base: str) -> str:
     if files.is_dir(base + "/bonding"):
         return "bond"
     if files.is_dir(base + "/bridge"):
         return "bridge"
-    if name in vlans or re.search(r"(?m)^DEVTYPE=vlan$", files.text(base + "/uevent")):
-        return "vlan"
     if files.is_dir(base + "/wireless") or files.exists(base + "/phy80211"):
         return "wireless"
     devtype = re.search(r"(?m)^DEVTYPE=(\S+)$", files.text(base + "/uevent"))
     if devtype and devtype.group(1) in _NET_DEVTYPES:
         return devtype.group(1)
+    if files.exists("proc/net/vlan/" + name):
+        return "vlan"  # before Linux 2.6.39 nothing else says so
     if files.exists(base + "/tun_flags"):
         return "tap"
     hardware_type = files.number(base + "/type")
     kind = "other" if hardware_type is None else _ARPHRD.get(hardware_type, "other")
-    return "virtual" if kind == "ethernet" and not files.exists(base + "/device") else kind
+    if kind != "ethernet" or files.exists(base + "/device"):
+        return kind
+    link = files.number(base + "/iflink")
+    return "virtual" if link in (None, 0) or link == files.number(base + "/ifindex") else "veth"
 
 
 def infiniband(files: "HostFiles") -> "list[RdmaPort]":

@@ -34,11 +34,25 @@ if TYPE_CHECKING:
         inodes_free: "int | None"
         error: "str | None"
 
-    class Topology(TypedDict, total=False):
+    class BlockFacts(TypedDict):
+        """A block device or partition in sysfs."""
+
+        kind: str  #: disk, partition, dm, md, multipath, loop, ram, zram, optical or floppy
+        parents: "list[str]"  #: the devices on which it is built
+        device: bool  #: it belongs to a device of a driver, it is not made by software
+        hidden: bool  #: a path of a multipath device, which is not for use by itself
+        number: "str | None"  #: MAJOR:MINOR of a whole device
+
+    class NetFacts(TypedDict):
+        """A network interface in sysfs."""
+
         kind: str
-        leaf: bool
-        parents: "list[str]"
-        number: "str | None"  #: of a block device: MAJOR:MINOR
+        parents: "list[str]"  #: the interfaces on which it is built (lower_*)
+        device: bool  #: it belongs to a device of a driver, it is not made by software
+        master: "str | None"
+        port: "str | None"  #: phys_port_name
+        index: "int | None"
+        link: "int | None"  #: index of the interface on which it is built, or its peer (iflink)
 
     class Drive(TypedDict):
         name: str
@@ -55,6 +69,7 @@ if TYPE_CHECKING:
         logical_block_bytes: "int | None"
         write_cache: "str | None"
         numa_node: "int | None"
+        link_bytes_per_s: "int | None"  #: greatest, of a drive on PCI Express
 
     class Nic(TypedDict):
         name: str
@@ -138,7 +153,7 @@ if TYPE_CHECKING:
         loadavg: "dict[str, int | float]"
         uptime_seconds: "float | None"
         vmstat: "dict[str, int]"
-        block_topology: "dict[str, Topology] | None"
+        block_topology: "dict[str, BlockFacts] | None"
         cgroup_limits: "CgroupLimits | None"
         cgroups: "list[Cgroup] | None"
         chassis: "dict[str, str | None] | None"
@@ -149,7 +164,7 @@ if TYPE_CHECKING:
         infiniband: "list[RdmaPort] | None"
         kernel_cmdline: "list[str] | None"
         limits: "dict[str, int | None] | None"
-        net_topology: "dict[str, Topology] | None"
+        net_topology: "dict[str, NetFacts] | None"
         nics: "list[Nic] | None"
         numa: "list[NumaNode] | None"
         os_release: "dict[str, str] | None"

@@ -37,10 +37,22 @@ def _table(form: Form) -> Form:
     return Maybe(Table(form, _ROWS_MOST, NAME))
 
 
+_MAYBE_NAME = Maybe(Text(NAME_BYTES))
+#: of disks or interfaces; "leaf" is of an earlier version
 TOPOLOGY = _table(
     Record(
-        {"kind": NAME, "leaf": Flag(), "parents": Items(NAME, _ROWS_MOST)},
-        {"number": Maybe(NAME)},
+        {"kind": NAME},
+        {
+            "parents": Items(NAME, _ROWS_MOST),
+            "device": Flag(),
+            "hidden": Flag(),
+            "master": _MAYBE_NAME,
+            "port": _MAYBE_NAME,
+            "index": _NUMBER,
+            "link": _NUMBER,
+            "number": _MAYBE_NAME,
+            "leaf": Flag(),
+        },
     )
 )
 

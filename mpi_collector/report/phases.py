@@ -1,0 +1,73 @@
+"""The phases of a run: how long, how much, how fast, and which device was the busiest."""
+
+from __future__ import annotations
+
+import math
+
+from mpi_collector.report.cluster import Aggregation, Cluster
+from mpi_collector.report.run_intervals import RunIntervals
+from mpi_collector.report.summary_document import DeviceName, PhaseSummary
+from mpi_collector.store.clip import Stretch, union
+from mpi_collector.store.figures import disk, lustre, nfs
+from mpi_collector.store.recorded_host import HostWindow, RecordedHost
+from mpi_collector.store.recording import Recording
+
+#: bytes of storage, each counted where the job moves them
+_STORAGE = tuple(m.READ_BYTES for m in (disk, nfs, lustre)) + tuple(
+    m.WRITE_BYTES for m in (disk, nfs, lustre)
+)
+
+
+class Phases:
+    """The phases of a recording, while its hosts are added. A window has none of its own."""
+
+    def __init__(self, recording: Recording, intervals: RunIntervals) -> None:
+        self._knots = recording.knots
+        self._parts: dict[str, tuple[list[Stretch], Aggregation]] = {}
+        if recording.stretches is not None:
+            return
+        stretches: dict[str, list[Stretch]] = {}
+        for phase in recording.marks:
+            if not phase.moment:
+                stretches.setdefault(phase.name, []).append((phase.begin_ns, phase.end_ns))
+        for name, found in stretches.items():
+            joined = union(found)
+            self._parts[name] = (joined, Aggregation(intervals.within(joined)))
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def add(self, host: RecordedHost) -> None:
+        """Add a host to every phase."""
+        for stretches, aggregation in self._parts.values():
+            aggregation.add(HostWindow(host, stretches, self._knots))
+
+    def summaries(self) -> list[PhaseSummary]:
+        """Return the phases in the order in which they first began."""
+        return [
+            _summary(name, stretches, aggregation.cluster())
+            for name, (stretches, aggregation) in self._parts.items()
+        ]
+
+
+def _summary(name: str, stretches: list[Stretch], cluster: Cluster) -> PhaseSummary:
+    known = {n: t for n, t in cluster.totals.items() if math.isfinite(t.mean)}
+    moved = [known[f.name].mean * cluster.span_s for f in _STORAGE if f.name in known]
+    return {
+        "name": name,
+        "stretches": [[begin, end] for begin, end in stretches],
+        "duration_s": sum(end - begin for begin, end in stretches) * 1e-9,
+        "bytes": sum(moved) if moved else None,
+        "figures": {n: {"mean": t.mean, "peak": t.peak} for n, t in known.items()},
+        "busiest": busiest_device(cluster),
+        "limited_by": None,
+    }
+
+
+def busiest_device(cluster: Cluster) -> DeviceName | None:
+    """Return the disk with the highest utilisation of all hosts, None where none was used."""
+    found = [(h.busiest[1], h.busiest[0], h.key) for h in cluster.hosts if h.busiest is not None]
+    if not found:
+        return None
+    _, name, host = max(found, key=lambda x: x[0])
+    return {"name": name, "host": host}

@@ -1,0 +1,183 @@
+"""Which devices a total counts: machines of many kinds, recorded and summed up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import living_tree as lt
+import pytest
+
+SECTORS = 2000  #: of each disk that moves, in a step
+STEPS = 5
+BYTES = 512 * SECTORS * STEPS  #: of one disk in the run
+NET_BYTES = 10**6 * STEPS
+
+
+def record_disks(
+    directory: Path, sysfs: dict[str, Any], moving: list[str], still: tuple[str, ...] = ()
+) -> lt.Recorded:
+    """Record disks that are described by ``sysfs``; ``moving`` ones read SECTORS in each step."""
+
+    def state(n: int) -> dict[str, Any]:
+        busy = {"sectors_read": SECTORS * n, "reads_completed": 10 * n, "time_doing_ios_ms": 50 * n}
+        return lt.diskstats(dict.fromkeys(moving, busy) | {name: {} for name in still})
+
+    states = [state(0) | sysfs, *(state(n) for n in range(1, STEPS + 1))]
+    return lt.record(directory, states, sources="diskstats")
+
+
+def record_net(
+    directory: Path,
+    sysfs: dict[str, Any],
+    interfaces: list[str],
+    later: dict[str, Any] | None = None,
+) -> lt.Recorded:
+    """Record interfaces that receive a megabyte in each step; ``later``: sysfs of those that appear."""
+    appearing = sorted({p.split("/")[3] for p in later or {}})
+
+    def state(n: int) -> dict[str, Any]:
+        names = interfaces + (appearing if n >= 2 else [])
+        return lt.netdev(dict.fromkeys(names, (10**6 * n, 0)))
+
+    states: list[dict[str, Any]] = [state(0) | sysfs, *(state(n) for n in range(1, STEPS + 1))]
+    if later:
+        states[2] |= later
+    return lt.record(directory, states, sources="netdev", clock="proc/net/dev")
+
+
+def counted(found: lt.Recorded, what: str) -> tuple[list[str], dict[str, str]]:
+    """(names that count, {the others: reason})."""
+    return found.host["counted"][what], found.host["left_out"][what]
+
+
+# ---- disks
+MULTIPATH: dict[str, Any] = {
+    **lt.disk_sysfs("nvme0n1"),
+    **lt.disk_sysfs("nvme0c0n1"),
+    **lt.disk_sysfs("nvme0c1n1"),
+    "sys/block/nvme0n1/hidden": "0\n",
+    "sys/block/nvme0c0n1/hidden": "1\n",
+    "sys/block/nvme0c1n1/hidden": "1\n",
+}
+
+
+def test_multipath_before_linux_6_2(tmp_path: Path) -> None:
+    """The kernel counts at the paths alone: two paths with 41 GB/s each are 82 GB/s."""
+    sectors = 80_000_000
+
+    def state(n: int) -> dict[str, str]:
+        busy = {"sectors_read": sectors * n // 10, "reads_completed": n}
+        return lt.diskstats({"nvme0n1": {}, "nvme0c0n1": busy, "nvme0c1n1": busy})
+
+    states = [state(0) | MULTIPATH, *(state(n) for n in range(1, 6))]
+    found = lt.record(tmp_path, states, sources="diskstats")
+    assert found.moved("read_bytes_per_s") == pytest.approx(2 * 5 * 8_000_000 * 512)
+    names, left_out = counted(found, "block")
+    assert names == ["nvme0c0n1", "nvme0c1n1"]
+    assert left_out["nvme0n1"].startswith(
+        "the kernel counts its I/O at its paths nvme0c0n1, nvme0c1n1"
+    )
+
+
+@pytest.mark.parametrize("sysfs", [MULTIPATH, {}], ids=["sysfs", "names"])
+def test_multipath_since_linux_6_2(tmp_path: Path, sysfs: dict[str, Any]) -> None:
+    """The head moves, too: it alone. Without sysfs the names say the same."""
+    found = record_disks(tmp_path, sysfs, ["nvme0n1", "nvme0c0n1"])
+    assert found.moved("read_bytes_per_s") == pytest.approx(BYTES)
+    names, left_out = counted(found, "block")
+    assert names == ["nvme0n1"]
+    assert left_out == {"nvme0c0n1": "its I/O is that of nvme0n1, which is counted"}
+    assert found.host["counted_by"]["block"] == ("topology" if sysfs else "name")
+
+
+def test_disks_of_every_kind(tmp_path: Path) -> None:
+    """Each of them reads as much; the real ones count, by the names that sysfs writes otherwise, too."""
+    sysfs = lt.disk_sysfs("sda") | lt.disk_sysfs("cciss!c0d0") | lt.disk_sysfs("sr0")
+    for name in (
+        "zd0",
+        "dm-0",
+        "md0",
+        "bcache0",
+        "drbd0",
+        "nbd0",
+        "zram0",
+        "loop0",
+        "rbd0",
+        "pmem0",
+    ):
+        sysfs |= lt.disk_sysfs(name, device=False)
+    sysfs |= {
+        "sys/block/dm-0/dm/uuid": "LVM-x\n",
+        "sys/block/dm-0/slaves/sda": lt.Link("../../sda"),
+        "sys/block/md0/md/level": "raid1\n",
+        "sys/block/md0/slaves/cciss!c0d0": lt.Link("../../cciss!c0d0"),
+        "sys/block/bcache0/slaves/sda": lt.Link("../../sda"),
+        "sys/block/sda/sda1/partition": "1\n",
+        "sys/block/cciss!c0d0/cciss!c0d0p1/partition": "1\n",
+    }
+    names = ["sda", "sda1", "cciss/c0d0", "cciss/c0d0p1", "sr0", "zd0", "dm-0", "md0", "bcache0"]
+    names += ["drbd0", "nbd0", "zram0", "loop0", "rbd0", "pmem0"]
+    found = record_disks(tmp_path, sysfs, names)
+    real, left_out = counted(found, "block")
+    assert real == ["sda", "cciss/c0d0", "rbd0", "pmem0"]
+    assert found.moved("read_bytes_per_s") == pytest.approx(4 * BYTES)
+    assert left_out["dm-0"] == "dm on sda"
+    assert left_out["md0"] == "md on cciss/c0d0"
+    assert left_out["cciss/c0d0p1"] == "a partition of cciss/c0d0"
+    assert left_out["zd0"].startswith("a ZFS volume")
+    assert set(left_out) == set(names) - set(real)
+
+
+def test_disk_without_a_request(tmp_path: Path) -> None:
+    """It counts, and has no part in the mean of utilisation."""
+    sysfs = lt.disk_sysfs("sda") | lt.disk_sysfs("sdb")
+    found = record_disks(tmp_path, sysfs, ["sda"], still=("sdb",))
+    busy, busiest = (found.mean(f"utilisation{x}_percent") for x in ("", "_max"))
+    assert counted(found, "block")[0] == ["sda", "sdb"]
+    assert busy == busiest
+    assert "sdb: no request in the whole run, left out of means over disks" in found.host["notes"]
+
+
+# ---- interfaces
+def test_paravirtual_interface_with_its_function(tmp_path: Path) -> None:
+    """Azure: the numbers of eth0 include those of its function."""
+    sysfs = lt.net_sysfs("eth0") | lt.net_sysfs("enP53091s1np0", index=3)
+    sysfs |= {
+        "sys/class/net/eth0/lower_enP53091s1np0": lt.Link("../enP53091s1np0"),
+        "sys/class/net/enP53091s1np0/master": lt.Link("../eth0"),
+        "sys/class/net/enP53091s1np0/upper_eth0": lt.Link("../eth0"),
+    }
+    found = record_net(tmp_path, sysfs, ["lo", "eth0", "enP53091s1np0"])
+    assert found.moved("net_rx_bytes_per_s") == pytest.approx(NET_BYTES)
+    names, left_out = counted(found, "net")
+    assert names == ["eth0"]
+    assert left_out["enP53091s1np0"] == "eth0 carries its traffic and is counted"
+
+
+@pytest.mark.parametrize("devtype", ["macvlan", "ipvlan", "veth", ""])
+def test_all_the_network_a_container_has(tmp_path: Path, devtype: str) -> None:
+    sysfs = lt.net_sysfs("eth0", device=False, devtype=devtype, index=7, iflink=4)
+    found = record_net(tmp_path, sysfs | lt.net_sysfs("lo", device=False), ["lo", "eth0"])
+    assert found.moved("net_rx_bytes_per_s") == pytest.approx(NET_BYTES)
+    assert counted(found, "net")[0] == ["eth0"]
+
+
+def test_pair_that_appears_during_the_run(tmp_path: Path) -> None:
+    """Whatever its ends are called: sysfs is asked when they appear."""
+    pair = lt.net_sysfs("left", device=False, index=8, iflink=9)
+    pair |= lt.net_sysfs("right", device=False, index=9, iflink=8)
+    found = record_net(tmp_path, lt.net_sysfs("eth0"), ["lo", "eth0"], later=pair)
+    names, left_out = counted(found, "net")
+    assert names == ["eth0"]
+    assert left_out["left"] == left_out["right"] == "veth"
+    assert found.moved("net_rx_bytes_per_s") == pytest.approx(NET_BYTES)
+
+
+def test_adapter_that_appears_during_the_run(tmp_path: Path) -> None:
+    """It counts from its second row on."""
+    found = record_net(
+        tmp_path, lt.net_sysfs("eth0"), ["lo", "eth0"], later=lt.net_sysfs("ib7", index=5)
+    )
+    assert counted(found, "net")[0] == ["eth0", "ib7"]
+    assert found.moved("net_rx_bytes_per_s") == pytest.approx(NET_BYTES + (STEPS - 2) * 10**6)
