@@ -29,6 +29,8 @@ class HostRows(Protocol):
     @property
     def values(self) -> npt.NDArray[np.int64]: ...
 
+    def kind(self, name: str) -> str: ...
+
     def release(self) -> None: ...
 
 
@@ -45,23 +47,43 @@ def host_frame(host: HostRows, tidy: bool = False) -> pandas.DataFrame:
 
     Wide: a row per sample, indexed by its UTC ``time``; ``tick`` and a nullable integer column per
     recorded column. Tidy: ``time``, ``tick``, ``column`` and ``value``, without missing values.
-    Counters above 2^63 are unsigned.
+    Counters are exact above 2^63, too: unsigned there, or Python's integers where the ``value``
+    column of a tidy frame has negative gauges as well.
     """
     pd = _pandas()
     index = pd.DatetimeIndex(pd.to_datetime(host.timestamp_ns, utc=True), name="time")
     values = host.values
+    counts = np.array([host.kind(name) == "counter" for name in host.columns], dtype=bool)
+    if tidy:
+        return pd.DataFrame(_tidy(pd, host, index, counts))
     columns: dict[str, Any] = {"tick": pd.array(host.tick, dtype="Int64")}
     for i, name in enumerate(host.columns):
         raw = values[:, i]
         missing = raw == MISSING
-        unsigned = bool((raw[~missing] < 0).any())
+        unsigned = bool(counts[i] and (raw[~missing] < 0).any())
         stored = raw.view(np.uint64) if unsigned else raw
         columns[name] = pd.arrays.IntegerArray(stored.copy(), missing)
-    frame = pd.DataFrame(columns, index=index)
-    if not tidy:
-        return frame
-    melted = frame.reset_index().melt(["time", "tick"], var_name="column", value_name="value")
-    return melted.dropna().reset_index(drop=True)
+    return pd.DataFrame(columns, index=index)
+
+
+def _tidy(pd: Any, host: HostRows, index: Any, counts: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the columns of a tidy frame, column after column. ``counts``: (columns,) counters."""
+    known = (host.values != MISSING).T
+    column, row = np.nonzero(known)
+    raw = host.values.T[known]
+    above = (raw < 0) & counts[column]
+    value: Any = pd.array(raw, dtype="Int64")
+    if above.any() and not ((raw < 0) & ~above).any():
+        value = pd.array(raw.view(np.uint64), dtype="UInt64")
+    elif above.any():
+        value = [v % 2**64 if big else v for v, big in zip(raw.tolist(), above.tolist())]
+        value = pd.array(value, dtype=object)
+    return {
+        "time": index[row],
+        "tick": pd.array(host.tick[row], dtype="Int64"),
+        "column": np.array(host.columns, dtype=object)[column],
+        "value": value,
+    }
 
 
 def recording_frame(recording: Mapping[str, HostRows], tidy: bool = False) -> pandas.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import synthetic as sy
 
@@ -31,3 +32,24 @@ def test_frames(path: Path) -> None:
         known = int((run["node001"].values != MISSING).sum())
         assert len(tidy) == known
         assert set(run.to_pandas(tidy=True)["host"]) == set(run)
+
+
+@pytest.mark.parametrize("negative", [False, True])
+def test_counters_above_2_to_the_63_are_exact(tmp_path: Path, negative: bool) -> None:
+    """In both frames, beside small counters, missing values and gauges below zero."""
+    pytest.importorskip("pandas")
+    tick, times = sy.grid(3, stop_s=None)
+    large = [2**63 + 1, 2**63 + 3, 2**64 - 1]
+    columns = {
+        "diskstats.sda.sectors_read": np.array(large, dtype=np.uint64).view(np.int64),
+        "diskstats.sda.reads_completed": np.array([1, MISSING, 2**53 + 1]),
+        "meminfo.Dirty": np.array([-5 if negative else 5, 6, 7]),
+    }
+    path = sy.write(tmp_path / NAME, [("n1", sy.SynthHost(tick, times, columns))])
+    with mpi_collector.load(path) as run:
+        tidy = run.to_pandas(tidy=True)
+        wide = run.to_pandas()
+    found = [int(v) for v in tidy["value"]]
+    assert found == [*large, 1, 2**53 + 1, -5 if negative else 5, 6, 7]
+    assert [int(v) for v in wide["diskstats.sda.sectors_read"]] == large
+    assert int(wide["meminfo.Dirty"].iloc[0]) == (-5 if negative else 5)

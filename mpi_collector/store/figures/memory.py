@@ -7,7 +7,7 @@ import numpy as np
 from mpi_collector.store.figures.base import Deriver, Subject
 from mpi_collector.store.figures.figure import NO_OUTLIERS, Chart, Column
 
-_FIELDS = ("MemTotal", "MemFree", "Buffers", "Cached", "Dirty")
+_FIELDS = ("MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SReclaimable", "Dirty")
 
 MEMORY = Subject(order=40)
 USED = MEMORY.figure(
@@ -15,7 +15,7 @@ USED = MEMORY.figure(
     "memory used",
     "bytes",
     "sum",
-    "MemTotal - MemFree - Buffers - Cached",
+    "MemTotal - MemAvailable, as free says; before Linux 3.14 without free, buffers, cache",
     columns=(Column("memory/peak", "peak"),),
 )
 PAGE_CACHE = MEMORY.figure(
@@ -50,8 +50,10 @@ def derive_memory(host: Deriver) -> None:
         host.derived.memory_bytes = float(np.nanmax(level["MemTotal"]))
     if {"Buffers", "Cached"} <= level.keys():
         host.add(PAGE_CACHE, level["Buffers"] + level["Cached"])
-    if {"MemTotal", "MemFree", "Buffers", "Cached"} <= level.keys():
+    if {"MemTotal", "MemAvailable"} <= level.keys():
+        host.add(USED, level["MemTotal"] - level["MemAvailable"])
+    elif {"MemTotal", "MemFree", "Buffers", "Cached"} <= level.keys():
         used = level["MemTotal"] - level["MemFree"] - level["Buffers"] - level["Cached"]
-        host.add(USED, used)
+        host.add(USED, used - level.get("SReclaimable", np.zeros(len(used))))
     if "Dirty" in level:
         host.add(DIRTY, level["Dirty"])
