@@ -46,20 +46,8 @@ _BUSES = (
     ("/vmbus", "vmbus"),
     ("/xen", "xen"),
 )
-_NET_DEVTYPES = (
-    "vlan",
-    "vxlan",
-    "macvlan",
-    "macvtap",
-    "ipvlan",
-    "ipvtap",
-    "gre",
-    "wireguard",
-    "team",
-    "geneve",
-    "bareudp",
-    "dsa",
-    "veth",
+_NET_DEVTYPES = frozenset(
+    "vlan vxlan macvlan macvtap ipvlan ipvtap gre wireguard team geneve bareudp dsa veth".split()
 )
 _PHYSICAL_KINDS = ("ethernet", "infiniband", "wireless")
 
