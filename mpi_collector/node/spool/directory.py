@@ -13,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_STOP = "stop"  #: its existence asks the run to stop
-_MARKS = "marks"  #: marks of users on this host, one JSON document a line (marks.py)
-_NOT_SPOOLS = (_STOP, _MARKS)
+# no host has a name with a dot in front
+_STOP = ".stop"  #: its existence asks the run to stop
+_MARKS = ".marks"  #: marks of users on this host, one JSON document a line (marks.py)
 _LOCK_TRIES = (
     20  #: ``find_spools`` of another process holds a shared lock on each spool for a moment
 )
@@ -30,8 +30,8 @@ def user_directory() -> str:
 class RunDirectory:
     """The directory ``SPOOL_DIR/mpi_collector-UID/RUN``: spools of a run on one host, named by key.
 
-    Beside the spools it may hold the files ``stop`` and ``marks``, which other processes of the
-    user leave there.
+    Beside the spools it may hold the files ``.stop`` and ``.marks``, which other processes of the
+    user leave there, and ``.NAME.part``, a copy that is not finished.
     """
 
     __slots__ = ("path", "run", "spool_dir")
@@ -68,7 +68,7 @@ class RunDirectory:
 
     def spool_names(self) -> "list[str]":
         """Return the names of the spools, without files that are being written (a dot in front)."""
-        return [n for n in _names(self.path) if n not in _NOT_SPOOLS and not n.startswith(".")]
+        return [n for n in _names(self.path) if not n.startswith(".")]
 
     def open(self) -> int:
         """Return a descriptor of the directory, made with mode 0700 if missing; follow no symlink.
@@ -93,8 +93,8 @@ class RunDirectory:
     def discard(self, key: str) -> None:
         """Remove the spool of ``key``, and after the last one the directory and all in it."""
         remove_spool(self.spool_path(key))
-        if not [n for n in _names(self.path) if n not in _NOT_SPOOLS]:
-            for name in _NOT_SPOOLS:
+        if not [n for n in _names(self.path) if n not in (_STOP, _MARKS)]:
+            for name in (_STOP, _MARKS):
                 remove_spool(os.path.join(self.path, name))
 
     def remove_stop(self) -> None:

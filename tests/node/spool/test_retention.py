@@ -71,7 +71,7 @@ def test_by_number(tmp_path: Path) -> None:
 
 def test_by_age(tmp_path: Path) -> None:
     dead(tmp_path, ("old", 31), ("new1", 29))
-    marks.append(str(tmp_path / user_directory() / "old" / "marks"), marks.make("x"))
+    marks.append(str(tmp_path / user_directory() / "old" / ".marks"), marks.make("x"))
     said, _ = bounded(tmp_path, days=30)
     assert left(tmp_path) == ["new1"]
     assert not (tmp_path / user_directory() / "old").exists()

@@ -44,8 +44,8 @@ def test_find_and_take(tmp_path: Path) -> None:
     with pytest.raises(SpoolError, match="still alive"):
         RecoveredSpool(str(tmp_path), "run_1", "a")
     base = tmp_path / user_directory() / "run_1"
-    marks.append(str(base / "marks"), marks.make("left"))
-    (base / "stop").touch()
+    marks.append(str(base / ".marks"), marks.make("left"))
+    (base / ".stop").touch()
     (base / "link").symlink_to(base / "a")
     die(recorder)
     (found,) = find_spools(str(tmp_path))
@@ -66,7 +66,7 @@ def test_marks_of_a_dead_run(tmp_path: Path) -> None:
     recorder = record(tmp_path)
     recorder.spool.event({"type": "x"})
     base = tmp_path / user_directory() / "run_1"
-    marks.append(str(base / "marks"), marks.make("left"))
+    marks.append(str(base / ".marks"), marks.make("left"))
     # killed, not stopped: nobody took them
     recorder.sampler._quit = True
     recorder._take_marks = lambda: None  # type: ignore[method-assign]
