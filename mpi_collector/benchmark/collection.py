@@ -25,6 +25,7 @@ from mpi_collector.errors import ResultsError, UnusableHostsError
 from mpi_collector.formats.run_document import Mark
 from mpi_collector.formats.suite_samples import time_series_head
 from mpi_collector.node.compat import mono_ns
+from mpi_collector.node.table.facts import LEFT
 from mpi_collector.transport.base import HostState, Transport
 
 _JSON_AUTO_BYTES = 2e9
@@ -131,12 +132,12 @@ class Collection(RunState):
                 self.console.debug(f"{type(e).__name__}: {e}")
         self.keeper.release()
 
-    def detach(self) -> None:
+    def detach(self, why: str = LEFT) -> None:
         """Leave at once: wait for no host, and keep every spool."""
         self.all_present = False
         try:
             if self.attached:
-                self.transport.detach()
+                self.transport.detach(why)
         except Exception as e:  # noqa: BLE001 - wherever it was interrupted, it may be half open
             self.console.warn(f"warning: {type(e).__name__}: {e}")
         self.close()

@@ -29,6 +29,7 @@ from mpi_collector.benchmark.stop_conditions import StopConditions
 from mpi_collector.errors import CommandError, TransportError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.spool import marks
+from mpi_collector.node.table.facts import LAUNCHER_LOST
 from mpi_collector.transport.base import Transport
 from mpi_collector.transport.launch.detect import Launch
 
@@ -121,7 +122,7 @@ class RecordedJob:
     def _keep_for_recover(self) -> int:
         """Handle the death of our launcher: nothing can be gathered, the spools stay."""
         kept = self._collection.kept()
-        self._collection.detach()
+        self._collection.detach(LAUNCHER_LOST)
         self._console.warn(f"the launcher has ended; {kept}")
         return OK
 

@@ -13,7 +13,7 @@ from mpi_collector.formats.run_document import RunDocument, marks_of, run_docume
 from mpi_collector.formats.suite_samples import time_series_head
 from mpi_collector.formats.verdict import line
 from mpi_collector.node.errors import SpoolError
-from mpi_collector.node.table.facts import HostFacts
+from mpi_collector.node.table.facts import BROKEN_OFF, LAUNCHER_LOST, STOPPED, HostFacts
 from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.output.files import RunFiles, release, reserve
 from mpi_collector.output.placement import place
@@ -226,7 +226,7 @@ def document_of(
         stem=meta.get("stem"),
         benchmark=meta["benchmark"],
         collection_method="recovered",
-        ended_by="recover",
+        ended_by=_ended_by(facts),
         hosts=about,
         hosts_requested=[*about, *errors],
         hosts_partial=errors,
@@ -240,4 +240,11 @@ def document_of(
         clock_bound_ns={key: a["clock_bound_ns"] for key, a in about.items()},
         facts=facts,
         marks=marks_of(facts),
+        hosts_in_run=max(a["grid"].get("hosts", 0) for a in about.values()),
     )
+
+
+def _ended_by(facts: Mapping[str, HostFacts]) -> str:
+    """Return what ended a run that its launcher did not end; "recover" where that is not known."""
+    reasons = {f["ended_by"] for f in facts.values()} - {STOPPED, BROKEN_OFF}
+    return LAUNCHER_LOST if LAUNCHER_LOST in reasons else next(iter(sorted(reasons)), "recover")

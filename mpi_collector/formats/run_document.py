@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypedDict, cast
 from mpi_collector._version import __version__
 from mpi_collector.formats.run_forms import RUN
 from mpi_collector.formats.verdict import Verdict, verdict_of
+from mpi_collector.node.forms import INT64_MAX
 from mpi_collector.node.table.facts import HostFacts, HostMark
 
 FORMAT = 1
@@ -97,13 +98,17 @@ def run_document(
     clock_bound_ns: Mapping[str, int | None],
     facts: Mapping[str, HostFacts],
     marks: Iterable[Mark],
+    hosts_in_run: int = 0,
     command: list[str] | None = None,
     command_exit_code: int | None = None,
     command_ns: list[int] | Literal[_Absent.ABSENT] | None = ABSENT,
     environment: Mapping[str, str] | Literal[_Absent.ABSENT] = ABSENT,
     written_ns: int | Literal[_Absent.ABSENT] = ABSENT,
 ) -> RunDocument:
-    """Return the document with its verdict; ``marks`` in any order. Meanings: ``RunDocument``."""
+    """Return the document with its verdict; ``marks`` in any order. Meanings: ``RunDocument``.
+
+    ``hosts_in_run``: see ``verdict_of``.
+    """
     known: dict[str, object] = {
         "format": FORMAT,
         "program": program,
@@ -135,6 +140,7 @@ def run_document(
             facts=facts,
             interval_ns=interval_ns,
             hosts_requested=len(requested),
+            hosts_in_run=hosts_in_run,
             hosts_partial=hosts_partial,
             missing_ranks=missing_ranks,
             clock_bound_ns=clock_bound_ns,
@@ -155,4 +161,6 @@ def checked(document: object) -> RunDocument:
     for host in run["hosts"]:
         if host not in run["facts"]:
             raise ValueError(f"no facts of host {host!r}")
+        if run["start_ns"] + run["facts"][host]["last_tick"] * run["interval_ns"] > INT64_MAX:
+            raise ValueError(f"the last tick of host {host!r} is after the year 2262")
     return run

@@ -49,6 +49,7 @@ FACTS = Record(
         "columns": Whole(0, 1 << 24),
     },
     {
+        "ended_by": NAME,
         "level": Whole(0, 62),
         "late_p50_ns": Maybe(Whole()),
         "late_p99_ns": Maybe(Whole()),
@@ -101,7 +102,7 @@ RUN = Record(
         "marks": Items(Record(_MARK, {"host": Maybe(_KEY)}, _FURTHER), _MANY),
         "command": Maybe(Items(_LONG, _MANY)),
         "command_exit_code": Maybe(Whole(-INT64_MAX)),
-        "command_ns": Maybe(Items(MOMENT, 2)),
+        "command_ns": Maybe(Items(MOMENT, 2, least=2)),
         "environment": Table(_LONG, _MANY, REASON),
         "written_ns": MOMENT,
     },

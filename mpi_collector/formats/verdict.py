@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypedDict, TypeVar
 
-from mpi_collector.node.table.facts import HostFacts
+from mpi_collector.node.table.facts import BROKEN_OFF, STOPPED, HostFacts
 
 _LATE_SHARE = 0.5  #: of the interval: samples later than that describe another moment
 _MISSED_SHARE = 0.01
@@ -39,13 +39,20 @@ def verdict_of(
     facts: Mapping[str, HostFacts],
     interval_ns: int,
     hosts_requested: int,
+    hosts_in_run: int = 0,
     hosts_partial: Mapping[str, str],
     missing_ranks: Sequence[int],
     clock_bound_ns: Mapping[str, int | None],
     warnings: Mapping[str, Collection[str]],
 ) -> Verdict:
-    """Return the verdict on a run from keys of its document; ``hosts_requested`` is a count."""
+    """Return the verdict on a run from keys of its document; ``hosts_requested`` is a count.
+
+    ``hosts_in_run``: how many there were, where more is not known of those that are missing.
+    """
     reasons = [f"{key}: {why}" for key, why in hosts_partial.items()]
+    unnamed = hosts_in_run - len({*facts, *hosts_partial})
+    if unnamed > 0:
+        reasons.append(f"{unnamed} of the run's {hosts_in_run} hosts are not in this recording")
     reasons += [f"rank {rank} never answered" for rank in missing_ranks]
     for key, of_host in facts.items():
         reasons += _host_reasons(key, of_host, interval_ns)
@@ -57,7 +64,7 @@ def verdict_of(
         "verdict": "invalid" if not rows else "partial" if reasons else "complete",
         "reasons": reasons,
         "hosts": len(facts),
-        "hosts_requested": hosts_requested,
+        "hosts_requested": max(hosts_requested, hosts_in_run),
         "ticks": sum(f["ticks"] for f in facts.values()),
         "missed": sum(f["missed"] for f in facts.values()),
         "late_p99_ns": _largest(f["late_p99_ns"] for f in facts.values()),
@@ -87,7 +94,7 @@ def _host_reasons(key: str, facts: HostFacts, interval_ns: int) -> Iterator[str]
     if facts["missed"] > max(_MISSED_SHARE * due, 1):
         yield f"{key}: {facts['missed']} of {due} ticks missed"
     if not facts["complete"]:
-        yield f"{key}: the recording breaks off at tick {facts['last_tick']}"
+        yield f"{key}: {incomplete(facts)}"
     if late_ns > _LATE_SHARE * interval_ns:
         yield f"{key}: 1 % of the ticks were more than {late_ns / 1e6:.0f} ms late"
     for text in no_room(facts):
@@ -95,6 +102,14 @@ def _host_reasons(key: str, facts: HostFacts, interval_ns: int) -> Iterator[str]
     for source, counts in facts["statuses"].items():
         shown = ", ".join(f"{n} x {status}" for status, n in counts.items())
         yield f"{key}: {source}: {shown}"
+
+
+def incomplete(facts: HostFacts) -> str:
+    """Return how the recording of a host ended that the run did not stop."""
+    ended_by = facts.get("ended_by", BROKEN_OFF)  # earlier versions do not say it
+    if ended_by in (STOPPED, BROKEN_OFF):
+        return f"the recording breaks off at tick {facts['last_tick']}"
+    return f"ended by: {ended_by}, at tick {facts['last_tick']}"
 
 
 def no_room(facts: HostFacts) -> Iterator[str]:

@@ -72,6 +72,10 @@ class Timeline:
         near = self.clocks[max(i - 1, 0) : i + 1]
         return int(min(c[2] + abs(mono_ns - c[0]) * DRIFT_PPM // 1000000 for c in near))
 
+    def root_ns(self, mono_ns: int) -> int:
+        """Return the coordinator's monotonic clock at local time ``mono_ns``."""
+        return mono_ns - self.offset_ns(mono_ns)
+
     def utc_ns(self, mono_ns: int) -> int:
         """Return UTC on the common time line, ns since the epoch."""
-        return self.epoch_ns + mono_ns - self.offset_ns(mono_ns) - self.t0_root_ns
+        return self.epoch_ns + self.root_ns(mono_ns) - self.t0_root_ns

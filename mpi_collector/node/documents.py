@@ -67,7 +67,8 @@ _EVENTS = {
             "interval_ns": Whole(1, INT64_MAX),
             "policy": OneOf(*POLICIES),
             "capacity": Whole(1, INT64_MAX),
-        }
+        },
+        {"hosts": COUNT},
     ),
     "clock": Record(
         {"type": OneOf("clock"), "mono_ns": MOMENT, "offset_ns": Whole(), "bound_ns": MOMENT}
@@ -128,6 +129,7 @@ FACTS = Record(
         "missed": COUNT,
         "level": Whole(0, 63),
         "complete": Flag(),
+        "ended_by": NAME,
         "late_p50_ns": Maybe(Whole()),
         "late_p99_ns": Maybe(Whole()),
         "late_max_ns": Maybe(Whole()),
@@ -149,7 +151,7 @@ LAYOUT = Record(
                 {
                     "source": NAME,
                     "table": NAME,
-                    "fields": Items(Items(REASON, 4), 1 << 16),
+                    "fields": Items(Items(REASON, 4, least=4), 1 << 16),
                     "devices": Items(NAME, 1 << 20),
                     "slots": Whole(0, 1 << 20),
                 }

@@ -104,16 +104,17 @@ class Maybe(Form):
 
 
 class Items(Form):
-    """A list of at most ``most`` values of one form."""
+    """A list of ``least`` to ``most`` values of one form."""
 
-    def __init__(self, form: Form, most: int) -> None:
+    def __init__(self, form: Form, most: int, least: int = 0) -> None:
         self.form = form
         self.most = most
+        self.least = least
 
     def check(self, value: "Any", where: str = "") -> None:
         if type(value) not in (list, tuple):
             raise _of_type(where, value)
-        if len(value) > self.most:
+        if not self.least <= len(value) <= self.most:
             raise _wrong(where, "has %d entries" % len(value))
         for item in value:
             self.form.check(item, where + "[]")

@@ -18,7 +18,7 @@ from mpi_collector.errors import RecordingError
 from mpi_collector.formats.run_document import RunDocument, checked
 from mpi_collector.formats.run_forms import META
 from mpi_collector.node import strict_json
-from mpi_collector.node.row.layout import Layout
+from mpi_collector.node.row.layout import STOP_TICK, Layout
 from mpi_collector.node.status import STATUS_NAMES
 from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.node.table.table import layout_without_spares
@@ -92,7 +92,10 @@ class HostMembers:
     def tick(self) -> npt.NDArray[np.int64]:
         """int64 (rows,)."""
         rows = self._facts["samples"]
-        return self._read("tick", lambda npz, name: npz.ticks(name, rows))
+        found = self._read("tick", lambda npz, name: npz.ticks(name, rows))
+        if int(found.max(initial=STOP_TICK)) > self._facts["last_tick"]:
+            raise self._damaged("tick", "a tick after the last one")
+        return found
 
     @cached_property
     def columns(self) -> list[str]:
@@ -137,7 +140,10 @@ class HostMembers:
         if name == "tick":
             return self.tick
         if name in _BY_ROW:
-            return self._ints(name, len(self.tick))
+            found = self._ints(name, len(self.tick))
+            if name == "timestamp_ns" and (found < 0).any():
+                raise self._damaged(name, "a time before 1970")
+            return found
         if name in _BY_SOURCE:
             found = self._ints(name, len(self.tick), len(self.sources))
             if name == "source_status" and ((found < 0) | (found >= len(STATUS_NAMES))).any():

@@ -14,7 +14,7 @@ from mpi_collector.formats.run_document import RunDocument, run_document
 from mpi_collector.formats.suite_reader import SuiteHost, SuiteTimeSeries, read_suite
 from mpi_collector.node.row.layout import MISSING, STOP_TICK
 from mpi_collector.node.status import OK
-from mpi_collector.node.table.facts import HostFacts
+from mpi_collector.node.table.facts import STOPPED, HostFacts
 from mpi_collector.store.recording import Recording
 
 
@@ -105,6 +105,7 @@ def _facts(host: SuiteHost, series: SuiteTimeSeries) -> HostFacts:
         "missed": max(series.due.total - len(on_grid), 0),
         "level": series.due.level,
         "complete": True,
+        "ended_by": STOPPED,
         "late_p50_ns": None,
         "late_p99_ns": None,
         "late_max_ns": None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
 from mpi_collector.node.agent.messages import ReadyReport, StopReport
-from mpi_collector.node.table.facts import HostFacts
+from mpi_collector.node.table.facts import LEFT, HostFacts
 
 if TYPE_CHECKING:
     from mpi_collector.node.table.npy import NpzMember
@@ -140,8 +140,8 @@ class Transport(Protocol):
         ``json``: the suite's samples too, where a host can encode them.
         """
 
-    def detach(self) -> None:
-        """Leave at once; the spools stay on the hosts."""
+    def detach(self, why: str = LEFT) -> None:
+        """Leave at once; the spools stay on the hosts. ``why``: HostFacts.ended_by of the first."""
 
     def close(self, saved: bool) -> bool:
         """Release every host; ``saved``: the tables are safely on disk, so remove the spools.

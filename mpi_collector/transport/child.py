@@ -68,8 +68,8 @@ class ChildRecorder(BatchRecorder):
     def clock(self, mono_ns: int, offset_ns: int, bound_ns: int) -> None:
         self._request("clock", mono_ns=mono_ns, offset_ns=offset_ns, bound_ns=bound_ns)
 
-    def start(self, t0_ns: int, epoch_ns: int, capacity: int) -> None:
-        self._request("start", t0_ns=t0_ns, epoch_ns=epoch_ns, capacity=capacity)
+    def start(self, t0_ns: int, epoch_ns: int, capacity: int, hosts: int = 0) -> None:
+        self._request("start", t0_ns=t0_ns, epoch_ns=epoch_ns, capacity=capacity, hosts=hosts)
 
     def wait_first(self, timeout_s: float) -> bool:
         deadline = mono_ns() + int(timeout_s * 1e9)
@@ -117,9 +117,9 @@ class ChildRecorder(BatchRecorder):
         self._request("discard")
         self.close()
 
-    def close(self, remove: bool = False) -> None:
+    def close(self, remove: bool = False, why: str = "") -> None:
         """End the child; its spool stays unless it was discarded."""
-        del remove
+        del remove, why
         if self._loop.alive:
             self._loop.run(self._session.disconnect())
             self._loop.close()

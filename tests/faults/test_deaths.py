@@ -75,9 +75,14 @@ def test_life_cycle_process(flights: Flights, transport: str) -> None:
     flight.end()  # the job lives on, and ends when it ends
     flight.job.process.wait(30)
     row.gone_s = flight.all_gone(15)
-    flight.tally(row, killed, flight.recovered())
+    found = flight.recovered()
+    flight.tally(row, killed, found)
     assert max(row.lost.values()) <= 1
     assert set(row.kept) == {"node1", "node2", "node3"}
+    with mpi_collector.load(found) as run:
+        assert run.run["verdict"]["verdict"] == "partial"
+        assert run.run["ended_by"] == "launcher lost"
+        row.note = "partial, ended by: launcher lost"
 
 
 def own(flight: Flight) -> Process:

@@ -136,3 +136,28 @@ def test_starved(flights: Flights, transport: str) -> None:
     row.note = f"latest tick {late_ms:.0f} ms of {INTERVAL_S * 1000:.0f}"
     flight.settle(row, stop_ns)
     assert max(row.lost.values()) <= 1
+
+
+@over("transport", EVERY)
+def test_stands_still_over_the_end(flights: Flights, transport: str) -> None:
+    """A rank or agent that is stopped before the job ends and goes on after it: what it was due to sample is missed."""
+    flight = flights.start("--gather-timeout", "20").recording()
+    sampler = flight.sampler(3)
+    sampler.signal(signal.SIGSTOP)
+    stopped = time.time_ns()
+    time.sleep(2)
+    flight.end()
+    time.sleep(1.5)
+    sampler.signal(signal.SIGCONT)
+    assert flight.job.finish(60) == EXIT_CODE, flight.job.err
+    row = flights.row("a sampling rank or agent stands still over the end of the job", 3)
+    row.gone_s = flight.all_gone(10)
+    flight.tally(row, stopped)
+    with mpi_collector.load(flight.results) as run:
+        facts = run.run["facts"]["node3"]
+        assert facts["missed"] >= 18, facts
+        assert run.run["verdict"]["verdict"] == "partial"
+        assert any("node3" in r and "missed" in r for r in run.run["verdict"]["reasons"])
+        row.missed["node3"] = facts["missed"]
+        row.note = "partial: those ticks are missed"
+    flight.nothing_remains()

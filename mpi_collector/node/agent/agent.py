@@ -19,6 +19,7 @@ from ..errors import FrameError
 from ..frames import VERSION, FrameDecoder, encode
 from ..host.identity import identity
 from ..knobs import ORPHAN_S
+from ..table.facts import LAUNCHER_LOST, LEFT
 from .messages import RECORDER_REQUESTS, Request
 from .recorder import Recorder
 from .service import DONE, Answer, RecorderService
@@ -127,7 +128,7 @@ class Agent:
             if not self._serve_once():
                 break
         self._disconnect()
-        self.service.close()
+        self.service.close(LEFT if self.service.done else LAUNCHER_LOST)
 
     def _serve_once(self) -> bool:
         """Wait for something to do, and do it. False when nothing came in time."""

@@ -25,6 +25,7 @@ from ..documents import (
 )
 from ..errors import FormError
 from ..forms import (
+    COUNT,
     FILE_NAME,
     INT64_MAX,
     MOMENT,
@@ -140,8 +141,9 @@ RECORDER_REQUESTS = {
         {"mono_ns": MOMENT, "offset_ns": Whole(), "bound_ns": MOMENT},
     ),
     "start": Request(
-        "sample from tick 0 on: t0_ns and epoch_ns on the coordinator's monotonic and wall clock",
-        {"t0_ns": MOMENT, "epoch_ns": MOMENT, "capacity": Whole(1, INT64_MAX)},
+        "sample from tick 0 on: t0_ns and epoch_ns on the coordinator's monotonic and wall clock; "
+        "hosts of the run",
+        {"t0_ns": MOMENT, "epoch_ns": MOMENT, "capacity": Whole(1, INT64_MAX), "hosts": COUNT},
     ),
     "first": Request(
         "was the first sample taken?", answer={"sampling": Flag(), "failure": Maybe(REASON)}

@@ -19,7 +19,7 @@ from ..spool.directory import RunDirectory, remove_spool
 from ..spool.replica import Changes
 from ..spool.retention import apply_retention
 from ..spool.writer import Spool
-from ..table.facts import ABORTED, facts_of
+from ..table.facts import ABORTED, LEFT, facts_of
 from ..table.pack import pack
 from ..table.table import SampleTable
 
@@ -159,19 +159,22 @@ class Recorder:
         """Note that this host's clock is the reference: the coordinator's own."""
         self.clock(mono_ns(), 0, 0)
 
-    def start(self, t0_ns: int, epoch_ns: int, capacity: int) -> None:
-        """Sample on the grid that begins at ``t0_ns`` on the coordinator's monotonic clock."""
+    def start(self, t0_ns: int, epoch_ns: int, capacity: int, hosts: int = 0) -> None:
+        """Sample on the grid that begins at ``t0_ns`` on the coordinator's monotonic clock.
+
+        ``hosts``: of the run, for ``recover``; 0: not known.
+        """
         options = self.options
-        self.spool.event(
-            {
-                "type": "grid",
-                "t0_ns": t0_ns,
-                "epoch_ns": epoch_ns,
-                "interval_ns": options.interval_ns,
-                "policy": options.when_full,
-                "capacity": capacity,
-            }
-        )
+        grid = {
+            "type": "grid",
+            "t0_ns": t0_ns,
+            "epoch_ns": epoch_ns,
+            "interval_ns": options.interval_ns,
+            "policy": options.when_full,
+            "capacity": capacity,
+            "hosts": hosts,
+        }
+        self.spool.event(grid)
         self.sampler = Sampler(self.probe, self.spool, self._decoder, options.when_full, capacity)
         local_t0_ns = t0_ns + self._offset_ns
         end_ns = local_t0_ns + options.duration_ns if options.duration_ns else 0
@@ -261,15 +264,15 @@ class Recorder:
         """Remove the spool and its backup: the recording is safe elsewhere."""
         self.close(remove=True)
 
-    def close(self, remove: bool = False) -> None:
+    def close(self, remove: bool = False, why: str = LEFT) -> None:
         """End sampling.
 
         Without ``remove`` the recording stays in the spool, and in --rescue-dir if there is one. It
-        is incomplete when nobody has stopped it before: the run went on.
+        is incomplete when nobody has stopped it before: the run went on. ``why``: of its end then.
         """
         if self.sampler is not None:
             if self.sampler.running and not remove:
-                self.spool.event({"type": ABORTED})
+                self.spool.event({"type": ABORTED, "why": why})
             self.sampler.stop()
             if not remove:
                 self.back_up()

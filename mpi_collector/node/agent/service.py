@@ -10,6 +10,7 @@ from ..host.identity import identity
 from ..host.readiness import check_host
 from ..options import SamplingOptions
 from ..spool.directory import find_spools
+from ..table.facts import LEFT
 from ..table.recovered import RecoveredSpool
 from .messages import RECORDER_REQUESTS
 from .recorder import Recorder
@@ -91,10 +92,10 @@ class RecorderService(Service):
         """The recorder, from ``prepare`` to ``discard``."""
         return self._recorder
 
-    def close(self) -> None:
-        """End the recording; its spool stays."""
+    def close(self, why: str = LEFT) -> None:
+        """End the recording; its spool stays. ``why``: of an end that nobody asked for."""
         if self._recorder is not None:
-            self._recorder.close()
+            self._recorder.close(why=why)
         if self._adopted is not None:
             self._adopted.close()
         self._recorder = None
@@ -127,8 +128,8 @@ class RecorderService(Service):
         self._recording().clock(mono_ns, offset_ns, bound_ns)
         return DONE
 
-    def start(self, t0_ns: int, epoch_ns: int, capacity: int) -> Answer:
-        self._recording().start(t0_ns, epoch_ns, capacity)
+    def start(self, t0_ns: int, epoch_ns: int, capacity: int, hosts: int) -> Answer:
+        self._recording().start(t0_ns, epoch_ns, capacity, hosts)
         return DONE
 
     def first(self) -> Answer:

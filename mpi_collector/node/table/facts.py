@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 else:
     TypedDict = dict  # Python 3.6 has none; at run time the documents are plain dicts
 
-ABORTED = "aborted"  #: type of the event of a recording that ends although nobody has stopped it
+#: type of the event of a recording that ends although nobody has stopped it; ``why`` says why
+ABORTED = "aborted"
+LAUNCHER_LOST = "launcher lost"  #: why: nobody is left who could stop it
+LEFT = "its launcher, without a stop"  #: why: it was given up
+STOPPED = "stop"  #: the run stopped it, or its duration was over
+BROKEN_OFF = "broken off"  #: killed, or its sampling failed: there is no last row
 
 
 class HostMark(TypedDict):
@@ -33,6 +38,7 @@ class HostFacts(TypedDict):
     missed: int  #: ticks that were due and have no row
     level: int  #: of decimation: only ticks divisible by 2^level are kept
     complete: bool  #: the run stopped the recording: it neither broke off nor was given up
+    ended_by: str  #: STOPPED, BROKEN_OFF, or why it was aborted
     late_p50_ns: "int | None"  #: begin of a row minus its deadline
     late_p99_ns: "int | None"
     late_max_ns: "int | None"
@@ -56,9 +62,18 @@ def marks_of(events: "list[Event]") -> "list[HostMark]":
 
 
 def was_stopped(events: "list[Event]") -> bool:
-    """Return whether the run stopped the recording: it did not break off, and was not given up."""
+    """Return whether the recorder ended because the run did, and so has taken the marks."""
     types = {e["type"] for e in events}
     return "end" in types and ABORTED not in types
+
+
+def _ended_by(table: "SampleTable") -> str:
+    aborted = next((e for e in table.events if e["type"] == ABORTED), None)
+    if aborted is not None:
+        return str(aborted.get("why") or LEFT)
+    # a sampling thread that failed has noted its end, too, but has no last row
+    whole = was_stopped(table.events) and STOP_TICK in table.ticks[-1:]
+    return STOPPED if whole else BROKEN_OFF
 
 
 def facts_of(table: "SampleTable") -> "HostFacts":
@@ -68,14 +83,16 @@ def facts_of(table: "SampleTable") -> "HostFacts":
     end = next((e for e in table.events if e["type"] == "end"), None)
     last = end["last_tick"] if end else (ticks[-1] if ticks else STOP_TICK)
     level = level_of(max(last, 0), grid["capacity"]) if grid.get("policy") == "decimate" else 0
+    ended_by = _ended_by(table)
     late = sorted(x for x, t in zip(table.head("late_ns"), table.ticks) if t != STOP_TICK)
     return {
         "samples": len(table),
         "ticks": len(ticks),
         "last_tick": last,
-        "missed": max(_due(str(grid.get("policy")), ticks, last, level) - len(ticks), 0),
+        "missed": _missed(table, ticks, last, level),
         "level": level,
-        "complete": was_stopped(table.events),
+        "complete": ended_by == STOPPED,
+        "ended_by": ended_by,
         "late_p50_ns": late[len(late) // 2] if late else None,
         "late_p99_ns": late[min(len(late) - 1, len(late) * 99 // 100)] if late else None,
         "late_max_ns": late[-1] if late else None,
@@ -90,14 +107,49 @@ def facts_of(table: "SampleTable") -> "HostFacts":
 _COUNTED_MAX = 1 << 16  #: spans of more ticks are computed, not counted: a damaged log may say any
 
 
-def _due(policy: str, ticks: "list[int]", last: int, level: int) -> int:
-    """Return how many ticks up to ``last`` should have a row."""
-    span = range(ticks[0], last + 1) if ticks and policy == "ring" else range(last + 1)
+def _missed(table: "SampleTable", ticks: "list[int]", last: int, level: int) -> int:
+    """Return how many ticks have no row that should have one.
+
+    Ticks are due up to the row of the stop, also where the recorder stood still until then.
+    """
+    grid = table.grid or {}
+    policy = str(grid.get("policy"))
+    full = policy == "stop" and len(ticks) >= grid["capacity"]
+    if full:  # no row was kept after these
+        last = ticks[-1]
+    ring_full = policy == "ring" and len(ticks) >= grid["capacity"]
+    first = ticks[0] if ring_full else 0
+    missed = _multiples(first, last + 1, level) - len(ticks)
+    if table.grid is not None and not full:
+        until = _due_until(table)
+        if policy == "decimate":
+            level = level_of(max(until - 1, 0), grid["capacity"])
+        missed += _multiples(last + 1, until, level)
+    return max(missed, 0)
+
+
+def _due_until(table: "SampleTable") -> int:
+    """Return the tick that was due next when the row of the stop was taken; 0 without that row.
+
+    A tick is missed once the next one is due: the last one before the stop is not.
+    """
+    if STOP_TICK not in table.ticks[-1:] or table.grid is None:
+        return 0
+    interval_ns = table.grid["interval_ns"]
+    stop_ns = Timeline.from_events(table.events).root_ns(table.head("begin_mono_ns")[-1])
+    due = (stop_ns - table.grid["t0_ns"]) // interval_ns
+    duration_s = (table.meta.get("options") or {}).get("duration_s")
+    if duration_s is not None:
+        due = min(due, -int(-duration_s * 1e9 // interval_ns))
+    return int(max(due, 0))
+
+
+def _multiples(first: int, end: int, level: int) -> int:
+    """Return how many of the ticks from ``first`` to below ``end`` are divisible by 2^level."""
+    span = range(first, end)
     if len(span) < _COUNTED_MAX:
-        due = len([t for t in span if not t % (1 << level)])
-    else:
-        due = (len(span) + (1 << level) - 1) >> level
-    return min(due, len(ticks)) if policy == "stop" else due
+        return len([t for t in span if not t % (1 << level)])
+    return (len(span) + (1 << level) - 1) >> level
 
 
 def _cpu_share(table: "SampleTable") -> "float | None":

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
 from mpi_collector.formats.run_document import RunDocument
-from mpi_collector.formats.verdict import no_room
+from mpi_collector.formats.verdict import incomplete, no_room
 from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.report.figure_tables import by_group, shown_in_tables
 from mpi_collector.report.page.data import PageData, PagePhase
@@ -233,7 +233,7 @@ def _missed_of_host(page: PageData, key: str, f: HostFacts) -> list[str]:
     if key in page.run["hosts_partial"]:
         out.append(page.run["hosts_partial"][key])
     if not f["complete"]:
-        out.append(f"breaks off at tick {f['last_tick']}")
+        out.append(incomplete(f))
     host = page.summary["hosts"].get(key)
     return out + (host["notes"] if host else [])
 

@@ -178,8 +178,9 @@ class ControlClient:
         self.detach()
         return True
 
-    def detach(self) -> None:
+    def detach(self, why: str = "") -> None:
         """End the launch; the spools stay."""
+        del why
         self._loop.run(self._session.disconnect())
         self._loop.close()
 

@@ -21,6 +21,7 @@ from mpi_collector.node.errors import FrameError
 from mpi_collector.node.frames import BLOB_MAX, VERSION, FrameDecoder, encode
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.table.facts import LAUNCHER_LOST
 from mpi_collector.transport.base import Sink
 from mpi_collector.transport.control_messages import CONTROL_REQUESTS
 from mpi_collector.transport.ranks.coordinator import Coordinator
@@ -149,10 +150,10 @@ class ControlService(Service):
         if self._coordinator is None:
             return
         if not launcher_alive:
-            self._coordinator.detach()
+            self._coordinator.detach(LAUNCHER_LOST)
             return
         with contextlib.suppress(Exception):
-            self.everybody = self._coordinator.close(False)
+            self.everybody = self._coordinator.close(False, LAUNCHER_LOST)
 
 
 class ControlServer:

@@ -16,6 +16,7 @@ from mpi_collector.node.agent.recorder import use_all_cpus
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.table.facts import LEFT
 from mpi_collector.transport.agreement import check_ready, table_bounds
 from mpi_collector.transport.base import HostState, RunStatus, Sink, run_status, write_host
 from mpi_collector.transport.ranks.clocks import LeaderClocks
@@ -171,7 +172,8 @@ class Coordinator:
         limit_s = self.options.start_timeout_s
         self.t0_ns = mono_ns() + _LEAD_NS + _LEAD_PER_LEADER_NS * len(ranks)
         self.epoch_ns = wall_ns() + self.t0_ns - mono_ns()
-        self.recorder.start(self.t0_ns, self.epoch_ns, self.capacity)
+        hosts = len(self.leaders)
+        self.recorder.start(self.t0_ns, self.epoch_ns, self.capacity, hosts)
         answers = self._inbox.ask(
             ranks,
             "start",
@@ -179,6 +181,7 @@ class Coordinator:
             t0_ns=self.t0_ns,
             epoch_ns=self.epoch_ns,
             capacity=self.capacity,
+            hosts=hosts,
         )
         self.leaders[0].sampling = self.recorder.wait_first(limit_s)
         for rank in ranks:
@@ -264,15 +267,15 @@ class Coordinator:
         host.collected = True
 
     # ---- the end
-    def detach(self) -> None:
+    def detach(self, why: str = LEFT) -> None:
         """Leave at once; the spools stay."""
         self._replicas.close(False)
-        self.recorder.close()
+        self.recorder.close(why=why)
 
-    def close(self, saved: bool) -> bool:
+    def close(self, saved: bool, why: str = LEFT) -> bool:
         """Remove the spools of what is safely on disk, and release every rank.
 
-        True when none is missing.
+        True when none is missing. ``why``: see ``Recorder.close``.
         """
         self._replicas.close(saved)
         if saved:
@@ -282,7 +285,7 @@ class Coordinator:
             }
             self._inbox.ask(disposable, "discard", _DISCARD_S)
         else:
-            self.recorder.close()
+            self.recorder.close(why=why)
         return self.world is None or self.release_all()
 
     def release_all(self) -> bool:

@@ -134,11 +134,12 @@ class RankRecovery(Coordinator):
         """No-op: nothing is sampled."""
         return False
 
-    def detach(self) -> None:
+    def detach(self, why: str = "") -> None:
+        del why
         self._adopted = None
 
-    def close(self, saved: bool) -> bool:
+    def close(self, saved: bool, why: str = "") -> bool:
         """Release every rank. True when none is missing."""
-        del saved
+        del saved, why
         self._adopted = None
         return self.release_all()

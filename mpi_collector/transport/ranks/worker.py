@@ -18,6 +18,7 @@ from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.knobs import silent_s
 from mpi_collector.node.read.worker import stuck_in_kernel
+from mpi_collector.node.table.facts import LAUNCHER_LOST
 from mpi_collector.transport.base import nap
 from mpi_collector.transport.ranks.messages import UNANSWERED, WORKER_REQUESTS
 from mpi_collector.transport.ranks.worker_service import PollInterval, WorkerService
@@ -76,7 +77,7 @@ class Worker:
                 if message["do"] in (*until, "exit"):
                     break
         except (Orphaned, PeerLostError):
-            self.close()
+            self._service.close(LAUNCHER_LOST)
             return False
         if message["do"] == "exit":
             self.released = True

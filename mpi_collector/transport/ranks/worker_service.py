@@ -116,9 +116,9 @@ class WorkerService(RecorderService):
             self.recorder.clock(here, offset, bound)
         return Answer({"bound_ns": bound})
 
-    def start(self, t0_ns: int, epoch_ns: int, capacity: int) -> Answer:
+    def start(self, t0_ns: int, epoch_ns: int, capacity: int, hosts: int) -> Answer:
         """Start sampling, and answer when the first sample was taken."""
-        super().start(t0_ns, epoch_ns, capacity)
+        super().start(t0_ns, epoch_ns, capacity, hosts)
         assert self.recorder is not None
         if self.recorder.wait_first(self.options.start_timeout_s):
             return DONE

@@ -92,8 +92,9 @@ class Agents:
         for task in self._heartbeats:
             task.cancel()
 
-    def detach(self) -> None:
-        """Leave at once: the agents end by themselves and keep their spools."""
+    def detach(self, why: str = "") -> None:
+        """Leave at once: the agents end for want of a launcher, and keep their spools."""
+        del why
 
         async def leave() -> None:
             self._cancel_tasks()

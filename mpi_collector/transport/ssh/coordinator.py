@@ -80,9 +80,8 @@ class SshCoordinator(Agents):
         self._loop.run(self._start())
 
     async def _start(self) -> None:
-        await self._on_each(
-            "starting", self._working(), lambda r: r.start(self.t0_ns, self.epoch_ns, self.capacity)
-        )
+        grid = (self.t0_ns, self.epoch_ns, self.capacity, len(self.remotes))
+        await self._on_each("starting", self._working(), lambda r: r.start(*grid))
         working = self._working()
         for n, remote in enumerate(working):
             watching = remote.watch(self._limits, n / len(working))
@@ -207,11 +206,11 @@ class SshCoordinator(Agents):
         self._replicas.fill_in(self.hosts, sink, self._bounds)
 
     # ---- the end
-    def detach(self) -> None:
+    def detach(self, why: str = "") -> None:
         """Leave at once: the agents end by themselves and keep their spools."""
         self._replicas.close(False)
         self._loop.call_soon(self._cancel_run_tasks)
-        super().detach()
+        super().detach(why)
 
     def close(self, saved: bool, limit_s: float | None = None) -> bool:
         self._replicas.close(saved)

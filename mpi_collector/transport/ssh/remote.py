@@ -180,15 +180,14 @@ class RemoteHost:
                 echoes.append((sent, answer["mono_ns"], mono_ns()))
         return echoes
 
-    async def start(self, t0_ns: int, epoch_ns: int, capacity: int) -> None:
+    async def start(self, t0_ns: int, epoch_ns: int, capacity: int, hosts: int) -> None:
         """Start sampling; return when the first sample was taken.
 
         SessionLostError, RuntimeError.
         """
+        grid = {"t0_ns": t0_ns, "epoch_ns": epoch_ns, "capacity": capacity, "hosts": hosts}
         with self._opening.step() as deadline:
-            await self.session.request(
-                "start", deadline.left_s, t0_ns=t0_ns, epoch_ns=epoch_ns, capacity=capacity
-            )
+            await self.session.request("start", deadline.left_s, **grid)
         await asyncio.sleep(max(0.0, (t0_ns - mono_ns()) * 1e-9))
         with self._opening.step() as deadline:
             await self._wait_first(deadline)

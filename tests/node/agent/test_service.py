@@ -41,7 +41,7 @@ def start(service: RecorderService, options: dict[str, Any]) -> None:
     """Prepare and start a recorder, and wait for its first sample."""
     ask(service, "prepare", options=options, run="run", key="a", facts={"benchmark": "host"})
     ask(service, "clock", mono_ns=mono_ns(), offset_ns=0, bound_ns=0)
-    ask(service, "start", t0_ns=mono_ns(), epoch_ns=wall_ns(), capacity=100)
+    ask(service, "start", t0_ns=mono_ns(), epoch_ns=wall_ns(), capacity=100, hosts=1)
     deadline = mono_ns() + 30_000_000_000
     while not ask(service, "first").fields["sampling"]:
         assert mono_ns() < deadline
