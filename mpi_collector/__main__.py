@@ -1,8 +1,6 @@
 """``python -m mpi_collector``."""
 
-import sys
-
-from mpi_collector.cli.main import main
+from mpi_collector.cli.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Sequence
 
 from mpi_collector.node.errors import CollectorError, FrameError, SpoolError
@@ -54,11 +55,18 @@ class MissingLibraryError(CollectorError):
 
 
 class CommandError(CollectorError):
-    """COMMAND cannot be started. ``code``: the exit code that a shell returns in this case."""
+    """COMMAND cannot be started.
+
+    ``code``: the exit code that a shell returns in this case. ``exhausted``: a limit on processes
+    or memory is reached; it could start in place of something else.
+    """
 
     def __init__(self, program: str, error: OSError) -> None:
         super().__init__(f"cannot start {program}: {error.strerror}")
-        self.code = 126 if error.errno in (errno.EACCES, errno.ENOEXEC) else 127
+        # 126 also for a script whose interpreter is missing
+        found = "/" in program and os.path.exists(program)
+        self.code = 127 if error.errno == errno.ENOENT and not found else 126
+        self.exhausted = error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 class HostsError(CollectorError):

@@ -21,7 +21,7 @@ from mpi_collector.benchmark.keeper.values import RecordedCommand
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.run_document import document_of
 from mpi_collector.benchmark.run_state import RunState
-from mpi_collector.errors import ResultsError, UnusableHostsError
+from mpi_collector.errors import CollectorError, ResultsError, UnusableHostsError
 from mpi_collector.formats.run_document import Mark
 from mpi_collector.formats.suite_samples import time_series_head
 from mpi_collector.node.compat import mono_ns
@@ -111,13 +111,15 @@ class Collection(RunState):
 
         Raises nothing but what a signal handler raises.
         """
-        self.console.warn("".join(traceback.format_exception(error)))
+        if not isinstance(error, CollectorError):
+            self.console.warn("".join(traceback.format_exception(error)))
         self.console.warn(f"warning: the recording failed: {type(error).__name__}: {error}")
         self.all_present = False
         try:
             if self.attached:
                 self.console.warn(self.kept())
-                self.all_present = self.transport.close(False)
+                nothing_sampled = not any(h.sampling for h in self.transport.hosts)
+                self.all_present = self.transport.close(nothing_sampled)
         except Exception as e:  # noqa: BLE001 - the transport may be what failed
             self.console.debug(f"{type(e).__name__}: {e}")
         self.keeper.release()
@@ -140,6 +142,8 @@ class Collection(RunState):
                 self.transport.detach(why)
         except Exception as e:  # noqa: BLE001 - wherever it was interrupted, it may be half open
             self.console.warn(f"warning: {type(e).__name__}: {e}")
+        self.keeper.set_hurried(lambda: True)
+        self.keeper.release()
         self.close()
 
     def close(self) -> None:

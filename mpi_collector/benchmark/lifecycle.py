@@ -29,7 +29,8 @@ class Lifecycle:
     def run(self, choice: Choice) -> int:
         """Return the exit code: COMMAND's, or MISTAKE when --strict kept it from starting.
 
-        ResultsError when the results directory cannot be written; nothing has started then.
+        ResultsError when the results directory cannot be written, and any other exception that
+        keeps a recording from starting; COMMAND has not started then.
         """
         while True:
             self.console.info(f"transport: {choice.transport} ({choice.reason})")

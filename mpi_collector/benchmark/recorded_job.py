@@ -6,26 +6,20 @@ exit code is returned.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
 
 from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.command import Command
-from mpi_collector.benchmark.environment import (
-    RUN_VARIABLE,
-    find_launcher_pid,
-    has_no_stdin,
-    launcher_environment,
-    original_command,
-    original_environment,
-)
+from mpi_collector.benchmark.environment import RUN_VARIABLE
 from mpi_collector.benchmark.exit_codes import FAILED, INCOMPLETE, INTERRUPTED, OK
+from mpi_collector.benchmark.given_command import command_as_given
 from mpi_collector.benchmark.keeper.process import LOOK_EVERY_S
 from mpi_collector.benchmark.run_state import CommandRun
 from mpi_collector.benchmark.signals import CancelledBeforeStart, LeaveNow, Signals
 from mpi_collector.benchmark.stop_conditions import StopConditions
+from mpi_collector.benchmark.unrecorded import exec_command
 from mpi_collector.errors import CommandError, TransportError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.spool import marks
@@ -44,6 +38,7 @@ class RecordedJob:
         self._launch = launch
         self._command: Command | None = None
         self._conditions: StopConditions | None = None
+        self._refused = False  #: COMMAND cannot be started, which was reported
         self._exit_code = OK  #: of COMMAND, or why there is none
 
     def run(self, open_transport: Callable[[], Transport]) -> int:
@@ -57,6 +52,12 @@ class RecordedJob:
                 return self._run(open_transport, signals)
             except LeaveNow:
                 return self._leave()
+            except Exception as e:
+                if self._command is None:
+                    raise
+                # a failure in the handling of a failure: what is left is the exit code
+                self._console.warn(f"warning: {type(e).__name__}: {e}")
+                return self._command.wait()
 
     def _run(self, open_transport: Callable[[], Transport], signals: Signals) -> int:
         """Record; handle a signal before COMMAND and a failure of this program."""
@@ -93,6 +94,8 @@ class RecordedJob:
         if self._command is None and self._plan.command:
             return self._finish("command not started")
         ended_by = self._wait(signals)
+        if ended_by == "command":
+            self._collection.keeper.set_command_group(0)
         if ended_by == "launcher":
             return self._keep_for_recover()
         if ended_by == "command" and self._collection.command is not None:
@@ -108,6 +111,7 @@ class RecordedJob:
         saved = self._collection.end(ended_by)
         if self._command is not None and self._conditions is not None:
             self._conditions.wait_for_command()
+            self._collection.keeper.set_command_group(0)
             self._exit_code = self._command.exit_code() or OK
         if saved and self._plan.report and not self._plan.skip_timeseries:
             self._collection.write_page()
@@ -130,12 +134,15 @@ class RecordedJob:
         """Handle a failure of this program: COMMAND runs on or starts now; return its code."""
         signals.forbid_cancel()
         self._collection.give_up(error)
-        self._command = self._command or self._start_command()
+        if isinstance(error, CommandError):  # for want of resources: it is to have ours
+            self._collection.close()
+        self._command = self._command or self._start_command(instead=True)
         if self._command is None:
             return self._exit_code or FAILED
         if self._conditions is None:
             self._conditions = StopConditions(signals, command=self._command)
         self._conditions.wait_for_command()
+        self._collection.keeper.set_command_group(0)
         return self._strict(self._command.exit_code() or OK, complete=False)
 
     def _leave(self) -> int:
@@ -149,29 +156,32 @@ class RecordedJob:
         code = self._command.exit_code() if self._command is not None else None
         return INTERRUPTED if code is None else code
 
-    def _start_command(self) -> Command | None:
+    def _start_command(self, instead: bool = False) -> Command | None:
         """Start COMMAND with the arguments and the environment that the user gave it.
 
-        None when there is none, or when it cannot be started, which is reported.
+        None when there is none, or when it cannot be started, which is reported. CommandError when
+        a limit on processes or memory is reached, to which the recording may give way. instead: it
+        has given way; without a launcher COMMAND then takes the place of this process.
         """
-        if not self._plan.command:
+        if not self._plan.command or self._refused:
             return None
-        argv = self._plan.command
-        environ = dict(os.environ)
-        pid = None
-        if self._launch:
-            pid = find_launcher_pid()
-            argv = original_command(argv, pid)
-            environ = original_environment(os.environ, launcher_environment(pid))
-        environ[RUN_VARIABLE] = self._collection.run
-        self._collection.command = CommandRun(argv)
+        start = command_as_given(self._plan.command, self._launch)
+        start.environ[RUN_VARIABLE] = self._collection.run
+        self._collection.command = CommandRun(start.argv)
         try:
-            command = Command(argv, environ, no_input=has_no_stdin(pid))
+            command = Command(start.argv, start.environ, start.no_input)
         except CommandError as e:
-            self._console.warn(str(e))
+            if e.exhausted and not instead:
+                raise
+            self._refused = True
             self._exit_code = e.code
+            if e.exhausted and self._launch is None:
+                self._exit_code = exec_command(start.argv, self._console.warn, start.environ)
+            else:
+                self._console.warn(str(e))
             return None
         self._collection.command.process = command
+        self._collection.keeper.set_command_group(command.group)
         return command
 
     def _wait(self, signals: Signals) -> str:

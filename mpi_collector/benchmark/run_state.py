@@ -66,16 +66,19 @@ class RunState:
 
     def kept(self) -> str:
         """Return what becomes of the samples when no file is written, and how to get at them."""
-        hosts = self._transport.hosts if self._transport is not None else []
-        in_memory = [h.key for h in hosts if h.ready and not h.ready.get("spool")]
+        hosts = [] if self._transport is None else self._transport.hosts
+        sampled = [h for h in hosts if h.sampling]
+        if not sampled:
+            return "nothing was sampled"
+        in_memory = [h.key for h in sampled if not h.ready.get("spool")]
         rescue_dir = self.plan.sampling.rescue_dir
-        if in_memory and not rescue_dir and len(in_memory) == len([h for h in hosts if h.ready]):
-            return "the samples were in plain memory and are lost"
         if in_memory and rescue_dir:
             return (
                 f"the samples are kept, those of {', '.join(in_memory)} if there is room for them "
                 f"in {rescue_dir}: mpi_collector recover --rescue-dir {rescue_dir} {self.run}"
             )
+        if len(in_memory) == len(sampled):
+            return "the samples were in plain memory and are lost"
         lost = f", apart from those of {', '.join(in_memory)}, which are lost" if in_memory else ""
         return f"the samples are kept{lost}: mpi_collector recover {self.run}"
 

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from mpi_collector.benchmark.command import Command, forwardable
+from mpi_collector.benchmark.command import Command, ends_programs
 from mpi_collector.benchmark.keeper.client import Keeper
 from mpi_collector.benchmark.signals import Signals
 from mpi_collector.node.compat import mono_ns, readable
@@ -50,6 +50,7 @@ class StopConditions:
         self._poll = poll
         self._say = say
         self._handled = 0  # number of signals in signals.seen that are dealt with
+        self._told_to_end = 0  # number of those by which a program is ended
         self._poll_at_ns = mono_ns() + int(_POLL_S * 1e9)
 
     def wait(self) -> str:
@@ -109,26 +110,30 @@ class StopConditions:
     def _left_to_command(self, number: int) -> bool:
         """Pass a signal on to COMMAND. Return whether the run goes on until COMMAND ends.
 
-        It does after the first signal; a second one ends the run.
+        It does after the first signal that ends programs; a second one ends the run.
         """
-        if self._command is None or not forwardable(number):
+        if number == signal.SIGUSR1:
             return False
         self._forward(number)
-        first = self._handled == 1
-        if first and number == signal.SIGINT:
+        if not ends_programs(number):
+            return True
+        if self._command is None:
+            return False
+        self._told_to_end += 1
+        if self._told_to_end == 1 and number == signal.SIGINT:
             self._say(
                 "Ctrl-C was passed on to COMMAND; the recording is written when COMMAND ends."
                 " Press Ctrl-C again to leave now"
             )
-        return first
+        return self._told_to_end == 1
 
     def _forward(self, number: int) -> None:
-        """Send COMMAND a signal that ends programs, unless the terminal has sent it already."""
-        if self._command is None or not forwardable(number):
-            return
-        if number == signal.SIGINT and self._command.in_our_group():
+        """Pass a signal on to COMMAND; stop with it."""
+        if self._command is None or number == signal.SIGUSR1:
             return
         self._command.signal(number)
+        if number == signal.SIGTSTP:
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     def _polled(self) -> str:
         """Check what has no file descriptor to wait on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import tempfile
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from mpi_collector.errors import TransportError, UnusableHostsError
 from mpi_collector.node.host.identity import identity
 from mpi_collector.transport.base import Transport
 from mpi_collector.transport.hosts import known_names
+from mpi_collector.transport.one_thread import import_numpy
 
 if TYPE_CHECKING:
     from mpi_collector.batch.recorder import BatchRecorder
@@ -46,9 +48,10 @@ class Transports:
         return self._over_mpi(choice, collection)
 
     def close(self) -> None:
-        """Remove the files of a launch, which has ended."""
+        """Remove the files of a launch, which has ended. Raises nothing: COMMAND has ended, too."""
         if self._launch_directory is not None:
-            self._launch_directory.cleanup()
+            with contextlib.suppress(Exception):
+                self._launch_directory.cleanup()
 
     def next_choice(self, choice: Choice, error: TransportError) -> Choice | None:
         """Return what to try after ``choice`` has failed with ``error``; None: nothing."""
@@ -58,6 +61,7 @@ class Transports:
         return Choice("ssh", "the launch over MPI failed")
 
     def _local(self, collection: Collection) -> Transport:
+        import_numpy()
         from mpi_collector.benchmark.suite_recorder import SuiteRecorder  # imports numpy
         from mpi_collector.transport.ranks.coordinator import Coordinator
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.exit_codes import OK
+from mpi_collector.benchmark.given_command import run_without_recording
 from mpi_collector.benchmark.lifecycle import Lifecycle
 from mpi_collector.benchmark.plan import LifecyclePlan
 from mpi_collector.benchmark.suite_layout import layout_directory
@@ -27,10 +28,11 @@ from mpi_collector.cli.options import (
 )
 from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.result import explain_errors
-from mpi_collector.cli.run_summary import print_run_summary
+from mpi_collector.cli.run_summary import end_run
 from mpi_collector.cli.sampling import sampling_options
 from mpi_collector.cli.terminal import Terminal
 from mpi_collector.cli.what_if import print_what_if
+from mpi_collector.errors import ResultsError
 from mpi_collector.formats.suite_command import BENCHMARKS
 from mpi_collector.transport.hosts import HostSpec, from_scheduler
 
@@ -64,10 +66,14 @@ def main(verb: str, words: Sequence[str]) -> int:
         print_what_if(plan, choice)
         return OK
     lifecycle = Lifecycle(plan, Terminal(args.quiet, args.verbose))
-    code = lifecycle.run(choice)
+    try:
+        code = lifecycle.run(choice)
+    except ResultsError:
+        raise
+    except Exception as e:  # noqa: BLE001 - COMMAND has not started, and needs nothing of ours
+        return run_without_recording(plan.command, None, e, print_message)
     if lifecycle.collection is not None:
-        print_run_summary(lifecycle.collection)
-        lifecycle.collection.close()
+        end_run(lifecycle.collection)
     return code
 
 

@@ -8,21 +8,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.exit_codes import MISTAKE, OK
+from mpi_collector.benchmark.given_command import run_without_recording
 from mpi_collector.benchmark.plan import CollectPlan
+from mpi_collector.benchmark.recorded_job import RecordedJob
 from mpi_collector.cli.argument_types import seconds
 from mpi_collector.cli.options import add_recording_options
 from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.rank_process import RankResult, run_rank, run_worker
-from mpi_collector.cli.run_summary import print_run_summary
+from mpi_collector.cli.run_summary import end_run
 from mpi_collector.cli.sampling import sampling_options
 from mpi_collector.cli.terminal import Terminal
 from mpi_collector.errors import ResultsError
 from mpi_collector.node.options import MIN_INTERVAL_S, SamplingOptions
 from mpi_collector.transport.launch.detect import Launch, detect
+from mpi_collector.transport.one_thread import import_numpy
 
 if TYPE_CHECKING:
+    from mpi_collector.transport.ranks.coordinator import Coordinator
     from mpi_collector.transport.ranks.world import World
 
 _EPILOG = """\
@@ -112,52 +117,69 @@ def _plan(args: argparse.Namespace) -> CollectPlan:
 
 def _record_this_host(args: argparse.Namespace) -> int:
     """Record without a launcher."""
-    from mpi_collector.benchmark.collection import Collection
-    from mpi_collector.benchmark.recorded_job import RecordedJob
+    try:
+        collection, coordinator = _prepare(args, None)
+    except ResultsError as e:
+        print_message(str(e))
+        return MISTAKE
+    except Exception as e:
+        if not args.command:
+            raise
+        return run_without_recording(args.command, None, e, print_message)
+    code = RecordedJob(collection).run(lambda: coordinator)
+    end_run(collection)
+    return code
+
+
+def _prepare(args: argparse.Namespace, world: World | None) -> tuple[Collection, Coordinator]:
+    """Reserve the names of a run and make what records it. ResultsError."""
+    import_numpy()
     from mpi_collector.benchmark.suite_recorder import SuiteRecorder
     from mpi_collector.transport.ranks.coordinator import Coordinator
 
     plan = _plan(args)
-    try:
-        collection = Collection.reserve(plan, Terminal(args.quiet, args.verbose))
-    except ResultsError as e:
-        print_message(str(e))
-        return MISTAKE
-    coordinator = Coordinator(plan.sampling, collection.run, None, None, SuiteRecorder)
-    code = RecordedJob(collection).run(lambda: coordinator)
-    print_run_summary(collection)
-    collection.close()
-    return code
+    collection = Collection.reserve(plan, Terminal(args.quiet, args.verbose))
+    return collection, Coordinator(plan.sampling, collection.run, world, None, SuiteRecorder)
 
 
 def _run_part(args: argparse.Namespace, launch: Launch, world: World) -> RankResult:
     """Do this rank's part: rank 0 records or serves the life cycle, the others serve rank 0."""
+    if world.rank == 0 and not args.bridge:
+        return _coordinate(args, launch, world)
+    import_numpy()
     from mpi_collector.benchmark.suite_recorder import SuiteRecorder
 
     if world.rank:
         return run_worker(world, SuiteRecorder)
-    return _serve_control_client(world) if args.bridge else _coordinate(args, launch, world)
+    return _serve_control_client(world)
 
 
 def _coordinate(args: argparse.Namespace, launch: Launch, world: World) -> RankResult:
     """Record all ranks as rank 0."""
-    from mpi_collector.benchmark.collection import Collection
-    from mpi_collector.benchmark.recorded_job import RecordedJob
-    from mpi_collector.benchmark.suite_recorder import SuiteRecorder
-    from mpi_collector.transport.ranks.coordinator import Coordinator
-    from mpi_collector.transport.ranks.release import refuse
-
-    plan = _plan(args)
     try:
-        collection = Collection.reserve(plan, Terminal(args.quiet, args.verbose))
+        collection, coordinator = _prepare(args, world)
     except ResultsError as e:
         print_message(str(e))
-        return RankResult(MISTAKE, refuse(plan.sampling, world))
-    coordinator = Coordinator(plan.sampling, collection.run, world, None, SuiteRecorder)
+        return RankResult(MISTAKE, _release_ranks(args, world))
+    except Exception as e:
+        if not args.command:
+            raise
+        code = run_without_recording(args.command, launch, e, print_message)
+        return RankResult(code, _release_ranks(args, world), end_launcher=True)
     code = RecordedJob(collection, launch).run(lambda: coordinator)
-    print_run_summary(collection)
-    collection.close()
+    end_run(collection)
     return RankResult(code, collection.all_present, end_launcher=True)
+
+
+def _release_ranks(args: argparse.Namespace, world: World) -> bool:
+    """Let the other ranks go: nothing is recorded. Return whether all of them are there."""
+    try:
+        from mpi_collector.transport.ranks.release import refuse
+
+        return refuse(sampling_options(args), world)
+    except Exception as e:  # noqa: BLE001 - what kept us from recording may do so here, too
+        print_message(f"warning: {type(e).__name__}: {e}")
+        return False
 
 
 def _serve_control_client(world: World) -> RankResult:

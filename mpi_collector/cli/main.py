@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NoReturn
 
 from mpi_collector._version import __version__
-from mpi_collector.benchmark.exit_codes import INTERRUPTED, MISTAKE, OK
+from mpi_collector.benchmark.exit_codes import FAILED, INTERRUPTED, MISTAKE, OK
+from mpi_collector.benchmark.inherited import note_inherited
+from mpi_collector.cli.last_resort import run_job_alone
+from mpi_collector.cli.result import flush_stdout, standard_output
+from mpi_collector.cli.standard_error import queued_stderr
 from mpi_collector.transport.launch.detect import Launch, detect, may_print
 from mpi_collector.transport.limits import notice_child_exits
 
@@ -65,12 +72,27 @@ def all_verbs() -> dict[str, Verb]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
+    note_inherited()
     _replace_missing_streams()
     notice_child_exits()
-    try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
-    except KeyboardInterrupt:  # before anything was started, or in a verb that has nothing to save
-        return INTERRUPTED
+    with queued_stderr():
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv))
+        except KeyboardInterrupt:  # before anything started, or in a verb with nothing to save
+            return INTERRUPTED
+        except Exception:  # noqa: BLE001 - reported while stderr is one that cannot block
+            traceback.print_exc()
+            return FAILED
+        finally:
+            flush_stdout()
+
+
+def program() -> NoReturn:
+    """Be the program: run the command line of this process, and end with its exit code."""
+    code = main()
+    if any(t is not threading.main_thread() and not t.daemon for t in threading.enumerate()):
+        os._exit(code)  # the interpreter would wait for a thread that nobody has ended
+    sys.exit(code)
 
 
 def _replace_missing_streams() -> None:
@@ -84,7 +106,10 @@ def _replace_missing_streams() -> None:
 
 
 def _run(words: list[str]) -> int:
-    verbs = all_verbs()
+    try:
+        verbs = all_verbs()
+    except Exception as e:  # noqa: BLE001 - an installation that is broken, whatever it is
+        return run_job_alone(words, e)
     first = words[0] if words else ""
     if first in verbs:
         code = _code_without_work(first, words[1:])
@@ -110,7 +135,8 @@ def _run(words: list[str]) -> int:
 def _print_once(text: str) -> None:
     """Print on stdout, on one rank of a launch."""
     if may_print():
-        print(text)
+        with standard_output() as out:
+            print(text, file=out)
 
 
 def _code_without_work(verb: str, words: Sequence[str]) -> int | None:

@@ -56,6 +56,14 @@ def standard_output() -> Iterator[TextIO]:
         _discard_output()
 
 
+def flush_stdout() -> None:
+    """Write out what was printed; once its reader has closed stdout, drop it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+
+
 def _discard_output() -> None:
     """Let stdout lead nowhere: the interpreter flushes it once more at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import TYPE_CHECKING
 
+from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.console import error_reason, print_message
 from mpi_collector.benchmark.keeper.values import Screen
 
-if TYPE_CHECKING:
-    from mpi_collector.benchmark.collection import Collection
+
+def end_run(collection: Collection) -> None:
+    """Print what there is to say of a run that has ended, and let its keeper go. Raises nothing.
+
+    COMMAND has ended: its exit code counts, whatever happens here.
+    """
+    for step in (print_run_summary, Collection.close):
+        try:
+            step(collection)
+        except Exception as e:  # noqa: BLE001 - the files are safe
+            print_message(f"warning: {type(e).__name__}: {e}")
 
 
 def print_run_summary(collection: Collection) -> None:

@@ -21,6 +21,7 @@ from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.node.table.npy import NpzMember
 from mpi_collector.transport.loop_thread import LoopThread
+from mpi_collector.transport.one_thread import ONE_THREAD
 from mpi_collector.transport.own_python import python_argv
 from mpi_collector.transport.session import Session
 
@@ -48,7 +49,7 @@ class ChildRecorder(BatchRecorder):
     def __init__(self, options: SamplingOptions, run: str, key: str, facts: dict[str, Any]) -> None:
         super().__init__(options, run, key, facts)
         self._loop = LoopThread("recorder")
-        self._session = Session(python_argv(self.program), ())
+        self._session = Session(python_argv(self.program), (), {**os.environ, **ONE_THREAD})
         self._timeout_s = max(_START_S, options.gather_timeout_s)
 
     def _request(self, do: str, **fields: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 #: the directory that holds this package
 PACKAGE_HOME = str(Path(__file__).resolve().parents[2])
 
-_COMMAND_LINE = "from mpi_collector.cli.main import main; sys.exit(main())"
+_COMMAND_LINE = "from mpi_collector.cli.main import program; program()"
 
 
 def python_argv(program: str) -> list[str]:

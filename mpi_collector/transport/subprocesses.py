@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 from collections.abc import Callable
@@ -37,7 +36,14 @@ async def end_process(
 def death_signal(number: int) -> Callable[[], object]:
     """Return a function that a child runs before exec.
 
-    It has the kernel send the child signal ``number`` when its parent dies.
+    It has the kernel send the child signal ``number`` when its parent dies. No-op where Python has
+    no ctypes.
     """
-    prctl = ctypes.CDLL(None).prctl  # looked up here: nothing may be loaded between fork and exec
+    try:
+        import ctypes
+
+        # looked up here: nothing may be loaded between fork and exec
+        prctl = ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return lambda: None
     return lambda: prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)

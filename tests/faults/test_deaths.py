@@ -72,8 +72,7 @@ def test_life_cycle_process(flights: Flights, transport: str) -> None:
     flight = flights.start(life_cycle=True).recording()
     killed = kill(own(flight))
     row = flights.row("kill -9 of the life-cycle process", came_back="recover")
-    flight.end()  # the job lives on, and ends when it ends
-    flight.job.process.wait(30)
+    flight.job.process.wait(30)  # the job does not live on without anybody who waits for it
     row.gone_s = flight.all_gone(15)
     found = flight.recovered()
     flight.tally(row, killed, found)

@@ -38,7 +38,7 @@ def test_signal(flights: Flights, transport: str, number: signal.Signals) -> Non
 
 @over("transport", EVERY)
 def test_two_interrupts(flights: Flights, transport: str) -> None:
-    """The second while COMMAND, which does not care, lives on."""
+    """The second while COMMAND, which does not care, would live on: it is told to end by SIGTERM."""
     flight = flights.start(command="trap '' INT", life_cycle=True).recording()
     told = time.time_ns()
     process = next(

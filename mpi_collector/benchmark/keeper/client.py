@@ -57,6 +57,7 @@ class Keeper:
         self.lost: OSError | None = None  #: why it does not answer any more
         self._number = 0  # of the last request
         self._stop_requested = False
+        self._guards = False  # a COMMAND, which may outlive this process
 
     @property
     def pid(self) -> int:
@@ -92,6 +93,7 @@ class Keeper:
     def set_command_group(self, group: int) -> None:
         """End the process group ``group`` should this process die. 0: none, COMMAND has ended."""
         self.post("set_command_group", group)
+        self._guards = bool(group)
 
     @property
     def fd(self) -> int:
@@ -186,8 +188,8 @@ class Keeper:
         with contextlib.suppress(OSError):
             self._pipe.close()
             os.close(self._said)
-        if not hangs and self._wait(_END_S):
-            return
+        if not hangs and (self._guards or self._wait(_END_S)):
+            return  # it ends COMMAND when this process has ended
         with contextlib.suppress(OSError):
             self._process.send_signal(signal.SIGKILL)
         if not self._wait(0.1):

@@ -15,6 +15,7 @@ import traceback
 from mpi_collector.benchmark.keeper.directory import ResultsDirectory
 from mpi_collector.benchmark.keeper.pipe import BlockingPipe, Message
 from mpi_collector.errors import ResultsError
+from mpi_collector.transport.one_thread import ONE_THREAD
 
 LOOK_EVERY_S = 10.0  #: between two looks for a request to stop: the directory may be under test
 _KILL_AFTER_S = 5.0
@@ -64,32 +65,40 @@ class Keeper:
     def _end_command(self) -> None:
         """End a COMMAND that has outlived the process it belongs to.
 
-        That had the kernel send COMMAND a SIGTERM at its death; what is left of its group after
-        that time is killed.
+        The kernel has sent it a SIGTERM; what it leaves of its process group gets one, too, and
+        what is left 5 s later is killed.
         """
         group = self._directory.command_group
+        told = False
         deadline = time.monotonic() + _KILL_AFTER_S
-        while group and time.monotonic() < deadline:
-            if not _group_exists(group):
-                return
+        while group and _exists(-group) and time.monotonic() < deadline:
+            if not told and not _exists(group):
+                told = True
+                _kill(-group, signal.SIGTERM)
             time.sleep(0.05)
         if group:
-            with contextlib.suppress(OSError):
-                os.killpg(group, signal.SIGKILL)
+            _kill(-group, signal.SIGKILL)
 
 
-def _group_exists(group: int) -> bool:
+def _exists(pid: int) -> bool:
+    """Return whether a process exists, or one of the process group ``-pid``."""
     try:
-        os.killpg(group, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # of another user: COMMAND has changed its own
+    except OSError:  # another user's: COMMAND has changed its own
         return True
     return True
 
 
+def _kill(pid: int, number: int) -> None:
+    with contextlib.suppress(OSError):
+        os.kill(pid, number)
+
+
 def main() -> None:
     """Run the keeper on the socket whose descriptor is the first argument."""
+    os.environ.update(ONE_THREAD)
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     Keeper(int(sys.argv[1])).serve()
