@@ -22,7 +22,7 @@ LAYERS = [
     ("cli",),
     ("benchmark", "mlpstorage"),
     ("report", "output"),
-    ("transport",),
+    ("transport", "why"),
     ("store",),
     ("formats",),
     ("batch",),

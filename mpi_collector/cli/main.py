@@ -51,6 +51,7 @@ def all_verbs() -> dict[str, Verb]:
         snapshot,
         sources,
         summary,
+        why,
     )
 
     return {
@@ -63,6 +64,7 @@ def all_verbs() -> dict[str, Verb]:
         "mark": control.mark,
         "recover": recover.main,
         "summary": summary.main,
+        "why": why.main,
         "report": report.main,
         "compare": compare.main,
         "export": export.main,

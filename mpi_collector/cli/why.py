@@ -1,0 +1,48 @@
+"""``why``: what limited a run, with evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from mpi_collector.benchmark.exit_codes import OK
+from mpi_collector.cli.options import add_recording_argument
+from mpi_collector.cli.parser import make_parser
+from mpi_collector.cli.result import Mistake, explain_errors, standard_output
+
+_EPILOG = """\
+examples:
+  mpi_collector why results
+  mpi_collector why results --phase "epoch 2"
+  mpi_collector why run.npz --json
+"""
+
+
+@explain_errors
+def main(words: Sequence[str]) -> int:
+    """Print what limited the run; OK also when nothing is known."""
+    parser = make_parser("why", __doc__, _EPILOG)
+    add_recording_argument(parser)
+    parser.add_argument("--phase", metavar="NAME", help="only this phase")
+    parser.add_argument("--host", metavar="HOST", help="only this host")
+    parser.add_argument("--top", type=int, default=3, metavar="N", help="claims of each phase, 3")
+    parser.add_argument("--json", action="store_true", help="for scripts, on stdout")
+    args = parser.parse_args(words)
+    from mpi_collector.report.text import TextWriter
+    from mpi_collector.report.why_text import print_why
+    from mpi_collector.store.load import load
+    from mpi_collector.why.analysis import stretches_of, why
+
+    with load(args.path) as recording, standard_output() as out:
+        phases = stretches_of(recording)
+        if args.phase is not None and args.phase not in phases:
+            raise Mistake(f"there is no phase {args.phase!r}; there are {', '.join(phases)}")
+        if args.host is not None and args.host not in recording:
+            raise Mistake(f"there is no host {args.host!r}; there are {', '.join(recording)}")
+        document = why(recording, phase=args.phase, host=args.host)
+        if args.json:
+            json.dump(document, out, indent=1, allow_nan=False)
+            print(file=out)
+        else:
+            print_why(document, TextWriter(out), args.top)
+    return OK

@@ -1,0 +1,1 @@
+"""One module a cause, each with ``claim(stretch) -> Claim | None``."""

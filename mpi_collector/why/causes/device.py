@@ -1,0 +1,102 @@
+"""``device``: requests queue at a block device, and more of them would not make it faster.
+
+%util does not tell: it is the share of time with at least one request in flight, which a device
+that serves many at once reaches long before its ceiling (iostat(1)). Queueing tells: many requests
+in flight, each taking a multiple of its time at light load. Where the kernel holds requests back
+above the device (a throttle that the recording cannot see) tasks wait for I/O though few requests
+are in flight; that is a limit of the device as far as the job can tell.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mpi_collector.store.figures.disk import QUEUE_DEPTH
+from mpi_collector.why.claims import claim_of
+from mpi_collector.why.contract import Ceiling, Claim
+from mpi_collector.why.light_load import light_load_ms
+from mpi_collector.why.stretch import DiskActivity, Stretch
+
+QUEUE = 3.0  #: requests in flight
+SLOWED = 1.4  #: time of a request / its time at light load
+DEEP_QUEUE = 32.0  #: requests in flight at which a smaller slow-down suffices
+DEEP_SLOWED = 1.15
+CERTAIN_SLOWED = 3.0
+CERTAIN_QUEUE = 8.0
+SPINNING_QUEUE = 2.5
+#: a throttle above the device: tasks wait nearly always, few requests are in flight
+HELD_PRESSURE = 0.9
+HELD_IN_FLIGHT = 1.0
+HELD_BLOCKED = 3.0
+
+
+def claim(stretch: Stretch) -> Claim | None:
+    """Return the claim on the device with the most requests waiting; None where none queues."""
+    found = [(waiting(stretch, d), c) for d in stretch.disks if (c := _queues(stretch, d))]
+    if found:
+        return max(found, key=lambda f: f[0])[1]
+    return _held_back(stretch)
+
+
+def waiting(stretch: Stretch, disk: DiskActivity) -> float:
+    """Return how many requests wait at a device for others, mean."""
+    light, _ = light_load_ms(stretch, disk)
+    return max(stretch.mean(disk.in_flight) - stretch.mean(disk.iops) * light / 1e3, 0.0)
+
+
+def _queues(stretch: Stretch, disk: DiskActivity) -> Claim | None:
+    light, learned = light_load_ms(stretch, disk)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slowed = disk.await_ms / light
+    queue = SPINNING_QUEUE if disk.facts.get("rotational") else QUEUE
+    in_flight, times = stretch.mean(disk.in_flight), stretch.mean(slowed)
+    certain = in_flight >= CERTAIN_QUEUE and times >= CERTAIN_SLOWED
+    rate = stretch.mean(disk.bytes_per_s)
+    return claim_of(
+        stretch,
+        "device",
+        ((disk.in_flight >= queue) & (slowed >= SLOWED))
+        | ((disk.in_flight >= DEEP_QUEUE) & (slowed >= DEEP_SLOWED)),
+        "certain" if certain else "likely",
+        [
+            stretch.evidence(f"{in_flight:.1f} requests in flight", QUEUE_DEPTH.name, in_flight,
+                             "requests"),
+            stretch.evidence(
+                f"await {stretch.mean(disk.await_ms):.2f} ms, {times:.1f} × "
+                + ("its value at light load in this run" if learned else
+                   "the usual one of such a drive"),
+                f"diskstats.{disk.name}.time_reading_ms", stretch.mean(disk.await_ms), "ms"),
+        ],
+        device=disk.name,
+        ceiling=_learned(rate),
+    )  # fmt: skip
+
+
+def _learned(bytes_per_s: float) -> Ceiling | None:
+    """Return the throughput at which the device stood while requests queued."""
+    if not np.isfinite(bytes_per_s):
+        return None
+    return {"value": bytes_per_s, "unit": "bytes/s", "kind": "learned"}
+
+
+def _held_back(stretch: Stretch) -> Claim | None:
+    pressure, blocked = stretch.pressure("io"), stretch.blocked
+    if pressure is None or blocked is None or not stretch.disks or stretch.mounts:
+        return None
+    disk = max(stretch.disks, key=lambda d: stretch.mean(d.bytes_per_s))
+    in_flight = np.sum([d.in_flight for d in stretch.disks], axis=0)
+    holds = (pressure >= HELD_PRESSURE) & (in_flight <= HELD_IN_FLIGHT) & (blocked >= HELD_BLOCKED)
+    return claim_of(
+        stretch,
+        "device",
+        holds,
+        "likely",
+        [
+            stretch.evidence(
+                f"tasks waited for I/O {100 * stretch.mean(pressure):.0f} % of the time (PSI some) "
+                f"with {stretch.mean(in_flight):.1f} requests in flight: they were held back "
+                "above the device", "pressure.io.some_us", 100 * stretch.mean(pressure), "%"),
+        ],
+        device=disk.name,
+        ceiling=_learned(stretch.mean(disk.bytes_per_s)),
+    )  # fmt: skip

@@ -1,0 +1,47 @@
+"""``latency``: one or few requests are in flight all the time, and nothing is full.
+
+The time of a single request is then the limit: a faster device shortens it, more bandwidth does
+not, and more requests at once would raise the throughput.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mpi_collector.store.figures.disk import QUEUE_DEPTH
+from mpi_collector.why.claims import claim_of
+from mpi_collector.why.contract import Claim
+from mpi_collector.why.light_load import light_load_ms
+from mpi_collector.why.stretch import Stretch
+
+LEAST_IN_FLIGHT = 0.55  #: below, the job spends its time elsewhere
+FEW_IN_FLIGHT = 3.0  #: so few requests hardly queue, whatever the device
+MOST_IN_FLIGHT = 16.0  #: more are a queue, even where each takes its usual time
+NOT_SLOWED = 1.4  #: time of a request / its time at light load
+
+
+def claim(stretch: Stretch) -> Claim | None:
+    """Return the claim, None where requests are many or storage is idle for long."""
+    parts = [(d.name, d.in_flight) for d in stretch.disks]
+    parts += [(m.name, m.in_flight) for m in stretch.mounts]
+    if not parts:
+        return None
+    together = np.sum([p[1] for p in parts], axis=0)
+    few = together <= FEW_IN_FLIGHT
+    if stretch.disks and not stretch.mounts:
+        disk = max(stretch.disks, key=lambda d: stretch.mean(d.in_flight))
+        light, _ = light_load_ms(stretch, disk)
+        few |= (together <= MOST_IN_FLIGHT) & (disk.await_ms < NOT_SLOWED * light)
+    name = max(parts, key=lambda p: stretch.mean(p[1]))[0]
+    mean = stretch.mean(together)
+    return claim_of(
+        stretch,
+        "latency",
+        (together >= LEAST_IN_FLIGHT) & few,
+        "certain" if 0.75 <= mean <= 1.2 else "likely",
+        [
+            stretch.evidence(f"{mean:.1f} requests in flight, on average", QUEUE_DEPTH.name, mean,
+                             "requests"),
+        ],
+        device=name,
+    )  # fmt: skip

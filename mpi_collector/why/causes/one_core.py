@@ -1,0 +1,39 @@
+"""``one core``: one CPU is in use without a pause while the others are mostly idle.
+
+A job whose work goes through one thread cannot be faster than that thread; the mean over all CPUs
+hides it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mpi_collector.store.figures.cpu import BUSY
+from mpi_collector.why.claims import claim_of
+from mpi_collector.why.contract import Claim
+from mpi_collector.why.stretch import Stretch
+
+FULL = 0.87
+MOST_OTHERS = 0.5  #: mean busy share of the other CPUs
+
+
+def claim(stretch: Stretch) -> Claim | None:
+    """Return the claim, None where CPU time per CPU is not known or does not support it."""
+    busiest, busy = stretch.busiest_cpu, stretch.cpu_busy
+    if busiest is None or busy is None or stretch.cpus < 2:
+        return None
+    others = (busy * stretch.cpus - busiest) / (stretch.cpus - 1)
+    mean = stretch.mean(busiest)
+    return claim_of(
+        stretch,
+        "one core",
+        (busiest >= FULL) & (others <= MOST_OTHERS),
+        "certain" if mean >= 0.95 and stretch.mean(np.maximum(others, 0)) < 0.3 else "likely",
+        [
+            stretch.evidence(f"one CPU {100 * mean:.0f} % busy", "stat.cpu.idle", 100 * mean,
+                             "%"),
+            stretch.evidence(
+                f"the other {stretch.cpus - 1} CPUs {100 * stretch.mean(others):.0f} % busy",
+                BUSY.name, 100 * stretch.mean(busy), "%"),
+        ],
+    )  # fmt: skip

@@ -1,0 +1,54 @@
+"""One modelled recording of every recipe that is not held out, judged against what was injected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from corpus.recipes import HELD_OUT, Recipe, recipes
+from corpus.record import SOURCES, record
+
+from mpi_collector.store.recording import Recording
+from mpi_collector.why.analysis import why
+
+ALL = recipes()
+FIRST = {r.family: r for r in reversed(ALL) if r.family not in HELD_OUT}
+CAUSES = {cause for r in ALL for cause in r.causes}
+
+
+@pytest.mark.parametrize("family", sorted(FIRST))
+def test_what_was_injected_is_named(family: str, tmp_path: Path) -> None:
+    recipe: Recipe = FIRST[family]
+    path = tmp_path / "run.npz"
+    record(path, recipe.machines, recipe.phases, seed=7, spec=recipe.sources or SOURCES)
+    with Recording(path) as recording:
+        answer = why(recording)
+    limit = answer["limited_by"]
+    assert (limit["cause"] if limit else "not known") in recipe.causes
+    if limit is None:
+        assert answer["not_known"][0]["reason"]
+        return
+    assert limit["for"], "a claim has evidence"
+    assert limit["phase"] == "work" or recipe.family.startswith("cache")
+    for evidence in limit["for"] + limit["against"]:
+        assert evidence["begin_ns"] < evidence["end_ns"]
+    if "slow_host" in recipe.facts and recipe.strength == "clear":
+        assert limit["host"] == recipe.facts["slow_host"]
+        waits = [c for c in answer["claims"] if c["cause"] == "another host"]
+        assert len(waits) == len(recipe.machines) - 1
+    ceiling = recipe.facts.get("ceiling", {})
+    if "bytes_per_s" in ceiling:
+        assert limit["device"] == ceiling["device"]
+        assert limit["ceiling"] is not None
+        assert limit["ceiling"]["value"] == pytest.approx(ceiling["bytes_per_s"], rel=0.1)
+
+
+def test_the_recipes_cover_every_cause() -> None:
+    """Twenty recordings of each cause or more, six of them barely, four held out."""
+    for cause in CAUSES:
+        own = [r for r in ALL if cause in r.causes]
+        assert len(own) >= 20, cause
+        assert sum(r.strength == "barely" for r in own) >= 6, cause
+        assert sum(r.family in HELD_OUT for r in own) >= 4, cause
+    assert len(ALL) >= 260
+    assert len({r.name for r in ALL}) == len(ALL)
