@@ -46,8 +46,8 @@ class HostFigures:
     memory_bytes: float
     notes: list[str]
     limits: dict[str, float]
-    busiest: tuple[str, float] | None
-    devices: list[DeviceFigures]
+    busiest: tuple[str, float] | None = None
+    devices: list[DeviceFigures] = field(default_factory=list)
 
 
 @dataclass
