@@ -15,7 +15,8 @@ import pytest
 
 os.environ.setdefault("MPI_COLLECTOR_REPORT", "never")
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-# ... and a background job of a shell SIGINT: what tests start inherits both
+# ... and a background job of a shell SIGINT and SIGQUIT: what tests start inherits them
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
