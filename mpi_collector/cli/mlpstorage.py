@@ -86,7 +86,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="leave the suite's collectors as they are, and record around its command",
     )
-    parser.set_defaults(**dict.fromkeys(_FROM_SUITE))
+    if not {"-h", "--help"} & set(options):  # help shows numbers
+        parser.set_defaults(**dict.fromkeys(_FROM_SUITE))
     args = parser.parse_args(options)
     if not suite:
         parser.error("no ARGS; they are those of mlpstorage, and go after --")
