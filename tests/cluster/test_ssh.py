@@ -315,7 +315,7 @@ def test_frozen_hosts_delay_nobody(bed: Bed) -> None:
     results = bed.directory("results")
     frozen = freeze(bed, 2)
     try:
-        extra = ("--gather-timeout", "4", "--ssh-timeout", "3")
+        extra = ("--gather-timeout", "10", "--ssh-timeout", "3")
         job = bed.start(0, collect(results, *sleeper(4), extra=extra))
         running(job)
         frozen += freeze(bed, 4)
