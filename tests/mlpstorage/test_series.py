@@ -131,7 +131,7 @@ def test_a_host_fails_in_the_middle(stand_ins: StandInHosts, how: str) -> None:
     time.sleep(1)
     begin = time.monotonic()
     found = collector.stop()
-    assert time.monotonic() - begin < interval_s + 10
+    assert time.monotonic() - begin < interval_s + 10 + 30  # the rest: a machine with other work
     check_samples(found["far-1"])
     *kept, error = found["far-2"]
     assert len(kept) >= 5
