@@ -81,7 +81,8 @@ _EVENTS = {
             "device": NAME,
             "slot": COUNT,
             "tick": Whole(-1, INT64_MAX),
-        }
+        },
+        {"facts": Table(Anything(depth=2, most=PATH_CHARS), 64, NAME)},
     ),
     "lost": Record(
         {
