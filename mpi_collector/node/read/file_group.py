@@ -1,5 +1,6 @@
 """Read several kernel files as one text."""
 
+import errno
 import os
 
 from ..compat import mono_ns, preadv
@@ -66,6 +67,7 @@ class FileGroup(Readable):
         self._ordinary_files = os.path.realpath(root) != "/"
         self._open: "dict[str, _Held]" = {}
         self._gone: "set[str]" = set()  # labels that were open, and failed
+        self._failing: "OSError | None" = None  # why, where they have not just been removed
         self._pace = ReopeningPace()
         self.capacity = 0
         error = self._relist()
@@ -91,6 +93,7 @@ class FileGroup(Readable):
         self._open = ordered
         self._gone -= ordered.keys()
         if not self._gone:
+            self._failing = None
             self._pace.succeeded()
         return error
 
@@ -131,7 +134,7 @@ class FileGroup(Readable):
 
     def _fill(self, view: memoryview) -> int:
         at = 0
-        error = None
+        error = self._failing
         gone = []
         for label, held in self._open.items():
             if held.left_out:
@@ -147,7 +150,9 @@ class FileGroup(Readable):
             except OSError as e:
                 if is_gone(e):
                     gone.append(label)
-                if not (is_gone(e) and self._may_be_empty):
+                if e.errno == errno.EIO:
+                    self._failing = e
+                if e.errno == errno.EIO or not (is_gone(e) and self._may_be_empty):
                     error = e
         self._drop(gone)
         if not at and not (self._may_be_empty and error is None):
