@@ -40,6 +40,7 @@ FORMAT_MODULE = "mpi_collector/node/spool/format.py"
 MAX_MODULE, MAX_FUNCTION = 300, 40
 #: path of a module, or path:function -> why it is larger
 LARGE = {
+    "mpi_collector/node/agent/recorder.py": "the life of one recording, from prepare to discard, in one class",
     "mpi_collector/formats/run_document.py:run_document": "one line for each key, twice: argument and value",
     "mpi_collector/formats/metadata.py:metadata": "one line for each key",
     "mpi_collector/node/host/snapshot/__init__.py:take": "one line for each part of a snapshot",
