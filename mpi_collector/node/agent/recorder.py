@@ -12,6 +12,7 @@ from ..host.snapshot.cpus import condense
 from ..knobs import file_system_root
 from ..options import SamplingOptions
 from ..read.probe import Probe
+from ..read.worker import stuck_in_kernel
 from ..row.decode import RowDecoder
 from ..sample.sampler import Sampler, TickGrid
 from ..spool import backup, marks
@@ -83,7 +84,7 @@ class Recorder:
             source.run = self.run
             source.directories = tuple(options.directories)
         self.probe = Probe(chosen, self._root)
-        snapshot = take(options.directories, self._root)
+        snapshot = take(self._places(), self._root)
         meta = dict(self._facts, run=self.run, host=self.key, options=options.to_dict())
         meta.update(snapshot=snapshot, topology=topology(snapshot))
         meta.update(self.probe.meta())
@@ -206,7 +207,7 @@ class Recorder:
         self.sampler.stop()
         self._take_marks()
         if self._end_snapshot is None:
-            self._end_snapshot = take(self.options.directories, self._root)
+            self._end_snapshot = take(self._places(), self._root)
         failure = self.sampler.failure
         return {
             "samples": self.sampler.taken,
@@ -216,9 +217,16 @@ class Recorder:
 
     def snapshot(self) -> "dict[str, Any]":
         """Describe this host as it is now, with all its CPUs in ``condensed_cpus``."""
-        found = take(self.options.directories, self._root, full=True)
+        found = take(self._places(), self._root, full=True)
         cpus, found["cpuinfo"] = found["cpuinfo"], []
         return dict(found, condensed_cpus=condense(cpus))
+
+    def _places(self) -> "tuple[str, ...]":
+        """Return the directories to ask for room; none while a file hangs in the kernel.
+
+        A process of its own asks. It closes what it inherits, which hangs as that file does.
+        """
+        return () if stuck_in_kernel(0) else tuple(self.options.directories)
 
     def mark(self, event: "dict[str, Any]") -> None:
         """Add a mark to the event log."""
