@@ -65,8 +65,9 @@ class InterruptReader(Reader):
     """Sums the counters of all lines. OSError when the file is not there.
 
     The counter of a CPU wraps after 2^32 interrupts of a device: the sums go on. One that falls
-    otherwise was reset, and so the sum of its device falls. What a line counted stays in the sums
-    when it is gone; so does what a CPU serviced that has gone offline.
+    otherwise was reset: the sums that it is part of fall by one, however much the others have
+    grown, so that the growth is unknown there. What a line counted stays in the sums when it is
+    gone; so does what a CPU serviced that has gone offline. A line that was cut counts nothing.
     """
 
     def __init__(self, root: str) -> None:
@@ -78,13 +79,16 @@ class InterruptReader(Reader):
         self._sums: "dict[bytes, int]" = {}
         self._serviced: "dict[bytes, int]" = {}
         self._totals: "list[int]" = []
+        self._reset: "set[bytes]" = set()  #: devices and CPUs of which a counter fell in this read
 
     def read(self) -> bytes:
         """Return ``DEVICE count SUM`` and ``CPU serviced SUM`` lines."""
         lines = self._file.read().split(b"\n")
+        before = {**self._sums, **self._serviced}
+        self._reset.clear()
         if lines[0].lstrip()[:3].upper() == b"CPU":
             head = lines.pop(0)
-            if head != self._head:
+            if lines and head != self._head:  # with nothing behind it, it was cut
                 self._renumber(head)
         for text in lines:
             label, colon, rest = text.partition(b":")
@@ -95,6 +99,10 @@ class InterruptReader(Reader):
                     line = self._lines[label] = _Line()
                 if line.text != rest:
                     self._take(line, label, rest)
+        self._save_totals()
+        for name in self._reset & before.keys():
+            sums = self._sums if name in self._sums else self._serviced
+            sums[name] = before[name] - 1
         return self._text()
 
     def close(self) -> None:
@@ -122,11 +130,15 @@ class InterruptReader(Reader):
         """Add what a line has grown by."""
         words = rest.split(None, len(self._cpus)) if self._cpus else rest.split()
         counts = _counts(words, len(self._cpus))
+        tail = words[len(counts) :]
         if not counts or len(counts) < len(line.counts):
             return  # it was cut
+        if not tail and (line.tail or label.isdigit()):
+            return  # cut, maybe within its last number: the kernel names at least the controller
         line.text = rest
-        if not line.device or words[len(counts) :] != line.tail:
-            line.tail = words[len(counts) :]
+        first_device = line.device
+        if not line.device or tail != line.tail:
+            line.tail = tail
             name = b" ".join(line.tail).split()
             line.device = device_of(name) if label.isdigit() else b"_".join(label.split())
             # ERR and MIS have one count; s390 lists parts of other lines, with [KIND] behind them
@@ -135,16 +147,25 @@ class InterruptReader(Reader):
         before = line.counts or [0] * len(counts)
         if len(before) < len(counts):  # it was cut when it was first seen
             before = counts
+        if line.device != first_device and any(map(lt, counts, before)):
+            before = [0] * len(counts)  # the number was given to another device
         line.counts = counts
         grown = list(map(sub, counts, before))
         if any(map(lt, counts, before)):
             grown = [_unwrapped(n) for n in grown]
+            self._forget(line, grown)
         self._sums[line.device] = self._sums.get(line.device, 0) + sum(grown)
         if line.in_total:
             self._totals = list(map(add, self._totals, grown))
 
+    def _forget(self, line: _Line, grown: "list[int]") -> None:
+        """Note what is unknown now, where counters of a line were reset."""
+        if min(grown) < 0:
+            self._reset.add(line.device)
+            if line.in_total:
+                self._reset.update(cpu for cpu, n in zip(self._cpus, grown) if n < 0)
+
     def _text(self) -> bytes:
-        self._save_totals()
         ordered = sorted(self._sums)
         out = [b"%s count %d" % (name, self._sums[name]) for name in ordered[:_MANY]]
         if len(ordered) > _MANY:

@@ -454,25 +454,20 @@ def test_files_outgrow_their_common_room(tmp_path: Path) -> None:
 
     When three do, the last is cut, and what is behind it has none.
     """
-    names = ("vmstat", "meminfo", "softnet", "loadavg")
     first = {
         "vmstat": b"a 1\n",
         "meminfo": b"M: 1 kB\n",
-        "net/softnet_stat": b"0000000a 00000000 00000000\n",
+        "stat": b"cpu 1 2 3 4\n",
         "loadavg": b"0.01 0.02 0.03 1/2 3\n",
     }
-    root = make_root(tmp_path, {n: t for n, t in first.items() if "/" not in n})
-    (tmp_path / "proc/net").mkdir()
-    (tmp_path / "proc/net/softnet_stat").write_bytes(first["net/softnet_stat"])
-    with Run(",".join(names), root) as run:
+    root = make_root(tmp_path, first)
+    with Run(",".join(first), root) as run:
         shape = run.spool.shape
         assert shape.text_room < sum(shape.caps)
         order = run.probe.layout.sources
-        paths = {"softnet": "net/softnet_stat"}
         for name in order[:3]:  # every one but a little less than its own limit
-            path = tmp_path / "proc" / paths.get(name, name)
-            text = first[paths.get(name, name)]
-            path.write_bytes(text + b"x 1\n" * ((4096 - 200) // 4))
+            path = tmp_path / "proc" / name
+            path.write_bytes(first[name] + b"x 1\n" * ((4096 - 200) // 4))
         run.sampler.start(TickGrid(1 << 62, HOUR))
         run.sampler.stop()
         ((_cells, statuses, _head),) = run.rows().values()

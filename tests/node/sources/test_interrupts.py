@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from nodekit import QUICK
 from sampled_tree import Tree, sampled
@@ -171,6 +171,53 @@ def test_a_number_that_goes_to_another_device(tmp_path: Path) -> None:
     assert (found["eth0.count"], found["eth1.count"]) == (30, 5)
 
 
+def test_a_number_that_another_device_begins_to_count_with(tmp_path: Path) -> None:
+    """Its counts begin at 0 then; the first one keeps its own."""
+    tree = Tree(tmp_path)
+    tree.write(AT, text(("24", [10, 20], "PCI-MSI 1-edge eth0"), cpus=[0, 1]))
+    reader = InterruptReader(str(tmp_path))
+    values(reader)
+    tree.write(AT, text(("24", [3, 0], "PCI-MSI 1-edge eth1"), cpus=[0, 1]))
+    found = values(reader)
+    assert (found["eth0.count"], found["eth1.count"]) == (30, 3)
+
+
+def test_counts_that_fall_back(tmp_path: Path) -> None:
+    """A queue that begins at 0 again makes its device and its CPU unknown, however much the others grew."""
+    tree = Tree(tmp_path)
+
+    def lines(first: int, second: int) -> str:
+        two = (("24", first, 1), ("25", second, 2))
+        rows = ((label, [count, 5], f"PCI-MSI {n}-edge nvme0q{n}") for label, count, n in two)
+        return text(*rows, ("26", [7, 9], "PCI-MSI 3-edge eth0"), cpus=[0, 1])
+
+    tree.write(AT, lines(1000, 1000))
+    reader = InterruptReader(str(tmp_path))
+    found = [values(reader)]
+    for first, second in ((2000, 2000), (10, 500_000), (20, 500_010)):
+        tree.write(AT, lines(first, second))
+        found.append(values(reader))
+    for name in ("nvme0q.count", "cpu0.serviced"):
+        grown = [b[name] - a[name] for a, b in pairwise(found)]
+        assert (grown[0], grown[2]) == (2000, 20) and grown[1] < 0, name
+    assert {f["eth0.count"] for f in found} == {16} and {f["cpu1.serviced"] for f in found} == {19}
+
+
+def test_a_line_that_is_cut_within_a_number(tmp_path: Path) -> None:
+    """Nobody can tell 1 of 10 from 1: without the name behind it, it counts nothing."""
+    tree = Tree(tmp_path)
+    whole = text(("24", [100, 200], "PCI-MSI 1-edge eth0"), ("LOC", [3, 40], "Local"), cpus=[0, 1])
+    tree.write(AT, whole)
+    reader = InterruptReader(str(tmp_path))
+    first = values(reader)
+    for cut in range(len(whole)):
+        tree.write(AT, whole[:cut])
+        assert values(reader) == first
+    reader = InterruptReader(str(tmp_path))
+    tree.write(AT, whole[: whole.index("PCI") - 3])
+    assert "unknown.count" not in values(reader)
+
+
 def test_kinds_and_parts_of_them(tmp_path: Path) -> None:
     """s390x: lines in brackets are parts of others, and count once for a CPU."""
     tree = Tree(tmp_path)
@@ -224,6 +271,7 @@ def test_a_megabyte_of_interrupts_leaves_a_line_per_device_and_cpu(tmp_path: Pat
 
 @QUICK
 @given(raw=st.binary(max_size=400), damaged=st.integers(0, 3), cut=st.integers(0, 60))
+@example(raw=b"", damaged=1, cut=25)  # within the last count
 def test_any_bytes_and_damaged_lines(tmp_path: Path, raw: bytes, damaged: int, cut: int) -> None:
     """Nothing is raised; a line that is damaged moves the counts of no other."""
     (tmp_path / "proc").mkdir(exist_ok=True)
