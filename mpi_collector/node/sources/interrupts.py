@@ -83,12 +83,12 @@ class InterruptReader(Reader):
 
     def read(self) -> bytes:
         """Return ``DEVICE count SUM`` and ``CPU serviced SUM`` lines."""
-        lines = self._file.read().split(b"\n")
+        lines = self._file.read().split(b"\n")[:-1]  # what has no end was cut
         before = {**self._sums, **self._serviced}
         self._reset.clear()
-        if lines[0].lstrip()[:3].upper() == b"CPU":
+        if lines and lines[0].lstrip()[:3].upper() == b"CPU":
             head = lines.pop(0)
-            if lines and head != self._head:  # with nothing behind it, it was cut
+            if head != self._head:
                 self._renumber(head)
         for text in lines:
             label, colon, rest = text.partition(b":")

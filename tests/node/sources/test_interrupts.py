@@ -212,7 +212,7 @@ def test_a_line_that_is_cut_within_a_number(tmp_path: Path) -> None:
     first = values(reader)
     for cut in range(len(whole)):
         tree.write(AT, whole[:cut])
-        assert values(reader) == first
+        assert values(reader) == first, cut
     reader = InterruptReader(str(tmp_path))
     tree.write(AT, whole[: whole.index("PCI") - 3])
     assert "unknown.count" not in values(reader)
@@ -281,14 +281,14 @@ def test_any_bytes_and_damaged_lines(tmp_path: Path, raw: bytes, damaged: int, c
     whole = text(*lines, cpus=[0, 1]).encode().splitlines()
     once = whole.copy()
     once[1 + damaged] = once[1 + damaged][:cut]
-    (tmp_path / AT).write_bytes(b"\n".join(once))
+    (tmp_path / AT).write_bytes(b"\n".join([*once, b""]))
     reader = InterruptReader(str(tmp_path))
     found = values(reader)
     for n in range(4):
         if n != damaged:
             assert found[f"eth{n}.count"] == 11 * n
     for lines_now in (whole, once, whole):
-        (tmp_path / AT).write_bytes(b"\n".join(lines_now))
+        (tmp_path / AT).write_bytes(b"\n".join([*lines_now, b""]))
         now = values(reader)
         assert all(now[name] >= n for name, n in found.items())
         assert now["cpu1.serviced"] <= 60
