@@ -46,7 +46,10 @@ def write_csv(recording: Recording, file: BinaryIO, hosts: Sequence[str], tidy: 
 
 
 def _rows(host: Host) -> Iterator[list[int | None]]:
-    """Yield the rows as unsigned numbers, None where a value is missing."""
+    """Yield the rows, None where a value is missing. Counters are unsigned."""
+    wraps = [1 << 64 if host.kind(name) == "counter" else 0 for name in host.columns]
     for start in range(0, len(host), _ROWS_AT_ONCE):
         for row in host.values[start : start + _ROWS_AT_ONCE].tolist():
-            yield [None if v == MISSING else v + (1 << 64) if v < 0 else v for v in row]
+            yield [
+                None if v == MISSING else v + wrap if v < 0 else v for v, wrap in zip(row, wraps)
+            ]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from mpi_collector.formats.run_document import Mark
 
 
@@ -49,3 +52,31 @@ def phases_of(marks: Iterable[Mark], end_ns: int) -> list[Phase]:
     for (name, host), starts in begun.items():
         out += [Phase(name, at, max(at, end_ns), host) for at in starts]
     return sorted(out, key=lambda p: (p.begin_ns, p.end_ns))
+
+
+class PhaseLabels:
+    """The names of the phases that cover a moment, on any host."""
+
+    def __init__(self, phases: Iterable[Phase]) -> None:
+        edges: dict[int, list[tuple[int, str]]] = {}
+        for phase in phases:
+            if not phase.moment:
+                edges.setdefault(phase.begin_ns, []).append((1, phase.name))
+                edges.setdefault(phase.end_ns, []).append((-1, phase.name))
+        self._from_ns = np.array(sorted(edges), dtype=np.int64)
+        self._labels = [""]  #: before the first edge, then from each edge on
+        open_ones: dict[str, int] = {}
+        for at in self._from_ns.tolist():
+            for change, name in sorted(edges[at], key=lambda edge: edge[0]):
+                open_ones[name] = open_ones.get(name, 0) + change
+                if not open_ones[name]:
+                    del open_ones[name]
+            self._labels.append("; ".join(open_ones))
+
+    def at(self, times_ns: npt.NDArray[np.int64]) -> list[str]:
+        """Return for each time the names, the phase that began first first; "" for none.
+
+        A phase covers its begin, and not its end. Several names are joined by "; ".
+        """
+        found = np.searchsorted(self._from_ns, times_ns, side="right")
+        return [self._labels[i] for i in found.tolist()]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from mpi_collector.errors import RecordingError
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.store.clip import Stretch, union
+from mpi_collector.store.figure_table import FigureTable
 from mpi_collector.store.host_members import HostMembers, RecordingFile
 from mpi_collector.store.phases import Phase, phases_of
 from mpi_collector.store.recorded_host import HostWindow, RecordedHost
@@ -86,6 +87,10 @@ class Recording(Mapping[str, RecordedHost]):
         from mpi_collector.store.to_pandas import recording_frame
 
         return recording_frame(self, tidy)
+
+    def figures(self, hosts: Sequence[str] | None = None) -> FigureTable:
+        """Return the figures of ``hosts`` over time, by default of all; nothing is read yet."""
+        return FigureTable(self, list(self) if hosts is None else hosts)
 
     @cached_property
     def marks(self) -> list[Phase]:

@@ -34,7 +34,8 @@ class HostRows(Protocol):
     def release(self) -> None: ...
 
 
-def _pandas() -> Any:
+def require_pandas() -> Any:
+    """Return the module. ImportError says how to install it."""
     try:
         import pandas
     except ImportError as e:
@@ -50,7 +51,7 @@ def host_frame(host: HostRows, tidy: bool = False) -> pandas.DataFrame:
     Counters are exact above 2^63, too: unsigned there, or Python's integers where the ``value``
     column of a tidy frame has negative gauges as well.
     """
-    pd = _pandas()
+    pd = require_pandas()
     index = pd.DatetimeIndex(pd.to_datetime(host.timestamp_ns, utc=True), name="time")
     values = host.values
     counts = np.array([host.kind(name) == "counter" for name in host.columns], dtype=bool)
@@ -91,7 +92,7 @@ def recording_frame(recording: Mapping[str, HostRows], tidy: bool = False) -> pa
 
     Tidy: with a column ``host`` in place of the index.
     """
-    pd = _pandas()
+    pd = require_pandas()
     frames = {}
     for key, host in recording.items():
         frames[key] = host_frame(host, tidy)
