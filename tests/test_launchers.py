@@ -27,7 +27,7 @@ def test_a_rank_knows_its_launcher(family: launchers.LauncherFamily) -> None:
     variables = {family.rank_variable: "1", family.size_variable: "4"}
     if family.required_variable:
         variables[family.required_variable] = "7"
-    assert detect(variables) == Launch(family.name, 1, 4, family.libraries)
+    assert detect(variables) == Launch(family.name, 1, 4, family.libraries, family.abi)
     for name in (family.rank_variable, family.size_variable):
         assert detect({k: v for k, v in variables.items() if k != name}) is None
 

@@ -146,6 +146,22 @@ def test_a_silent_peer_is_lost(world: world_module.World) -> None:
         world.send(0, done=True)
 
 
+def test_what_nobody_received_is_gone(world: world_module.World) -> None:
+    """What was sent in a recording that is over is not received in the next one of the program."""
+    if world.size == 1:
+        pytest.skip("needs a peer")
+    earlier = world_module.World(comm=MPI.COMM_WORLD)
+    if earlier.rank == 1:
+        earlier.send(0, late=True)
+        earlier.send_blob(0, b"x" * 5000)
+    MPI.COMM_WORLD.Barrier()
+    earlier.finish(True)
+    later = world_module.World(comm=MPI.COMM_WORLD)
+    nap(0.1)
+    assert later.receive() is None
+    later.finish(True)
+
+
 def test_what_is_no_message(world: world_module.World) -> None:
     """Bytes that are no JSON, too many, or other ones than announced are a failure of their sender.
 

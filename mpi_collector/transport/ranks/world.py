@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from mpi_collector.transport.launch.detect import Launch, library_mismatch, worl
 from mpi_collector.transport.launch.mpi_library import explain_import
 from mpi_collector.transport.limits import raise_open_file_limit
 from mpi_collector.transport.ranks.messages import MESSAGE_MAX, VALUES_MAX
+from mpi_collector.transport.ranks.pieces import regroup
 
 with warnings.catch_warnings(record=True) as _warned:
     try:
@@ -269,30 +270,22 @@ class World:
         """
         if not self.own:
             if everybody:
+                self._drain()
                 self.comm.Free()
             return
         if everybody:
             self.flush(5)
             MPI.Finalize()
 
+    def _drain(self) -> None:
+        """Receive the messages that nobody waits for any longer, such as an answer that came late.
+
+        Under MPICH a later communicator gets the number of a freed one, and with it what is left.
+        """
+        status = MPI.Status()
+        while (late := self.comm.Improbe(MPI.ANY_SOURCE, MPI.ANY_TAG, status)) is not None:
+            late.Recv([bytearray(status.Get_count(MPI.BYTE)), MPI.BYTE])
+
     def abort(self, code: int) -> None:
         """End all ranks at once, rather than let them wait for this one, which has failed."""
         self.comm.Abort(code)
-
-
-def regroup(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Yield the bytes of ``chunks`` in pieces of ``size``, the last one shorter."""
-    pending: list[bytes] = []
-    held = 0
-    for chunk in chunks:
-        at = 0
-        while held + len(chunk) - at >= size:
-            take = size - held
-            pending.append(chunk[at : at + take])
-            yield b"".join(pending)
-            pending, held, at = [], 0, at + take
-        if at < len(chunk):
-            pending.append(chunk[at:])
-            held += len(chunk) - at
-    if held:
-        yield b"".join(pending)

@@ -7,7 +7,9 @@ from typing import Any, cast
 import pytest
 
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.transport.launch.command_line import LaunchCommand
 from mpi_collector.transport.launch.control_client import ControlClient
+from mpi_collector.transport.launch.settings import Settings
 from mpi_collector.transport.ranks.control_server import ControlService
 from mpi_collector.transport.ranks.coordinator import Coordinator
 
@@ -35,7 +37,8 @@ def test_snapshots_of_many_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
         return answer
 
     monkeypatch.setattr(ControlClient, "_request", request)
-    client = ControlClient(SamplingOptions(), "run", ["true"], {}, {})
+    launch = LaunchCommand(["true"], {}, {}, Settings())
+    client = ControlClient(SamplingOptions(), "run", launch, {})
     found = client.snapshot()
     assert list(found) == [f"node{n}" for n in range(40)]
     assert hosts.asked == 1

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 from bed import environment, find_mpi
+from mpis import MPIS
+from selection import all_tests
 
 _INSIDE = Path(__file__).parents[2] / "helpers" / "mpi_world.py"
+_EACH_ONCE = [("openmpi", 2), ("mpich", 4), ("openmpi4", 1)]
+_WORLDS = [(name, count) for name in MPIS for count in (1, 2, 4)] if all_tests() else _EACH_ONCE
 
 
 @pytest.mark.mpirun
-@pytest.mark.parametrize("count", [1, 2, 4])
-@pytest.mark.parametrize("name", ["openmpi", "mpich", "openmpi4"])
+@pytest.mark.parametrize(("name", "count"), _WORLDS)
 def test_world(name: str, count: int) -> None:
     """Everything in mpi_world.py passes on every rank of a launch."""
     mpi = find_mpi(name)
@@ -46,24 +49,6 @@ def test_world(name: str, count: int) -> None:
                           timeout=120, check=False)  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert done.stdout.count(" passed") == count
-
-
-def test_regroup_keeps_every_byte() -> None:
-    """The pieces are the bytes of the chunks, all of one size but the last."""
-    hypothesis = pytest.importorskip("hypothesis")
-    strategies = pytest.importorskip("hypothesis.strategies")
-    mpi = pytest.importorskip(
-        "mpi_collector.transport.ranks.world", exc_type=(ImportError, RuntimeError)
-    )
-
-    @hypothesis.given(strategies.lists(strategies.binary(max_size=50)), strategies.integers(1, 60))
-    def check(chunks: list[bytes], size: int) -> None:
-        pieces = list(mpi.regroup(chunks, size))
-        assert b"".join(pieces) == b"".join(chunks)
-        assert all(len(piece) == size for piece in pieces[:-1])
-        assert all(0 < len(piece) <= size for piece in pieces[-1:])
-
-    check()
 
 
 def test_importing_the_transport_starts_no_mpi() -> None:
