@@ -48,7 +48,7 @@ class SuiteInstallation:
 
 def find_suite() -> SuiteInstallation | None:
     """Return the installation of the suite, None when there is none."""
-    script = _script()
+    script = suite_program()
     package, module, function = _entry_point(script)
     if package is None and script is None:
         return None
@@ -57,8 +57,8 @@ def find_suite() -> SuiteInstallation | None:
     return SuiteInstallation(script, package, module, function, _version(package))
 
 
-def _script() -> str | None:
-    """Return the suite's program: of this interpreter, else on the PATH."""
+def suite_program() -> str | None:
+    """Return the path of the suite's program: of this interpreter, else on the PATH."""
     beside = Path(sys.executable).parent / PROGRAM
     return str(beside) if beside.is_file() else shutil.which(PROGRAM)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.exit_codes import OK
-from mpi_collector.benchmark.given_command import run_without_recording
 from mpi_collector.benchmark.lifecycle import Lifecycle
 from mpi_collector.benchmark.plan import LifecyclePlan
 from mpi_collector.benchmark.suite_layout import layout_directory
@@ -26,13 +25,13 @@ from mpi_collector.cli.options import (
     add_ssh_options,
     add_transport_option,
 )
+from mpi_collector.cli.outer_wall import record_or_run
 from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.result import explain_errors
 from mpi_collector.cli.run_summary import end_run
 from mpi_collector.cli.sampling import sampling_options
 from mpi_collector.cli.terminal import Terminal
 from mpi_collector.cli.what_if import print_what_if
-from mpi_collector.errors import ResultsError
 from mpi_collector.formats.suite_command import BENCHMARKS
 from mpi_collector.transport.hosts import HostSpec, from_scheduler
 
@@ -60,18 +59,19 @@ def main(verb: str, words: Sequence[str]) -> int:
             print(f"would run: {shlex.join(args.command)}")
             return OK
         return exec_command(args.command, print_message)
+    if args.what_if:
+        plan = _plan(verb, args)
+        print_what_if(plan, choose(plan, verb, lambda: _find_launcher(args)))
+        return OK
+    return record_or_run(args.command, args.strict, lambda: _record(verb, args))
+
+
+def _record(verb: str, args: argparse.Namespace) -> int:
+    """Record COMMAND and return its exit code. Raises only as long as it has not started."""
     plan = _plan(verb, args)
     choice = choose(plan, verb, lambda: _find_launcher(args))
-    if args.what_if:
-        print_what_if(plan, choice)
-        return OK
     lifecycle = Lifecycle(plan, Terminal(args.quiet, args.verbose))
-    try:
-        code = lifecycle.run(choice)
-    except ResultsError:
-        raise
-    except Exception as e:  # noqa: BLE001 - COMMAND has not started, and needs nothing of ours
-        return run_without_recording(plan.command, None, e, print_message)
+    code = lifecycle.run(choice)
     if lifecycle.collection is not None:
         end_run(lifecycle.collection)
     return code
@@ -116,7 +116,7 @@ def _parse(verb: str, words: Sequence[str]) -> argparse.Namespace:
 
 
 def _plan(verb: str, args: argparse.Namespace) -> LifecyclePlan:
-    """Return the plan; HostsError or OSError for hosts that cannot be read, ResultsError."""
+    """Return the plan. HostsError, ResultsError."""
     hosts, hosts_from = _hosts(args)
     benchmark = BENCHMARKS[verb]
     layout = None

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.exit_codes import MISTAKE, OK
-from mpi_collector.benchmark.given_command import run_without_recording
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.recorded_job import RecordedJob
 from mpi_collector.cli.argument_types import seconds
 from mpi_collector.cli.options import add_recording_options
+from mpi_collector.cli.outer_wall import record_or_run
 from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.rank_process import RankResult, run_rank, run_worker
 from mpi_collector.cli.run_summary import end_run
@@ -118,17 +118,23 @@ def _plan(args: argparse.Namespace) -> CollectPlan:
 def _record_this_host(args: argparse.Namespace) -> int:
     """Record without a launcher."""
     try:
-        collection, coordinator = _prepare(args, None)
+        return record_or_run(args.command, args.strict, lambda: _record(args, None, None)[0])
     except ResultsError as e:
         print_message(str(e))
         return MISTAKE
-    except Exception as e:
-        if not args.command:
-            raise
-        return run_without_recording(args.command, None, e, print_message)
-    code = RecordedJob(collection).run(lambda: coordinator)
+
+
+def _record(
+    args: argparse.Namespace, launch: Launch | None, world: World | None
+) -> tuple[int, bool]:
+    """Record this host or all ranks; return the exit code, and whether all ranks are there.
+
+    ResultsError, or any other exception as long as COMMAND has not started.
+    """
+    collection, coordinator = _prepare(args, world)
+    code = RecordedJob(collection, launch).run(lambda: coordinator)
     end_run(collection)
-    return code
+    return code, collection.all_present
 
 
 def _prepare(args: argparse.Namespace, world: World | None) -> tuple[Collection, Coordinator]:
@@ -156,19 +162,21 @@ def _run_part(args: argparse.Namespace, launch: Launch, world: World) -> RankRes
 
 def _coordinate(args: argparse.Namespace, launch: Launch, world: World) -> RankResult:
     """Record all ranks as rank 0."""
+    all_present: bool | None = None  # None: nothing was recorded
+
+    def record() -> int:
+        nonlocal all_present
+        code, all_present = _record(args, launch, world)
+        return code
+
     try:
-        collection, coordinator = _prepare(args, world)
+        code = record_or_run(args.command, args.strict, record, launch)
     except ResultsError as e:
         print_message(str(e))
-        return RankResult(MISTAKE, _release_ranks(args, world))
-    except Exception as e:
-        if not args.command:
-            raise
-        code = run_without_recording(args.command, launch, e, print_message)
-        return RankResult(code, _release_ranks(args, world), end_launcher=True)
-    code = RecordedJob(collection, launch).run(lambda: coordinator)
-    end_run(collection)
-    return RankResult(code, collection.all_present, end_launcher=True)
+        code = MISTAKE
+    if all_present is None:
+        all_present = _release_ranks(args, world)
+    return RankResult(code, all_present, end_launcher=True)
 
 
 def _release_ranks(args: argparse.Namespace, world: World) -> bool:

@@ -20,7 +20,7 @@ def check_host_options(parser: argparse.ArgumentParser, args: argparse.Namespace
 
 
 def named_hosts(args: argparse.Namespace) -> list[HostSpec]:
-    """Return the hosts of --hosts or --hostfile; [] when neither was given. HostsError, OSError."""
+    """Return the hosts of --hosts or --hostfile; [] when neither was given. HostsError."""
     if args.hosts:
         return parse_hosts(args.hosts, remark=_warn)
     return parse_hostfile(args.hostfile, remark=_warn) if args.hostfile else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from collections.abc import Sequence
 
@@ -11,6 +12,8 @@ from mpi_collector.benchmark.exit_codes import FAILED, OK
 from mpi_collector.transport.launch.detect import detect
 
 _NOT_TO_BE_RUN = {"-h", "--help", "--what-if", "--dry-run"}
+
+_SUITE = "mlpstorage"  #: verb whose words behind "--" are those of the program of this name
 
 
 def run_job_alone(words: Sequence[str], error: Exception) -> int:
@@ -21,6 +24,8 @@ def run_job_alone(words: Sequence[str], error: Exception) -> int:
     traceback.print_exception(error)
     at = list(words).index("--") if "--" in words else len(words)
     command = list(words[at + 1 :])
+    if command and words[0] == _SUITE:
+        command.insert(0, _suite_program())
     if not command or _NOT_TO_BE_RUN.intersection(words[:at]):
         return FAILED
     launch = detect()
@@ -32,3 +37,9 @@ def run_job_alone(words: Sequence[str], error: Exception) -> int:
         print_message("the job runs unrecorded")
         os.execvp(command[0], command)
     return run_without_recording(command, launch, error, print_message)
+
+
+def _suite_program() -> str:
+    """Return the suite's program: of this interpreter, else what the PATH has."""
+    beside = os.path.join(os.path.dirname(sys.executable), _SUITE)
+    return beside if os.path.exists(beside) else _SUITE

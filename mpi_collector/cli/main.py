@@ -16,6 +16,7 @@ from mpi_collector.benchmark.inherited import note_inherited
 from mpi_collector.cli.last_resort import run_job_alone
 from mpi_collector.cli.result import flush_stdout, standard_output
 from mpi_collector.cli.standard_error import queued_stderr
+from mpi_collector.cli.working_directory import refuse_without_directory
 from mpi_collector.transport.launch.detect import Launch, detect, may_print
 from mpi_collector.transport.limits import notice_child_exits
 
@@ -112,6 +113,8 @@ def _run(words: list[str]) -> int:
         verbs = all_verbs()
     except Exception as e:  # noqa: BLE001 - an installation that is broken, whatever it is
         return run_job_alone(words, e)
+    if (refused := refuse_without_directory(words)) is not None:
+        return refused
     first = words[0] if words else ""
     if first in verbs:
         code = _code_without_work(first, words[1:])

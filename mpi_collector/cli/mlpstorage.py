@@ -12,7 +12,11 @@ from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.exit_codes import MISTAKE
 from mpi_collector.benchmark.lifecycle import Lifecycle
 from mpi_collector.benchmark.plan import LifecyclePlan
-from mpi_collector.benchmark.suite_installation import SuiteInstallation, find_suite
+from mpi_collector.benchmark.suite_installation import (
+    SuiteInstallation,
+    find_suite,
+    suite_program,
+)
 from mpi_collector.benchmark.suite_run import suite_results
 from mpi_collector.benchmark.transport_choice import Choice, choose
 from mpi_collector.benchmark.unrecorded import exec_command
@@ -25,9 +29,10 @@ from mpi_collector.cli.options import (
     add_ssh_options,
     add_transport_option,
 )
+from mpi_collector.cli.outer_wall import record_or_run
 from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.result import Mistake, explain_errors
-from mpi_collector.cli.run_summary import print_run_summary
+from mpi_collector.cli.run_summary import end_run
 from mpi_collector.cli.sampling import sampling_options
 from mpi_collector.cli.terminal import Terminal
 from mpi_collector.formats.suite_command import BENCHMARKS, PROGRAM, SuiteCommand, parse_suite
@@ -47,13 +52,19 @@ rows and hosts are those that the suite asks its collectors for, unless they are
 """
 #: options whose default is what the suite asks for
 _FROM_SUITE = ("timeseries_interval", "max_timeseries_samples", "results_dir")
-_PROGRAM = "from mpi_collector.suite.program import main; sys.exit(main(sys.argv[1:]))"
+_PROGRAM = "from mpi_collector.suite.start import main; sys.exit(main(sys.argv[1:]))"
 
 
 @explain_errors
 def main(words: Sequence[str]) -> int:
     """Run the suite and return its exit code; MISTAKE when it is not installed."""
     args = parse(words)
+    command = [suite_program() or PROGRAM, *args.suite]
+    return record_or_run(command, args.strict, lambda: _record(args, command, words))
+
+
+def _record(args: argparse.Namespace, command: list[str], words: Sequence[str]) -> int:
+    """Record the suite and return its exit code. Raises only as long as it has not started."""
     installation = find_suite()
     if installation is None:
         raise Mistake(
@@ -61,7 +72,6 @@ def main(words: Sequence[str]) -> int:
             "the PATH; install it there"
         )
     suite = parse_suite(args.suite)
-    command = [installation.script or PROGRAM, *args.suite]
     if not suite.records and installation.script is not None:
         return exec_command(command, print_message)
     console = Terminal(args.quiet, args.verbose)
@@ -106,7 +116,7 @@ def plan_of(
     """Return what is recorded beside a run of the suite.
 
     benchmark: its name on the suite's command line. hosts: of the suite, used where none are given
-    here. HostsError or OSError for hosts that cannot be read.
+    here. HostsError.
     """
     named = named_hosts(args)
     values = vars(args) | {"command": list(command), "results_dir": args.results_dir or results_dir}
@@ -168,6 +178,5 @@ def _record_beside(
     lifecycle = Lifecycle(plan, console)
     code = lifecycle.run(choice_of(plan, benchmark))
     if lifecycle.collection is not None:
-        print_run_summary(lifecycle.collection)
-        lifecycle.collection.close()
+        end_run(lifecycle.collection)
     return code

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mpi_collector.cli.working_directory import absolute
 from mpi_collector.node.knobs import file_system_root
 from mpi_collector.node.options import SamplingOptions
 
@@ -34,7 +35,7 @@ def sampling_options(args: argparse.Namespace) -> SamplingOptions:
         keep_spools=args.keep_spools,
         keep_spool_days=args.keep_spool_days,
         # agents have another working directory
-        rescue_dir=os.path.abspath(args.rescue_dir) if args.rescue_dir else None,
+        rescue_dir=str(absolute(Path(args.rescue_dir))) if args.rescue_dir else None,
         start_timeout_s=args.start_timeout,
         gather_timeout_s=args.gather_timeout,
         replicate_s=args.replicate,
@@ -48,7 +49,7 @@ def directories_of(results_dir: Path, command: Sequence[str]) -> tuple[str, ...]
     A directory may be a word of COMMAND or stand behind its "=". A file counts as the directory it
     is in. A path that does not exist here may exist on the hosts, and counts as it is.
     """
-    found = {str(results_dir.absolute()): None}
+    found = {str(absolute(results_dir)): None}
     for word in command[1:]:
         name, equals, value = word.partition("=")
         is_value = bool(equals)

@@ -43,6 +43,9 @@ class Session(Protocol):
     def failed(self, error: Exception) -> None:
         """Report that the recording could not begin."""
 
+    def lost(self, error: Exception) -> None:
+        """Report that the recording failed after its begin."""
+
 
 class _Collector:
     """The life of a collector: a recording, or the suite's own collector where that cannot begin.
@@ -87,8 +90,11 @@ class _Collector:
             raise RuntimeError("not started")
         if self.end_time is None:
             if self._recording is not None:
-                found = self._recording.stop()
-                self._samples = {key: self._chosen(samples) for key, samples in found.items()}
+                try:
+                    found = self._recording.stop()
+                    self._samples = {key: self._chosen(samples) for key, samples in found.items()}
+                except Exception as e:  # noqa: BLE001 - the job of the suite has ended well
+                    self.session.lost(e)
             self.end_time = utc_text(wall_ns())
         return self._samples
 

@@ -6,13 +6,13 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mpi_collector.benchmark.console import error_text, print_message
+from mpi_collector.benchmark.console import error_text
 from mpi_collector.benchmark.exit_codes import INCOMPLETE, MISTAKE, OK
 from mpi_collector.benchmark.suite_installation import SuiteInstallation, find_suite
 from mpi_collector.cli.mlpstorage import choice_of, parse, plan_of
@@ -37,17 +37,17 @@ from mpi_collector.transport.own_python import own_argv
 _OURS = "mpi_collector.mlpstorage"  #: the suite's classes of this program
 
 
-def main(words: Sequence[str]) -> int:
-    """Run the suite's command; return its exit code.
+def prepare(words: Sequence[str]) -> Callable[[], int]:
+    """Return what runs the suite's command, and returns its exit code.
 
-    A suite of an unknown shape is recorded around in place of that.
+    A suite of an unknown shape is recorded around in place of that. Whatever fails in here, the
+    suite has not started.
     """
     notice_child_exits()
     args = parse(words)
     installation = find_suite()
     if installation is None or installation.package is None:
-        print_message("MLPerf Storage is gone")
-        return MISTAKE
+        raise RuntimeError("the package of MLPerf Storage is gone")
     console = Terminal(args.quiet, args.verbose)
     session = SuiteSession(args, [installation.script or PROGRAM, *args.suite], console)
     try:
@@ -56,8 +56,12 @@ def main(words: Sequence[str]) -> int:
         console.warn(f"{installation.described()} is not known: {e}; recorded beside it")
         os.execv(sys.executable, own_argv("mlpstorage", "--beside", *words))
     console.info(f"{installation.described()}: replaced {', '.join(replaced)}")
-    code = _run(installation, args.suite)
-    return INCOMPLETE if code == OK and args.strict and not session.all_complete else code
+
+    def run() -> int:
+        code = _run(installation, args.suite)
+        return INCOMPLETE if code == OK and args.strict and not session.all_complete else code
+
+    return run
 
 
 def _replace(package: str, session: SuiteSession) -> list[str]:
@@ -122,8 +126,13 @@ class SuiteSession:
     @contextmanager
     def around(self, benchmark: Any) -> Iterator[None]:
         """Surround ``Benchmark.run``."""
-        run = _suite_run(benchmark)
-        if run is None or getattr(benchmark.args, "command", "run") != "run":
+        run = None
+        try:
+            if getattr(benchmark.args, "command", "run") == "run":
+                run = _suite_run(benchmark)
+        except Exception as e:  # noqa: BLE001 - the suite runs as without us
+            self.lost(e)
+        if run is None:
             yield
             return
         current = self._current = _Recording(self, run)
@@ -131,7 +140,10 @@ class SuiteSession:
             yield
         finally:
             self._current = None
-            current.finish()
+            try:
+                current.finish()
+            except Exception as e:  # noqa: BLE001 - the results of the suite are safe
+                self.lost(e)
 
     def recording(self) -> collectors.Recording | None:
         """Return the recording of the run that is on."""
@@ -145,6 +157,11 @@ class SuiteSession:
             self._console.warn("the job was not started (--strict)")
             sys.exit(MISTAKE)
         self._console.warn("the suite's own collector takes its place")
+
+    def lost(self, error: Exception) -> None:
+        """Report that a recording failed after its begin."""
+        self.all_complete = False
+        self._console.warn(f"warning: the recording failed: {type(error).__name__}: {error}")
 
     def made(self, run: SuiteRun, request: collectors.Request) -> SuiteRecording:
         """Return the recording that a collector of the suite was asked for."""
