@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from mpi_collector.benchmark.keeper.values import FoundMarks, RecordedCommand
 from mpi_collector.benchmark.suite_run import made_by_suite
 from mpi_collector.formats.run_document import Mark
+from mpi_collector.node.regular_file import owners_in, read_whole
 
 _ENDING = "per_epoch_stats.json"
 _HYDRA_LOG = "hydra_log"  #: below the working directory, DLIO's default
@@ -91,9 +92,16 @@ def statistics_of_run(
 
 
 def _files(place: Path) -> Iterator[Path]:
-    """Yield the files of statistics below a place, one a directory: ranks write the same epochs."""
+    """Yield the files of statistics below a place, one a directory: ranks write the same epochs.
+
+    Where anyone may write, those of other users are none of this run.
+    """
     left = _NAMES_MAX
     waiting = deque([(place, 0)])
+    try:
+        owners = owners_in(place)
+    except OSError:  # it is not there
+        return
     while waiting and left > 0:
         directory, level = waiting.popleft()
         files: list[str] = []
@@ -104,7 +112,8 @@ def _files(place: Path) -> Iterator[Path]:
                     if n >= _NAMES_MAX_FOLDER or left <= 0:
                         break
                     if entry.name.endswith(_ENDING):
-                        files.append(entry.name)
+                        if owners is None or entry.stat(follow_symlinks=False).st_uid in owners:
+                            files.append(entry.name)
                     elif level < _LEVELS and entry.is_dir(follow_symlinks=False):
                         waiting.append((directory / entry.name, level + 1))
         except OSError:  # gone, or not ours to read
@@ -119,7 +128,7 @@ def statistics_of_file(path: Path, since_ns: int, until_ns: int) -> Statistics |
     since_ns, until_ns: begin and end of the run, UTC.
     """
     try:
-        epochs = json.loads(path.read_text(encoding="utf-8"))
+        epochs = json.loads(read_whole(path, _SIZE_MAX).decode("utf-8"))
         times = [t for number, epoch in epochs.items() for t in _epoch(str(number), epoch)]
         changed_s = path.stat().st_mtime
     except (OSError, ValueError, AttributeError, TypeError, RecursionError):

@@ -10,8 +10,10 @@ from typing import NamedTuple
 from mpi_collector.errors import ResultsError
 from mpi_collector.formats.suite_command import MODES
 from mpi_collector.formats.workload import workload_of
+from mpi_collector.node.regular_file import read_whole
 from mpi_collector.output.placement import SENTINEL
 
+_SENTINEL_BYTES = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9._-]+")  #: as the suite has it for organisations
 _ORGANISATION = re.compile(r"^orgname:\s*['\"]?([^'\"\s#]+)", re.MULTILINE)
 
@@ -71,7 +73,7 @@ def _check_name(name: str) -> None:
 def _check_organisation(layout: SuiteLayout, results_dir: Path) -> None:
     sentinel = results_dir / SENTINEL
     try:
-        found = _ORGANISATION.search(sentinel.read_text(errors="replace"))
+        found = _ORGANISATION.search(read_whole(sentinel, _SENTINEL_BYTES).decode(errors="replace"))
     except OSError:
         return  # ``mlpstorage init`` was not run there
     if found and found[1] != layout.organisation:

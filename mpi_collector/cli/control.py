@@ -10,6 +10,7 @@ from mpi_collector.benchmark.exit_codes import MISTAKE, OK
 from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.result import Mistake, explain_errors
 from mpi_collector.cli.running import add_directory_options, find_one_run
+from mpi_collector.node.regular_file import open_own
 from mpi_collector.node.spool import marks
 
 _MARK_EPILOG = """\
@@ -37,7 +38,7 @@ def stop(words: Sequence[str]) -> int:
     made = 0
     for request in run.stop_requests:
         try:
-            os.close(os.open(request, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+            os.close(open_own(request, os.O_WRONLY | os.O_CREAT))
             made += 1
         except OSError as e:
             print_message(f"cannot make {request}: {e.strerror}")

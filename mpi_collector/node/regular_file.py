@@ -1,7 +1,8 @@
 """Open files in directories where other users may have put anything under the name.
 
-Opening a pipe would block, a symlink may lead anywhere, and what somebody else wrote is not what a
-run of this user left. All is checked on the open descriptor, not on the name.
+Opening a pipe would block, a symlink may lead anywhere, a file may have any size, and what another
+user wrote is not what a run of this user left. All is checked on the open descriptor, not on the
+name.
 """
 
 import errno
@@ -10,7 +11,7 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Union
+    from typing import Collection, Union
 
     Path = Union[str, "os.PathLike[str]"]
 
@@ -24,37 +25,67 @@ def open_regular(path: "Path", flags: int = os.O_RDONLY, mode: int = 0o600) -> i
     return fd
 
 
-def open_own(path: "Path", flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
-    """Return a descriptor of a regular file of this user; no symlink is followed.
+def open_own(
+    path: "Path", flags: int = os.O_RDONLY, mode: int = 0o600, owners: "Collection[int]" = ()
+) -> int:
+    """Return a descriptor of a regular file of this user or of root; no symlink is followed.
 
-    OSError when there is none, or it belongs to somebody else.
+    ``owners``: further user ids that are trusted. OSError when there is none, or it belongs to
+    somebody else.
     """
-    fd = open_regular(path, flags | os.O_NOFOLLOW, mode)
-    if os.fstat(fd).st_uid != os.getuid():
+    try:
+        fd = open_regular(path, flags | os.O_NOFOLLOW, mode)
+    except OSError as e:
+        # the kernel may refuse it in other words (protected_regular, protected_fifos; proc(5))
+        if e.errno != errno.ENOENT and _is_foreign(path, owners):
+            raise OSError(e.errno, "belongs to another user", str(path)) from e
+        raise
+    if not _is_trusted(os.fstat(fd), owners):
         os.close(fd)
         raise OSError(errno.EPERM, "belongs to another user", str(path))
     return fd
 
 
-def read_own(path: "Path", most: int) -> bytes:
-    """Return the first ``most`` bytes of a regular file of this user. OSError as ``open_own``."""
-    fd = open_own(path)
-    try:
-        out = b""
-        while len(out) < most:
-            data = os.read(fd, most - len(out))
-            if not data:
-                break
-            out += data
-        return out
-    finally:
-        os.close(fd)
+def read_own(path: "Path", most: int, owners: "Collection[int]" = ()) -> bytes:
+    """Return the first ``most`` bytes of a file. OSError as ``open_own``."""
+    with os.fdopen(open_own(path, owners=owners), "rb") as f:
+        return f.read(most)
 
 
-def is_own(path: "Path") -> bool:
-    """Return whether a regular file of this user has this name."""
+def read_whole(path: "Path", most: int) -> bytes:
+    """Return the content of a regular file. OSError when it has more than ``most`` bytes."""
+    with os.fdopen(open_regular(path), "rb") as f:
+        data = f.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return data
+
+
+def is_own(path: "Path", owners: "Collection[int]" = ()) -> bool:
+    """Return whether a regular file of this user or of root has this name."""
     try:
         info = os.lstat(path)
     except OSError:
         return False
-    return stat.S_ISREG(info.st_mode) and info.st_uid == os.getuid()
+    return stat.S_ISREG(info.st_mode) and _is_trusted(info, owners)
+
+
+def _is_foreign(path: "Path", owners: "Collection[int]") -> bool:
+    try:
+        return not _is_trusted(os.lstat(path), owners)
+    except OSError:
+        return False
+
+
+def _is_trusted(info: os.stat_result, owners: "Collection[int]") -> bool:
+    return info.st_uid in (os.geteuid(), 0) or info.st_uid in owners
+
+
+def owners_in(directory: "Path") -> "set[int] | None":
+    """Return the user ids whose files in a directory count; None: everybody's.
+
+    Where anyone may write, only those of this user, of root and of the directory's owner do.
+    OSError when it cannot be looked at.
+    """
+    info = os.stat(directory)
+    return {os.geteuid(), 0, info.st_uid} if info.st_mode & stat.S_IWOTH else None

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mpi_collector.errors import ResultsError
+from mpi_collector.node.regular_file import open_regular
 
 RUN_SUFFIX = ".run.json"
 SUFFIXES = (
@@ -139,10 +141,16 @@ def _other_runs(files: RunFiles) -> bool:
 
 def take_over(files: RunFiles) -> None:
     """Hold the names that another process of this run had reserved, and has died. OSError."""
-    fd = os.open(files.marker, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    fd = open_regular(files.marker, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     _locks[files.marker] = fd
     with contextlib.suppress(OSError):
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def marker_owner(files: RunFiles) -> int | None:
+    """Return the user id that the marker of a run of this process has got; None: it has none."""
+    fd = _locks.get(files.marker)
+    return None if fd is None else os.fstat(fd).st_uid
 
 
 def announce(files: RunFiles, about: Mapping[str, object]) -> None:
@@ -178,7 +186,9 @@ def may_be_locked(path: Path) -> bool:
     True also where that cannot be known: the file is gone, or may not be opened.
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return False
+        fd = open_regular(path, os.O_RDWR | os.O_NOFOLLOW)
     except OSError:
         return True
     try:

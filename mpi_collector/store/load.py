@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mpi_collector.errors import RecordingError
 from mpi_collector.formats.suite_reader import start_of_suite
+from mpi_collector.node.regular_file import owners_in
 from mpi_collector.store.recording import Recording
 from mpi_collector.store.suite_recording import load_suite
 
@@ -38,8 +39,11 @@ def load(path: str | Path) -> Recording:
 
 def _newest(directory: Path) -> Path:
     """Return the time series of a results directory that began last."""
+    others = 0  # recordings of other users that do not count
     for suffix in ("npz", "json"):
-        found = sorted(f for f in _series(directory, f"_timeseries.{suffix}") if os.path.isfile(f))
+        counts = _Counts(directory)
+        found = sorted(filter(counts, _series(directory, f"_timeseries.{suffix}")))
+        others += counts.others
         if len(found) == 1:
             return found[0]
         if found:
@@ -49,7 +53,43 @@ def _newest(directory: Path) -> Path:
                 (path for path in found if named[path] >= since_ns),
                 key=lambda path: (_start_ns(path, named[path]), path.name),
             )
+    if others:
+        raise RecordingError(
+            f"{directory}: anyone may write here, and all {others} recordings are other users': "
+            "name the file that is meant"
+        )
     raise RecordingError(f"{directory}: no *_timeseries.npz in this directory")
+
+
+class _Counts:
+    """Tells which files of a results directory can be its newest recording.
+
+    Where anyone may write, those of other users cannot: ``others`` is their number.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._top = directory
+        self._owners: dict[Path, set[int] | None] = {}
+        self.others = 0
+
+    def __call__(self, path: Path) -> bool:
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                return False
+            owners = self._owners_in(path.parent)
+            counts = owners is None or path.lstat().st_uid in owners
+        except OSError:  # gone, or a symlink to nowhere
+            return False
+        self.others += not counts
+        return counts
+
+    def _owners_in(self, directory: Path) -> set[int] | None:
+        """As ``owners_in``; below a directory in which anyone may write anything can be theirs."""
+        if directory not in self._owners:
+            own = owners_in(directory)
+            top = own if directory == self._top else self._owners_in(self._top)
+            self._owners[directory] = own if top is None else top
+        return self._owners[directory]
 
 
 def _series(directory: Path, ending: str) -> Iterator[Path]:

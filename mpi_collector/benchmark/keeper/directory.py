@@ -7,7 +7,6 @@ requests that need them.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,16 @@ from typing import TYPE_CHECKING, Any
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.keeper.in_child import in_child
 from mpi_collector.benchmark.keeper.values import FoundMarks, RecordedCommand
+from mpi_collector.node.regular_file import is_own
 from mpi_collector.node.spool import marks
-from mpi_collector.output.files import RunFiles, announce, release, reserve, take_over
+from mpi_collector.output.files import (
+    RunFiles,
+    announce,
+    marker_owner,
+    release,
+    reserve,
+    take_over,
+)
 
 if TYPE_CHECKING:
     from mpi_collector.formats.run_document import Mark, RunDocument
@@ -43,6 +50,12 @@ class ResultsDirectory:
             raise RuntimeError("nothing is reserved")
         return self._reserved
 
+    @property
+    def _owners(self) -> tuple[int, ...]:
+        """The user as whom this process writes there: a server may take root for another one."""
+        owner = marker_owner(self.files)
+        return () if owner is None else (owner,)
+
     # ---- before and during the job
     def reserve(
         self, directory: Path, benchmark: str, run: str, pid: int, options: dict[str, Any]
@@ -66,8 +79,11 @@ class ResultsDirectory:
         self.looks_every_s = every_s
 
     def stop_requested(self) -> bool:
-        """Return whether the run was asked to stop. What cannot be looked at is not there."""
-        return os.path.exists(self.files.stop_request)
+        """Return whether the run was asked to stop, by its user or by root.
+
+        What cannot be looked at is not there.
+        """
+        return is_own(self.files.stop_request, self._owners)
 
     def set_command_group(self, group: int) -> None:
         """COMMAND's process group, which ends when the recording process does; 0: it has ended."""
@@ -75,7 +91,7 @@ class ResultsDirectory:
 
     def count_marks(self) -> int:
         """Return the number of marks beside the results."""
-        return len(marks.read(str(self.files.marks)))
+        return len(marks.read(str(self.files.marks), self._owners))
 
     # ---- after it
     def marks(self, command: RecordedCommand, limit_s: float) -> FoundMarks:
@@ -87,7 +103,7 @@ class ResultsDirectory:
 
         found: list[Mark] = [
             {"text": m["text"], "edge": m["edge"], "utc_ns": m["wall_ns"], "host": None}
-            for m in marks.read(str(self.files.marks))
+            for m in marks.read(str(self.files.marks), self._owners)
         ]
         results_dir = self.files.results_dir
         try:

@@ -7,6 +7,7 @@ import threading
 from .. import sources as node_sources
 from ..compat import mono_ns
 from ..errors import SpoolError
+from ..host.memory import available
 from ..host.snapshot import facts_of_device, take, topology
 from ..host.snapshot.cpus import condense
 from ..knobs import file_system_root
@@ -118,7 +119,6 @@ class Recorder:
     def _make_spool(self, meta: "dict[str, Any]") -> Spool:
         """Return a spool with as many rows as there is room for; without room, in plain memory."""
         options = self.options
-        rows = options.max_samples + 1
         most = None if options.max_spool_mb is None else int(options.max_spool_mb * 1e6)
         warnings, held = apply_retention(
             options.spool_dir, self.run, options.keep_spools, options.keep_spool_days, most
@@ -131,16 +131,38 @@ class Recorder:
                 limit = room.f_bavail * room.f_frsize // 2
                 if most is not None:
                     limit = min(2 * limit, most - held)
-                spool = Spool.create(
-                    directory, self.key, meta, self.probe.caps, self.probe.stage_slots, rows, limit
-                )
+                spool = self._create(directory, meta, limit)
             finally:
                 os.close(directory)
         except SpoolError as e:
             self.warnings.append("not crash-proof: %s; recording in plain memory" % e)
-            return Spool.create(None, self.key, meta, self.probe.caps, self.probe.stage_slots, rows)
+            return self._create(None, meta, None)
+        return spool
+
+    def _create(
+        self, directory: "int | None", meta: "dict[str, Any]", limit: "int | None"
+    ) -> Spool:
+        """Return a spool of at most ``limit`` bytes and half of the memory that is free.
+
+        A tmpfs is memory, too: its pages count in the cgroup of the process that writes them.
+        SpoolError when it cannot be made.
+        """
+        rows = self.options.max_samples + 1
+        why = ""
+        free, where = available(self._root)
+        if free is not None and (limit is None or free // 2 < limit):
+            limit = free // 2
+            why = ": half of the %.0f MB that are free in %s" % (free / 1e6, where)
+        probe = self.probe
+        try:
+            spool = Spool.create(
+                directory, self.key, meta, probe.caps, probe.stage_slots, rows, limit
+            )
+        except SpoolError as e:
+            raise SpoolError("%s%s" % (e, why)) from e
         if spool.shape.rows < rows:
-            self.warnings.append("the spool holds %d of %d rows" % (spool.shape.rows - 1, rows - 1))
+            text = "the spool holds %d of %d rows" % (spool.shape.rows - 1, rows - 1)
+            self.warnings.append(text + why)
         return spool
 
     # ---- sampling

@@ -14,9 +14,16 @@ def available_bytes(root: str = "/") -> "Optional[int]":
     It is the smaller of the machine's MemAvailable and of what its memory cgroups leave (v1 and v2,
     nested ones included); None where neither is known. ``root``: root directory that is read.
     """
+    return available(root)[0]
+
+
+def available(root: str = "/") -> "tuple[Optional[int], str]":
+    """Return (as ``available_bytes``, where that many bytes are free: words for a message)."""
     files = HostFiles(root)
-    known = [n for n in (_machine_bytes(files), memory_left_bytes(files)) if n is not None]
-    return min(known) if known else None
+    machine, cgroup = _machine_bytes(files), memory_left_bytes(files)
+    if cgroup is not None and (machine is None or cgroup < machine):
+        return cgroup, "the memory cgroup of this process"
+    return machine, "this host's memory"
 
 
 def _machine_bytes(files: HostFiles) -> "Optional[int]":

@@ -9,10 +9,11 @@ import json
 import os
 
 from ..compat import mono_ns, wall_ns
+from ..regular_file import open_own, read_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Collection
 
 EDGES = ("point", "begin", "end")
 TEXT_MAX = 200
@@ -30,27 +31,26 @@ def make(text: str, edge: str = "point") -> "dict[str, Any]":
 
 
 def append(path: str, mark: "dict[str, Any]") -> None:
-    """Add a mark to a file; processes may do so at once. OSError when it cannot be written."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """Add a mark to a file; processes may do so at once.
+
+    OSError when it cannot be written, or is another user's.
+    """
+    fd = open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         os.write(fd, json.dumps(mark).encode() + b"\n")
     finally:
         os.close(fd)
 
 
-def read(path: str) -> "list[dict[str, Any]]":
-    """Return the marks in a file in order, without invalid lines; none if there is no file."""
+def read(path: str, owners: "Collection[int]" = ()) -> "list[dict[str, Any]]":
+    """Return the marks in a file in order, without invalid lines; none if there is no file.
+
+    ``owners``: of the file, if not this user or root; the marks of others are none of this run.
+    """
     try:
-        # non-blocking: opening a pipe would block
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        data = read_own(path, _FILE_MAX, owners)
     except OSError:
         return []
-    try:
-        data = os.read(fd, _FILE_MAX)
-    except OSError:  # a directory, a pipe
-        return []
-    finally:
-        os.close(fd)
     return [m for m in map(_parse, data.split(b"\n")) if m is not None]
 
 
