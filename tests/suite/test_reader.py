@@ -1,59 +1,16 @@
-"""A reader by the rules of the suite, on run directories that hold our files, too: it finds all metrics.
-
-The rules: below a results directory each directory with a ``summary.json`` or one ``*_metadata.json`` is a run, one
-with more is skipped; of a run directory the checker takes the first file, sorted, whose name contains ``metadata``;
-metadata that has four keys is complete, and no other file is read then; else DLIO's summary and Hydra's files are.
-"""
+"""A reader by the rules of the suite, on run directories that hold our files, too: it finds all metrics."""
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from suite_rules import first_metadata, read_run, runs_below
 from suite_standin import build
 
-COMPLETE = ("benchmark_type", "run_datetime", "num_processes", "parameters")
 METRICS = {"train_au_mean_percentage": 97.5, "train_throughput_mean_samples_per_second": 12.25}
-
-
-def runs_below(results: Path) -> list[Path]:
-    """The run directories that the report generator finds."""
-    found = []
-    for folder, _folders, files in os.walk(results):
-        metadata = [f for f in files if f.endswith("_metadata.json")]
-        if len(metadata) <= 1 and ("summary.json" in files or metadata):
-            found.append(Path(folder))
-    return found
-
-
-def first_metadata(run: Path) -> Path:
-    """The file that the checker takes."""
-    return run / sorted(name for name in os.listdir(run) if "metadata" in name)[0]
-
-
-def read_run(run: Path) -> dict[str, Any]:
-    """What the report generator reads of a run."""
-    metadata = json.loads(first_metadata(run).read_text())
-    if all(key in metadata for key in COMPLETE):
-        return {
-            "metrics": metadata.get("metrics"),
-            "parameters": metadata["parameters"],
-            "model": metadata.get("model"),
-        }
-    summary = json.loads((run / "summary.json").read_text())
-    config = json.loads((run / "dlio_config" / "config.yaml").read_text())["workload"]
-    overrides = json.loads((run / "dlio_config" / "overrides.yaml").read_text())
-    return {
-        "metrics": summary["metric"],
-        "parameters": config,
-        "model": config["model"]["name"],
-        "overrides": [word for word in overrides if word.startswith("++workload.")],
-    }
 
 
 @pytest.mark.parametrize("way", ["in place", "--beside", "collect", "training run"])
