@@ -9,8 +9,8 @@ from pathlib import Path
 from mpi_collector.benchmark.exit_codes import OK
 from mpi_collector.cli.options import add_recording_argument
 from mpi_collector.cli.parser import make_parser
-from mpi_collector.cli.report import recording_stem
 from mpi_collector.cli.result import explain_errors, new_file
+from mpi_collector.formats.later_marks import recording_stem
 
 _EPILOG = """\
 examples:

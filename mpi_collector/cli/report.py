@@ -9,18 +9,13 @@ from mpi_collector.benchmark.exit_codes import OK
 from mpi_collector.cli.options import add_recording_argument
 from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.result import explain_errors, needs_bokeh, new_file
+from mpi_collector.formats.later_marks import recording_stem
 
 _EPILOG = """\
 examples:
   mpi_collector report results                      # of the newest run, beside its files
   mpi_collector report run.npz -o run.html
 """
-
-
-def recording_stem(recording: Path) -> str:
-    """Return the name of a recording without ``_timeseries`` and its suffix."""
-    name = recording.name.removesuffix(".npz").removesuffix(".json")
-    return name.removesuffix("_timeseries")
 
 
 def page_path(recording: Path) -> Path:

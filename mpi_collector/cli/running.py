@@ -11,6 +11,7 @@ from pathlib import Path
 from mpi_collector.benchmark.environment import RUN_VARIABLE
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.cli.result import Mistake
+from mpi_collector.node.host.identity import boot_id
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.regular_file import read_own
 from mpi_collector.node.spool.directory import RunDirectory
@@ -26,6 +27,7 @@ class FoundRun:
     name: str
     stop_requests: list[Path] = field(default_factory=list)
     alive: bool = False  #: a process of it holds a lock that can be seen from here
+    elsewhere: bool = False  #: it was started on another host, whose locks may not be seen here
 
     @property
     def marks_file(self) -> Path:
@@ -61,14 +63,16 @@ def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, FoundRun]:
     A run that died left its marker. But where no run seems alive, the locks may be on another host.
     """
     found: dict[str, FoundRun] = {}
+    here = boot_id()
     for marker in _markers(results_dir):
-        name = _run_name(marker)
+        name, booted = _about(marker)
         if name:
             run = found.setdefault(name, FoundRun(name))
             run.stop_requests.append(
                 marker.with_name(marker.name.removesuffix(RUN_SUFFIX) + ".stop")
             )
             run.alive |= may_be_locked(marker)
+            run.elsewhere |= booted is None or booted != here
     for directory in RunDirectory.all_in(str(spool_dir)):
         run = found.setdefault(directory.run, FoundRun(directory.run))
         run.stop_requests.append(Path(directory.stop_path))
@@ -84,18 +88,24 @@ def _markers(results_dir: Path) -> list[Path]:
     return sorted([*results_dir.glob(name), *results_dir.glob(f"*/{name}")])
 
 
-def _run_name(marker: Path) -> str:
-    """Return the run that a marker names; "" for a file that is none, or another user's."""
+def _about(marker: Path) -> tuple[str, str | None]:
+    """Return the run that a marker names and the boot it was started in.
+
+    "" for a file that is no marker, or another user's.
+    """
     try:
         # root may end the runs of the user whose directory it is
         owners = () if os.geteuid() else (os.stat(marker.parent).st_uid,)
-        return str(json.loads(read_own(marker, _MARKER_BYTES, owners))["run"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return ""
+        about = json.loads(read_own(marker, _MARKER_BYTES, owners))
+        return str(about["run"]), about.get("boot_id")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return "", None
 
 
-def find_one_run(args: argparse.Namespace) -> FoundRun:
+def find_one_run(args: argparse.Namespace, living: bool = False) -> FoundRun:
     """Return the run that a command line means; Mistake when that is none or several.
+
+    ``living``: not one that is known to be dead.
 
     Inside COMMAND it is COMMAND's own run. With --results-dir it is a run that writes there; a
     directory that no run is seen to write to narrows nothing down.
@@ -115,6 +125,14 @@ def find_one_run(args: argparse.Namespace) -> FoundRun:
     own = os.environ.get(RUN_VARIABLE, "")
     if not args.run and own in runs:
         return runs[own]
+    if living:
+        dead = [name for name, run in runs.items() if not (run.alive or run.elsewhere)]
+        runs = {name: run for name, run in runs.items() if name not in dead}
+        if dead and not runs:
+            raise Mistake(
+                f"{', '.join(dead)} has ended without its files: mpi_collector recover makes them, "
+                "then mark --at TIME FILE TEXT"
+            )
     if not runs:
         raise Mistake("no such run; is --results-dir right?")
     if len(runs) > 1:

@@ -26,6 +26,7 @@ SUFFIXES = (
     "cluster_info.json",
     "metadata.json",
     "run.json",
+    "marks.json",
     "report.html",
 )
 

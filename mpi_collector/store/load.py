@@ -12,6 +12,7 @@ from pathlib import Path
 from mpi_collector.errors import RecordingError
 from mpi_collector.formats.suite_reader import start_of_suite
 from mpi_collector.node.regular_file import owners_in
+from mpi_collector.store.later_marks import as_marks, read_later_marks
 from mpi_collector.store.recording import Recording
 from mpi_collector.store.suite_recording import load_suite
 
@@ -27,6 +28,7 @@ def load(path: str | Path) -> Recording:
     ``path``: an ``.npz`` file, the same up to ``_timeseries.npz``, a ``*_timeseries.json`` (the
     suite's or ours), or a directory: its newest ``*_timeseries.npz``, in it or one level down, or
     the newest ``*_timeseries.json`` where there is no npz. The newest is the one that began last.
+    Marks in ``*_marks.json`` beside the file (``mark --at``) are added to those of the run.
     RecordingError when there is none or it is damaged.
     """
     p = Path(path)
@@ -34,7 +36,16 @@ def load(path: str | Path) -> Recording:
         p = _newest(p)
     elif not p.exists() and (whole := p.with_name(f"{p.name}_timeseries.npz")).exists():
         p = whole
-    return load_suite(p) if p.suffix == ".json" else Recording(p)
+    recording = load_suite(p) if p.suffix == ".json" else Recording(p)
+    try:
+        later = as_marks(read_later_marks(p))
+    except RecordingError:
+        recording.close()
+        raise
+    if later:
+        marks = [*recording.run.get("marks", []), *later]
+        recording.run["marks"] = sorted(marks, key=lambda m: m["utc_ns"])
+    return recording
 
 
 def _newest(directory: Path) -> Path:

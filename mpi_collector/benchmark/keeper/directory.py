@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.keeper.in_child import in_child
 from mpi_collector.benchmark.keeper.values import FoundMarks, RecordedCommand
+from mpi_collector.node.host.identity import boot_id
 from mpi_collector.node.regular_file import is_own
 from mpi_collector.node.spool import marks
 from mpi_collector.output.files import (
@@ -64,7 +65,7 @@ class ResultsDirectory:
 
         ResultsError when the directory cannot be made or written. options: of files.reserve.
         """
-        about = {"pid": pid, "run": run}
+        about = {"pid": pid, "run": run, "boot_id": boot_id()}
         files = self._reserved = reserve(directory, benchmark, about, **options)
         announce(files, {**about, "run": f"{files.stem}-{run}"})
         return files

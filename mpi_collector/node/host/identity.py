@@ -39,15 +39,19 @@ _MAX_FIB_CHARS = 4 << 20  # a router may have a million routes
 
 def identity() -> "Identity":
     """Return the identity of this host."""
-    boot_id = "proc/sys/kernel/random/boot_id"
     return {
         "hostname": socket.gethostname(),
-        "boot_id": _first_line(os.path.join(file_system_root(), boot_id))
-        or _first_line("/" + boot_id),
+        "boot_id": boot_id(),
         "machine_id": _first_line("/etc/machine-id"),
         "net_namespace": _inode("/proc/self/ns/net"),
         "addresses": addresses(),
     }
+
+
+def boot_id() -> "str | None":
+    """Return what the kernel drew when it booted; containers of one machine have the same."""
+    path = "proc/sys/kernel/random/boot_id"
+    return _first_line(os.path.join(file_system_root(), path)) or _first_line("/" + path)
 
 
 def same_host_key(who: "Mapping[str, object]") -> "HostKey":
