@@ -135,16 +135,22 @@ def test_runs_of_strange_names_are_listed(tmp_path: Path) -> None:
 
 
 def test_tables_of_hosts(capsys: pytest.CaptureFixture[str]) -> None:
-    from mpi_collector.cli.check import CheckedHost, print_table
+    from mpi_collector.benchmark.host_check import CheckedHost, HostsCheck
+    from mpi_collector.cli.check import print_check
 
     doc: dict[str, Any] = {
+        "failures": [EVIL],
         "hazards": [EVIL],
         "python": EVIL,
         "wall_offset_ns": 0,
         "rtt_ns": 0,
         "free_bytes": 1,
+        "shell": EVIL,
+        "reached": None,
+        "called": True,
     }
-    print_table([CheckedHost(EVIL, EVIL, None), CheckedHost(EVIL, None, doc)])
+    odd = CheckedHost(EVIL, None, doc, EVIL, {EVIL: "1"})
+    print_check(HostsCheck([CheckedHost(EVIL, EVIL, None, "", {EVIL: EVIL}), odd], EVIL))
     shown = capsys.readouterr().out
     assert "\\x1b" in shown and not set(shown) & BAD
 

@@ -17,6 +17,7 @@ from mpi_collector.transport.own_python import own_argv
 
 if TYPE_CHECKING:
     from mpi_collector.transport.launch import LaunchCommand
+    from mpi_collector.transport.launch.preflight import Findings
 
 #: set inside allocations, where launchers start their daemons without ssh
 _ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID")
@@ -41,15 +42,10 @@ def find_unusable(
 
     One broken host would fail the whole launch, and so would one that is named twice.
     """
-    if not choice.launcher.profile.ssh_variable:  # it reaches hosts where nobody may log in
-        return _ask_by_launcher(plan, choice)
-    from mpi_collector.transport.launch import rank_variables
-    from mpi_collector.transport.launch.preflight import check_ranks
-
     checked = hosts_to_check(plan, choice)
-    variables = rank_variables(choice.launcher, os.environ)
-    user, fanout, timeout_s = plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s
-    found = check_ranks(checked, user, fanout, timeout_s, variables, progress)
+    found = ask_hosts(plan, choice, checked, progress)
+    if not choice.launcher.profile.ssh_variable:
+        return Unusable(found.problems)
     this_host = identity_text(identity())
     identities = [
         (host.name, found.identities.get(host.name, this_host))
@@ -59,7 +55,28 @@ def find_unusable(
     return Unusable(found.problems, find_aliases((name, who) for name, who in identities if who))
 
 
-def _ask_by_launcher(plan: LifecyclePlan, choice: Choice) -> Unusable:
+def ask_hosts(
+    plan: LifecyclePlan,
+    choice: Choice,
+    hosts: Sequence[HostSpec],
+    progress: Callable[[str, int, int], None],
+) -> Findings:
+    """Ask ``hosts`` over ssh whether ranks of ours can run there.
+
+    A launcher that starts no ssh reaches hosts where nobody may log in: it asks all hosts of the
+    plan.
+    """
+    if not choice.launcher.profile.ssh_variable:
+        return _ask_by_launcher(plan, choice)
+    from mpi_collector.transport.launch import rank_variables
+    from mpi_collector.transport.launch.preflight import check_ranks
+
+    variables = rank_variables(choice.launcher, os.environ)
+    user, fanout, timeout_s = plan.ssh_username, plan.ssh_fanout, plan.ssh_timeout_s
+    return check_ranks(hosts, user, fanout, timeout_s, variables, progress)
+
+
+def _ask_by_launcher(plan: LifecyclePlan, choice: Choice) -> Findings:
     """Have the launcher run the question on each host, and read its answers."""
     from mpi_collector.transport.launch.preflight import check_by_launcher, check_program
 
@@ -68,10 +85,8 @@ def _ask_by_launcher(plan: LifecyclePlan, choice: Choice) -> Unusable:
         # buffered: whole lines of one task after the other
         argv = [word for word in launch.argv if word != "--unbuffered"]
         timeout_s = plan.sampling.start_timeout_s
-        found = check_by_launcher(
-            argv, launch.environ, known_names(plan.hosts), plan.hosts, timeout_s
-        )
-    return Unusable(found.problems)
+        names = known_names(plan.hosts)
+        return check_by_launcher(argv, launch.environ, names, plan.hosts, timeout_s)
 
 
 def hosts_to_check(plan: LifecyclePlan, choice: Choice) -> list[HostSpec]:

@@ -239,11 +239,13 @@ READY = Record(
 STOPPED = Record({"samples": COUNT, "last_tick": Whole(-1, 1 << 48), "failure": Maybe(REASON)})
 #: of a change set: see spool/replica.py
 CHANGE_SET = Record({"number": COUNT, "size": COUNT, "plain": COUNT, "more": Flag()})
-#: of ``check_host``
+#: of ``check_host``; reached: an address of the launch side, which a connection got through to
 HOST_CHECK = Record(
     {
         "free_bytes": Maybe(COUNT),
         "file_system": Maybe(NAME),
+        "failures": Items(REASON, 16),
         "hazards": Items(REASON, 256),
+        "reached": Maybe(Text(NAME_BYTES)),
     }
 )

@@ -66,6 +66,7 @@ class Session:
         self._stderr = b""
         self._lost = asyncio.Event()
         self._refusal: MessageError | None = None
+        self._decoder = protocol.decoder()
         self._lost_why = ""
         self.last_sent_ns = 0  #: when anything was sent to the agent last
         self.hello: dict[str, Any] = {}  #: the agent's first message
@@ -78,6 +79,12 @@ class Session:
     def pid(self) -> int | None:
         """Process id of the subprocess; None when not connected."""
         return self._process.pid if self._process is not None else None
+
+    @property
+    def noise(self) -> str:
+        """What came on stdout before the first message and on stderr so far, but our own mark."""
+        before = self._decoder.noise.decode("utf-8", "replace").replace(BEGIN_MARK, "")
+        return f"{before}\n{self._stderr.decode('utf-8', 'replace')}".strip()
 
     async def connect(self, timeout_s: float) -> dict[str, Any]:
         """Start the subprocess and wait for the hello.
@@ -198,7 +205,7 @@ class Session:
     async def _read(self) -> None:
         process = self._process
         assert process is not None and process.stdout is not None
-        decoder = self._protocol.decoder()
+        decoder = self._decoder = self._protocol.decoder()
         try:
             while True:
                 data = await process.stdout.read(1 << 18)

@@ -1,4 +1,4 @@
-"""Login shells and host keys that keep our command from running, on real sshds: the message names the cause."""
+"""Hosts that cannot be recorded, on real sshds, by shells, keys, limits and mounts: the message names the cause."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ ACCOUNTS = {
     5: ("echo 'Welcome to node5'\n", "/bin/bash"),
 }
 CHANGED_KEY = 6
+READ_ONLY = 7  #: its /dev/shm
+FEW_FILES = 8  #: that a login may open
 SAID = {
     1: r"login shell ended before our command \(exit 0, said nothing\)",
     2: r"login shell ended before our command \(exit 1, said This account is currently not available",
     3: r"login shell read our first line",
     4: r"login shell ended before our command \(exit 3, said Quota exceeded\)",
+    READ_ONLY: r"no spool can be made: /dev/shm/mpi_collector-\d+: Read-only file system",
+    FEW_FILES: r"128 files cannot be open at once: Too many open files \(ulimit -n\)",
     6: r"host key has changed, .*known_hosts:\d+ has another one; if the host was reinstalled: ssh-keygen .*-R node6",
 }
 
@@ -33,7 +37,7 @@ def odd_accounts() -> Iterator[Bed]:
     """Hosts on which root has another home directory and shell than on the machine."""
     if missing := missing_for_bed():
         pytest.skip(missing)
-    with hosts(6, pythons=[sys.executable]) as bed:
+    with hosts(8, pythons=[sys.executable]) as bed:
         passwd = Path("/etc/passwd").read_text()
         for host, (text, shell) in ACCOUNTS.items():
             home = bed.directory(f"home{host}-")
@@ -41,6 +45,9 @@ def odd_accounts() -> Iterator[Bed]:
             own = bed.share / f"passwd{host}"
             own.write_text(re.sub(r"(?m)^(root:.*):[^:]*:[^:]*$", rf"\1:{home}:{shell}", passwd))
             bed.script("exec", str(host), "mount", "--bind", str(own), "/etc/passwd")
+        bed.script("exec", str(READ_ONLY), "mount", "-o", "remount,ro", "/dev/shm")
+        limit = "prlimit --nofile=96:96 --pid $(cat /run/sshd.pid)"
+        bed.script("exec", str(FEW_FILES), "sh", "-c", limit)
         known = Path(f"/tmp/testbed-state-{bed.name}/known_hosts")
         lines = known.read_text().splitlines()
         (wrong,) = [line.split()[2] for line in lines if line.startswith("node1,")]
@@ -51,7 +58,7 @@ def odd_accounts() -> Iterator[Bed]:
 
 
 def test_messages_of_check(odd_accounts: Bed) -> None:
-    """Each host in a line of the table; one whose shell only talks is fit."""
+    """Each host in a line of the table; one whose shell only talks is fit, and told so."""
     bed = odd_accounts
     argv = [
         sys.executable,
@@ -61,9 +68,9 @@ def test_messages_of_check(odd_accounts: Bed) -> None:
         "--ssh-timeout",
         "15",
         "--hosts",
-        "node[1-6]",
+        "node[1-8]",
     ]
-    job = bed.run(0, argv, COLUMNS="300")
+    job = bed.run(0, argv, COLUMNS="400")
     table = {
         line.split()[0]: line for line in job.out.decode().splitlines() if line.startswith("node")
     }
@@ -71,6 +78,9 @@ def test_messages_of_check(odd_accounts: Bed) -> None:
         assert re.search(words, table[f"node{host}"]), table[f"node{host}"]
         assert " FAILED " in table[f"node{host}"]
     assert " ok " in table["node5"]
+    assert "the login shell says 'Welcome to node5' to programs, too" in table["node5"]
+    assert "cannot connect to this host" not in job.out.decode()
+    assert "1 of 8 hosts can be recorded" in job.out.decode()
     assert job.process.returncode == 1
     assert job.err == ""
 

@@ -188,7 +188,10 @@ RECORDER_REQUESTS = {
         {"about": ABOUT},
     ),
     "check": Request(
-        "can this host record? see host/readiness.py", {"spool_dir": PATH}, HOST_CHECK
+        "can this host record? see host/readiness.py; door: where the launch side listens",
+        {"spool_dir": PATH},
+        HOST_CHECK,
+        optional={"door": Record({"addresses": Items(NAME, 256), "port": Whole(1, 65535)})},
     ),
     "time": Request(
         "this host's monotonic and wall clock", answer={"mono_ns": MOMENT, "wall_ns": MOMENT}

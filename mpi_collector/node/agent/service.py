@@ -8,6 +8,7 @@ request asks for: ``messages.RECORDER_REQUESTS``.
 from ..compat import mono_ns, wall_ns
 from ..host.identity import identity
 from ..host.readiness import check_host
+from ..host.trial import back_to
 from ..options import SamplingOptions
 from ..spool.directory import find_spools
 from ..table.facts import LEFT
@@ -194,8 +195,8 @@ class RecorderService(Service):
         return Answer({"about": self._adopted.about()})
 
     # ---- about the host
-    def check(self, spool_dir: str) -> Answer:
-        return Answer(dict(check_host(spool_dir)))
+    def check(self, spool_dir: str, door: "dict[str, Any] | None" = None) -> Answer:
+        return Answer(dict(check_host(spool_dir), reached=back_to(door)))
 
     def time(self) -> Answer:
         return Answer({"mono_ns": mono_ns(), "wall_ns": wall_ns()})

@@ -8,6 +8,7 @@ import subprocess
 
 from .snapshot.files import HostFiles
 from .snapshot.proc import unescape_octal
+from .trial import failures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
         """The outcome of a check.
 
         free_bytes: room on the file system of the spool, None if unknown. file_system: its type.
-        hazards: sentences for the user.
+        failures: what keeps the host from recording. hazards: further sentences for the user.
         """
 
         free_bytes: "int | None"
         file_system: "str | None"
+        failures: "list[str]"
         hazards: "list[str]"
 
 
@@ -68,12 +70,17 @@ def check_host(
     files = HostFiles(root)
     mounts = _parse_mountinfo(files.text("proc/self/mountinfo"))
     fs_type = _file_system_of(spool_dir, mounts)
-    out: "HostCheck" = {"free_bytes": None, "file_system": fs_type, "hazards": []}
+    out: "HostCheck" = {
+        "free_bytes": None,
+        "file_system": fs_type,
+        "failures": failures(files.path(spool_dir.lstrip("/"))),
+        "hazards": [],
+    }
     hazards = out["hazards"]
     try:
         room = os.statvfs(files.path(spool_dir.lstrip("/")))
-    except OSError as e:
-        hazards.append("%s: %s" % (spool_dir, e.strerror))
+    except OSError:  # named by the trial
+        pass
     else:
         out["free_bytes"] = room.f_bavail * room.f_frsize
         total_bytes = room.f_blocks * room.f_frsize

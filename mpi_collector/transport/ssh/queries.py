@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mpi_collector.node.compat import wall_ns
+from mpi_collector.terminal_text import remote_text
 from mpi_collector.transport.agreement import recovered_bounds
 from mpi_collector.transport.base import Sink
 from mpi_collector.transport.deadline import Allowance
@@ -12,17 +13,26 @@ from mpi_collector.transport.ssh.agents import Agents
 from mpi_collector.transport.ssh.remote import RemoteHost
 from mpi_collector.transport.ssh.table_fetch import fetch_table
 
+_CHECK_S = 30.0
+
 
 class HostQueries(Agents):
     """``check`` of the hosts, or a RecoveryTransport to the spools of dead runs there."""
 
-    def check(self) -> dict[str, dict[str, Any]]:
-        """Return {host: report of its agent}; a host that failed has its error in ``hosts``."""
+    def check(self, door: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+        """Return {host: report of its agent}; a host that failed has its error in ``hosts``.
+
+        door: addresses and port at which this host listens meanwhile. A report has further keys:
+        python, rtt_ns, wall_offset_ns, shell (what the login shell says), called (whether the host
+        was asked to connect).
+        """
         found: dict[str, dict[str, Any]] = {}
 
         async def one(remote: RemoteHost) -> None:
             await self._connect(remote)
-            answer, _ = await remote.session.request("check", 10, spool_dir=self.options.spool_dir)
+            fields = {"spool_dir": self.options.spool_dir}
+            call = {"door": door} if door and not remote.spec.is_local else {}
+            answer, _ = await remote.session.request("check", _CHECK_S, **fields, **call)
             sent = wall_ns()
             echo, _ = await remote.session.request("time", 10)
             rtt = wall_ns() - sent
@@ -31,6 +41,8 @@ class HostQueries(Agents):
                 python=remote.session.hello["python"],
                 rtt_ns=rtt,
                 wall_offset_ns=echo["wall_ns"] - sent - rtt // 2,
+                shell=" ".join(remote_text(remote.session.noise).split()),
+                called=bool(call),
             )
             await remote.quit()
 

@@ -34,8 +34,8 @@ class Packed(Recorder):
     def facts(self) -> dict[str, Any]:
         return {}
 
-    def close(self, remove: bool = False) -> None:
-        del remove
+    def close(self, remove: bool = False, why: str = "") -> None:
+        del remove, why
 
 
 class Served:

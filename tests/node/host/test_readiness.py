@@ -225,7 +225,7 @@ def test_where_it_is(tmp_path: Path) -> None:
     assert check_host("/a b", str(tmp_path), 0, {})["file_system"] == "nfs4"
     assert check_host("/localish", str(tmp_path), 0, {})["file_system"] == "ext4"
     doc = check_host("/nowhere", str(tmp_path), 0, {})
-    assert doc["free_bytes"] is None and "No such file" in doc["hazards"][0]
+    assert doc["free_bytes"] is None and "No such file" in doc["failures"][0]
 
 
 @given(

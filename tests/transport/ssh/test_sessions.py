@@ -157,7 +157,17 @@ def test_nothing_but_ours_on_stderr(told: Path, tmp_path: Path, ignored: bool) -
     """Sessions that end at once, that we end, and that we kill, with SIGCHLD ignored or not."""
     bare(told.with_name("bare"))
     names = [f"{what}{k}" for k in range(6) for what in ("gone", "hung", "bare", "good")]
-    words = ["check", "--ssh-fanout", "24", "--ssh-timeout", "10", "--spool-dir", str(tmp_path)]
+    words = [
+        "check",
+        "--ssh-fanout",
+        "24",
+        "--ssh-timeout",
+        "10",
+        "--transport",
+        "ssh",
+        "--spool-dir",
+        str(tmp_path),
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "mpi_collector", *words, "--hosts", *names],
         preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN) if ignored else None,
