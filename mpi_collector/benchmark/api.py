@@ -58,6 +58,7 @@ class EmbeddedRecorder:
         self._coordinator: Coordinator | None = None  #: on rank 0
         self._worker: Worker | None = None  #: on the other ranks
         self._recording = False
+        self._has_lost_mark = False  #: one was reported
 
     @property
     def files(self) -> list[Path]:
@@ -87,8 +88,9 @@ class EmbeddedRecorder:
             try:
                 recorder.mark(made)
             except Exception as e:  # noqa: BLE001 - a lost mark is no reason to fail the program
-                error = f"{type(e).__name__}: {e}"
-                self._console.warn(f"warning: the mark {made['text']!r} is lost: {error}")
+                if not self._has_lost_mark:
+                    self._has_lost_mark = True
+                    self._console.warn(f"warning: the mark {made['text']!r} is lost: {e}")
 
     @contextmanager
     def phase(self, text: str) -> Iterator[None]:

@@ -218,7 +218,7 @@ class Collection(RunState):
         self.files = sink.files
         try:
             self.transport.gather(sink, self._show_gathered, json)
-            self.outside_marks = self._read_marks(keeper)
+            self.outside_marks, self.outside_marks_lost = self._read_marks(keeper)
             document = document_of(self, ended_by)
             self.written = sink.finish(document, time_series_head(document))
         except Exception:  # what a signal handler raises passes: the keeper ends without it
@@ -226,15 +226,15 @@ class Collection(RunState):
             raise
         self.result = document
 
-    def _read_marks(self, keeper: Keeper) -> list[Mark]:
-        """Return the marks that are in directories; report those that cannot be read."""
+    def _read_marks(self, keeper: Keeper) -> tuple[list[Mark], int]:
+        """Return the marks that are in directories, and how many are lost; report problems."""
         limit_s = self.plan.sampling.gather_timeout_s / 2
         found = keeper.marks(self._recorded_command(), limit_s)
         for problem in found.problems:
             self.console.warn(f"warning: {problem}")
         for note in found.notes:
             self.console.info(note)
-        return found.marks
+        return found.marks, found.lost
 
     def _recorded_command(self) -> RecordedCommand:
         """Return what the places of files depend on."""

@@ -219,4 +219,4 @@ class RecordedJob:
 
     def _count_marks(self) -> int:
         """Return the number of marks made so far on this host."""
-        return len(marks.read(self._collection.run_directory.marks_path))
+        return marks.count(self._collection.run_directory.marks_path)

@@ -42,6 +42,7 @@ def document_of(run: RunState, ended_by: str) -> RunDocument:
         clock_bound_ns={k: h.clock_bound_ns for k, h in hosts.items()},
         facts={k: h.facts for k, h in recorded.items()},
         marks=_marks(run, hosts),
+        outside_marks_lost=run.outside_marks_lost,
         command=hide_in_command(command.argv) if command else None,
         command_exit_code=process.exit_code() if process else None,
         command_ns=_command_ns(run),

@@ -45,6 +45,7 @@ class RunState:
         self.result: RunDocument | None = None  #: None until the files are written
         self.written: list[Path] = []  #: the files, once they are written
         self.outside_marks: list[Mark] = []  #: of hosts that are not recorded, and of COMMAND
+        self.outside_marks_lost = 0
         self._transport: Transport | None = None
 
     @property

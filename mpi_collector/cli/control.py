@@ -70,7 +70,9 @@ def mark(words: Sequence[str]) -> int:
     try:
         marks.append(str(path), made)
     except OSError as e:
-        raise Mistake(f"cannot write {path}: {e.strerror}") from e
+        raise Mistake(f"the mark is lost: cannot write {path}: {e.strerror}") from e
+    except marks.MarksFullError as e:
+        raise Mistake(f"the mark is lost: {e}") from e
     return OK
 
 

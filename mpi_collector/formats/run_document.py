@@ -49,6 +49,7 @@ class _Always(TypedDict):
     clock_bound_ns: dict[str, int | None]  #: key -> error bound of the host's clock; None: unknown
     facts: dict[str, HostFacts]  #: key -> facts of each of ``hosts``
     marks: list[Mark]  #: by time
+    marks_lost: int  #: marks for which there was no room, on all hosts; 0 in files of old versions
     command: list[str] | None  #: COMMAND without secrets
     command_exit_code: int | None
     verdict: Verdict
@@ -98,6 +99,7 @@ def run_document(
     clock_bound_ns: Mapping[str, int | None],
     facts: Mapping[str, HostFacts],
     marks: Iterable[Mark],
+    outside_marks_lost: int = 0,
     hosts_in_run: int = 0,
     command: list[str] | None = None,
     command_exit_code: int | None = None,
@@ -107,8 +109,9 @@ def run_document(
 ) -> RunDocument:
     """Return the document with its verdict; ``marks`` in any order. Meanings: ``RunDocument``.
 
-    ``hosts_in_run``: see ``verdict_of``.
+    ``hosts_in_run``, ``outside_marks_lost``: see ``verdict_of``.
     """
+    lost = outside_marks_lost + sum(f.get("marks_lost", 0) for f in facts.values())
     known: dict[str, object] = {
         "format": FORMAT,
         "program": program,
@@ -131,6 +134,7 @@ def run_document(
         "clock_bound_ns": dict(clock_bound_ns),
         "facts": dict(facts),
         "marks": sorted(marks, key=lambda m: m["utc_ns"]),
+        "marks_lost": lost,
         "command": command,
         "command_exit_code": command_exit_code,
         "command_ns": command_ns,
@@ -141,6 +145,7 @@ def run_document(
             interval_ns=interval_ns,
             hosts_requested=len(requested),
             hosts_in_run=hosts_in_run,
+            outside_marks_lost=outside_marks_lost,
             hosts_partial=hosts_partial,
             missing_ranks=missing_ranks,
             clock_bound_ns=clock_bound_ns,

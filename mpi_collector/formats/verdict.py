@@ -40,6 +40,7 @@ def verdict_of(
     interval_ns: int,
     hosts_requested: int,
     hosts_in_run: int = 0,
+    outside_marks_lost: int = 0,
     hosts_partial: Mapping[str, str],
     missing_ranks: Sequence[int],
     clock_bound_ns: Mapping[str, int | None],
@@ -48,14 +49,14 @@ def verdict_of(
     """Return the verdict on a run from keys of its document; ``hosts_requested`` is a count.
 
     ``hosts_in_run``: how many there were, where more is not known of those that are missing.
+    ``outside_marks_lost``: of hosts that are not recorded, for want of room.
     """
     reasons = [f"{key}: {why}" for key, why in hosts_partial.items()]
-    unnamed = hosts_in_run - len({*facts, *hosts_partial})
-    if unnamed > 0:
-        reasons.append(f"{unnamed} of the run's {hosts_in_run} hosts are not in this recording")
+    reasons += _unnamed_reasons(hosts_in_run - len({*facts, *hosts_partial}), hosts_in_run)
     reasons += [f"rank {rank} never answered" for rank in missing_ranks]
     for key, of_host in facts.items():
         reasons += _host_reasons(key, of_host, interval_ns)
+    reasons += [f"{outside_marks_lost:,} marks of other hosts lost"] if outside_marks_lost else []
     bounds = {key: bound for key, bound in clock_bound_ns.items() if key in facts}
     reasons += _bound_reasons(bounds, interval_ns)
     rows = sum(f["samples"] for f in facts.values())
@@ -79,6 +80,11 @@ def _largest(values: Iterable[_Number | None]) -> _Number | None:
     return max((value for value in values if value is not None), default=None)
 
 
+def _unnamed_reasons(unnamed: int, hosts_in_run: int) -> Iterator[str]:
+    if unnamed > 0:
+        yield f"{unnamed} of the run's {hosts_in_run} hosts are not in this recording"
+
+
 def _bound_reasons(bounds: Mapping[str, int | None], interval_ns: int) -> Iterator[str]:
     limit_ns = max(_BOUND_NS, _BOUND_SHARE * interval_ns)
     for key, bound in bounds.items():
@@ -97,6 +103,10 @@ def _host_reasons(key: str, facts: HostFacts, interval_ns: int) -> Iterator[str]
         yield f"{key}: {incomplete(facts)}"
     if late_ns > _LATE_SHARE * interval_ns:
         yield f"{key}: 1 % of the ticks were more than {late_ns / 1e6:.0f} ms late"
+    if lost := facts.get("marks_lost"):  # earlier versions do not say it
+        yield f"{key}: {lost:,} marks lost, for want of room"
+    if lost := facts.get("events_lost"):
+        yield f"{key}: {lost:,} devices or clock measurements lost, for want of room"
     for text in no_room(facts):
         yield f"{key}: {text}"
     for source, counts in facts["statuses"].items():

@@ -35,7 +35,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_EVENTS_MOST = 1 << 14  #: in a log of 256 kB
+_EVENTS_MOST = 1 << 15  #: in a log of 256 kB, and of marks in a file of 1 MB
 COLUMNS_MOST = 1 << 18  #: of a host; one of a thousand CPUs has 50,000
 _STATUS = Whole(0, len(STATUS_NAMES) - 1)
 
@@ -97,6 +97,7 @@ _EVENTS = {
         {"type": OneOf("mark"), "text": Text(TEXT_MAX), "edge": OneOf(*EDGES), "mono_ns": MOMENT},
         {"wall_ns": MOMENT},
     ),
+    "dropped": Record({"type": OneOf("dropped"), "marks": COUNT, "events": COUNT}),
     "end": Record({"type": OneOf("end"), "last_tick": Whole(-1, 1 << 48), "samples": COUNT}),
     "slowed": Record(
         {
@@ -140,6 +141,8 @@ FACTS = Record(
         "marks": Items(
             Record({"text": Text(TEXT_MAX), "edge": OneOf(*EDGES), "utc_ns": Whole()}), _EVENTS_MOST
         ),
+        "marks_lost": COUNT,
+        "events_lost": COUNT,
         "columns": Whole(0, COLUMNS_MOST),
     }
 )

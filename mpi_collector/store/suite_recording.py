@@ -113,5 +113,7 @@ def _facts(host: SuiteHost, series: SuiteTimeSeries) -> HostFacts:
         "statuses": {},
         "lost": [],
         "marks": [],
+        "marks_lost": 0,
+        "events_lost": 0,
         "columns": len(host.columns),
     }

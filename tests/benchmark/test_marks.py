@@ -120,6 +120,77 @@ def test_marks_from_python(tmp_path: Path, sampler: str) -> None:
     assert 0.1e9 <= found[1]["utc_ns"] - found[0]["utc_ns"] < 5e9
 
 
+def test_ten_thousand_marks(tmp_path: Path) -> None:
+    """Those for which there is no room are counted; the one who marks is told, and so is the reader."""
+    texts = 12_000
+    script = (
+        "import os, sys\nfrom mpi_collector.node.spool import marks\n"
+        "from mpi_collector.node.spool.directory import RunDirectory\n"
+        "path = RunDirectory('.', os.environ['MPI_COLLECTOR_RUN']).marks_path\n"
+        f"for n in range({texts}):\n"
+        "    try:\n        marks.append(path, marks.make(f'step {n}'))\n"
+        "    except marks.MarksFullError:\n        pass\n"
+    )
+    (tmp_path / "job.py").write_text(script)
+    (tmp_path / "job.sh").write_text(
+        f"{sys.executable} job.py; {sys.executable} -m mpi_collector mark one-more --spool-dir . 2>said; echo $? >>said"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mpi_collector", "--spool-dir", ".", "--report", "never", "--", "sh", "job.sh"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "said").read_text().splitlines() == [
+        "mpi_collector: the mark is lost: the run has no room for further marks; the loss is counted",
+        "2",
+    ]
+    with mpi_collector.load(tmp_path / "results") as run:
+        (facts,) = run.run["facts"].values()
+        kept = [m["text"] for m in run.run["marks"]]
+        lost = run.run["marks_lost"]
+        assert kept == [f"step {n}" for n in range(len(kept))] and len(kept) > 8_000
+        assert lost == facts["marks_lost"] == texts + 1 - len(kept)
+        assert facts["events_lost"] == 0 and facts["complete"]
+        verdict = run.run["verdict"]
+        (host,) = run
+    assert verdict["verdict"] == "partial"
+    reason = f"{host}: {lost:,} marks lost, for want of room"
+    assert verdict["reasons"] == [reason] and f"warning: {reason}" in done.stderr
+
+
+def test_marks_of_other_hosts_are_counted(tmp_path: Path) -> None:
+    """Those that are made beside the results, and find no room."""
+    path = tmp_path / "marks"
+    path.write_bytes(b"x" * (marks.FILE_BYTES - 1) + b"\n")
+    for _ in range(3):
+        with pytest.raises(marks.MarksFullError):
+            marks.append(str(path), marks.make("late"))
+    assert marks.read_counted(str(path)) == ([], 3)
+
+
+def test_no_pipe_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "marks")
+    with pytest.raises(OSError, match="."):
+        marks.append(str(tmp_path / "marks"), marks.make("x"))
+    assert marks.read(str(tmp_path / "marks")) == []
+
+
+def test_marks_in_plain_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without a spool there is as much room; the program is told once, and goes on."""
+    monkeypatch.setattr(marks, "FILE_BYTES", 20_000)
+    options = {"results_dir": tmp_path / "r", "spool_dir": "/nonexistent", "sampler": "thread"}
+    with mpi_collector.collect(interval=0.05, **options) as recorder:
+        for n in range(1_500):
+            recorder.mark(f"step {n}")
+    with mpi_collector.load(tmp_path / "r") as run:
+        kept = [m["text"] for m in run.run["marks"]]
+        assert kept == [f"step {n}" for n in range(len(kept))] and len(kept) > 500
+        assert run.run["marks_lost"] == 1_500 - len(kept) > 0
+    assert capfd.readouterr().err.count("the mark 'step ") == 1
+
+
 @given(st.binary(max_size=400))
 def test_a_damaged_file_of_marks(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     """Invalid lines are dropped, marks are kept."""

@@ -92,7 +92,7 @@ class ResultsDirectory:
 
     def count_marks(self) -> int:
         """Return the number of marks beside the results."""
-        return len(marks.read(str(self.files.marks), self._owners))
+        return marks.count(str(self.files.marks), self._owners)
 
     # ---- after it
     def marks(self, command: RecordedCommand, limit_s: float) -> FoundMarks:
@@ -102,16 +102,17 @@ class ResultsDirectory:
         """
         from mpi_collector.benchmark.dlio import find_statistics
 
+        made, lost = marks.read_counted(str(self.files.marks), self._owners)
         found: list[Mark] = [
             {"text": m["text"], "edge": m["edge"], "utc_ns": m["wall_ns"], "host": None}
-            for m in marks.read(str(self.files.marks), self._owners)
+            for m in made
         ]
         results_dir = self.files.results_dir
         try:
             dlio = in_child(lambda: find_statistics(results_dir, command), limit_s)
-            return FoundMarks(found + dlio.marks, dlio.problems, dlio.notes)
+            return FoundMarks(found + dlio.marks, dlio.problems, dlio.notes, lost)
         except OSError as e:
-            return FoundMarks(found, [f"no marks of DLIO's statistics: {e}"], [])
+            return FoundMarks(found, [f"no marks of DLIO's statistics: {e}"], [], lost)
 
     def open_sink(self, json: bool, keep: bool, command: RecordedCommand) -> RunFiles:
         """Begin the files; return the names that they will get. See FileSink."""

@@ -33,3 +33,4 @@ class FoundMarks(NamedTuple):
     marks: list[Mark]
     problems: list[str]
     notes: list[str]  #: what is worth a word, and no problem
+    lost: int = 0  #: marks for which there was no room

@@ -16,7 +16,7 @@ from ..read.probe import Probe
 from ..read.worker import stuck_in_kernel
 from ..row.decode import RowDecoder
 from ..sample.sampler import Sampler, TickGrid
-from ..spool import backup, marks
+from ..spool import backup
 from ..spool.directory import RunDirectory, remove_spool
 from ..spool.replica import Changes
 from ..spool.retention import apply_retention
@@ -24,6 +24,7 @@ from ..spool.writer import Spool
 from ..table.facts import ABORTED, LEFT, facts_of
 from ..table.pack import pack
 from ..table.table import SampleTable
+from .host_marks import HostMarks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Recorder:
         self._decoder: "Any" = None
         self._table: "SampleTable | None" = None
         self._changes: "Changes | None" = None
-        self._marks_taken = False
+        self._marks: "Any" = None
         self._end_snapshot: "Snapshot | None" = None
         self._offset_ns = 0
         self._backup_path = ""  # of the last copy in --rescue-dir
@@ -90,6 +91,7 @@ class Recorder:
         meta.update(snapshot=snapshot, topology=topology(snapshot))
         meta.update(self.probe.meta())
         self.spool = self._make_spool(meta)
+        self._marks = HostMarks(self.spool)
         why = backup.why_unusable(options.rescue_dir) if options.rescue_dir else ""
         if why:
             self.warnings.append("--rescue-dir: %s" % why)
@@ -227,7 +229,7 @@ class Recorder:
         Called again it changes nothing.
         """
         self.sampler.stop()
-        self._take_marks()
+        self._marks.take()
         if self._end_snapshot is None:
             self._end_snapshot = take(self._places(), self._root)
         failure = self.sampler.failure
@@ -251,16 +253,8 @@ class Recorder:
         return () if stuck_in_kernel(0) else tuple(self.options.directories)
 
     def mark(self, event: "dict[str, Any]") -> None:
-        """Add a mark to the event log."""
-        self.spool.event(event)
-
-    def _take_marks(self) -> None:
-        """Add the marks that other processes of this host have left beside the spool, once."""
-        if self._marks_taken or not self.spool.path:
-            return
-        self._marks_taken = True
-        for mark in marks.read(RunDirectory.of_spool(self.spool.path).marks_path):
-            self.spool.event(mark)
+        """Add a mark; see HostMarks.add."""
+        self._marks.add(event)
 
     def flush(self) -> None:
         """Have staged samples decoded with the next tick, so that ``replicate`` sends rows."""
@@ -277,6 +271,7 @@ class Recorder:
     def table(self) -> SampleTable:
         if self._table is None:
             self._table = SampleTable(self.spool.reader())
+            self._marks.complete(self._table.events)
             self._table.meta["snapshot_end"] = self._end_snapshot
         return self._table
 
@@ -309,8 +304,8 @@ class Recorder:
             self.sampler.close()
         if self.spool is not None:
             self._table = None
-            if remove and self.spool.path:
-                RunDirectory.of_spool(self.spool.path).remove_marks()
+            if remove:
+                self._marks.remove()
             with self._backup_lock:
                 if remove and self._backup_path:
                     remove_spool(self._backup_path)

@@ -202,13 +202,15 @@ def _header_words(shape: "SpoolShape", meta_crc: int) -> "list[int]":
 # ---- the event log
 
 
-def write_event(data: "WritableBuffer", shape: "SpoolShape", used: int, body: bytes) -> int:
+def write_event(
+    data: "WritableBuffer", shape: "SpoolShape", used: int, body: bytes, spared: int = 0
+) -> int:
     """Append ``body`` to an event log with ``used`` bytes; return the bytes used then.
 
-    Return ``used`` and write nothing when the log has no room for it.
+    Return ``used`` and write nothing when fewer than ``spared`` bytes would be free then.
     """
     after = used + _event_bytes(len(body))
-    if after > EVENTS_BYTES:
+    if after > EVENTS_BYTES - spared:
         return used
     at = shape.events_at + used
     data[at + _FRAME.size : at + _FRAME.size + len(body)] = body

@@ -15,6 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+MARKS_BYTES = 64 * 1024  #: of the event log that marks may use; further ones go into their file
+_END_BYTES = 4096  #: of the event log that are kept for the events of the end
+_OF_THE_END = ("aborted", "dropped", "end")  #: types of these
 _ROWS_MIN = 16  #: a spool of fewer rows is refused, unless fewer were asked for
 
 
@@ -22,7 +25,7 @@ class Spool:
     """A spool that this process writes, made by ``create``.
 
     ``path`` is None for a spool in plain memory. ``events_used``: bytes of the event log that are
-    whole; ``events_lost``: events that found it full.
+    whole; ``events_lost``: events other than marks that found it full.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class Spool:
         self.view = memoryview(mm)
         self.events_used: int = 0
         self.events_lost: int = 0
+        self._marks_used = 0  # bytes of the event log
         self._lock = lock
         # devices come from the sampling thread, clock measurements and marks from others
         self._events_lock = threading.Lock()
@@ -67,15 +71,25 @@ class Spool:
         return spool
 
     def event(self, doc: "dict[str, Any]") -> bool:
-        """Append to the event log. When full, count it in ``events_lost`` and return False."""
+        """Append to the event log; return False when there is no room for it.
+
+        Marks have a part of their own, so that they leave room for devices and clocks, and the
+        events of the end have theirs.
+        """
         body = json.dumps(doc).encode()
+        is_mark = doc["type"] == "mark"
+        spared = 0 if doc["type"] in _OF_THE_END else _END_BYTES
         with self._events_lock:
-            used = write_event(self.mm, self.shape, self.events_used, body)
-            if used == self.events_used:
-                self.events_lost += 1
+            if is_mark and self._marks_used + len(body) > MARKS_BYTES:
                 return False
-            self.events_used = used
-        return True
+            before = self.events_used
+            self.events_used = write_event(self.mm, self.shape, before, body, spared)
+            written = self.events_used - before
+            if is_mark:
+                self._marks_used += written
+            elif not written:
+                self.events_lost += 1
+        return written > 0
 
     def write_row(self, slot: int, tick: int, payload: bytes) -> None:
         """Write a row. ``payload``: all of it behind stamp and checksum."""

@@ -46,6 +46,8 @@ class HostFacts(TypedDict):
     statuses: "dict[str, dict[str, int]]"  #: source -> status -> rows; without "ok" and "skipped"
     lost: "list[dict[str, Any]]"  #: events: devices for which a table had no slot left
     marks: "list[HostMark]"
+    marks_lost: int  #: marks for which there was no room
+    events_lost: int  #: devices that came and clock measurements for which there was none
     columns: int
 
 
@@ -61,8 +63,13 @@ def marks_of(events: "list[Event]") -> "list[HostMark]":
     ]
 
 
+def _dropped(table: "SampleTable", what: str) -> int:
+    """Return for how many marks or other events there was no room."""
+    return sum(e[what] for e in table.events if e["type"] == "dropped")
+
+
 def was_stopped(events: "list[Event]") -> bool:
-    """Return whether the recorder ended because the run did, and so has taken the marks."""
+    """Return whether the recorder ended because the run did."""
     types = {e["type"] for e in events}
     return "end" in types and ABORTED not in types
 
@@ -100,6 +107,8 @@ def facts_of(table: "SampleTable") -> "HostFacts":
         "statuses": _bad_statuses(table),
         "lost": [e for e in table.events if e["type"] == "lost"],
         "marks": marks_of(table.events),
+        "marks_lost": _dropped(table, "marks"),
+        "events_lost": _dropped(table, "events"),
         "columns": table.layout.width,
     }
 

@@ -7,7 +7,7 @@ from ..row.layout import STOP_TICK
 from ..spool import marks
 from ..spool.backup import open_any
 from ..spool.directory import RunDirectory
-from .facts import facts_of, was_stopped
+from .facts import facts_of
 from .pack import pack
 from .table import SampleTable
 
@@ -91,9 +91,12 @@ class RecoveredSpool:
             raise SpoolError("%s: damaged: %s: %s" % (self.path, type(e).__name__, e)) from e
 
     def _add_marks(self) -> None:
-        """Add the marks beside the spool, unless a stop of the recorder did so."""
-        if not was_stopped(self.table.events):
-            self.table.events.extend(marks.read(self._directory.marks_path))
+        """Add the marks beside the spool that are not in its event log."""
+        events = self.table.events
+        found, refused = marks.read_counted(self._directory.marks_path)
+        marks.add_missing(events, found)
+        if refused and not any(e["type"] == "dropped" for e in events):
+            events.append({"type": "dropped", "marks": refused, "events": 0})
 
     def about(self) -> "dict[str, Any]":
         """Return what the run document needs: meta, grid, clock_bound_ns, end_ns, facts."""

@@ -29,6 +29,7 @@ from spoolkit import (
 )
 
 from mpi_collector.node.errors import SpoolError
+from mpi_collector.node.spool import marks
 from mpi_collector.node.spool import writer as writer_module
 from mpi_collector.node.spool.directory import (
     user_directory,
@@ -78,14 +79,35 @@ def test_parts_do_not_overlap() -> None:
 
 
 def test_event_log_full() -> None:
-    """When the log is full an event is refused and counted; those in it stay."""
+    """When the log is full an event is refused and counted; those in it stay; the end has room."""
     spool = memory_spool()
-    big = {"type": "mark", "text": "x" * 60_000}
+    big = {"type": "device", "text": "x" * 60_000}
     kept = [spool.event(big) for _ in range(10)]
     assert kept == [True] * 4 + [False] * 6 and spool.events_lost == 6
     assert spool.event({"type": "small"}) and spool.reader().events() == [big] * 4 + [
         {"type": "small"}
     ]
+    while spool.event({"type": "small"}):
+        pass
+    last = [{"type": t, "why": "x" * 1000} for t in ("aborted", "dropped", "end")]
+    assert [spool.event(e) for e in last] == [True] * 3
+    assert spool.reader().events()[-3:] == last
+    spool.close()
+
+
+@pytest.mark.parametrize("devices", [0, 1800])
+def test_marks_have_a_bound_of_their_own(devices: int) -> None:
+    """However many there are, all others of the log find room, and the other way round."""
+    spool = memory_spool()
+    device = {"type": "device", "source": "netdev", "text": "x" * 60}  # 104 bytes in the log
+    assert all(spool.event(device) for _ in range(devices))
+    taken = [spool.event(marks.make(f"mark {n}")) for n in range(1_000)]
+    many = sum(taken)
+    assert taken == [True] * many + [False] * (1_000 - many) and many >= 300
+    assert spool.events_lost == 0
+    assert all(spool.event(device) for _ in range(1_800 - devices))
+    assert spool.event({"type": "end"})
+    assert [e["type"] for e in spool.reader().events()].count("mark") == many
     spool.close()
 
 

@@ -67,14 +67,40 @@ def test_marks_of_a_dead_run(tmp_path: Path) -> None:
     recorder.spool.event({"type": "x"})
     base = tmp_path / user_directory() / "run_1"
     marks.append(str(base / ".marks"), marks.make("left"))
-    # killed, not stopped: nobody took them
-    recorder.sampler._quit = True
-    recorder._take_marks = lambda: None  # type: ignore[method-assign]
+    die(recorder)  # not stopped: nobody took them
+    spool = RecoveredSpool(str(tmp_path), "run_1", "a")
+    assert [m["text"] for m in spool.facts()["marks"]] == ["left"]
+    spool.discard()
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_more_marks_than_there_is_room_for(tmp_path: Path, stopped: bool) -> None:
+    """Each is in the recording once or counted, whether or not the recorder took them."""
+    recorder = record(tmp_path)
+    path = str(tmp_path / user_directory() / "run_1" / ".marks")
+    texts = [f"mark {n} {'x' * 150}" for n in range(6_000)]
+    refused = 0
+    for n, text in enumerate(texts):
+        try:
+            if n < 1_000:  # of the program, then of other processes
+                recorder.mark(marks.make(text))
+            else:
+                marks.append(path, marks.make(text))
+        except marks.MarksFullError:
+            refused += 1
+    assert 0 < refused < 3_000
+    if stopped:
+        recorder.stop()
+        here = recorder.facts()
     die(recorder)
     spool = RecoveredSpool(str(tmp_path), "run_1", "a")
-    spool.table.events[:] = [e for e in spool.table.events if e["type"] != "end"]
-    spool._add_marks()
-    assert [m["text"] for m in spool._describe()["facts"]["marks"]] == ["left"]
+    facts = spool.facts()
+    assert facts["marks_lost"] == refused
+    kept = [m["text"] for m in facts["marks"]]
+    assert sorted(kept) == sorted(texts[: len(kept)]) and len(kept) == len(texts) - refused
+    if stopped:
+        assert (here["marks"], here["marks_lost"]) == (facts["marks"], refused)
+        assert facts["complete"]
     spool.discard()
 
 
