@@ -95,17 +95,17 @@ def test_event_log_full() -> None:
     spool.close()
 
 
-@pytest.mark.parametrize("devices", [0, 1800])
+@pytest.mark.parametrize("devices", [0, 1_500])
 def test_marks_have_a_bound_of_their_own(devices: int) -> None:
     """However many there are, all others of the log find room, and the other way round."""
     spool = memory_spool()
-    device = {"type": "device", "source": "netdev", "text": "x" * 60}  # 104 bytes in the log
+    device = {"type": "device", "source": "netdev", "text": "x" * 60}  # 120 bytes in the log
     assert all(spool.event(device) for _ in range(devices))
     taken = [spool.event(marks.make(f"mark {n}")) for n in range(1_000)]
     many = sum(taken)
     assert taken == [True] * many + [False] * (1_000 - many) and many >= 300
     assert spool.events_lost == 0
-    assert all(spool.event(device) for _ in range(1_800 - devices))
+    assert all(spool.event(device) for _ in range(1_500 - devices))
     assert spool.event({"type": "end"})
     assert [e["type"] for e in spool.reader().events()].count("mark") == many
     spool.close()
