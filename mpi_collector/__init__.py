@@ -44,13 +44,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from mpi_collector.benchmark.api import collect
-    from mpi_collector.store.load import load
+    from mpi_collector.why.load import load
 
 
 def __getattr__(name: str) -> Any:
     """Import ``load`` and ``collect`` on first use: --help must import neither numpy nor MPI."""
     if name == "load":
-        from mpi_collector.store.load import load
+        from mpi_collector.why.load import load
 
         return load
     if name == "collect":

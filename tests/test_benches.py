@@ -81,3 +81,9 @@ def test_replicate() -> None:
     found = bench("replicate", "--quick", *words)
     assert float(found["added"][2]) > 0
     assert float(found["without copies"][2]) < float(found["with"][2])
+
+
+def test_cost_of_why() -> None:
+    """Time and memory of both verbs are measured."""
+    found = bench("why_cost", "--rows", "200", "--hosts", "16")
+    assert all(is_figure(cell) for cell in (*found["16"][1:4], *found["16"][5:])), found

@@ -31,15 +31,13 @@ def main(words: Sequence[str]) -> int:
     from mpi_collector.report.text import TextWriter
     from mpi_collector.report.why_text import print_why
     from mpi_collector.store.load import load
-    from mpi_collector.why.analysis import stretches_of, why
+    from mpi_collector.why.analysis import why
 
     with load(args.path) as recording, standard_output() as out:
-        phases = stretches_of(recording)
-        if args.phase is not None and args.phase not in phases:
-            raise Mistake(f"there is no phase {args.phase!r}; there are {', '.join(phases)}")
-        if args.host is not None and args.host not in recording:
-            raise Mistake(f"there is no host {args.host!r}; there are {', '.join(recording)}")
-        document = why(recording, phase=args.phase, host=args.host)
+        try:
+            document = why(recording, phase=args.phase, host=args.host)
+        except KeyError as e:
+            raise Mistake(str(e.args[0])) from None
         if args.json:
             json.dump(document, out, indent=1, allow_nan=False)
             print(file=out)

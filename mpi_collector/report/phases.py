@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from mpi_collector.formats.why_document import Claim, WhyDocument
 from mpi_collector.report.cluster import Aggregation, Cluster
 from mpi_collector.report.run_intervals import RunIntervals
 from mpi_collector.report.summary_document import DeviceName, PhaseSummary
@@ -11,6 +12,7 @@ from mpi_collector.store.clip import Stretch, union
 from mpi_collector.store.figures import disk, lustre, nfs
 from mpi_collector.store.recorded_host import HostWindow, RecordedHost
 from mpi_collector.store.recording import Recording
+from mpi_collector.why.analysis import limit_of
 
 #: bytes of storage, each counted where the job moves them
 _STORAGE = tuple(m.READ_BYTES for m in (disk, nfs, lustre)) + tuple(
@@ -42,15 +44,17 @@ class Phases:
         for stretches, aggregation in self._parts.values():
             aggregation.add(HostWindow(host, stretches, self._knots))
 
-    def summaries(self) -> list[PhaseSummary]:
-        """Return the phases in the order in which they first began."""
+    def summaries(self, why: WhyDocument) -> list[PhaseSummary]:
+        """Return the phases in the order in which they first began. ``why``: what limited them."""
         return [
-            _summary(name, stretches, aggregation.cluster())
+            _summary(name, stretches, aggregation.cluster(), limit_of(why, name))
             for name, (stretches, aggregation) in self._parts.items()
         ]
 
 
-def _summary(name: str, stretches: list[Stretch], cluster: Cluster) -> PhaseSummary:
+def _summary(
+    name: str, stretches: list[Stretch], cluster: Cluster, limit: Claim | None
+) -> PhaseSummary:
     known = {n: t for n, t in cluster.totals.items() if math.isfinite(t.mean)}
     moved = [known[f.name].mean * cluster.span_s for f in _STORAGE if f.name in known]
     return {
@@ -60,7 +64,7 @@ def _summary(name: str, stretches: list[Stretch], cluster: Cluster) -> PhaseSumm
         "bytes": sum(moved) if moved else None,
         "figures": {n: {"mean": t.mean, "peak": t.peak} for n, t in known.items()},
         "busiest": busiest_device(cluster),
-        "limited_by": None,
+        "limited_by": limit["cause"] if limit else None,
     }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.verdict import line
+from mpi_collector.formats.why_document import WhyDocument
 from mpi_collector.report.cluster import (
     Aggregation,
     Cluster,
@@ -31,6 +32,7 @@ from mpi_collector.report.summary_document import (
     SummaryDocument,
 )
 from mpi_collector.report.text import TextWriter, print_verdict, render
+from mpi_collector.report.why_text import print_limit, print_not_known
 from mpi_collector.store.figures import BY_NAME, FIGURES
 from mpi_collector.store.figures.derived import DeviceFigures
 from mpi_collector.store.figures.devices import Counted
@@ -39,6 +41,7 @@ from mpi_collector.store.figures.network import RDMA_NOTE
 from mpi_collector.store.figures.network import RX_BYTES as NETWORK_RX
 from mpi_collector.store.ordinal import ordinal
 from mpi_collector.store.recording import Recording
+from mpi_collector.why.analysis import Analysis
 
 END_HOSTS = 64  #: at the end of a run with more hosts the figures are not computed
 
@@ -59,31 +62,43 @@ _COVERAGE = 0.999  #: of the hosts' time; a lower one is noted
 _LIMIT_SHARE = 0.05  #: of the time at the limit; a lower one is not reported
 _LIMIT_SHARE_OF_ONE = 0.5  #: of the time of a single host
 _NAMED = 3  #: hosts in a note
+_REASONS = 3  #: why nothing is known of what limited the run
 
 
 def document(
     recording: Recording, cluster: Cluster | None = None, devices: bool = False
 ) -> SummaryDocument:
-    """Return the summary.
+    """Return the summary; the arguments are those of ``document_and_why``."""
+    return document_and_why(recording, cluster, devices)[0]
+
+
+def document_and_why(
+    recording: Recording, cluster: Cluster | None = None, devices: bool = False
+) -> tuple[SummaryDocument, WhyDocument]:
+    """Return the summary, and what limited the run in full.
 
     ``cluster``: the result of ``aggregate_hosts`` if known already. ``devices``: with the figures
     of single devices, which takes longer.
     """
     whole = None if cluster is not None else Aggregation(RunIntervals(recording))
     phases = Phases(recording, whole.intervals if whole else RunIntervals(recording))
-    if whole is not None or phases:
-        for key in recording:
-            host = recording.fresh(key)
-            if whole is not None:
-                whole.add(host, devices)
-            phases.add(host)
+    analysis = Analysis(recording)
+    for key in recording:
+        host = recording.fresh(key)
+        if whole is not None:
+            whole.add(host, devices)
+        phases.add(host)
+        analysis.add(host)
     if whole is not None:
         cluster = whole.cluster()
     assert cluster is not None
-    return _document(recording.run, cluster, phases)
+    why = analysis.document()
+    return _document(recording.run, cluster, phases, why), why
 
 
-def _document(run: RunDocument, cluster: Cluster, phases: Phases) -> SummaryDocument:
+def _document(
+    run: RunDocument, cluster: Cluster, phases: Phases, why: WhyDocument
+) -> SummaryDocument:
     return {
         "format": 1,
         "verdict": run["verdict"],
@@ -104,7 +119,9 @@ def _document(run: RunDocument, cluster: Cluster, phases: Phases) -> SummaryDocu
         "hosts": {h.key: _host(h) for h in cluster.hosts},
         "devices": [_device(h.key, d) for h in cluster.hosts for d in h.devices],
         "busiest": busiest_device(cluster),
-        "phases": phases.summaries(),
+        "phases": phases.summaries(why),
+        "limited_by": why["limited_by"],
+        "not_known": why["not_known"],
         "notes": notes(cluster, run),
         "facts": run["facts"],
     }
@@ -258,4 +275,13 @@ def print_summary(
             f"figures of {len(recording)} hosts: mpi_collector summary {out.name(recording.path)}"
         )
         return
-    render(document(recording), out)
+    print_figures(recording, out)
+
+
+def print_figures(recording: Recording, out: TextWriter) -> None:
+    """Print what limited the run, and the figures. RecordingError when it cannot be read."""
+    doc = document(recording)
+    print_limit(doc["limited_by"], out)
+    if doc["limited_by"] is None:
+        print_not_known(doc["not_known"], out, _REASONS)
+    render(doc, out)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 from mpi_collector.formats.verdict import Verdict
+from mpi_collector.formats.why_document import Claim, NotKnown
 from mpi_collector.node.table.facts import HostFacts
 
 
@@ -115,7 +116,7 @@ class PhaseSummary(TypedDict):
 
     ``stretches``: [begin, end], UTC ns, without overlap. ``bytes``: read and written, on disks, NFS
     and Lustre mounts; None where none is known. ``busiest``: the disk with the highest utilisation.
-    ``limited_by``: what limited it; None: not determined.
+    ``limited_by``: the cause that limited it, see docs/why.md; None: not known.
     """
 
     name: str
@@ -128,7 +129,11 @@ class PhaseSummary(TypedDict):
 
 
 class SummaryDocument(TypedDict):
-    """The summary of a recording. ``verdict``, ``facts``: those of the run document."""
+    """The summary of a recording. ``verdict``, ``facts``: those of the run document.
+
+    ``limited_by``: what limited the run, None where it is not known; ``not_known``: why not, by
+    phase and host.
+    """
 
     format: int
     verdict: Verdict
@@ -143,5 +148,7 @@ class SummaryDocument(TypedDict):
     devices: list[DeviceSummary]
     busiest: DeviceName | None
     phases: list[PhaseSummary]
+    limited_by: Claim | None
+    not_known: list[NotKnown]
     notes: list[str]
     facts: dict[str, HostFacts]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 
+from mpi_collector.formats.why_document import Claim, Evidence, NotKnown, WhyDocument
 from mpi_collector.report.text import TextWriter
-from mpi_collector.why.contract import Claim, Evidence, WhyDocument
 
 _EVIDENCE = 3  #: of a claim that are printed
 _NAMED = 3  #: hosts in a line
@@ -14,28 +15,33 @@ _NAMED = 3  #: hosts in a line
 def print_why(document: WhyDocument, out: TextWriter, top: int) -> None:
     """Print the limit of the run and then at most ``top`` claims of each phase."""
     limit = document["limited_by"]
+    print_limit(limit, out)
+    for phase in dict.fromkeys(c["phase"] for c in document["claims"]):
+        found = [c for c in document["claims"] if c["phase"] == phase and c is not limit]
+        own = limit is not None and phase == limit["phase"]
+        for claim in found[: max(top - own, 0)]:
+            _claim(claim, out, "also: " if own else f"{out.name(phase)}: ")
+    print_not_known(document["not_known"], out)
+
+
+def print_limit(limit: Claim | None, out: TextWriter) -> None:
+    """Print what limited the run, with what speaks for and against it."""
     if limit is None:
         out.line("limited by: not known", "bold")
-        _reasons(document, out)
-        return
-    _claim(limit, out, "limited by: ")
-    for phase in dict.fromkeys(c["phase"] for c in document["claims"]):
-        rest = [c for c in document["claims"] if c["phase"] == phase and c is not limit]
-        for claim in rest[: max(top - 1, 0)]:
-            _claim(claim, out, "also: " if phase == limit["phase"] else f"{out.name(phase)}: ")
-    _reasons(document, out)
+    else:
+        _claim(limit, out, "limited by: ")
 
 
-def headline(claim: Claim, out: TextWriter) -> str:
+def headline(claim: Claim, name: Callable[[object], str]) -> str:
     """Return the claim in one line: cause, place, confidence, time and phase."""
     where = f"{claim['cause']} {claim['device']}" if claim["device"] else claim["cause"]
     times = f"{_clock(claim['begin_ns'])} to {_clock(claim['end_ns'])}"
-    phase = f', phase "{out.name(claim["phase"])}"' if claim["phase"] else ""
-    return f"{out.name(where)} on {out.name(claim['host'])} ({claim['confidence']}), {times}{phase}"
+    phase = f', phase "{name(claim["phase"])}"' if claim["phase"] else ""
+    return f"{name(where)} on {name(claim['host'])} ({claim['confidence']}), {times}{phase}"
 
 
 def _claim(claim: Claim, out: TextWriter, head: str) -> None:
-    out.line(head + headline(claim, out), "bold" if head == "limited by: " else "")
+    out.line(head + headline(claim, out.name), "bold" if head == "limited by: " else "")
     for name in ("for", "against"):
         found = claim["for"] if name == "for" else claim["against"]
         if found:
@@ -50,13 +56,24 @@ def _clock(utc_ns: int) -> str:
     return datetime.fromtimestamp(utc_ns / 1e9, timezone.utc).strftime("%H:%M:%S")
 
 
-def _reasons(document: WhyDocument, out: TextWriter) -> None:
-    """Print why nothing is claimed, hosts with the same reason together."""
+def print_not_known(entries: Sequence[NotKnown], out: TextWriter, most: int | None = None) -> None:
+    """Print why nothing is claimed, in ``most`` lines."""
+    texts = not_known_texts(entries, out.name)
+    for text in texts[:most]:
+        out.line(text)
+    if most is not None and len(texts) > most:
+        out.line(f"and {len(texts) - most} more reasons (mpi_collector why lists them)")
+
+
+def not_known_texts(entries: Sequence[NotKnown], name: Callable[[object], str]) -> list[str]:
+    """Return why nothing is claimed, hosts with the same reason together; ``name``: makes safe."""
     hosts: dict[tuple[str, str], list[str]] = {}
-    for entry in document["not_known"]:
+    for entry in entries:
         hosts.setdefault((entry["phase"], entry["reason"]), []).append(entry["host"])
+    out = []
     for (phase, reason), names in hosts.items():
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        where = f" in {out.name(phase)!r}" if phase else ""
-        listed = ", ".join(map(out.name, names[:_NAMED]))
-        out.line(f"not known{where} on {listed}{more}: {out.name(reason)}")
+        where = f" in {name(phase)!r}" if phase else ""
+        listed = ", ".join(map(name, names[:_NAMED]))
+        out.append(f"not known{where} on {listed}{more}: {name(reason)}")
+    return out

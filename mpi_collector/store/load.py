@@ -1,4 +1,4 @@
-"""Opening a recording by its path: ``mpi_collector.load``."""
+"""Opening a recording by its path."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ Nothing is read before it is asked for, and then host by host and member by memb
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from mpi_collector.errors import RecordingError
 from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.formats.why_document import WhyDocument
 from mpi_collector.store.clip import Stretch, union
 from mpi_collector.store.figure_table import FigureTable
 from mpi_collector.store.host_members import HostMembers, RecordingFile
@@ -28,6 +29,8 @@ class Recording(Mapping[str, RecordedHost]):
     """Hosts by key, and the run document. Close it, or use it in a ``with`` statement."""
 
     run: RunDocument
+    #: what ``why`` asks; ``mpi_collector.load`` sets it, since the analysis is a layer above
+    analyse: Callable[..., WhyDocument] | None = None
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -82,6 +85,15 @@ class Recording(Mapping[str, RecordedHost]):
         """The stretches of time that a part of a recording covers, UTC ns; None: all of it."""
         return None
 
+    def why(self, phase: str | None = None, host: str | None = None) -> WhyDocument:
+        """Return what limited the run, or one phase or host of it, as ``why --json`` prints it.
+
+        KeyError names the phases or hosts there are.
+        """
+        if self.analyse is None:
+            raise TypeError("open the recording with mpi_collector.load()")
+        return self.analyse(self, phase=phase, host=host)
+
     def to_pandas(self, tidy: bool = False) -> pandas.DataFrame:
         """Return a frame of all hosts (``to_pandas.recording_frame``); pandas must be installed."""
         from mpi_collector.store.to_pandas import recording_frame
@@ -116,6 +128,7 @@ class Window(Recording):
         ends = (self._stretches[0][0], self._stretches[-1][1])
         self.run = {**whole.run, "window_ns": list(ends)}
         self._whole = whole
+        self.analyse = whole.analyse
         self._hosts = {key: self._window(host) for key, host in whole.items()}
 
     def _window(self, host: RecordedHost) -> RecordedHost:

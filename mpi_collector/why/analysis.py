@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mpi_collector.formats.why_document import CacheShare, Claim, NotKnown, SlowHost, WhyDocument
 from mpi_collector.store.host import Host
 from mpi_collector.store.recording import Recording
 from mpi_collector.why.causes import another_host, page_cache
-from mpi_collector.why.contract import CacheShare, Claim, NotKnown, SlowHost, WhyDocument
 from mpi_collector.why.resolve import claims_on, why_not
 from mpi_collector.why.slow_hosts import HostRates, rates_of, slow_hosts
 from mpi_collector.why.stretch import Stretch
 
 LEAST_INTERVALS = 4  #: of a phase; fewer say nothing
-WHOLE_RUN = ""  #: the name of the phase of a run without phases
+WHOLE_RUN = ""  #: the name of the phase of a run without phases, and of a part of a run
 
 Stretches = dict[str, list[tuple[int, int]]]
 
@@ -22,8 +22,11 @@ Stretches = dict[str, list[tuple[int, int]]]
 def stretches_of(recording: Recording) -> Stretches:
     """Return {phase: its stretches}, UTC ns; the whole run where it has no phase.
 
-    Without phases the run is COMMAND, where the recording knows when it ran.
+    Without phases the run is COMMAND, where the recording knows when it ran. A part of a recording
+    is one phase.
     """
+    if recording.stretches is not None:
+        return {WHOLE_RUN: list(recording.stretches)}
     out: Stretches = {}
     for phase in recording.marks:
         if not phase.moment:
@@ -36,28 +39,70 @@ def stretches_of(recording: Recording) -> Stretches:
     return {WHOLE_RUN: [(begin, max(end, begin + 1))]}
 
 
+class Analysis:
+    """What limited a run, while its hosts are added one after the other. ``phase``: only this."""
+
+    def __init__(self, recording: Recording, phase: str | None = None) -> None:
+        self._run = str(recording.run.get("run", ""))
+        self._phases = stretches_of(recording)
+        if phase is not None:
+            self._phases = {n: parts for n, parts in self._phases.items() if n == phase}
+        self._hosts = {name: _PhaseHosts() for name in self._phases}
+        self._not_known: list[NotKnown] = []
+
+    def add(self, host: Host) -> None:
+        """Judge a host in every phase; of its rows nothing is kept."""
+        for name, parts in self._phases.items():
+            stretch = Stretch(host, name, parts)
+            kept = self._hosts[name]
+            kept.cache.append(page_cache.cache_share(stretch))
+            if warning := page_cache.claim(stretch):
+                kept.warnings.append(warning)
+            found = claims_on(stretch) if len(stretch) >= LEAST_INTERVALS else []
+            if found:
+                kept.claims[host.key] = found
+                kept.rates[host.key] = rates_of(stretch)
+            else:
+                self._not_known.append(
+                    {"phase": name, "host": host.key, "reason": why_not(stretch)}
+                )
+
+    def document(self) -> WhyDocument:
+        """Return the answer for the hosts that were added."""
+        claims: list[Claim] = []
+        slow: list[SlowHost] = []
+        for name, hosts in self._hosts.items():
+            claims += _of_phase(hosts.claims) + hosts.warnings
+            slow += slow_hosts(name, hosts.rates)
+        return {
+            "run": self._run,
+            "limited_by": _of_run(claims, self._phases),
+            "claims": claims,
+            "not_known": self._not_known,
+            "cache": [c for hosts in self._hosts.values() for c in hosts.cache],
+            "slow_hosts": slow,
+        }
+
+
 def why(recording: Recording, *, phase: str | None = None, host: str | None = None) -> WhyDocument:
-    """Return what limited the run, or one phase or host of it; one host's rows are in memory."""
+    """Return what limited the run, or one phase or host of it; one host's rows are in memory.
+
+    KeyError names the phases or hosts there are.
+    """
     phases = stretches_of(recording)
-    if phase is not None:
-        phases = {name: parts for name, parts in phases.items() if name == phase}
-    judged = {name: _PhaseHosts() for name in phases}
-    not_known: list[NotKnown] = []
+    if phase is not None and phase not in phases:
+        raise KeyError(f"there is no phase {phase!r}; there are {', '.join(phases) or 'none'}")
+    if host is not None and host not in recording:
+        raise KeyError(f"there is no host {host!r}; there are {', '.join(recording)}")
+    analysis = Analysis(recording, phase)
     for key in recording if host is None else [host]:
-        _judge_host(recording.fresh(key), phases, judged, not_known)
-    claims: list[Claim] = []
-    slow: list[SlowHost] = []
-    for name in phases:
-        claims += _of_phase(judged[name].claims) + judged[name].warnings
-        slow += slow_hosts(name, judged[name].rates)
-    return {
-        "run": str(recording.run.get("run", "")),
-        "limited_by": _of_run(claims, phases),
-        "claims": claims,
-        "not_known": not_known,
-        "cache": [c for name in phases for c in judged[name].cache],
-        "slow_hosts": slow,
-    }
+        analysis.add(recording.fresh(key))
+    return analysis.document()
+
+
+def limit_of(document: WhyDocument, phase: str) -> Claim | None:
+    """Return what limited a phase, None where it is not known."""
+    return next(_limits(c for c in document["claims"] if c["phase"] == phase), None)
 
 
 @dataclass
@@ -68,23 +113,6 @@ class _PhaseHosts:
     rates: dict[str, HostRates] = field(default_factory=dict)
     cache: list[CacheShare] = field(default_factory=list)
     warnings: list[Claim] = field(default_factory=list)
-
-
-def _judge_host(
-    host: Host, phases: Stretches, judged: dict[str, _PhaseHosts], not_known: list[NotKnown]
-) -> None:
-    for name, parts in phases.items():
-        stretch = Stretch(host, name, parts)
-        kept = judged[name]
-        kept.cache.append(page_cache.cache_share(stretch))
-        if warning := page_cache.claim(stretch):
-            kept.warnings.append(warning)
-        found = claims_on(stretch) if len(stretch) >= LEAST_INTERVALS else []
-        if found:
-            kept.claims[host.key] = found
-            kept.rates[host.key] = rates_of(stretch)
-        else:
-            not_known.append({"phase": name, "host": host.key, "reason": why_not(stretch)})
 
 
 def _of_phase(hosts: dict[str, list[Claim]]) -> list[Claim]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mpi_collector.why.contract import Cause, Ceiling, Claim, Confidence, Evidence
+from mpi_collector.formats.why_document import Cause, Ceiling, Claim, Confidence, Evidence
 from mpi_collector.why.stretch import Stretch
 
 #: a condition that holds for a smaller share of a phase limits something else than the phase

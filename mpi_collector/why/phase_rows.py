@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from mpi_collector.formats.why_document import Evidence
 from mpi_collector.store.host import Float64, Host
-from mpi_collector.why.contract import Evidence
 
 #: an interval belongs to a phase when this share of it lies inside
 _INSIDE = 0.5

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from mpi_collector.formats.why_document import Claim
 from mpi_collector.why.causes import (
     cgroup,
     cpu,
@@ -20,7 +21,6 @@ from mpi_collector.why.causes import (
     steal,
     write_back,
 )
-from mpi_collector.why.contract import Claim
 from mpi_collector.why.stretch import Stretch
 
 #: what explains the others, first: reclaim makes devices busy, the hypervisor makes CPUs look full,

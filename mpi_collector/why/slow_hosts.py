@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from mpi_collector.formats.why_document import SlowHost
 from mpi_collector.store.figures.disk import READ_BYTES, WRITE_BYTES
 from mpi_collector.store.figures.network import RX_BYTES, TX_BYTES
-from mpi_collector.why.contract import SlowHost
 from mpi_collector.why.stretch import Stretch
 
 LEAST_HOSTS = 4  #: of fewer, the spread says nothing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from mpi_collector.output.npz import NpzWriter
 START_NS = 1_767_614_400_000_000_000  #: 2026-01-05 12:00:00 UTC
 S = 1_000_000_000
 STEPS = 5  #: of the model in an interval
+_FAST = "/dev/shm"  #: kernel files are written anew for every sample
 SOURCES = "basic,stat,pressure,tcp,cgroup,nfs,lustre"
 
 
@@ -74,7 +76,7 @@ def _record_host(
 ) -> Any:
     step_s = interval_s / STEPS
     ticks = len(plan) // STEPS
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=_FAST if os.path.isdir(_FAST) else None) as directory:
         root = Path(directory)
         counters = Counters(machine, rng)
         write_machine(root, machine, number)

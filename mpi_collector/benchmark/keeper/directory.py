@@ -201,14 +201,14 @@ class ResultsDirectory:
 
     def figures(self, terminal: bool, width: int | None, encoding: str) -> str:
         """Return the figures of the recording as text. Those of very many hosts are left out."""
-        from mpi_collector.report.summary import END_HOSTS, document
-        from mpi_collector.report.text import TextWriter, render
+        from mpi_collector.report.summary import END_HOSTS, print_figures
+        from mpi_collector.report.text import TextWriter
         from mpi_collector.store.load import load
 
         out = _TerminalText(terminal, encoding)
         with load(self.files.path("timeseries.npz")) as recording:
             if len(recording) <= END_HOSTS:
-                render(document(recording), TextWriter(out, width))
+                print_figures(recording, TextWriter(out, width))
         return out.getvalue()
 
     def release(self) -> None:

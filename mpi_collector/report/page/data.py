@@ -12,6 +12,7 @@ import numpy as np
 
 from mpi_collector.formats.host_changes import changes
 from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.formats.why_document import WhyDocument
 from mpi_collector.node.row.layout import STOP_TICK
 from mpi_collector.report.cluster import Cluster, aggregate_hosts
 from mpi_collector.report.page.downsample import (
@@ -22,7 +23,7 @@ from mpi_collector.report.page.downsample import (
     median,
 )
 from mpi_collector.report.run_intervals import STOP_SLOT, RunIntervals
-from mpi_collector.report.summary import document
+from mpi_collector.report.summary import document_and_why
 from mpi_collector.report.summary_document import SummaryDocument
 from mpi_collector.store.figures import FIGURES
 from mpi_collector.store.figures.derived import Derived
@@ -70,7 +71,7 @@ class PageData:
     ``bin_s``: the time that one point covers, 0 where values were not reduced. ``missing``:
     (points,) hosts without a sample. ``changes``: {host: what differs between its snapshots at
     start and end}. ``named``: hosts that have a line in some chart, in the order of their colours
-    (``charts.host_colour``).
+    (``charts.host_colour``). ``why``: what limited the run; None on the page of a comparison.
     """
 
     run: RunDocument
@@ -84,6 +85,7 @@ class PageData:
     changes: dict[str, list[str]]
     named: list[str]
     relative: bool = False
+    why: WhyDocument | None = None
 
     @property
     def few(self) -> bool:
@@ -153,7 +155,7 @@ def page_data(recording: Recording, line_points: int = LINE_POINTS) -> PageData:
     """
     visitor = _HostVisitor(recording, line_points)
     cluster = aggregate_hosts(recording, visitor)
-    summary = document(recording, cluster)
+    summary, why = document_and_why(recording, cluster)
     downsampler = visitor.downsampler
     few = len(visitor.hosts) <= FEW_HOSTS
     charts = _line_curves(visitor, cluster) if few else _band_curves(visitor, cluster, summary)
@@ -174,6 +176,7 @@ def page_data(recording: Recording, line_points: int = LINE_POINTS) -> PageData:
         else np.zeros(0, np.float32),
         changes=visitor.changes,
         named=visitor.hosts if few else with_lines,
+        why=why,
     )
 
 

@@ -15,6 +15,7 @@ from mpi_collector.report.page.builder import PageBuilder
 from mpi_collector.report.page.charts import BAND, BORDER, MIDDLE, host_colour, time_range
 from mpi_collector.report.page.data import PageData
 from mpi_collector.report.page.heat import HeatFigure
+from mpi_collector.report.page.limits import limits, shown_claims
 from mpi_collector.report.page.scripts import data_script
 from mpi_collector.terminal_text import safe_text
 
@@ -56,7 +57,7 @@ def render(page: PageData) -> str:
     notes = "".join(f"<li>{sections.esc(n)}</li>" for n in page.summary["notes"])
     links = "".join(f"<li><a href='#{i}'>{t}</a></li>" for i, t in _SECTIONS.items())
     verdict = sections.verdict(page.run, line(page.run["verdict"]))
-    head = f"""{verdict}<dl class="facts">{sections.facts(page)}</dl>"""
+    head = f"""{verdict}{limits(page)}<dl class="facts">{sections.facts(page)}</dl>"""
     tables = f"""{sections.figures(page)}<ul class="quiet notes">{notes}</ul>"""
     body = f"""<nav aria-label="sections"><ul>{links}</ul></nav>
 <section id="figures"><h2>Figures</h2>
@@ -149,6 +150,7 @@ def script_about(
         "relative": page.relative,
         "charts": builder.about,
         "marks": [[m.begin_ms, m.end_ms] for m in page.marks],
+        "claims": shown_claims(page),
         "phases": [
             [p.begin_ms, p.end_ms, safe_text(p.text), p.lane, p.tone] for p in builder.phases
         ],

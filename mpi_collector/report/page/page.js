@@ -267,6 +267,17 @@
     });
   }
 
+  // ---- claims: a click shows the stretch of time and the charts of the evidence
+  for (const button of document.querySelectorAll("[data-claim]")) {
+    button.addEventListener("click", () => {
+      const claim = about.claims[Number(button.dataset.claim)];
+      const mine = claim.charts.map((name) => charts.find((c) => c.name === name)).filter(Boolean);
+      for (const c of charts) c.place.closest("figure").classList.toggle("evidence", mine.includes(c));
+      showPhase(claim.begin, claim.end);
+      (mine.length ? mine[0].place.closest("figure") : $("charts")).scrollIntoView({ block: "center" });
+    });
+  }
+
   // ---- hosts: click to hide, hover or focus to highlight
   const lines = (host) => charts.flatMap((c) => c.model.renderers.filter((r) => r.name === `h${host}`));
   const every = charts.flatMap((c) => c.model.renderers.filter((r) => r.tags.includes("host")));

@@ -19,7 +19,7 @@ def _figure(resource: str, label: str, chart: Chart) -> Figure:
     )
 
 
-_FIGURES = {
+BY_RESOURCE = {
     "cpu": _figure("cpu", "CPU", DRAWN),
     "io": _figure("io", "I/O", Chart(order=89)),  # the first chart of these
     "memory": _figure("memory", "memory", DRAWN),
@@ -29,7 +29,7 @@ _FIGURES = {
 @PRESSURE.computed_by
 def derive_pressure(host: Deriver) -> None:
     """Add the share of time under pressure for each resource that was recorded."""
-    for resource, figure in _FIGURES.items():
+    for resource, figure in BY_RESOURCE.items():
         name = f"pressure.{resource}.some_us"
         if name in host.columns:
             host.add(figure, host.growth(name) / (host.seconds * 1e4))

@@ -6,7 +6,7 @@ theirs is full, while a minority of the hosts is at a limit in the same phase.
 
 from __future__ import annotations
 
-from mpi_collector.why.contract import Claim, Evidence
+from mpi_collector.formats.why_document import Claim, Evidence
 
 #: causes that say that nothing of the host itself is full
 WAITING = frozenset({"latency", "nothing on the hosts"})

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mpi_collector.formats.why_document import Ceiling, Claim
 from mpi_collector.why.claims import claim_of
-from mpi_collector.why.contract import Ceiling, Claim
 from mpi_collector.why.stretch import DiskActivity, Stretch
 
 THROTTLED = 0.25  #: share of periods in which the quota stopped tasks

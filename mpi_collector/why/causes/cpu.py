@@ -6,9 +6,9 @@ task waits for I/O (proc(5)).
 
 from __future__ import annotations
 
+from mpi_collector.formats.why_document import Claim, Confidence
 from mpi_collector.store.figures.cpu import BUSY
 from mpi_collector.why.claims import claim_of
-from mpi_collector.why.contract import Claim, Confidence
 from mpi_collector.why.stretch import Stretch
 
 FULL = 0.87  #: busy share at which threads begin to wait for a CPU

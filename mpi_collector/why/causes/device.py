@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from mpi_collector.formats.why_document import Ceiling, Claim
 from mpi_collector.store.figures.disk import QUEUE_DEPTH
 from mpi_collector.why.claims import claim_of
-from mpi_collector.why.contract import Ceiling, Claim
 from mpi_collector.why.light_load import light_load_ms
 from mpi_collector.why.stretch import DiskActivity, Stretch
 

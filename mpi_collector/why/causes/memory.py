@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mpi_collector.formats.why_document import Claim, Confidence
 from mpi_collector.why.claims import claim_of
-from mpi_collector.why.contract import Claim, Confidence
 from mpi_collector.why.stretch import Stretch
 
 PRESSURE = 0.12  #: share of time in which tasks waited for memory

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from mpi_collector.formats.why_document import CacheShare, Claim
 from mpi_collector.store.host import Float64
 from mpi_collector.why.claims import claim_of
-from mpi_collector.why.contract import CacheShare, Claim
 from mpi_collector.why.stretch import Stretch
 
 LEAST_ASKED = 50e6  #: bytes; less says nothing about storage

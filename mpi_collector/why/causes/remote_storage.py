@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mpi_collector.formats.why_document import Claim
 from mpi_collector.why.claims import claim_of
-from mpi_collector.why.contract import Claim
 from mpi_collector.why.stretch import Stretch
 
 OUTSTANDING = 3.0  #: operations

@@ -6,9 +6,9 @@ share of it while the rest of the CPU time is used up is time that the job did n
 
 from __future__ import annotations
 
+from mpi_collector.formats.why_document import Claim
 from mpi_collector.store.figures.cpu import BUSY, STEAL
 from mpi_collector.why.claims import claim_of
-from mpi_collector.why.contract import Claim
 from mpi_collector.why.stretch import Stretch
 
 LEAST_STEAL = 0.06  #: share of all CPU time

@@ -9,9 +9,9 @@ import pytest
 from corpus.machine import IDLE, Load, Machine, Server
 from corpus.record import Phase, record
 
+from mpi_collector.formats.why_document import WhyDocument
 from mpi_collector.store.recording import Recording
 from mpi_collector.why.analysis import why
-from mpi_collector.why.contract import WhyDocument
 
 MACHINE = Machine(server=Server())
 LOAD = Load(threads=8, request_bytes=1e6, where="server", cpu_s=50e-6)
