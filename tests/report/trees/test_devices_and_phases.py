@@ -16,6 +16,7 @@ import synthetic as sy
 
 from mpi_collector.report.summary import document
 from mpi_collector.store.load import load
+from mpi_collector.why.analysis import why
 
 NAME = "host_20260105_120000_timeseries.npz"
 STEPS = 5
@@ -108,7 +109,8 @@ def test_phases_of_a_run(tmp_path: Path) -> None:
             assert phase["bytes"] == pytest.approx(sum(rates) * part["span_s"])
             stretches = phase["stretches"]
             assert phase["duration_s"] == pytest.approx(sum(e - b for b, e in stretches) / 1e9)
-            assert phase["limited_by"] is None
+            limit = why(run, phase=phase["name"])["limited_by"]
+            assert phase["limited_by"] == (limit["cause"] if limit else None)
             assert phase["busiest"] is not None
             assert phase["busiest"]["name"] in ("nvme0n1", "nvme1n1")
             assert part["phases"] == []
