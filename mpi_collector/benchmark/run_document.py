@@ -21,7 +21,6 @@ def document_of(run: RunState, ended_by: str) -> RunDocument:
     failed = {k: h.error for k, h in hosts.items() if h.error}
     warnings = {k: h.ready.get("warnings") or [] for k, h in hosts.items()}
     command = run.command
-    process = command.process if command else None
     return run_document(
         run=run.run,
         stem=run.files.stem,
@@ -44,7 +43,7 @@ def document_of(run: RunState, ended_by: str) -> RunDocument:
         marks=_marks(run, hosts),
         outside_marks_lost=run.outside_marks_lost,
         command=hide_in_command(command.argv) if command else None,
-        command_exit_code=process.exit_code() if process else None,
+        command_exit_code=command.exit_code() if command else None,
         command_ns=_command_ns(run),
         environment=environment(os.environ),
         written_ns=wall_ns(),

@@ -17,12 +17,20 @@ from mpi_collector.transport.base import Transport
 
 @dataclass
 class CommandRun:
-    """COMMAND of a run. ``process`` is None when it could not be started. Times: monotonic, ns."""
+    """COMMAND of a run. Times: monotonic, ns.
+
+    ``process`` is None when it could not be started, or is no process of its own.
+    """
 
     argv: list[str]
     process: Command | None = None
     began_ns: int = 0
     ended_ns: int | None = None  #: None: it had not ended when the recording did
+    code: int | None = None  #: exit code of what is no process
+
+    def exit_code(self) -> int | None:
+        """Return its exit code; None when it has none or that is not known."""
+        return self.code if self.process is None else self.process.exit_code()
 
 
 class RunState:

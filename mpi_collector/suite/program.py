@@ -27,6 +27,7 @@ from mpi_collector.suite.replace import (
     SNAPSHOTS,
     UnknownSuiteError,
     check_arguments,
+    note_exit_code,
     replace_everywhere,
     suite_modules,
     surround_run,
@@ -136,6 +137,7 @@ class SuiteSession:
             yield
             return
         current = self._current = _Recording(self, run)
+        note_exit_code(benchmark, current.ended)
         try:
             yield
         finally:
@@ -193,6 +195,7 @@ class _Recording:
         self._made: SuiteRecording | None = None
         self._asked = False
         self._stopped = False
+        self._exit_code: int | None = None
         self.interval_s = 0.0
         self.missing: dict[str, str] = {}
 
@@ -209,9 +212,13 @@ class _Recording:
         self._stopped = True
         if self._made is None:
             return {}
-        found = self._made.stop()
+        found = self._made.stop(self._exit_code)
         self.missing = self._made.missing
         return found
+
+    def ended(self, exit_code: int | None) -> None:
+        """Note the exit code of the run, which has just ended; None: it is not known."""
+        self._exit_code = exit_code
 
     def finish(self) -> None:
         """End what the suite did not end, and report."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from mpi_collector.errors import TransportError
 from mpi_collector.formats.suite_samples import encode_recorded
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.store.load import load
+from mpi_collector.suite.stop_watch import StopWatch
 
 Samples = list[dict[str, Any]]  #: of a host
 
@@ -50,6 +52,9 @@ class SuiteRecording:
         self._choose = choose
         self._transports = Transports(self._plan, console, SuiteChildRecorder)
         self._began_ns = 0
+        self._watch: StopWatch | None = None
+        self._over = False  # the hosts sample no more
+        self._saved = False  # the files are written
         self.collection: Collection | None = None
         self.interval_s = self._plan.sampling.interval_s
         self.missing: dict[str, str] = {}  #: host -> why it has no samples, after the stop
@@ -61,7 +66,7 @@ class SuiteRecording:
         while True:
             self._console.info(f"transport: {choice.transport} ({choice.reason})")
             try:
-                self._begin(choice)
+                collection = self._begin(choice)
                 break
             except TransportError as e:
                 following = self._transports.next_choice(choice, e)
@@ -70,8 +75,10 @@ class SuiteRecording:
                 self._console.warn(f"warning: {e}")
                 choice = following
         self._began_ns = mono_ns()
+        with contextlib.suppress(RuntimeError, OSError):  # then it ends with the suite's run
+            self._watch = StopWatch(collection, self._on_request)
 
-    def _begin(self, choice: Choice) -> None:
+    def _begin(self, choice: Choice) -> Collection:
         collection = Collection.reserve(self._plan, self._console)
         try:
             collection.begin(self._transports.open(choice, collection))
@@ -81,21 +88,27 @@ class SuiteRecording:
             raise
         self.collection = collection
         os.environ[RUN_VARIABLE] = collection.run  # ``mpi_collector mark`` in what the suite starts
+        return collection
 
-    def stop(self) -> dict[str, Samples]:
-        """End, write the files and the page; return the samples of each host."""
-        collection = self.collection
+    def stop(self, exit_code: int | None = None) -> dict[str, Samples]:
+        """End, write the files and the page; return the samples of each host.
+
+        exit_code: of the suite's run, None when it is not known.
+        """
+        collection, watch = self.collection, self._watch
         if collection is None:
             return {}
         os.environ.pop(RUN_VARIABLE, None)
-        collection.command = CommandRun(self._plan.command, None, self._began_ns, mono_ns())
+        self._watch = None
         try:
-            saved = collection.end("command")
+            if watch is not None:
+                watch.end()
         except Exception as e:  # noqa: BLE001 - the suite's own results are safe and must be written
-            collection.give_up(e)
-            saved = False
+            self._give_up(e)
+        if not self._over:
+            self._end("command", exit_code)
         self._transports.close()
-        if not saved or collection.result is None:
+        if not self._saved or collection.result is None:
             return {}
         self.missing = dict(collection.result["hosts_partial"])
         self.is_complete = collection.result["verdict"]["verdict"] == "complete"
@@ -103,6 +116,29 @@ class SuiteRecording:
         if self._plan.report:
             collection.write_page()
         return samples_of(npz)
+
+    def _end(self, ended_by: str, exit_code: int | None = None) -> None:
+        """End and write the files; where that fails, keep the spools."""
+        collection = self.collection
+        assert collection is not None
+        self._over = True
+        ended_ns = mono_ns() if ended_by == "command" else None
+        words = self._plan.command
+        collection.command = CommandRun(words, None, self._began_ns, ended_ns, exit_code)
+        try:
+            self._saved = collection.end(ended_by)
+        except Exception as e:  # noqa: BLE001 - the suite's own results are safe and must be written
+            self._give_up(e)
+
+    def _give_up(self, error: Exception) -> None:
+        self._over = True
+        assert self.collection is not None
+        self.collection.give_up(error)
+
+    def _on_request(self) -> None:
+        """Handle ``mpi_collector stop``: the recording is over, and the suite goes on."""
+        self._console.info("the recording ends on request; the suite goes on")
+        self._end("request")
 
 
 def samples_of(npz: Path) -> dict[str, Samples]:

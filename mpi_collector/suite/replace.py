@@ -86,3 +86,31 @@ def surround_run(benchmark: type[Benchmark], around: AroundRun) -> None:
             return original(self, *args, **kwargs)
 
     benchmark.run = run
+
+
+def note_exit_code(benchmark: Benchmark, note: Callable[[int | None], None]) -> None:
+    """Have the exit code of the benchmark's ``_run`` noted as soon as it has returned.
+
+    ``Benchmark.run`` ends its time series before it returns the code, and writes the files then.
+    """
+    original = getattr(benchmark, "_run", None)
+    if not callable(original):
+        return
+
+    @functools.wraps(original)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = original(*args, **kwargs)
+        except SystemExit as e:
+            note(exit_code_of(e.code))
+            raise
+        note(exit_code_of(result))
+        return result
+
+    benchmark._run = run
+
+
+def exit_code_of(result: object) -> int | None:
+    """Return a result, a number or a member of an enumeration, as a number; None for others."""
+    value = getattr(result, "value", result)
+    return int(value) if isinstance(value, int) else None

@@ -3,116 +3,83 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from selection import all_tests
+from suite_runs import ARGS, OWN, AdoptedRun, adopt, adopt_words, run_directory
 from suite_standin import StandIn, build
 
 import mpi_collector
+from mpi_collector.benchmark.suite_installation import find_suite
+from mpi_collector.cli.main import main
 
-#: ARGS of the same run in both forms of the suite's command line
-ARGS = {
-    True: "training run --model unet3d --open",
-    False: "open training unet3d run file",
-}
-OWN = "the suite's own"
+#: where one generation of the suite is as good as the other
+GENERATIONS = [True, False] if all_tests() else [False]
 
 
-@pytest.fixture(params=[True, False], ids=["january", "july"])
-def january(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
-def run(
-    suite: StandIn, results: Path, january: bool, *args: object, options: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """Run the verb with a short interval; ``args`` go to the suite."""
-    fast = [
-        "--timeseries-interval",
-        "0.1",
-        "--sources",
-        "basic",
-        "--spool-dir",
-        str(results.parent),
-    ]
-    words = [*ARGS[january].split(), "--results-dir", results, *args]
-    return subprocess.run(
-        [sys.executable, "-m", "mpi_collector", "mlpstorage", *fast, *options.split(), "--", *map(str, words)],
-        capture_output=True, text=True, timeout=120, env=suite.environ, cwd=results.parent, check=False,
-    )  # fmt: skip
-
-
-def run_directory(results: Path) -> Path:
-    (path,) = (p.parent for p in results.rglob("*_metadata.json"))
-    return path
-
-
-def test_our_collectors_in_place_of_its_own(tmp_path: Path, january: bool) -> None:
+def test_our_collectors_in_place_of_its_own(adopted: AdoptedRun) -> None:
     """Its files are its own, ours lie in a folder beside them; no file of the suite is touched."""
-    suite = build(tmp_path / "suite", january)
-    image = suite.image()
-    done = run(suite, tmp_path / "results", january, "--num-accelerators", 2, "--accelerator-type", "h100",
-               "--params", "dataset.num_files_train=6", options="--report auto")  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = adopted.done
+    version = "2.0.0b1" if adopted.january else "3.0.27"
     assert OWN not in done.stderr
-    assert f"MLPerf Storage {'2.0.0b1' if january else '3.0.27'} (package {suite.package}): replaced TimeSeriesCollector, MultiHostTimeSeriesCollector, " in done.stderr  # fmt: skip
+    assert f"MLPerf Storage {version} (package {adopted.suite.package}): replaced TimeSeriesCollector, MultiHostTimeSeriesCollector, " in done.stderr  # fmt: skip
     assert "the job has run" in done.stdout
-    assert suite.image() == image
-    directory = run_directory(tmp_path / "results")
-    (ours,) = directory.glob("mpi_collector_*")
-    kinds = {p.name.split("_", 3)[3] for p in ours.iterdir()} - {"report.html"}
+    assert not adopted.changed
+    kinds = {p.name.split("_", 3)[3] for p in adopted.ours.iterdir()} - {"report.html"}
     assert kinds == {"timeseries.npz", "timeseries.json", "cluster_info.json", "run.json"}
-    assert all(p.name.startswith("training_") for p in ours.iterdir())
-    assert not list(directory.glob(".mpi_collector*"))
-    with mpi_collector.load(directory) as recording:
+    assert all(p.name.startswith("training_") for p in adopted.ours.iterdir())
+    assert not list(adopted.directory.glob(".mpi_collector*"))
+    with mpi_collector.load(adopted.directory) as recording:
         (host,) = recording.values()
-        assert len(host) >= 5
+        assert len(host) >= (5 if adopted.january else 3)  # July's array is small
         assert [p.name for p in recording.marks] == ["epoch 1", "epoch 2"]
-        assert recording.run["command"][1:3] == ARGS[january].split()[:2]
+        assert recording.run["command"][1:3] == ARGS[adopted.january].split()[:2]
         assert recording.run["ended_by"] == "command"
-    series = json.loads(next(directory.glob("*_timeseries.json")).read_text())
+        assert recording.run["interval_ns"] == 100_000_000
+    series = json.loads(next(adopted.directory.glob("*_timeseries.json")).read_text())
     assert series["hosts_collected"] == series["hosts_requested"] == [host.key]
     assert {"diskstats", "vmstat", "meminfo"} <= set(series["samples_by_host"][host.key][0])
-    about = json.loads(next(ours.glob("*_run.json")).read_text())
+    about = json.loads(next(adopted.ours.glob("*_run.json")).read_text())
     assert (about["model"], about["accelerator"], about["num_processes"]) == ("unet3d", "h100", 2)
     assert about["parameters"] == {"dataset": {"num_files_train": 6}}
     assert "verdict: complete" in done.stderr
 
 
-def test_what_the_suite_asks_for(tmp_path: Path, january: bool) -> None:
-    """Its interval and its number of samples where ours are not given; with ours, its file still has its own."""
-    suite = build(tmp_path / "suite", january)
-    done = run(suite, tmp_path / "results", january, "--timeseries-interval", 0.2, "--max-timeseries-samples", 3,
-               "--hosts", "localhost:2")  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    directory = run_directory(tmp_path / "results")
-    with mpi_collector.load(directory) as recording:
-        assert list(recording) == ["localhost"]
-        assert recording.run["interval_ns"] == 100_000_000
-        ticks = [t for t in recording["localhost"].tick.tolist() if t % 2 == 0]
-    series = json.loads(next(directory.glob("*_timeseries.json")).read_text())
-    assert (series["collection_interval_seconds"], series["hosts_requested"]) == (
-        0.2,
-        ["localhost"],
-    )
-    assert len(series["samples_by_host"]["localhost"]) == min(3, len(ticks) + 1)
+def test_what_the_suite_asks_for(adopted: AdoptedRun) -> None:
+    """Its file has its own interval and number of samples, though ours are recorded."""
+    with mpi_collector.load(adopted.directory) as recording:
+        ((key, host),) = recording.items()
+        ticks = [t for t in host.tick.tolist() if t % 2 == 0]
+    series = json.loads(next(adopted.directory.glob("*_timeseries.json")).read_text())
+    if adopted.january:  # its defaults
+        assert series["collection_interval_seconds"] == 10.0
+        assert len(series["samples_by_host"][key]) == 2
+    else:
+        assert key == "localhost"
+        assert series["collection_interval_seconds"] == 0.2
+        assert len(series["samples_by_host"][key]) == min(3, len(ticks) + 1)
 
 
-@pytest.mark.parametrize("code", [1])
-def test_the_suites_exit_code(tmp_path: Path, january: bool, code: int) -> None:
-    """A job that fails is recorded, and its code is the suite's."""
-    suite = build(tmp_path / "suite", january)
-    done = run(suite, tmp_path / "results", january, "--job-code", code)
-    assert done.returncode == (6 if code else 0), done.stderr
-    with mpi_collector.load(run_directory(tmp_path / "results")) as recording:
+def test_the_suites_exit_code(adopted: AdoptedRun) -> None:
+    """A job that fails is recorded; its code is that of the suite, and of COMMAND in the run document."""
+    code = 6 if adopted.january else 0
+    assert adopted.done.returncode == code, adopted.done.stderr
+    with mpi_collector.load(adopted.directory) as recording:
         assert len(recording) == 1
+        assert recording.run["command_exit_code"] == code
+        assert recording.run["command_ns"][1] > recording.run["command_ns"][0]
+    about = json.loads(next(adopted.ours.glob("*_run.json")).read_text())
+    assert about["exit_code"] == code
 
 
 def test_every_loop_has_a_recording(tmp_path: Path) -> None:
     suite = build(tmp_path / "suite", january=False)
-    done = run(suite, tmp_path / "results", False, "--loops", 2)
+    done = adopt(suite, tmp_path / "results", False, "--loops", 2, STAND_IN_EPOCH_S="0.1")
     assert done.returncode == 0, done.stderr
     runs = {p.parent for p in (tmp_path / "results").rglob("*_metadata.json")}
     assert len(runs) == 2
@@ -120,64 +87,119 @@ def test_every_loop_has_a_recording(tmp_path: Path) -> None:
         assert len(list(directory.glob("mpi_collector_*/*_timeseries.npz"))) == 1
 
 
+def test_stop_ends_the_recording_and_not_the_suite(tmp_path: Path) -> None:
+    """``mpi_collector stop``: files are written at once, the suite gets the samples up to then, and runs on."""
+    suite = build(tmp_path / "suite", january=False)
+    results, log = tmp_path / "results", tmp_path / "stderr"
+    with log.open("w") as err:
+        process = subprocess.Popen(
+            adopt_words(results, False),
+            env={**suite.environ, "STAND_IN_EPOCH_S": "600"},
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=err,
+        )
+        try:
+            _until(lambda: "recording 1 host" in log.read_text(), process)
+            _until(lambda: _jobs(process.pid), process)
+            assert main(["stop", "--spool-dir", str(tmp_path)]) == 0
+            _until(lambda: list(results.rglob("*_timeseries.npz")), process)
+            (job,) = _jobs(process.pid)
+            os.kill(job, 9)  # the suite says that it failed
+            assert process.wait(60) == 6, log.read_text()
+        finally:
+            process.kill()
+            process.wait()
+    assert "the suite goes on" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    with mpi_collector.load(run_directory(results)) as recording:
+        assert recording.run["ended_by"] == "request"
+        assert recording.run["command_exit_code"] is None  # it had none yet
+        (host,) = recording.values()
+    series = json.loads(next(run_directory(results).glob("*_timeseries.json")).read_text())
+    assert series["hosts_collected"] == [host.key]
+
+
+def _until(happened: object, process: subprocess.Popen[bytes], limit_s: float = 60) -> None:
+    deadline = time.monotonic() + limit_s
+    while not happened():  # type: ignore[operator]
+        assert process.poll() is None, "it has ended"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _jobs(pid: int) -> list[int]:
+    """The stand-in's jobs among the children of a process."""
+    children = [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in task.read_text().split()
+    ]
+    return [c for c in children if b"per_epoch_stats" in Path(f"/proc/{c}/cmdline").read_bytes()]
+
+
 @pytest.mark.parametrize("args", [["--skip-timeseries"], []])
 def test_nothing_to_record(tmp_path: Path, args: list[str]) -> None:
     """The suite was told to record nothing, or generates data: that is what happens."""
     suite = build(tmp_path / "suite", january=False)
-    words = [
-        "open",
-        "training",
-        "unet3d",
-        "run" if args else "datagen",
-        "file",
-        "--results-dir",
-        str(tmp_path / "r"),
-    ]
-    done = subprocess.run([sys.executable, "-m", "mpi_collector", "mlpstorage", "--", *words, *args],
-                          capture_output=True, text=True, timeout=60, env=suite.environ, check=False)  # fmt: skip
+    command = "run" if args else "datagen"
+    words = ["open", "training", "unet3d", command, "file", "--results-dir", str(tmp_path / "r")]
+    done = subprocess.run([sys.executable, "-m", "mpi_collector", "mlpstorage", "--", *words, *args], capture_output=True, text=True,
+                          timeout=60, env={**suite.environ, "STAND_IN_EPOCH_S": "0"}, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert not list((tmp_path / "r").rglob("mpi_collector_*"))
     assert ("records no time series of this run" in done.stderr) == bool(args)
 
 
-def beside(
-    tmp_path: Path, suite: StandIn, january: bool, done: subprocess.CompletedProcess[str]
-) -> None:
+def check_beside(run: AdoptedRun) -> None:
     """The suite's collectors have sampled, and the recording around it lies in its run directory."""
-    assert done.returncode == 0, done.stderr
-    assert f"{OWN} TimeSeriesCollector samples" in done.stderr
-    assert "recorded beside it" in done.stderr
-    directory = run_directory(tmp_path / "results")
-    (ours,) = directory.glob("mpi_collector_*")
-    assert len(list(ours.glob("training_*_run.json"))) == 1
-    with mpi_collector.load(directory) as recording:
+    assert run.done.returncode == 0, run.done.stderr
+    assert f"{OWN} TimeSeriesCollector samples" in run.done.stderr
+    assert "recorded beside it" in run.done.stderr
+    assert len(list(run.ours.glob("training_*_run.json"))) == 1
+    with mpi_collector.load(run.directory) as recording:
         assert [p.name for p in recording.marks] == ["epoch 1", "epoch 2"]
         assert recording.run["command_exit_code"] == 0
-    assert not list((tmp_path / "results").glob("*.json"))
-    assert not list((tmp_path / "results").glob(".mpi*"))
+    assert not list(run.results.glob("*.json"))
+    assert not list(run.results.glob(".mpi*"))
 
 
-def test_beside(tmp_path: Path, january: bool) -> None:
-    suite = build(tmp_path / "suite", january)
-    beside(tmp_path, suite, january, run(suite, tmp_path / "results", january, options="--beside"))
+def test_beside(beside: AdoptedRun) -> None:
+    check_beside(beside)
+
+
+def test_a_class_that_is_called_otherwise(tmp_path: Path) -> None:
+    """Found out when the suite has been imported: recorded beside it."""
+    changes = {"extra_argument": ", cadence=None"}
+    run = AdoptedRun.make(tmp_path, False, version="3.1.0", **changes)
+    check_beside(run)
+    assert "has an argument cadence" in run.done.stderr
 
 
 @pytest.mark.parametrize(
-    ("version", "changes", "said"),
-    [
-        ("4.0.0", {}, "its version is not known"),
-        ("", {}, "its version is not known"),
-        ("3.1.0", {"extra_argument": ", cadence=None"}, "has an argument cadence"),
-    ],
+    ("version", "known"),
+    [(None, True), ("2.0.0b1", True), ("3.1.0", True), ("4.0.0", False), ("", False), ("x", False)],
 )
-def test_an_unknown_version(
-    tmp_path: Path, version: str, changes: dict[str, str], said: str
+def test_known_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str | None, known: bool
 ) -> None:
-    """By its number, or by a class that is called otherwise."""
-    suite = build(tmp_path / "suite", False, version, **changes)
-    done = run(suite, tmp_path / "results", False)
-    beside(tmp_path, suite, False, done)
-    assert said in done.stderr
+    """Of a version that is not known the collectors are not replaced."""
+    suite = build(tmp_path / "suite", january=False, version=version)
+    monkeypatch.setenv("PATH", suite.environ["PATH"])
+    monkeypatch.syspath_prepend(str(tmp_path / "suite" / "lib"))
+    found = find_suite()
+    assert found is not None
+    assert (found.package, found.is_known) == ("mlpstorage_py", known)
+    shown = version if version is not None else "3.0.27"
+    assert found.described() == f"MLPerf Storage {shown or 'of unknown version'} (package mlpstorage_py)"  # fmt: skip
+
+
+@pytest.mark.skipif(not all_tests(), reason="the versions are told apart in test_known_versions")
+@pytest.mark.parametrize("version", ["4.0.0", ""])
+def test_an_unknown_version(tmp_path: Path, version: str) -> None:
+    run = AdoptedRun.make(tmp_path, False, version=version)
+    check_beside(run)
+    assert "its version is not known" in run.done.stderr
 
 
 def test_a_suite_of_another_interpreter(tmp_path: Path) -> None:
@@ -189,45 +211,39 @@ def test_a_suite_of_another_interpreter(tmp_path: Path) -> None:
         f'#!/bin/sh\n# from mlpstorage_py.main import main\nPYTHONPATH={tmp_path}/suite/lib exec {tmp_path}/suite/inner "$@"\n'
     )
     program.chmod(0o755)
-    import os
-
     environ = {**suite.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    done = run(StandIn(suite.root, suite.package, environ), tmp_path / "results", False)
-    beside(tmp_path, suite, False, done)
+    suite = StandIn(suite.root, suite.package, environ)
+    done = adopt(suite, tmp_path / "results", False)
+    check_beside(AdoptedRun(suite, False, tmp_path / "results", done, False))
     assert "not installed for" in done.stderr
 
 
-def test_no_suite(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "mpi_collector", "mlpstorage", "--", *ARGS[False].split()],
-                          capture_output=True, text=True, timeout=60, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)}, check=False)  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "MLPerf Storage is not installed" in done.stderr
+def test_no_suite(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert main(["mlpstorage", "--", *ARGS[False].split()]) == 2
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert "MLPerf Storage is not installed" in said
 
 
+@pytest.mark.parametrize("january", GENERATIONS)
 def test_a_recording_that_cannot_begin(tmp_path: Path, january: bool) -> None:
     """The suite's own collector takes its place: the job and the suite's files are never the loser."""
-    suite = build(tmp_path / "suite", january)
-    done = run(
-        suite,
-        tmp_path / "results",
-        january,
-        "--hosts",
-        "localhost",
-        options="--transport mpi --mpi-bin /nowhere",
+    run = AdoptedRun.make(
+        tmp_path, january, "--hosts", "localhost", options="--transport mpi --mpi-bin /nowhere"
     )
-    assert done.returncode == 0, done.stderr
-    assert "the suite's own collector takes its place" in done.stderr
-    assert f"{OWN} MultiHostTimeSeriesCollector samples" in done.stderr
-    directory = run_directory(tmp_path / "results")
-    series = json.loads(next(directory.glob("*_timeseries.json")).read_text())
+    assert run.done.returncode == 0, run.done.stderr
+    assert "the suite's own collector takes its place" in run.done.stderr
+    assert f"{OWN} MultiHostTimeSeriesCollector samples" in run.done.stderr
+    series = json.loads(next(run.directory.glob("*_timeseries.json")).read_text())
     assert series["hosts_collected"] == ["localhost"]
-    assert not list(directory.glob("*mpi_collector*"))
+    assert not list(run.directory.glob("*mpi_collector*"))
 
 
-def test_no_args() -> None:
-    for words in ([], ["--"]):
-        done = subprocess.run([sys.executable, "-m", "mpi_collector", "mlpstorage", *words],
-                              capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
-        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-        assert "no ARGS" in done.stderr
+@pytest.mark.parametrize("words", [[], ["--"]])
+def test_no_args(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["mlpstorage", *words])
+    assert ended.value.code == 2
+    said = capfd.readouterr().err
+    assert (said.count("\n"), "no ARGS" in said) == (1, True)
