@@ -71,6 +71,7 @@ class Metadata(TypedDict):
     collection_method: str
     exit_code: int | None  #: of COMMAND
     verdict: Verdict
+    verdict_remarks: list[str]  #: what a reader must know of a run, whatever its verdict
     launch_environment: dict[str, str] | None  #: launcher and scheduler variables
     program: str
     run: str
@@ -131,6 +132,7 @@ def metadata(
         "collection_method": run["collection_method"],
         "exit_code": run.get("command_exit_code"),
         "verdict": run["verdict"],
+        "verdict_remarks": run.get("verdict_remarks", []),
         "launch_environment": run.get("environment"),
         "program": run["program"],
         "run": run["run"],

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypedDict, cast
 
 from mpi_collector._version import __version__
 from mpi_collector.formats.run_forms import RUN
-from mpi_collector.formats.verdict import Verdict, verdict_of
+from mpi_collector.formats.verdict import Verdict, remarks_of, verdict_of
 from mpi_collector.node.forms import INT64_MAX
 from mpi_collector.node.table.facts import HostFacts, HostMark
 
@@ -58,6 +58,7 @@ class _Always(TypedDict):
 class RunDocument(_Always, total=False):
     """The run document. Keys are written in the order of ``run_document``'s arguments."""
 
+    verdict_remarks: list[str]  #: it stays what it is; earlier versions have no remarks
     command_ns: list[int] | None  #: begin and end of COMMAND, UTC; absent: its author cannot know
     environment: dict[str, str]  #: launcher and scheduler variables of the coordinator
     written_ns: int  #: when the document was made, UTC
@@ -151,6 +152,7 @@ def run_document(
             clock_bound_ns=clock_bound_ns,
             warnings=warnings,
         ),
+        "verdict_remarks": remarks_of(facts, warnings),
     }
     return cast(RunDocument, {k: v for k, v in known.items() if v is not ABSENT})
 

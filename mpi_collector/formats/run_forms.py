@@ -58,6 +58,40 @@ FACTS = Record(
         "marks_lost": COUNT,
         "events_lost": COUNT,
         "marks": Items(Record(_MARK, {}, _FURTHER), _MANY),
+        "cpu_ns": Maybe(Whole()),
+        "source_rows": Table(
+            Record({"due": COUNT, "bad": COUNT, "at_stop": Flag()}, {}, _FURTHER), _MANY, NAME
+        ),
+        "slowed": Table(COUNT, _MANY, NAME),
+        "absent_devices": Items(
+            Record(
+                {
+                    "source": NAME,
+                    "kind": NAME,
+                    "device": NAME,
+                    "counted": Flag(),
+                    "absent": Items(Items(Maybe(MOMENT), 2, least=2), _MANY),
+                },
+                {},
+                _FURTHER,
+            ),
+            _MANY,
+        ),
+        "unknown_cells": Items(
+            Record(
+                {
+                    "source": NAME,
+                    "device": NAME,
+                    "counted": Flag(),
+                    "fields": Items(NAME, _MANY),
+                    "rows": COUNT,
+                    "due": COUNT,
+                },
+                {},
+                _FURTHER,
+            ),
+            _MANY,
+        ),
     },
     _FURTHER,
 )
@@ -73,7 +107,11 @@ VERDICT = Record(
         "clock_bound_ns": Maybe(Whole()),
         "cpu_share_max": Maybe(Real()),
     },
-    {"crash_proof": Flag()},
+    {
+        "crash_proof": Flag(),
+        "lateness": Maybe(OneOf("good", "bad")),
+        "cpu_ns_max": Maybe(Whole()),
+    },
     _FURTHER,
 )
 RUN = Record(
@@ -106,6 +144,7 @@ RUN = Record(
         "command": Maybe(Items(_LONG, _MANY)),
         "command_exit_code": Maybe(Whole(-INT64_MAX)),
         "command_ns": Maybe(Items(MOMENT, 2, least=2)),
+        "verdict_remarks": Items(_LONG, _MANY),
         "environment": Table(_LONG, _MANY, REASON),
         "written_ns": MOMENT,
     },

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypedDict, TypeVar
 
+from mpi_collector.formats.ordinal import ordinal
 from mpi_collector.node.table.facts import BROKEN_OFF, STOPPED, HostFacts
+from mpi_collector.node.table.presence import AbsentDevice, UnknownCells
 
+_GOOD_SHARE = 0.1  #: of the interval: up to this lateness is good
 _LATE_SHARE = 0.5  #: of the interval: samples later than that describe another moment
 _MISSED_SHARE = 0.01
+_UNKNOWN_SHARE = 0.01  #: of the due cells of a source or a device
 _BOUND_SHARE = 0.1
 _BOUND_NS = 5_000_000
 _Number = TypeVar("_Number", int, float)
-_NAMED = 4  #: devices and fields of a source without a column that a reason names
+_NAMED = 4  #: devices, fields or hosts that a text names
+_ABSENCES = 3  #: of a device that a text names
 
 
 class Verdict(TypedDict):
     """The key ``verdict`` of a run document.
 
-    complete: every host, every tick, clocks known. partial: some of it is missing, and ``reasons``
-    says what. invalid: no host gave samples.
+    complete: every host and every source to the end, with 99 % of what was due, clocks known.
+    partial: more is missing, and ``reasons`` says what. invalid: no host gave two samples, so that
+    there is no rate.
     """
 
     verdict: Literal["complete", "partial", "invalid"]
@@ -32,6 +39,8 @@ class Verdict(TypedDict):
     clock_bound_ns: int | None  #: the largest of all hosts with facts; None: no host knows it
     cpu_share_max: float | None  #: of a core, the largest of all hosts; None: no host knows it
     crash_proof: bool  #: every host had its rows in a spool
+    lateness: Literal["good", "bad"] | None  #: whether it is small beside the interval
+    cpu_ns_max: int | None  #: CPU time of the recorder, the largest of all hosts
 
 
 def verdict_of(
@@ -54,25 +63,33 @@ def verdict_of(
     reasons = [f"{key}: {why}" for key, why in hosts_partial.items()]
     reasons += _unnamed_reasons(hosts_in_run - len({*facts, *hosts_partial}), hosts_in_run)
     reasons += [f"rank {rank} never answered" for rank in missing_ranks]
-    for key, of_host in facts.items():
-        reasons += _host_reasons(key, of_host, interval_ns)
+    reasons += [r for key, f in facts.items() for r in _host_reasons(key, f, interval_ns)]
     reasons += [f"{outside_marks_lost:,} marks of other hosts lost"] if outside_marks_lost else []
     bounds = {key: bound for key, bound in clock_bound_ns.items() if key in facts}
     reasons += _bound_reasons(bounds, interval_ns)
-    rows = sum(f["samples"] for f in facts.values())
-    every_warning = [text for texts in warnings.values() for text in texts]
+    late_ns = _largest(f["late_p99_ns"] for f in facts.values())
+    rates = any(f["samples"] > 1 for f in facts.values())
     return {
-        "verdict": "invalid" if not rows else "partial" if reasons else "complete",
+        "verdict": "invalid" if not rates else "partial" if reasons else "complete",
         "reasons": reasons,
         "hosts": len(facts),
         "hosts_requested": max(hosts_requested, hosts_in_run),
         "ticks": sum(f["ticks"] for f in facts.values()),
         "missed": sum(f["missed"] for f in facts.values()),
-        "late_p99_ns": _largest(f["late_p99_ns"] for f in facts.values()),
+        "late_p99_ns": late_ns,
         "clock_bound_ns": _largest(bounds.values()),
         "cpu_share_max": _largest(f["cpu_share"] for f in facts.values()),
-        "crash_proof": not any("not crash-proof" in text for text in every_warning),
+        "crash_proof": not any("not crash-proof" in t for ts in warnings.values() for t in ts),
+        "lateness": lateness(late_ns, interval_ns),
+        "cpu_ns_max": _largest(f.get("cpu_ns") for f in facts.values()),
     }
+
+
+def lateness(late_ns: int | None, interval_ns: int) -> Literal["good", "bad"] | None:
+    """Return whether samples were taken when they were due, beside the interval."""
+    if late_ns is None:
+        return None
+    return "good" if late_ns <= _GOOD_SHARE * interval_ns else "bad"
 
 
 def _largest(values: Iterable[_Number | None]) -> _Number | None:
@@ -109,9 +126,99 @@ def _host_reasons(key: str, facts: HostFacts, interval_ns: int) -> Iterator[str]
         yield f"{key}: {lost:,} devices or clock measurements lost, for want of room"
     for text in no_room(facts):
         yield f"{key}: {text}"
-    for source, counts in facts["statuses"].items():
-        shown = ", ".join(f"{n} x {status}" for status, n in counts.items())
-        yield f"{key}: {source}: {shown}"
+    for source in facts["statuses"]:
+        if _lacks_much(facts, source):
+            yield f"{key}: {_bad_rows(facts, source)}"
+    for cells in facts.get("unknown_cells", []):
+        if cells["counted"] and cells["rows"] > _UNKNOWN_SHARE * cells["due"]:
+            yield f"{key}: {_unknown_cells(cells)}"
+
+
+def _lacks_much(facts: HostFacts, source: str) -> bool:
+    """Return whether a source is missing at the stop, or in more than 1 % of its rows."""
+    rows = facts.get("source_rows", {}).get(source)
+    if rows is None:  # earlier versions do not say of how many rows
+        return True
+    return rows["at_stop"] or rows["bad"] > _UNKNOWN_SHARE * rows["due"]
+
+
+def _bad_rows(facts: HostFacts, source: str) -> str:
+    counts = facts["statuses"][source]
+    rows = facts.get("source_rows", {}).get(source)
+    shown = ", ".join(f"{n} x {status}" for status, n in counts.items())
+    at_stop = ", at the stop, too" if rows and rows["at_stop"] and rows["bad"] < rows["due"] else ""
+    return f"{source}: {shown}{at_stop}"
+
+
+def _unknown_cells(cells: UnknownCells) -> str:
+    fields = cells["fields"]
+    more = f" and {len(fields) - _NAMED} more" if len(fields) > _NAMED else ""
+    return (
+        f"{cells['source']} {cells['device']}: {', '.join(fields[:_NAMED])}{more} unknown in "
+        f"{cells['rows']} of {cells['due']} rows"
+    )
+
+
+# ---- remarks
+def remarks_of(
+    facts: Mapping[str, HostFacts], warnings: Mapping[str, Collection[str]]
+) -> list[str]:
+    """Return what a reader must know of a run, whatever its verdict is: key ``verdict_remarks``.
+
+    Devices that came or went, sources that were read less often or not always, warnings.
+    """
+    found = [(key, text) for key, texts in warnings.items() for text in texts]
+    for key, of_host in facts.items():
+        found += [(key, text) for text in _host_remarks(of_host)]
+    return by_host(found)
+
+
+def by_host(found: Iterable[tuple[str, str]]) -> list[str]:
+    """Return ``HOST: text`` of (host, text), hosts with the same text together."""
+    hosts: dict[str, dict[str, None]] = {}
+    for key, text in found:
+        hosts.setdefault(text, {})[key] = None
+    return [f"{_some(list(keys))}: {text}" for text, keys in hosts.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _host_remarks(facts: HostFacts) -> Iterator[str]:
+    yield from (absence(d) for d in facts.get("absent_devices", []) if d["counted"])
+    for source in facts["statuses"]:
+        if not _lacks_much(facts, source):
+            due = facts["source_rows"][source]["due"]
+            yield f"{_bad_rows(facts, source)}, of {due} rows"
+    for cells in facts.get("unknown_cells", []):
+        if cells["counted"] and cells["rows"] <= _UNKNOWN_SHARE * cells["due"]:
+            yield _unknown_cells(cells)
+    for source, every in facts.get("slowed", {}).items():
+        yield f"{source}: at worst read at every {ordinal(every)} tick, since it takes long"
+
+
+def absence(device: AbsentDevice) -> str:
+    """Return ``nvme1n1 gone since 12:02:31 UTC``: a line for a device that came or went."""
+    times = device["absent"]
+    shown = [_absence(begin, end) for begin, end in times[:_ABSENCES]]
+    if len(times) > _ABSENCES:
+        more = len(times) - _ABSENCES
+        shown.append(f"and {more} more time{'s' if more > 1 else ''}")
+    return f"{device['device']} {', '.join(shown)}"
+
+
+def _absence(begin_ns: int | None, end_ns: int | None) -> str:
+    if begin_ns is None:
+        return f"there since {_clock(end_ns)}"
+    if end_ns is None:
+        return f"gone since {_clock(begin_ns)}"
+    return f"gone from {_clock(begin_ns)} to {_clock(end_ns)}"
+
+
+def _clock(utc_ns: int | None) -> str:
+    return time.strftime("%H:%M:%S UTC", time.gmtime((utc_ns or 0) // 10**9))
 
 
 def incomplete(facts: HostFacts) -> str:
@@ -136,9 +243,13 @@ def line(verdict: Verdict) -> str:
     """Return the verdict and its figures in one line; a dash for what is not known."""
     late_ns, bound_ns = verdict["late_p99_ns"], verdict["clock_bound_ns"]
     share = verdict["cpu_share_max"]
-    late = "-" if late_ns is None else f"{late_ns / 1e6:.2f} ms"
+    called = f" ({verdict['lateness']})" if verdict.get("lateness") else ""
+    late = "-" if late_ns is None else f"{late_ns / 1e6:.2f} ms{called}"
     bound = "-" if bound_ns is None else f"{bound_ns / 1e6:.2f} ms"
-    cost = "-" if share is None else f"{100 * share:.3f} % of a core"
+    cpu_ns = verdict.get("cpu_ns_max")
+    cost = "-" if cpu_ns is None else f"{cpu_ns / 1e6:.1f} ms of CPU"
+    if share is not None:
+        cost = f"{100 * share:.3f} % of a core"
     return (
         f"verdict: {verdict['verdict']} "
         f"({verdict['hosts']} of {verdict['hosts_requested']} hosts, "

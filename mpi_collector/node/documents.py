@@ -30,6 +30,7 @@ from .host.snapshot.form import SNAPSHOT, TOPOLOGY
 from .row.placement import POLICIES
 from .spool.marks import EDGES, TEXT_MAX
 from .status import STATUS_NAMES
+from .table.presence import KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,6 +145,34 @@ FACTS = Record(
         "marks_lost": COUNT,
         "events_lost": COUNT,
         "columns": Whole(0, COLUMNS_MOST),
+        "cpu_ns": Maybe(Whole()),
+        "source_rows": Table(Record({"due": COUNT, "bad": COUNT, "at_stop": Flag()}), 1024, NAME),
+        "slowed": Table(COUNT, 1024, NAME),
+        "absent_devices": Items(
+            Record(
+                {
+                    "source": NAME,
+                    "kind": OneOf(*sorted(set(KINDS.values()))),
+                    "device": NAME,
+                    "counted": Flag(),
+                    "absent": Items(Items(Maybe(Whole()), 2, least=2), 1024),
+                }
+            ),
+            COLUMNS_MOST,
+        ),
+        "unknown_cells": Items(
+            Record(
+                {
+                    "source": NAME,
+                    "device": NAME,
+                    "counted": Flag(),
+                    "fields": Items(NAME, 1 << 16),
+                    "rows": COUNT,
+                    "due": COUNT,
+                }
+            ),
+            COLUMNS_MOST,
+        ),
     }
 )
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mpi_collector.node.table.counted import Counted
 from mpi_collector.report.run_intervals import RunIntervals
 from mpi_collector.store.figures import BY_NAME, FIGURES, derive, derive_devices
 from mpi_collector.store.figures.derived import Derived, DeviceFigures, Series
-from mpi_collector.store.figures.devices import Counted
 from mpi_collector.store.figures.figure import Scope
 from mpi_collector.store.host import Float64, Host, Int64
 from mpi_collector.store.recording import Recording
@@ -34,8 +34,8 @@ class HostFigures:
     """What is kept of a host.
 
     ``limits``: {figure: share of the known time in which it was at its limit}, of figures that have
-    one. ``busiest``: the busiest disk and its utilisation in percent. ``devices``: empty unless
-    asked for.
+    one. ``busiest``, ``busiest_cpu``: the busiest disk, and CPU, and its utilisation in percent.
+    ``devices``: empty unless asked for. ``remarks``: those of ``notes`` that go with the verdict.
     """
 
     key: str
@@ -48,6 +48,8 @@ class HostFigures:
     limits: dict[str, float]
     busiest: tuple[str, float] | None = None
     devices: list[DeviceFigures] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    busiest_cpu: tuple[str, float] | None = None
 
 
 @dataclass
@@ -208,6 +210,8 @@ def _host_figures(d: Derived, devices: list[DeviceFigures]) -> HostFigures:
         limits=limits,
         busiest=d.busiest,
         devices=devices,
+        remarks=d.remarks,
+        busiest_cpu=d.busiest_cpu,
     )
 
 

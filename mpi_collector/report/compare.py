@@ -26,6 +26,7 @@ _RULE = re.compile(r"\s*([a-z_]+)\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*\Z")
 #: the parts of a snapshot that say which machine it is and how it is set; the others always move
 _SETTINGS = (*CONSTANT_PARTS, "nics", "infiniband", "drives", "mounts")
 _NAMED = 3  #: hosts in a line
+_REMARKS = 4  #: with a verdict
 
 
 class FigureComparison(TypedDict):
@@ -41,12 +42,14 @@ class FigureComparison(TypedDict):
 class Comparison(TypedDict):
     """Two recordings. ``a``, ``b``: their paths; lists have an entry for A and one for B.
 
-    ``differences``: what differs in the machines, A -> B, as lines.
+    ``verdict_remarks``: those of each. ``differences``: what differs in the
+    machines, A -> B, as lines.
     """
 
     a: str
     b: str
     verdicts: list[str]
+    verdict_remarks: list[list[str]]
     hosts: list[int]
     span_s: list[float]
     figures: dict[str, FigureComparison]
@@ -102,6 +105,7 @@ def compare(a: Recording, b: Recording) -> Comparison:
         "a": str(a.path),
         "b": str(b.path),
         "verdicts": [d["verdict"]["verdict"] for d in (first, second)],
+        "verdict_remarks": [d["verdict_remarks"] for d in (first, second)],
         "hosts": [len(a), len(b)],
         "span_s": [first["span_s"], second["span_s"]],
         "figures": figures,
@@ -155,11 +159,16 @@ def _where(hosts: Sequence[str]) -> str:
 
 def text_lines(found: Comparison, width: int = 16) -> list[str]:
     """Return the comparison as text. ``width``: of the column of labels."""
-    out = [
-        f"{side}  {path}: {found['verdicts'][n]}, {found['hosts'][n]} hosts, "
-        f"{found['span_s'][n]:.1f} s"
-        for n, (side, path) in enumerate((("A", found["a"]), ("B", found["b"])))
-    ]
+    out = []
+    for n, (side, path) in enumerate((("A", found["a"]), ("B", found["b"]))):
+        out.append(
+            f"{side}  {path}: {found['verdicts'][n]}, {found['hosts'][n]} hosts, "
+            f"{found['span_s'][n]:.1f} s"
+        )
+        remarks = found["verdict_remarks"][n]
+        out += [f"   remark: {r}" for r in remarks[:_REMARKS]]
+        if len(remarks) > _REMARKS:
+            out.append(f"   and {len(remarks) - _REMARKS} more remarks (summary lists them)")
     out.append("")
     out.append(f"{'':{width}}{'A':>14}{'B':>14}{'B / A':>9}{'A peak':>14}{'B peak':>14}")
     for name, f in found["figures"].items():

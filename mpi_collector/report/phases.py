@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from mpi_collector.formats.why_document import Claim, WhyDocument
 from mpi_collector.report.cluster import Aggregation, Cluster
@@ -64,13 +65,23 @@ def _summary(
         "bytes": sum(moved) if moved else None,
         "figures": {n: {"mean": t.mean, "peak": t.peak} for n, t in known.items()},
         "busiest": busiest_device(cluster),
+        "busiest_cpu": busiest_cpu(cluster),
         "limited_by": limit["cause"] if limit else None,
     }
 
 
 def busiest_device(cluster: Cluster) -> DeviceName | None:
     """Return the disk with the highest utilisation of all hosts, None where none was used."""
-    found = [(h.busiest[1], h.busiest[0], h.key) for h in cluster.hosts if h.busiest is not None]
+    return _busiest([(h.busiest, h.key) for h in cluster.hosts])
+
+
+def busiest_cpu(cluster: Cluster) -> DeviceName | None:
+    """Return the CPU with the highest utilisation of all hosts, None where none is known."""
+    return _busiest([(h.busiest_cpu, h.key) for h in cluster.hosts])
+
+
+def _busiest(hosts: Sequence[tuple[tuple[str, float] | None, str]]) -> DeviceName | None:
+    found = [(busiest[1], busiest[0], key) for busiest, key in hosts if busiest is not None]
     if not found:
         return None
     _, name, host = max(found, key=lambda x: x[0])

@@ -9,8 +9,10 @@ from typing import TextIO
 import numpy as np
 
 from mpi_collector.formats.run_document import RunDocument
-from mpi_collector.formats.verdict import line
+from mpi_collector.formats.verdict import absence, by_host, line
 from mpi_collector.formats.why_document import WhyDocument
+from mpi_collector.node.table.counted import Counted
+from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.report.cluster import (
     Aggregation,
     Cluster,
@@ -18,8 +20,9 @@ from mpi_collector.report.cluster import (
     HostValue,
     values_of,
 )
+from mpi_collector.report.notes import drop_shares, is_short, notes
 from mpi_collector.report.outliers import outliers
-from mpi_collector.report.phases import Phases, busiest_device
+from mpi_collector.report.phases import Phases, busiest_cpu, busiest_device
 from mpi_collector.report.run_intervals import RunIntervals
 from mpi_collector.report.summary_document import (
     DeviceSummary,
@@ -31,15 +34,10 @@ from mpi_collector.report.summary_document import (
     OutlierValues,
     SummaryDocument,
 )
-from mpi_collector.report.text import TextWriter, print_verdict, render
+from mpi_collector.report.text import TextWriter, print_remarks, print_verdict, render
 from mpi_collector.report.why_text import print_limit, print_not_known
 from mpi_collector.store.figures import BY_NAME, FIGURES
 from mpi_collector.store.figures.derived import DeviceFigures
-from mpi_collector.store.figures.devices import Counted
-from mpi_collector.store.figures.fabric import RX_BYTES as FABRIC_RX
-from mpi_collector.store.figures.network import RDMA_NOTE
-from mpi_collector.store.figures.network import RX_BYTES as NETWORK_RX
-from mpi_collector.store.ordinal import ordinal
 from mpi_collector.store.recording import Recording
 from mpi_collector.why.analysis import Analysis
 
@@ -58,10 +56,8 @@ _RUN = (
     "hosts_requested",
     "hosts_partial",
 )
-_COVERAGE = 0.999  #: of the hosts' time; a lower one is noted
 _LIMIT_SHARE = 0.05  #: of the time at the limit; a lower one is not reported
 _LIMIT_SHARE_OF_ONE = 0.5  #: of the time of a single host
-_NAMED = 3  #: hosts in a note
 _REASONS = 3  #: why nothing is known of what limited the run
 
 
@@ -99,9 +95,12 @@ def document_and_why(
 def _document(
     run: RunDocument, cluster: Cluster, phases: Phases, why: WhyDocument
 ) -> SummaryDocument:
+    if is_short(run, cluster.span_s):
+        drop_shares(cluster)
     return {
         "format": 1,
         "verdict": run["verdict"],
+        "verdict_remarks": verdict_remarks(run, cluster),
         "run": {k: run.get(k) for k in _RUN},
         "span_s": cluster.span_s,
         "figures": {f.name: _figure_info(f.name) for f in FIGURES},
@@ -116,9 +115,12 @@ def _document(
         "spread": spread_over_hosts(cluster.hosts),
         "outliers": _outliers(cluster.hosts),
         "limits": limits(cluster.hosts),
-        "hosts": {h.key: _host(h) for h in cluster.hosts},
-        "devices": [_device(h.key, d) for h in cluster.hosts for d in h.devices],
+        "hosts": {h.key: _host(h, run["facts"][h.key]) for h in cluster.hosts},
+        "devices": [
+            _device(h.key, d, run["facts"][h.key]) for h in cluster.hosts for d in h.devices
+        ],
         "busiest": busiest_device(cluster),
+        "busiest_cpu": busiest_cpu(cluster),
         "phases": phases.summaries(why),
         "limited_by": why["limited_by"],
         "not_known": why["not_known"],
@@ -161,18 +163,30 @@ def _values(figures: Mapping[str, HostValue]) -> dict[str, HostValues]:
     }
 
 
-def _device(host: str, device: DeviceFigures) -> DeviceSummary:
+def verdict_remarks(run: RunDocument, cluster: Cluster) -> list[str]:
+    """Return what goes with the verdict: the remarks of the run, and what is unknown of it."""
+    unknown = [(h.key, text) for h in cluster.hosts for text in h.remarks]
+    return [*run.get("verdict_remarks", []), *by_host(unknown)]
+
+
+def _device(host: str, device: DeviceFigures, facts: HostFacts) -> DeviceSummary:
+    absent = [
+        a["absent"]
+        for a in facts.get("absent_devices", [])
+        if (a["source"], a["device"]) == (device.source, device.name)
+    ]
     return {
         "host": host,
         "kind": device.kind,
         "name": device.name,
         "counted": device.counted,
         "why_not": device.why_not or None,
+        "absent": absent[0] if absent else [],
         "figures": _values(values_of(device.series)),
     }
 
 
-def _host(h: HostFigures) -> HostSummary:
+def _host(h: HostFigures, facts: HostFacts) -> HostSummary:
     return {
         "figures": _values(h.figures),
         "cpus": h.cpus,
@@ -180,7 +194,7 @@ def _host(h: HostFigures) -> HostSummary:
         "counted": {"block": h.block.devices, "net": h.net.devices},
         "left_out": {"block": h.block.left_out, "net": h.net.left_out},
         "counted_by": {"block": _decided_by(h.block), "net": _decided_by(h.net)},
-        "notes": h.notes,
+        "notes": [absence(d) for d in facts.get("absent_devices", [])] + h.notes,
     }
 
 
@@ -225,62 +239,32 @@ def limits(hosts: Sequence[HostFigures]) -> list[LimitValues]:
     return sorted(out, key=lambda x: -x["share"])
 
 
-def notes(cluster: Cluster, run: RunDocument) -> list[str]:
-    """Return what a reader must know to read the figures correctly."""
-    missing = [f.label for f in FIGURES if f.name not in cluster.totals and not f.optional]
-    out = [f"not recorded: {', '.join(missing)}"] if missing else []
-    for name in cluster.totals:
-        without = [h.key for h in cluster.hosts if name not in h.figures]
-        if without and not BY_NAME[name].optional:
-            out.append(f"{BY_NAME[name].label}: not recorded on {_named(without)}")
-    for hosts in cluster.shared:
-        out.append(
-            f"{_named(hosts)} run on one kernel: what it counts for the whole machine "
-            "(disks, memory, CPUs) is in the totals once"
-        )
-    known = [t.coverage for n, t in cluster.totals.items() if not BY_NAME[n].undefined_when_idle]
-    if known and min(known) < _COVERAGE:
-        share = 100 * (1 - min(known))
-        out.append(f"{share:.1f} % of the hosts' time is unknown and missing from the totals")
-    if NETWORK_RX.name in cluster.totals and FABRIC_RX.name not in cluster.totals:
-        out.append(RDMA_NOTE)
-    out.append(_peak_note(run))
-    return out
-
-
-def _named(hosts: Sequence[str]) -> str:
-    more = f" and {len(hosts) - _NAMED} more" if len(hosts) > _NAMED else ""
-    return ", ".join(hosts[:_NAMED]) + more
-
-
-def _peak_note(run: RunDocument) -> str:
-    level = max((f.get("level", 0) for f in run["facts"].values()), default=0)
-    interval_s = run["interval_ns"] / 1e9 * 2**level
-    decimated = f" (the array was full: every {ordinal(2**level)} tick was kept)" if level else ""
-    return f"a peak is the highest mean over one interval of {interval_s:g} s{decimated}"
-
-
 def print_summary(
-    recording: Recording, file: TextIO, width: int | None = None, most_hosts: int | None = END_HOSTS
+    recording: Recording,
+    file: TextIO,
+    width: int | None = None,
+    most_hosts: int | None = END_HOSTS,
+    devices: bool = False,
 ) -> None:
     """Print the summary of a recording as text. RecordingError when it cannot be read.
 
     ``most_hosts``: of a run with more hosts only the verdict is printed, which takes no time; None:
-    always everything.
+    always everything. ``devices``: with a table of every kind of device.
     """
     out = TextWriter(file, width)
     print_verdict(recording.run, line(recording.run["verdict"]), out)
     if most_hosts is not None and len(recording) > most_hosts:
+        print_remarks(recording.run.get("verdict_remarks", []), out)
         out.line(
             f"figures of {len(recording)} hosts: mpi_collector summary {out.name(recording.path)}"
         )
         return
-    print_figures(recording, out)
+    print_figures(recording, out, devices)
 
 
-def print_figures(recording: Recording, out: TextWriter) -> None:
+def print_figures(recording: Recording, out: TextWriter, devices: bool = False) -> None:
     """Print what limited the run, and the figures. RecordingError when it cannot be read."""
-    doc = document(recording)
+    doc = document(recording, devices=devices)
     print_limit(doc["limited_by"], out)
     if doc["limited_by"] is None:
         print_not_known(doc["not_known"], out, _REASONS)

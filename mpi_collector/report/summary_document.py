@@ -93,7 +93,8 @@ class DeviceName(TypedDict):
 class DeviceSummary(TypedDict):
     """A device with figures of its own. ``kind``: disk, interface, mount, gpu or fabric.
 
-    ``counted``: it is part of totals. ``why_not``: the reason if it is not, else None.
+    ``counted``: it is part of totals. ``why_not``: the reason if it is not, else None. ``absent``:
+    when it was not there, as in the facts of a host.
     """
 
     host: str
@@ -101,6 +102,7 @@ class DeviceSummary(TypedDict):
     name: str
     counted: bool
     why_not: str | None
+    absent: list[list[int | None]]
     figures: dict[str, HostValues]
 
 
@@ -115,8 +117,9 @@ class PhaseSummary(TypedDict):
     """All stretches of one name.
 
     ``stretches``: [begin, end], UTC ns, without overlap. ``bytes``: read and written, on disks, NFS
-    and Lustre mounts; None where none is known. ``busiest``: the disk with the highest utilisation.
-    ``limited_by``: the cause that limited it, see docs/why.md; None: not known.
+    and Lustre mounts; None where none is known. ``busiest``: the disk with the highest utilisation,
+    ``busiest_cpu``: the CPU. ``limited_by``: the cause that limited it, see
+    docs/why.md; None: not known.
     """
 
     name: str
@@ -125,6 +128,7 @@ class PhaseSummary(TypedDict):
     bytes: float | None
     figures: dict[str, PhaseValues]
     busiest: DeviceName | None
+    busiest_cpu: DeviceName | None
     limited_by: str | None
 
 
@@ -137,6 +141,7 @@ class SummaryDocument(TypedDict):
 
     format: int
     verdict: Verdict
+    verdict_remarks: list[str]
     run: dict[str, Any]
     span_s: float
     figures: dict[str, FigureInfo]
@@ -147,6 +152,7 @@ class SummaryDocument(TypedDict):
     hosts: dict[str, HostSummary]
     devices: list[DeviceSummary]
     busiest: DeviceName | None
+    busiest_cpu: DeviceName | None
     phases: list[PhaseSummary]
     limited_by: Claim | None
     not_known: list[NotKnown]

@@ -11,6 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.report.device_tables import (
+    TextTable,
+    device_tables,
+    not_counted,
+    phase_table,
+)
 from mpi_collector.report.figure_tables import host_columns, shown_in_tables
 from mpi_collector.report.quantity import NOTHING, duration, number, quantity, ranges, scale
 from mpi_collector.report.summary_document import (
@@ -100,8 +106,17 @@ def print_verdict(run: RunDocument, line: str, out: TextWriter) -> None:
         out.line(f"  and {len(reasons) - _REASONS} more reasons (--json lists them)")
 
 
+def print_remarks(remarks: list[str], out: TextWriter) -> None:
+    """Print what goes with the verdict, whatever it is."""
+    for remark in remarks[:_REASONS]:
+        out.line(f"  remark: {out.name(remark)}")
+    if len(remarks) > _REASONS:
+        out.line(f"  and {len(remarks) - _REASONS} more remarks (--json lists them)")
+
+
 def render(doc: SummaryDocument, out: TextWriter) -> None:
-    """Print everything but the verdict."""
+    """Print everything but the verdict and its reasons."""
+    print_remarks(doc["verdict_remarks"], out)
     _facts(doc, out)
     out.line("")
     if not doc["cluster"]:
@@ -112,13 +127,32 @@ def render(doc: SummaryDocument, out: TextWriter) -> None:
     if 1 < len(hosts) <= MANY_HOSTS:
         for group in Group:
             _hosts(doc, group, out)
+    if table := phase_table(doc):
+        _text_table(table, out)
+    for device_table in device_tables(doc):
+        _text_table(device_table, out)
+    for text in not_counted(doc):
+        out.line(out.name(text))
     _findings(doc, out)
+    _busiest(doc, out)
     _counted(hosts, out)
     for note in doc["notes"]:
         out.line(f"note: {out.name(note)}")
     for key, host in list(hosts.items())[:MANY_HOSTS]:
         for note in host["notes"]:
             out.line(f"note: {out.name(key)}: {out.name(note)}")
+
+
+def _text_table(table: TextTable, out: TextWriter) -> None:
+    out.table(table.headings, [[out.name(cell) for cell in row] for row in table.rows])
+
+
+def _busiest(doc: SummaryDocument, out: TextWriter) -> None:
+    """Print which disk and which CPU were the busiest, with the host where there are several."""
+    for title, device in (("busiest disk", doc["busiest"]), ("busiest CPU", doc["busiest_cpu"])):
+        if device is not None:
+            where = f" on {device['host']}" if len(doc["hosts"]) > 1 else ""
+            out.line(out.name(f"{title}: {device['name']}{where}"))
 
 
 def _facts(doc: SummaryDocument, out: TextWriter) -> None:

@@ -116,4 +116,9 @@ def _facts(host: SuiteHost, series: SuiteTimeSeries) -> HostFacts:
         "marks_lost": 0,
         "events_lost": 0,
         "columns": len(host.columns),
+        "cpu_ns": None,
+        "source_rows": {},
+        "slowed": {},
+        "absent_devices": [],
+        "unknown_cells": [],
     }

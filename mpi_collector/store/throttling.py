@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mpi_collector.store.ordinal import ordinal
+from mpi_collector.formats.ordinal import ordinal
 
 
 def throttling_notes(meta: Mapping[str, Any]) -> list[str]:

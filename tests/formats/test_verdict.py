@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mpi_collector.formats.verdict import Verdict, line, verdict_of
+from mpi_collector.formats.verdict import Verdict, line, remarks_of, verdict_of
 from mpi_collector.node.table.facts import HostFacts
 
 SECOND = 1_000_000_000
@@ -56,9 +56,11 @@ def test_complete() -> None:
         "clock_bound_ns": 10_000,
         "cpu_share_max": 0.001,
         "crash_proof": True,
+        "lateness": "good",
+        "cpu_ns_max": None,
     }
     assert line(found) == (
-        "verdict: complete (2 of 2 hosts, 200 ticks, 0 missed, lateness p99 0.30 ms, "
+        "verdict: complete (2 of 2 hosts, 200 ticks, 0 missed, lateness p99 0.30 ms (good), "
         "clock bound 0.01 ms, own cost 0.100 % of a core)"
     )
 
@@ -105,8 +107,64 @@ def test_limits(host: dict[str, Any], changes: dict[str, Any]) -> None:
     assert verdict(facts(**host), **changes)["verdict"] == "complete"
 
 
+@pytest.mark.parametrize(
+    ("bad", "at_stop", "partial"),
+    [(10, False, False), (11, False, True), (1, True, True)],
+)
+def test_source_that_was_not_read_in_all_rows(bad: int, at_stop: bool, partial: bool) -> None:
+    """More than 1 % of its rows, or the last of them: partial; else a remark."""
+    host = facts(
+        statuses={"nfs": {"slow": bad}},
+        source_rows={"nfs": {"due": 1000, "bad": bad, "at_stop": at_stop}},
+    )
+    found = verdict(host)
+    assert (found["verdict"] == "partial") is partial
+    remarks = remarks_of({"h0": host}, {})
+    assert remarks == ([] if partial else [f"h0: nfs: {bad} x slow, of 1000 rows"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "counted", "partial"), [(1, True, False), (2, True, True), (99, False, False)]
+)
+def test_cells_of_a_device_that_are_unknown(rows: int, counted: bool, partial: bool) -> None:
+    cells = {"source": "infiniband", "device": "mlx5_0/1", "counted": counted, "due": 100}
+    host = facts(unknown_cells=[{**cells, "fields": list("abcdef"), "rows": rows}])
+    text = f"h0: infiniband mlx5_0/1: a, b, c, d and 2 more unknown in {rows} of 100 rows"
+    assert verdict(host)["reasons"] == ([text] if partial else [])
+    assert remarks_of({"h0": host}, {}) == ([text] if counted and not partial else [])
+
+
+def test_remarks() -> None:
+    """Hosts with the same remark together; at most three absences of a device."""
+    spans = [[None, 10**9], [2 * 10**9, 3 * 10**9], [4 * 10**9, 5 * 10**9], [6 * 10**9, None]]
+    about = {"source": "diskstats", "kind": "disk", "counted": True}
+    host = facts(
+        absent_devices=[{**about, "device": "sda", "absent": spans}],
+        slowed={"processes": 4},
+    )
+    assert remarks_of({"h0": host, "h1": host}, {"h1": ["not crash-proof"]}) == [
+        "h1: not crash-proof",
+        "h0, h1: sda there since 00:00:01 UTC, gone from 00:00:02 UTC to 00:00:03 UTC, "
+        "gone from 00:00:04 UTC to 00:00:05 UTC, and 1 more time",
+        "h0, h1: processes: at worst read at every 4th tick, since it takes long",
+    ]
+
+
+@pytest.mark.parametrize(("late_ns", "called"), [(None, None), (10**8, "good"), (10**8 + 1, "bad")])
+def test_lateness_beside_the_interval(late_ns: int | None, called: str | None) -> None:
+    found = verdict(facts(late_p99_ns=late_ns))
+    assert found["lateness"] == called
+    assert (f"({called})" in line(found)) is (called is not None)
+
+
+def test_cost_of_a_short_run_is_no_share() -> None:
+    found = verdict(facts(cpu_share=None, cpu_ns=3_140_000))
+    assert "own cost 3.1 ms of CPU" in line(found)
+
+
 def test_invalid() -> None:
     assert verdict()["verdict"] == "invalid"
+    assert verdict(facts(samples=1, ticks=1))["verdict"] == "invalid"
     assert verdict(facts(samples=0, ticks=0))["verdict"] == "invalid"
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mpi_collector.node.table.counted import Counted
 from mpi_collector.report.cluster import HostFigures, HostValue
 from mpi_collector.report.outliers import outliers
-from mpi_collector.store.figures.devices import Counted
 
 
 def rows(values: list[float], figure: str = "read_bytes_per_s") -> list[HostFigures]:

@@ -4,11 +4,13 @@ from ..clock import Timeline
 from ..row.layout import MISSING, STOP_TICK
 from ..row.placement import level_of
 from ..status import SKIPPED, STATUS_NAMES
+from .presence import devices_in_part, slowed_sources, source_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal, TypedDict
 
+    from .presence import AbsentDevice, SourceRows, UnknownCells
     from .table import Event, SampleTable
 else:
     TypedDict = dict  # Python 3.6 has none; at run time the documents are plain dicts
@@ -42,13 +44,19 @@ class HostFacts(TypedDict):
     late_p50_ns: "int | None"  #: begin of a row minus its deadline
     late_p99_ns: "int | None"
     late_max_ns: "int | None"
-    cpu_share: "float | None"  #: CPU time of the recorder / elapsed time
+    cpu_share: "float | None"  #: CPU time of the recorder / elapsed time; None below 10 s
     statuses: "dict[str, dict[str, int]]"  #: source -> status -> rows; without "ok" and "skipped"
     lost: "list[dict[str, Any]]"  #: events: devices for which a table had no slot left
     marks: "list[HostMark]"
     marks_lost: int  #: marks for which there was no room
     events_lost: int  #: devices that came and clock measurements for which there was none
     columns: int
+    # earlier versions do not have these
+    cpu_ns: "int | None"  #: CPU time of the recorder from the first row to the last
+    source_rows: "dict[str, SourceRows]"  #: of sources that were not read well in all rows
+    slowed: "dict[str, int]"  #: throttled source -> at every so many ticks it was read, at worst
+    absent_devices: "list[AbsentDevice]"
+    unknown_cells: "list[UnknownCells]"
 
 
 def marks_of(events: "list[Event]") -> "list[HostMark]":
@@ -91,6 +99,7 @@ def facts_of(table: "SampleTable") -> "HostFacts":
     last = end["last_tick"] if end else (ticks[-1] if ticks else STOP_TICK)
     level = level_of(max(last, 0), grid["capacity"]) if grid.get("policy") == "decimate" else 0
     ended_by = _ended_by(table)
+    absent, unknown = devices_in_part(table)
     late = sorted(x for x, t in zip(table.head("late_ns"), table.ticks) if t != STOP_TICK)
     return {
         "samples": len(table),
@@ -104,15 +113,21 @@ def facts_of(table: "SampleTable") -> "HostFacts":
         "late_p99_ns": late[min(len(late) - 1, len(late) * 99 // 100)] if late else None,
         "late_max_ns": late[-1] if late else None,
         "cpu_share": _cpu_share(table),
+        "cpu_ns": _cpu_ns(table),
         "statuses": _bad_statuses(table),
         "lost": [e for e in table.events if e["type"] == "lost"],
         "marks": marks_of(table.events),
         "marks_lost": _dropped(table, "marks"),
         "events_lost": _dropped(table, "events"),
         "columns": table.layout.width,
+        "source_rows": source_rows(table),
+        "slowed": slowed_sources(table),
+        "absent_devices": absent,
+        "unknown_cells": unknown,
     }
 
 
+_SHARE_FROM_NS = 10 * 10**9  #: elapsed time below which a share of it says nothing
 _COUNTED_MAX = 1 << 16  #: spans of more ticks are computed, not counted: a damaged log may say any
 
 
@@ -162,13 +177,19 @@ def _multiples(first: int, end: int, level: int) -> int:
 
 
 def _cpu_share(table: "SampleTable") -> "float | None":
-    """Return CPU time of the recorder / elapsed time; None with fewer than two values."""
+    """Return CPU time of the recorder / elapsed time; None where that says nothing."""
+    cpu_ns = _cpu_ns(table)
+    begins = table.head("begin_mono_ns")
+    if cpu_ns is None or begins[-1] - begins[0] < _SHARE_FROM_NS:
+        return None
+    return cpu_ns / (begins[-1] - begins[0])
+
+
+def _cpu_ns(table: "SampleTable") -> "int | None":
+    """Return CPU time of the recorder between its rows; None with fewer than two values."""
     column = table.layout.by_key[("collector", "")].column("", "cpu_ns")
     cpu = [v for v in table.column(column) if v != MISSING]
-    begins = table.head("begin_mono_ns")
-    if len(cpu) < 2:
-        return None
-    return (cpu[-1] - cpu[0]) / max(begins[-1] - begins[0], 1)
+    return cpu[-1] - cpu[0] if len(cpu) > 1 else None
 
 
 def _bad_statuses(table: "SampleTable") -> "dict[str, dict[str, int]]":

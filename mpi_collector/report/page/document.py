@@ -56,7 +56,7 @@ def render(page: PageData) -> str:
     controls = controls_html(page) if builder.plots else ""
     notes = "".join(f"<li>{sections.esc(n)}</li>" for n in page.summary["notes"])
     links = "".join(f"<li><a href='#{i}'>{t}</a></li>" for i, t in _SECTIONS.items())
-    verdict = sections.verdict(page.run, line(page.run["verdict"]))
+    verdict = sections.verdict(page.run, line(page.run["verdict"]), page.summary["verdict_remarks"])
     head = f"""{verdict}{limits(page)}<dl class="facts">{sections.facts(page)}</dl>"""
     tables = f"""{sections.figures(page)}<ul class="quiet notes">{notes}</ul>"""
     body = f"""<nav aria-label="sections"><ul>{links}</ul></nav>
@@ -65,7 +65,7 @@ def render(page: PageData) -> str:
 <section id="charts" tabindex="-1"><h2>Over time</h2>
 <p class="quiet"><span class="keys">{_HELP}</span>{sections.esc(_reduced(page))}</p>
 {controls}{heat.html}{charts}{_NO_SCRIPT}</section>
-<section id="phases"><h2>Phases</h2>{sections.marks(page)}</section>
+<section id="phases"><h2>Phases</h2>{sections.phases(page)}{sections.marks(page)}</section>
 <section id="missed"><h2>Missing data</h2>{sections.missed(page)}</section>
 <section id="changed"><h2>What changed</h2>{sections.changed(page)}</section>
 {_hosts(page)}"""

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.verdict import incomplete, no_room
 from mpi_collector.node.table.facts import HostFacts
+from mpi_collector.report.device_tables import phase_table
 from mpi_collector.report.figure_tables import by_group, shown_in_tables
 from mpi_collector.report.page.data import PageData, PagePhase
 from mpi_collector.report.quantity import NOTHING, duration, quantity, ranges
@@ -53,8 +54,8 @@ def table(
     )
 
 
-def verdict(run: RunDocument, line: str) -> str:
-    """Return the verdict and its reasons. ``line``: the verdict in one line."""
+def verdict(run: RunDocument, line: str, remarks: list[str]) -> str:
+    """Return the verdict, its reasons and its remarks. ``line``: the verdict in one line."""
     v = run["verdict"]
     word = v["verdict"] if v["verdict"] in ("complete", "partial", "invalid") else "invalid"
     rest = esc(line.partition("(")[2].rstrip(")"))
@@ -62,6 +63,11 @@ def verdict(run: RunDocument, line: str) -> str:
     if len(v["reasons"]) > _REASONS:
         reasons += f"<li>and {len(v['reasons']) - _REASONS} more</li>"
     listed = f"<ul>{reasons}</ul>" if reasons else ""
+    if remarks:
+        shown = "".join(f"<li>{esc(r)}</li>" for r in remarks[:_REASONS])
+        if len(remarks) > _REASONS:
+            shown += f"<li>and {len(remarks) - _REASONS} more remarks</li>"
+        listed += f"<ul class='quiet remarks'>{shown}</ul>"
     return (
         f"<div class='verdict {word}' role='status'><strong>{word}</strong> – {rest}{listed}</div>"
     )
@@ -185,6 +191,15 @@ def counted(page: PageData) -> str:
         "decided by",
     ]
     return table(head, rows, "devices counted in the totals", text=True)
+
+
+def phases(page: PageData) -> str:
+    """Return the figures of the phases, all stretches of a name together."""
+    found = phase_table(page.summary)
+    if found is None:
+        return ""
+    rows = [[esc(cell) for cell in row] for row in found.rows[:_ROWS]]
+    return table([esc(h) for h in found.headings], rows, "figures of phases")
 
 
 def marks(page: PageData) -> str:

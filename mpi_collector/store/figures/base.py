@@ -25,9 +25,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from mpi_collector.node.table.counted import Counted, count_disks, count_interfaces
+from mpi_collector.node.table.topology import topology_of
 from mpi_collector.store.device_counters import split
 from mpi_collector.store.figures.derived import Derived, Series
-from mpi_collector.store.figures.devices import Counted, count_disks, count_interfaces
 from mpi_collector.store.figures.figure import (
     DRAWN,
     OUTLIER_FLOORS,
@@ -43,7 +44,6 @@ from mpi_collector.store.figures.figure import (
 )
 from mpi_collector.store.growth import Unknown
 from mpi_collector.store.host import Float64, Host, Int64
-from mpi_collector.store.topology import topology_of
 
 _DISK_TRAFFIC = ("reads_completed", "writes_completed", "sectors_read", "sectors_written")
 _NET_TRAFFIC = ("rx_bytes", "tx_bytes")
@@ -86,7 +86,7 @@ class Subject:
         self.figures: list[Figure] = []
         self.derive: Callable[[Deriver], None] = lambda host: None
         self.lists = tuple(lists)
-        self._scope = scope
+        self.scope = scope
         self._group = group
         self._optional = optional
         self._table_order = order if table_order is None else table_order
@@ -129,7 +129,7 @@ class Subject:
             outlier_floor=OUTLIER_FLOORS[unit] if outlier_floor is None else outlier_floor,
             undefined_when_idle=undefined_when_idle,
             hidden_when_zero=hidden_when_zero,
-            scope=self._scope,
+            scope=self.scope,
             of_devices=of_devices,
         )
         self.figures.append(figure)
@@ -213,7 +213,7 @@ class Deriver:
         """Return the host as if it had one device alone, without figures."""
         out = copy.copy(self)
         out.device = (source, name)
-        out.derived = replace(self.derived, series={}, notes=[])
+        out.derived = replace(self.derived, series={}, notes=[], remarks=[])
         out.derived.block = Counted([name] if source == "diskstats" else [])
         out.derived.net = Counted([name] if source == "netdev" else [])
         return out
@@ -318,7 +318,15 @@ class Deriver:
         for unknown in self.host.counters.unknown.values():
             rows = np.flatnonzero(unknown.rows[self._clip.intervals])
             if len(rows):
-                self.derived.notes.append(_unknown_note(unknown, self._clip.end_ns[rows]))
+                text = _unknown_note(unknown, self._clip.end_ns[rows])
+                self.derived.notes.append(text)
+                if not self._left_out(unknown.source, unknown.what):
+                    self.derived.remarks.append(text)
+
+    def _left_out(self, source: str, device: str) -> bool:
+        """Return whether totals leave a device out."""
+        counted = {"diskstats": self.derived.block, "netdev": self.derived.net}.get(source)
+        return counted is not None and device in counted.left_out
 
 
 def device_fields(columns: Iterable[str]) -> dict[str, dict[str, set[str]]]:

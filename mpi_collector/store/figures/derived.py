@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mpi_collector.store.figures.devices import Counted
+from mpi_collector.node.table.counted import Counted
 from mpi_collector.store.figures.figure import DeviceKind
 from mpi_collector.store.host import Float64, Int64
 
@@ -62,4 +62,6 @@ class Derived:
     cpus: int | None = None
     memory_bytes: float = float("nan")
     busiest: tuple[str, float] | None = None  #: the disk that was busiest, and its utilisation in %
+    busiest_cpu: tuple[str, float] | None = None  #: likewise
     notes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  #: those of ``notes`` that go with the verdict

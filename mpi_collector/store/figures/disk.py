@@ -14,6 +14,11 @@ from mpi_collector.store.host import Float64
 #: of diskstats, whatever the device's own sector size (Documentation/admin-guide/iostats.rst)
 SECTOR_BYTES = 512
 
+#: what a reader of the figures must know (Documentation/admin-guide/iostats.rst, field 10)
+UTILISATION_CAVEAT = (
+    "since Linux 5.0 sampled once a jiffy, and no saturation: a device that works on several "
+    "requests at once can do more at 100 %"
+)
 DISK = Subject(
     order=10,
     group=Group.STORAGE,
@@ -94,7 +99,8 @@ UTILISATION = DISK.figure(
     "device busy",
     "%",
     "mean",
-    "time with requests in flight (%util), mean of the counted devices that had any",
+    "time with requests in flight (%util), mean of the counted devices that had any; "
+    + UTILISATION_CAVEAT,
     outlier_floor=NO_OUTLIERS,
 )
 UTILISATION_MAX = DISK.figure(

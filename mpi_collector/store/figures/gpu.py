@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from mpi_collector.store.figures.base import Deriver, Subject, known_sum
+from mpi_collector.store.figures.base import Deriver, DeviceList, Subject, known_sum
 from mpi_collector.store.figures.figure import Chart, Column, Figure, Group, NoChart
 from mpi_collector.store.host import Float64
 
 _DETAIL = NoChart("of interest where the GPUs' utilisation is not enough")
 
-GPU = Subject(order=110, group=Group.GPU, optional=True)
+GPU = Subject(
+    order=110,
+    group=Group.GPU,
+    optional=True,
+    lists=(DeviceList("gpu", "gpu", lambda host: host.all_devices("gpu")),),
+)
 BUSY = GPU.figure(
     "gpu_busy_percent",
     "GPU busy",
@@ -27,6 +32,7 @@ BUSY_MAX = GPU.figure(
     "mean",
     "the same, of the GPU that was busiest in the interval",
     chart=NoChart("the GPUs of a host are drawn one by one"),
+    of_devices=False,
 )
 MEMORY_BUSY = GPU.figure(
     "gpu_memory_busy_percent",

@@ -71,6 +71,26 @@ def test_every_device_has_its_figures(tmp_path: Path) -> None:
     assert found.summary["busiest"] == {"name": "nvme0n1", "host": host}
 
 
+def test_devices_and_phases_as_text(tmp_path: Path) -> None:
+    """A row for each device and each phase; what no total has, and why."""
+    path = sy.cluster(tmp_path / NAME, 2, 30)
+    _code, text = lt.run_cli(["summary", str(path), "--devices"], tmp_path / "text.txt", {})
+    lines = text.splitlines()
+    rows = [line.split() for line in lines if line.startswith("node001: ")]
+    assert {row[1] for row in rows} == {"nvme0n1", "nvme1n1", "sda", "dm-0", "lo", "eth0", "ib0"}
+    assert {row[1] for row in rows if row[-1] == "no"} == {"dm-0", "lo"}
+    assert "disks not counted: dm-0: not a physical disk by its name" in lines
+    with load(path) as run:
+        found = document(run)
+    for phase in found["phases"]:
+        named = [line for line in lines if line.startswith(f"{phase['name']} ")]
+        assert f"{phase['duration_s']:.1f} s" in named[0]
+    assert any(line.startswith("epoch 1") and " on node00" in line for line in lines)
+    assert any("%util" in line and "jiffy" in line for line in lines)
+    _code, text = lt.run_cli(["summary", str(path)], tmp_path / "text.txt", {})
+    assert "epoch 1" in text and "node001: sda" not in text
+
+
 def test_figures_from_python(tmp_path: Path) -> None:
     """The same numbers by name, of a host, of its devices, and of a window."""
     path = sy.cluster(tmp_path / NAME, 2, 60)

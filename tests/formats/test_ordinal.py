@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpi_collector.store.ordinal import ordinal
+from mpi_collector.formats.ordinal import ordinal
 
 
 def test_endings() -> None:

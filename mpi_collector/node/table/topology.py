@@ -1,15 +1,16 @@
 """What sysfs said of the devices of a host, those included that appeared while it was recorded."""
 
-from __future__ import annotations
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
-from collections.abc import Mapping
-from typing import Any
 
 #: part of the topology -> (source of its devices, part of a snapshot)
 _PARTS = {"block": ("diskstats", "block_topology"), "net": ("netdev", "net_topology")}
 
 
-def topology_of(meta: Mapping[str, Any], part: str) -> dict[str, Any]:
+def topology_of(meta: "Mapping[str, Any]", part: str) -> "dict[str, Any]":
     """Return {device: facts} of ``block`` or ``net``; empty where none were recorded.
 
     Of a device that appeared during the run they are those of when its first sample was decoded,
@@ -17,7 +18,8 @@ def topology_of(meta: Mapping[str, Any], part: str) -> dict[str, Any]:
     """
     source, in_snapshot = _PARTS[part]
     found = _dict(meta.get("topology")).get(part)
-    if not (known := _dict(found)):
+    known = _dict(found)
+    if not known:
         return {}
     events = meta.get("events")
     appeared = {
@@ -33,5 +35,5 @@ def topology_of(meta: Mapping[str, Any], part: str) -> dict[str, Any]:
     return {**at_end, **appeared, **known}
 
 
-def _dict(value: object) -> dict[str, Any]:
+def _dict(value: object) -> "dict[str, Any]":
     return value if isinstance(value, dict) else {}

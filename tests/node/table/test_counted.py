@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from derived_host import derived, disk, host
 
-from mpi_collector.store.figures.device_names import block_rule, net_rule
-from mpi_collector.store.figures.devices import count_disks, count_interfaces
+from mpi_collector.node.table.counted import count_disks, count_interfaces
+from mpi_collector.node.table.device_names import block_rule, net_rule
 
 DISKS = "cciss/c0d0 nvme0n1 nvme10n2 sda sdaa hda vdb xvda mmcblk0 dasda pmem0 pmem1s pmem0.1 rbd0".split()
 NO_DISKS = (

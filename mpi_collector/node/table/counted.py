@@ -19,15 +19,15 @@ recording decides which of them is counted.
 Recordings without a topology, and disks that sysfs did not describe, are decided by their names.
 """
 
-from __future__ import annotations
+from .device_names import block_rule, net_rule, path_head
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
-from mpi_collector.store.figures.device_names import block_rule, net_rule, path_head
-
-Moved = Callable[[str], bool]  #: whether a device had traffic at any time of the recording
+    Moved = Callable[[str], bool]  #: whether a device had traffic at any time of the recording
+    _Facts = Mapping[str, Mapping[str, Any]]
 
 _SOFTWARE_DISKS = {
     "loop": "a loop device: its file lies on another disk",
@@ -49,7 +49,6 @@ _UNSEEN = "it appeared during the run, and was gone before sysfs could be asked"
 _TUNNELS = ("tunnel", "wireguard", "gre", "vxlan", "geneve", "bareudp", "tap", "none", "other")
 
 
-@dataclass
 class Counted:
     """The devices a total is made of.
 
@@ -58,18 +57,25 @@ class Counted:
     means over devices.
     """
 
-    devices: list[str] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-    by_topology: bool = False
-    idle: list[str] = field(default_factory=list)
+    def __init__(
+        self,
+        devices: "Iterable[str]" = (),
+        left_out: "Mapping[str, str] | None" = None,
+        by_topology: bool = False,
+        idle: "Iterable[str]" = (),
+    ) -> None:
+        self.devices = list(devices)
+        self.left_out = dict(left_out or {})
+        self.by_topology = by_topology
+        self.idle = list(idle)
 
     @property
-    def used(self) -> list[str]:
+    def used(self) -> "list[str]":
         """Those with traffic."""
         return [name for name in self.devices if name not in self.idle]
 
 
-def count_disks(names: Sequence[str], topology: object, moved: Moved) -> Counted:
+def count_disks(names: "Sequence[str]", topology: object, moved: "Moved") -> "Counted":
     """Return which block devices count. ``topology``: {name: facts}, or anything for none."""
     facts = _facts(topology)
     reasons = {name: _disk_reason(name, facts.get(name), names) for name in names}
@@ -83,7 +89,7 @@ def count_disks(names: Sequence[str], topology: object, moved: Moved) -> Counted
     return _counted(names, {**reasons, **shared}, bool(facts), moved)
 
 
-def _disk_reason(name: str, about: Mapping[str, Any] | None, names: Iterable[str]) -> str:
+def _disk_reason(name: str, about: "Mapping[str, Any] | None", names: "Iterable[str]") -> str:
     """Return "" when a disk counts as far as sysfs or its name tells, else why it does not."""
     if about is None:
         return block_rule(name, names)
@@ -106,12 +112,12 @@ def _disk_reason(name: str, about: Mapping[str, Any] | None, names: Iterable[str
     return "" if real else "sysfs names no device to which it belongs"
 
 
-def _head(name: str, about: Mapping[str, Any] | None) -> str:
+def _head(name: str, about: "Mapping[str, Any] | None") -> str:
     """Return the head of a path of NVMe multipathing, "" for anything else."""
     return path_head(name) if about is None or about.get("hidden", True) else ""
 
 
-def count_interfaces(names: Sequence[str], topology: object, moved: Moved) -> Counted:
+def count_interfaces(names: "Sequence[str]", topology: object, moved: "Moved") -> "Counted":
     """Return which interfaces count. ``topology``: {name: facts}, or anything for none."""
     facts = _facts(topology)
     physical = {name for name, about in facts.items() if _is_physical(about)}
@@ -129,26 +135,26 @@ def count_interfaces(names: Sequence[str], topology: object, moved: Moved) -> Co
     return _counted(names, {**reasons, **shared}, bool(facts), moved)
 
 
-def _is_physical(about: Mapping[str, Any]) -> bool:
+def _is_physical(about: "Mapping[str, Any]") -> bool:
     if "device" not in about:
         return bool(about.get("leaf"))
     return bool(about["device"]) and about.get("kind") in _PHYSICAL and not _represents(about)
 
 
-def _represents(about: Mapping[str, Any]) -> bool:
+def _represents(about: "Mapping[str, Any]") -> bool:
     """Return whether it stands for a function of a switching adapter (pf0vf1), not for a port."""
     port = str(about.get("port") or "")
     return port.startswith("pf") and ("vf" in port or "sf" in port)
 
 
-def _master(about: Mapping[str, Any], physical: Iterable[str]) -> str:
+def _master(about: "Mapping[str, Any]", physical: "Iterable[str]") -> str:
     """Return the physical interface that an interface works for, "" when there is none."""
     master = about.get("master")
     return master if isinstance(master, str) and master in physical else ""
 
 
 def _interface_reason(
-    name: str, about: Mapping[str, Any] | None, physical: Iterable[str], facts: _Facts
+    name: str, about: "Mapping[str, Any] | None", physical: "Iterable[str]", facts: "_Facts"
 ) -> str:
     """Return "" when an interface counts beside physical ones, else why it does not."""
     if ":" in name:
@@ -165,7 +171,7 @@ def _interface_reason(
     return f"built on {', '.join(below)}" if below else ""
 
 
-def _without_physical(names: Sequence[str], facts: _Facts) -> dict[str, str]:
+def _without_physical(names: "Sequence[str]", facts: "_Facts") -> "dict[str, str]":
     """Return {name: reason} in a namespace without physical interfaces; "" for what counts."""
     reasons = {n: _alone_reason(n, facts.get(n), facts) for n in names}
     ports = [n for n in names if not reasons[n] and facts.get(n, {}).get("master")]
@@ -179,7 +185,7 @@ def _without_physical(names: Sequence[str], facts: _Facts) -> dict[str, str]:
     return reasons
 
 
-def _alone_reason(name: str, about: Mapping[str, Any] | None, facts: _Facts) -> str:
+def _alone_reason(name: str, about: "Mapping[str, Any] | None", facts: "_Facts") -> str:
     if ":" in name:
         return f"an alias of {name.partition(':')[0]}"
     if about is None:
@@ -187,7 +193,8 @@ def _alone_reason(name: str, about: Mapping[str, Any] | None, facts: _Facts) -> 
     kind = str(about.get("kind") or "")
     if kind == "loopback" or name == "lo":
         return "loopback"
-    if parents := [p for p in _names(about.get("parents")) if p in facts]:
+    parents = [p for p in _names(about.get("parents")) if p in facts]
+    if parents:
         return _built(kind, parents)
     if kind in ("bridge", "bond", "team"):
         return kind
@@ -201,17 +208,16 @@ def _alone_reason(name: str, about: Mapping[str, Any] | None, facts: _Facts) -> 
     return f"a pair with {peers[0]} within this network namespace" if peers else ""
 
 
-def _is_tunnel(name: str, about: Mapping[str, Any] | None) -> bool:
+def _is_tunnel(name: str, about: "Mapping[str, Any] | None") -> bool:
     """Return whether an interface sends through another one, or nowhere (dummy, ifb)."""
     kind = str((about or {}).get("kind") or "")
     return kind in _TUNNELS or (kind == "virtual" and bool(net_rule(name, ())))
 
 
 # ---- what both have in common
-_Facts = Mapping[str, Mapping[str, Any]]
 
 
-def _facts(topology: object) -> _Facts:
+def _facts(topology: object) -> "_Facts":
     known = topology if isinstance(topology, dict) else {}
     return {
         name: about
@@ -221,22 +227,23 @@ def _facts(topology: object) -> _Facts:
 
 
 def _groups(
-    names: Sequence[str],
-    above: Callable[[str], str],
-    moved: Moved,
+    names: "Sequence[str]",
+    above: "Callable[[str], str]",
+    moved: "Moved",
     why_part: str,
     why_whole: str,
-) -> dict[str, str]:
+) -> "dict[str, str]":
     """Return {name: reason} of devices that show the traffic of others.
 
     ``above``: the device that stands for one of ``names``, or "". It counts, unless only the others
     moved.
     """
-    groups: dict[str, list[str]] = {}
+    groups: "dict[str, list[str]]" = {}
     for name in names:
-        if whole := above(name):
+        whole = above(name)
+        if whole:
             groups.setdefault(whole, []).append(name)
-    out: dict[str, str] = {}
+    out: "dict[str, str]" = {}
     for whole, parts in groups.items():
         if whole not in names:
             continue
@@ -248,8 +255,8 @@ def _groups(
 
 
 def _counted(
-    names: Sequence[str], reasons: Mapping[str, str], by_topology: bool, moved: Moved
-) -> Counted:
+    names: "Sequence[str]", reasons: "Mapping[str, str]", by_topology: bool, moved: "Moved"
+) -> "Counted":
     devices = [name for name in names if not reasons[name]]
     return Counted(
         devices=devices,
@@ -259,9 +266,9 @@ def _counted(
     )
 
 
-def _built(kind: str, parents: Sequence[str]) -> str:
+def _built(kind: str, parents: "Sequence[str]") -> str:
     return f"{kind} on {', '.join(parents)}" if parents else kind
 
 
-def _names(value: object) -> list[str]:
+def _names(value: object) -> "list[str]":
     return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []

@@ -7,10 +7,12 @@
   interfaces that exist in software only, and interfaces named after another one (ib0.8001, eth0:1).
 """
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 _BLOCK_LEAF = re.compile(
     r"(nvme\d+n\d+|(sd|hd|vd|xvd|ubd|dasd)[a-z]+|mmcblk\d+|pmem\d+(\.\d+)?s?|rbd\d+"
@@ -28,7 +30,7 @@ _NET_SOFTWARE = re.compile(
 )
 
 
-def block_rule(name: str, others: Iterable[str]) -> str:
+def block_rule(name: str, others: "Iterable[str]") -> str:
     """Return "" when a block device of this name counts, else the reason why not.
 
     ``others``: all names that are listed.
@@ -50,6 +52,6 @@ def path_head(name: str) -> str:
     return match[1] + match[2] if match else ""
 
 
-def net_rule(name: str, _others: Iterable[str]) -> str:
+def net_rule(name: str, _others: "Iterable[str]") -> str:
     """Return "" when an interface of this name counts, else the reason why not."""
     return "not a physical interface by its name" if _NET_SOFTWARE.fullmatch(name) else ""
