@@ -103,6 +103,16 @@ class MissingMPIError(WrongMPIError):
     """mpi4py cannot be loaded on this host. The text says what is missing, and what to do."""
 
 
+class BrokenMPIError(WrongMPIError):
+    """The MPI library does not connect the ranks. The text says what it gives as the reason."""
+
+    def __init__(self, library: str, error: Exception) -> None:
+        super().__init__(
+            f"{library} does not connect the ranks ({error}): does another MPI program run on these"
+            " hosts? If not, --transport ssh"
+        )
+
+
 class TableError(CollectorError, RuntimeError):
     """The table of a host is not what was announced or agreed on. The text says what is wrong."""
 

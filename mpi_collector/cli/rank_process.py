@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.exit_codes import FAILED, MISTAKE, OK
-from mpi_collector.errors import MissingMPIError, WrongMPIError
+from mpi_collector.errors import BrokenMPIError, MissingMPIError, WrongMPIError
 from mpi_collector.transport.launch.detect import Launch
 
 if TYPE_CHECKING:
@@ -36,14 +36,18 @@ class RankResult:
 def run_rank(launch: Launch, part: Callable[[World], RankResult]) -> int:
     """Run this rank's part of a verb and return the exit code.
 
-    MISTAKE when mpi4py cannot be loaded, or does not belong to the launcher. An exception aborts
-    all ranks: one that fails must not leave the others waiting. Where a rank is missing this
-    process ends here.
+    MISTAKE when mpi4py cannot be loaded, does not belong to the launcher, or connects no ranks. An
+    exception aborts all ranks: one that fails must not leave the others waiting. Where a rank is
+    missing this process ends here.
     """
     try:
         from mpi_collector.transport.ranks.world import World
 
         world = World(launch)
+    except BrokenMPIError as e:
+        _report_wrong_mpi(launch, e)
+        World.abort(MISTAKE)
+        return MISTAKE
     except WrongMPIError as e:
         _report_wrong_mpi(launch, e)
         return MISTAKE
@@ -64,7 +68,7 @@ def _report_wrong_mpi(launch: Launch, error: WrongMPIError) -> None:
     """Report on rank 0 what is wrong for all ranks, on any what may be so on its host alone."""
     if launch.rank == 0:
         print_message(str(error))
-    elif isinstance(error, MissingMPIError):
+    elif isinstance(error, (MissingMPIError, BrokenMPIError)):
         sleep(_AFTER_RANK_0_S)
         print_message(f"rank {launch.rank} on {socket.gethostname()}: {error}")
 

@@ -15,8 +15,11 @@ BEGIN_MARK = "mpi_collector begins"
 SSH_FAILED = 255  #: ssh(1): exit status if an error occurred
 NOT_EXECUTABLE = (126, 127)  #: exit status of a shell
 
-#: errors of Python, and our own
-_ERROR = re.compile(r"\s*(?:\w+\.)*\w*(?:Error|Exception)\b.*:|mpi_collector: ")
+#: errors of Python, and our own; those of an MPI library follow from what the launcher has said
+_ERROR = re.compile(
+    r"(?!\s*mpi4py\.MPI\.|.*does not connect the ranks)"
+    r"(?:\s*(?:\w+\.)*\w*(?:Error|Exception)\b.*:|mpi_collector: )"
+)
 _ORIGINAL = re.compile(r"\s*Original error was: ")  # numpy's, behind a page of advice
 #: lines that follow a cause, and name none
 _CONSEQUENCE = re.compile(
@@ -36,8 +39,11 @@ _OPEN_KEY = re.compile(r"Permissions \d+ for '?([^']+)'? are too open")
 #: the first eight characters that Python reads are a number; a shell's "read" took them
 _FIRST_LINE_READ = re.compile(r"ValueError: invalid literal for int\(\)")
 #: before a message of Hydra: process, host, function, file and line; of a rank of MPICH: function
-#: and line
-_PLACE = re.compile(r"\[\w[\w:]*@[\w.-]+\] \w+ \([^()]*:\d+\): |\w+\(\d+\)\.*: ?")
+#: and line; of a rank of Open MPI 6: host, process, file and line
+_PLACE = re.compile(
+    r"\[\w[\w:]*@[\w.-]+\] \w+ \([^()]*:\d+\): |\w+\(\d+\)\.*: ?|"
+    r"\[[\w.-]+\]\[\[\d+,\d+\],\d+\]\[[^\]]*\] "
+)
 _RULE = re.compile(r"\s*[-=]{20,}\s*$")  #: around a paragraph of a launcher
 #: lines of launchers that name no cause
 _NOISE = re.compile(

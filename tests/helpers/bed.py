@@ -284,6 +284,9 @@ class Bed:
     name: str
     net: str
     visible: Sequence[str] = _NO_WORDS
+    roots: dict[int, Path] = field(
+        default_factory=dict
+    )  #: hosts with another root than the machine's
     jobs: list[Job] = field(default_factory=list)
     _inits: dict[int, int] = field(default_factory=dict)
     _number: int = 0
@@ -303,7 +306,13 @@ class Bed:
     def _environ(self, **extra: str) -> dict[str, str]:
         shared = ":".join([str(self.share), *self.visible])
         return environment(
-            TB_NAME=self.name, TB_NET=self.net, TB_TIMENS="1", TB_SHARE=shared, **extra
+            TB_NAME=self.name,
+            TB_NET=self.net,
+            TB_TIMENS="1",
+            TB_SHARE=shared,
+            TB_ROOTS=" ".join(f"{k}={root}" for k, root in self.roots.items()),
+            TB_BINDS=str(REPOSITORY),
+            **extra,
         )
 
     def up(self) -> None:
@@ -510,13 +519,16 @@ def free_bed() -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def hosts(
-    count: int, pythons: Sequence[str] = _NO_WORDS, plain_shells: bool = False
+    count: int,
+    pythons: Sequence[str] = _NO_WORDS,
+    plain_shells: bool = False,
+    roots: dict[int, Path] | None = None,
 ) -> Iterator[Bed]:
-    """A bed that is there inside a ``with``. ``plain_shells``: see there."""
+    """A bed that is there inside a ``with``. ``plain_shells``: see there. ``roots``: see Bed."""
     share = Path(tempfile.mkdtemp(prefix="mpicol-", dir=_SCRATCH))
     share.chmod(0o755)
     with free_bed() as (name, net):
-        bed = Bed(count, share, name, net, under_scratch([REPOSITORY, *pythons]))
+        bed = Bed(count, share, name, net, under_scratch([REPOSITORY, *pythons]), roots or {})
         try:
             bed.up()
             if plain_shells:

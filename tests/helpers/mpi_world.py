@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from mpi4py import MPI
 
-from mpi_collector.errors import PeerLostError, PeerMessageError
+from mpi_collector.errors import BrokenMPIError, PeerLostError, PeerMessageError
 from mpi_collector.node.clock import best_echo
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import nap
@@ -144,6 +144,21 @@ def test_a_silent_peer_is_lost(world: world_module.World) -> None:
         sender_says(world, 0, go=True)
         world.send_stream(0, [b"too late!!"], _LIMIT_S)
         world.send(0, done=True)
+
+
+class _Unconnected:
+    """A communicator whose ranks cannot reach each other."""
+
+    def Dup(self) -> object:
+        raise MPI.Exception(MPI.ERR_INTERN)
+
+
+def test_a_library_that_connects_nobody(world: world_module.World) -> None:
+    """It is an error for people, with the library's own word for it."""
+    with pytest.raises(
+        BrokenMPIError, match=r"does not connect the ranks \(MPI_?ERR_INTERN|Internal"
+    ):
+        world_module.World(comm=_Unconnected())
 
 
 def test_what_nobody_received_is_gone(world: world_module.World) -> None:

@@ -149,6 +149,12 @@ LAUNCHERS = {
         f"  Value given: ib0\n\nPlease revise the specification and try again.\n{_RULE}\n",
         "None of the TCP networks specified to be included for out-of-band communications could be found: Value given: ib0",
     ),
+    "open mpi 6, ranks": (
+        "[node3][[3605,1],1][../../opal/mca/btl/tcp/btl_tcp_proc.c:370:mca_btl_tcp_proc_create_interface_graph] Unable to find"
+        " reachable pairing between local and remote interfaces\nTraceback (most recent call last):\n"
+        "mpi4py.MPI.Exception: MPI_ERR_INTERN: internal error\n",
+        "Unable to find reachable pairing",
+    ),
     "its ssh": (
         f"ssh: Could not resolve hostname n9: Name or service not known\n{_RULE}\nPRTE has lost communication with a remote daemon.\n{_RULE}\n",
         "ssh: Could not resolve hostname n9: Name or service not known",

@@ -15,6 +15,7 @@ from mpi_collector.errors import LauncherError
 from mpi_collector.launchers import ABI_LAYERS, INSTALLED_PROGRAMS, SLURM
 from mpi_collector.terminal_text import safe_text
 from mpi_collector.transport.hosts import HostSpec
+from mpi_collector.transport.launch.mpi_library import abi_remedy
 from mpi_collector.transport.launch.profiles import (
     ANY,
     PROFILES,
@@ -151,6 +152,7 @@ def detect_launcher(
     """
     unknown: list[str] = []
     mismatched: list[str] = []
+    remedies: list[str] = []
     tried: set[str] = set()
     for candidate in _candidates(mpi_bin, environ, which):
         path = candidate.path
@@ -168,17 +170,20 @@ def detect_launcher(
             mismatched.append(
                 f"{path} is {found.profile.name}'s, but mpi4py uses {_first_line(library)}"
             )
+            remedies.append(abi_remedy(found.profile.family.abi))
             continue
         also = f" ({'; '.join(mismatched)})" if mismatched else ""
         found = replace(found, reason=candidate.reason + also)
         return _for_library(found, library, environ, run)
-    raise _not_found(mpi_bin, mismatched + unknown)
+    raise _not_found(mpi_bin, mismatched + unknown, next(filter(None, remedies), ""))
 
 
-def _not_found(mpi_bin: str | None, rejected: list[str]) -> LauncherError:
+def _not_found(mpi_bin: str | None, rejected: list[str], remedy: str) -> LauncherError:
+    """Return the error; remedy: what else may help where a launcher is of another MPI."""
     if rejected:
+        also = f"; or {remedy}" if remedy else ""
         return LauncherError(
-            f"no suitable launcher: {'; '.join(rejected)}. --mpi-bin names the right one"
+            f"no suitable launcher: {'; '.join(rejected)}. --mpi-bin names the right one{also}"
         )
     where = f"at --mpi-bin {mpi_bin}" if mpi_bin else "beside this Python or on PATH"
     return LauncherError(

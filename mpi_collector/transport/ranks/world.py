@@ -1,8 +1,7 @@
 """Messages between MPI ranks; the only module that imports mpi4py.
 
 Everything is point to point, so that a dead rank blocks nobody. Receiving is probing now and then,
-sending is a request that is tested until a deadline. Only the thread that made the World may use
-it.
+sending is a request that is tested until a deadline. One thread alone may use a World.
 """
 
 from __future__ import annotations
@@ -14,7 +13,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from mpi_collector.errors import MissingMPIError, PeerLostError, PeerMessageError, WrongMPIError
+from mpi_collector.errors import (
+    BrokenMPIError,
+    MissingMPIError,
+    PeerLostError,
+    PeerMessageError,
+    WrongMPIError,
+)
 from mpi_collector.node import knobs, strict_json
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import nap
@@ -66,9 +71,12 @@ class World:
         _refuse(library_mismatch(launch, self.library()) if launch else None)
         if self.own and launch and launch.rank == 0:
             raise_open_file_limit(_SOCKETS_PER_RANK * launch.size)
-        if self.own and not MPI.Is_initialized():
-            MPI.Init_thread(MPI.THREAD_FUNNELED)
-        self.comm = MPI.COMM_WORLD.Dup() if self.own else comm.Dup()
+        try:
+            if self.own and not MPI.Is_initialized():
+                MPI.Init_thread(MPI.THREAD_FUNNELED)
+            self.comm = MPI.COMM_WORLD.Dup() if self.own else comm.Dup()
+        except MPI.Exception as e:
+            raise BrokenMPIError(self.library(), e) from e
         self.comm.Set_errhandler(MPI.ERRORS_RETURN)
         self.rank = int(self.comm.Get_rank())
         self.size = int(self.comm.Get_size())
@@ -265,8 +273,7 @@ class World:
     def finish(self, everybody: bool) -> None:
         """Leave MPI.
 
-        When a rank is missing (``everybody`` False) MPI_Finalize would hang: it is not called, and
-        the caller has to end the process by os._exit.
+        Without ``everybody`` MPI_Finalize would hang: the caller ends the process by os._exit.
         """
         if not self.own:
             if everybody:
@@ -286,6 +293,8 @@ class World:
         while (late := self.comm.Improbe(MPI.ANY_SOURCE, MPI.ANY_TAG, status)) is not None:
             late.Recv([bytearray(status.Get_count(MPI.BYTE)), MPI.BYTE])
 
-    def abort(self, code: int) -> None:
+    @staticmethod
+    def abort(code: int) -> None:
         """End all ranks at once, rather than let them wait for this one, which has failed."""
-        self.comm.Abort(code)
+        if MPI.Is_initialized():
+            MPI.COMM_WORLD.Abort(code)

@@ -194,6 +194,20 @@ def test_a_launcher_of_another_mpi_is_passed_over(site: Callable[..., Site]) -> 
         here.find(library="Fujitsu MPI 4")
 
 
+@pytest.mark.parametrize(
+    ("abis", "remedy"), [(("mpich", "openmpi"), "MPI4PY_MPIABI=mpich"), ((), "")]
+)
+def test_an_mpi4py_of_several_mpis(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch, abis: tuple[str, ...], remedy: str
+) -> None:
+    """Where mpi4py has a module for the launcher's MPI, how to choose it; else nothing of the kind."""
+    monkeypatch.setattr("mpi_collector.transport.launch.mpi_library.abis", lambda: abis)
+    with pytest.raises(LauncherError) as e:
+        site({"path/mpirun": MPICH}).find(library="Open MPI v5.0.11")
+    assert remedy in str(e.value)
+    assert ("MPI4PY" in str(e.value)) == bool(remedy)
+
+
 def test_what_is_no_launcher_is_passed_over(site: Callable[..., Site]) -> None:
     """A broken mpirun beside a good one is not worth a word; alone it is."""
     here = site(
