@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from corpus.recipes import HELD_OUT, recipes
 from corpus.record import SOURCES, record
 
+from mpi_collector.formats.why_document import Claim
 from mpi_collector.store.recording import Recording
 from mpi_collector.why.analysis import why
 
 BEGIN, END = "<!-- scripts/why_corpus: begin -->\n", "<!-- scripts/why_corpus: end -->\n"
 NOT_KNOWN = "not known"
+_NEAR = 0.1  #: of the injected ceiling
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One recording. ``found``: the cause that was named, None where nothing was."""
+    """One recording. ``found``: the cause that was named, None where nothing was.
+
+    ``ceiling``: the ceiling that was named / the injected one; None where there are not both.
+    """
 
     file: str
     causes: tuple[str, ...]
@@ -28,6 +34,7 @@ class Judgement:
     held_out: bool
     found: str | None
     confidence: str | None
+    ceiling: float | None
 
     @property
     def right(self) -> bool:
@@ -76,9 +83,17 @@ def judge_all(directory: Path) -> list[Judgement]:
                 entry["held_out"],
                 limit["cause"] if limit else None,
                 limit["confidence"] if limit else None,
+                _ceiling(limit, entry["facts"]),
             )
         )
     return out
+
+
+def _ceiling(limit: Claim | None, facts: Mapping[str, Any]) -> float | None:
+    injected = facts.get("ceiling", {}).get("bytes_per_s")
+    if limit is None or limit["ceiling"] is None or not injected:
+        return None
+    return limit["ceiling"]["value"] / injected if limit["cause"] == "device" else None
 
 
 def upper_end(wrong: int, all_: int) -> float:
@@ -120,6 +135,10 @@ def tables(judgements: Sequence[Judgement]) -> list[str]:
         share = 100 * wrong / len(said) if said else 0.0
         end = 100 * upper_end(wrong, len(said))
         lines.append(f"| {word} | {len(said)} | {wrong} | {share:.1f} % | {end:.1f} % |")
+    named = [j.ceiling for j in judgements if j.ceiling is not None]
+    near = sum(abs(ratio - 1) <= _NEAR for ratio in named)
+    lines += ["", f"Of {len(named)} ceilings of devices that were learned, {near} are within 10 % "
+              "of the injected one."]  # fmt: skip
     return lines
 
 
