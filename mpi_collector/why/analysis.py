@@ -9,6 +9,7 @@ from mpi_collector.formats.why_document import CacheShare, Claim, NotKnown, Slow
 from mpi_collector.store.host import Host
 from mpi_collector.store.recording import Recording
 from mpi_collector.why.causes import another_host, page_cache
+from mpi_collector.why.ceilings import DeviceCeiling
 from mpi_collector.why.resolve import claims_on, why_not
 from mpi_collector.why.slow_hosts import HostRates, rates_of, slow_hosts
 from mpi_collector.why.stretch import Stretch
@@ -40,9 +41,18 @@ def stretches_of(recording: Recording) -> Stretches:
 
 
 class Analysis:
-    """What limited a run, while its hosts are added one after the other. ``phase``: only this."""
+    """What limited a run, while its hosts are added one after the other.
 
-    def __init__(self, recording: Recording, phase: str | None = None) -> None:
+    ``phase``: only this one. ``ceilings``: of devices, as they were probed.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        phase: str | None = None,
+        ceilings: Sequence[DeviceCeiling] = (),
+    ) -> None:
+        self._ceilings = ceilings
         self._run = str(recording.run.get("run", ""))
         self._phases = stretches_of(recording)
         if phase is not None:
@@ -53,7 +63,7 @@ class Analysis:
     def add(self, host: Host) -> None:
         """Judge a host in every phase; of its rows nothing is kept."""
         for name, parts in self._phases.items():
-            stretch = Stretch(host, name, parts)
+            stretch = Stretch(host, name, parts, self._ceilings)
             kept = self._hosts[name]
             kept.cache.append(page_cache.cache_share(stretch))
             if warning := page_cache.claim(stretch):
@@ -84,17 +94,23 @@ class Analysis:
         }
 
 
-def why(recording: Recording, *, phase: str | None = None, host: str | None = None) -> WhyDocument:
+def why(
+    recording: Recording,
+    *,
+    phase: str | None = None,
+    host: str | None = None,
+    ceilings: Sequence[DeviceCeiling] = (),
+) -> WhyDocument:
     """Return what limited the run, or one phase or host of it; one host's rows are in memory.
 
-    KeyError names the phases or hosts there are.
+    ``ceilings``: of devices, as they were probed. KeyError names the phases or hosts there are.
     """
     phases = stretches_of(recording)
     if phase is not None and phase not in phases:
         raise KeyError(f"there is no phase {phase!r}; there are {', '.join(phases) or 'none'}")
     if host is not None and host not in recording:
         raise KeyError(f"there is no host {host!r}; there are {', '.join(recording)}")
-    analysis = Analysis(recording, phase)
+    analysis = Analysis(recording, phase, ceilings)
     for key in recording if host is None else [host]:
         analysis.add(recording.fresh(key))
     return analysis.document()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from mpi_collector.store.figures.disk import SECTOR_BYTES
-from mpi_collector.store.host import Float64
+from mpi_collector.store.host import Float64, Host
+from mpi_collector.why.ceilings import DeviceCeiling, ceiling_of
 from mpi_collector.why.phase_rows import PhaseRows
 
 #: bytes per second and requests per second above which a device takes part in the job
@@ -28,6 +30,7 @@ class DiskActivity:
     read_bytes_per_s: Float64
     write_bytes_per_s: Float64
     iops: Float64
+    reads_per_s: Float64
     in_flight: Float64
     await_ms: Float64
     busy: Float64
@@ -62,7 +65,24 @@ class MountActivity:
 
 
 class Stretch(PhaseRows):
-    """One host in one phase, with the block devices, links and mounts that moved data."""
+    """One host in one phase, with the block devices, links and mounts that moved data.
+
+    ``ceilings``: of devices, as they were probed.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        name: str,
+        stretches: Sequence[tuple[int, int]],
+        ceilings: Sequence[DeviceCeiling] = (),
+    ) -> None:
+        super().__init__(host, name, stretches)
+        self._ceilings = ceilings
+
+    def probed(self, disk: DiskActivity) -> DeviceCeiling | None:
+        """Return what a device can do as it was probed; None where it was not."""
+        return ceiling_of(self._ceilings, self.key, disk.name, str(disk.facts.get("model") or ""))
 
     @cached_property
     def disks(self) -> list[DiskActivity]:
@@ -103,6 +123,7 @@ class Stretch(PhaseRows):
             read_bytes_per_s=rate("sectors_read") * SECTOR_BYTES,
             write_bytes_per_s=rate("sectors_written") * SECTOR_BYTES,
             iops=iops,
+            reads_per_s=rate("reads_completed"),
             in_flight=rate("weighted_time_doing_ios_ms") / 1e3,
             await_ms=each,
             busy=rate("time_doing_ios_ms") / 1e3,

@@ -24,6 +24,8 @@ DEEP_SLOWED = 1.15
 CERTAIN_SLOWED = 3.0
 CERTAIN_QUEUE = 8.0
 SPINNING_QUEUE = 2.5
+FULL = 0.86  #: of what a probed device can do
+CERTAIN_FULL = 0.92
 #: a throttle above the device: tasks wait nearly always, few requests are in flight
 HELD_PRESSURE = 0.9
 HELD_IN_FLIGHT = 1.0
@@ -32,7 +34,11 @@ HELD_BLOCKED = 3.0
 
 def claim(stretch: Stretch) -> Claim | None:
     """Return the claim on the device with the most requests waiting; None where none queues."""
-    found = [(waiting(stretch, d), c) for d in stretch.disks if (c := _queues(stretch, d))]
+    found = [
+        (waiting(stretch, d), c)
+        for d in stretch.disks
+        if (c := _at_ceiling(stretch, d) or _queues(stretch, d))
+    ]
     if found:
         return max(found, key=lambda f: f[0])[1]
     return _held_back(stretch)
@@ -69,6 +75,36 @@ def _queues(stretch: Stretch, disk: DiskActivity) -> Claim | None:
         ],
         device=disk.name,
         ceiling=_learned(rate),
+    )  # fmt: skip
+
+
+def _at_ceiling(stretch: Stretch, disk: DiskActivity) -> Claim | None:
+    """Return the claim on a device that does as much as when it was probed."""
+    probed = stretch.probed(disk)
+    if probed is None:
+        return None
+    streams = (
+        disk.read_bytes_per_s / probed.read_bytes_per_s
+        + disk.write_bytes_per_s / probed.write_bytes_per_s
+    )
+    used = np.fmax(streams, disk.reads_per_s / probed.random_reads_per_s)
+    mean = stretch.mean(used)
+    reads = stretch.mean(disk.read_bytes_per_s) >= stretch.mean(disk.write_bytes_per_s)
+    ceiling = probed.read_bytes_per_s if reads else probed.write_bytes_per_s
+    return claim_of(
+        stretch,
+        "device",
+        used >= FULL,
+        "certain" if mean >= CERTAIN_FULL else "likely",
+        [
+            stretch.evidence(
+                f"{100 * mean:.0f} % of what {probed.device} did when {probed.host} was probed",
+                f"diskstats.{disk.name}", 100 * mean, "%"),
+            stretch.evidence(f"{stretch.mean(disk.in_flight):.1f} requests in flight",
+                             QUEUE_DEPTH.name, stretch.mean(disk.in_flight), "requests"),
+        ],
+        device=disk.name,
+        ceiling={"value": ceiling, "unit": "bytes/s", "kind": "probed"},
     )  # fmt: skip
 
 
