@@ -10,11 +10,12 @@ from typing import Any, TypedDict
 
 from mpi_collector.errors import RecordingError
 from mpi_collector.node import strict_json
+from mpi_collector.store.figures.disk import READ_BYTES, WRITE_BYTES
 
 FORMAT = 1
 _BYTES_MAX = 1 << 20
 _VALUES_MAX = 1000
-_RATES = ("read_bytes_per_s", "write_bytes_per_s", "random_reads_per_s")
+_RATES = (READ_BYTES.name, WRITE_BYTES.name, "random_reads_per_s")
 
 
 class ProbeDocument(TypedDict):

@@ -53,22 +53,22 @@ def probe(directory: Path, seconds: float = SECONDS) -> ProbeDocument:
     finally:
         os.close(fd)
     device, model = _device(os.stat(directory).st_dev)
-    return {
-        "format": FORMAT,
-        "host": socket.gethostname(),
-        "directory": str(directory.resolve()),
-        "file_system": file_system,
-        "device": device,
-        "model": model,
-        "streams": _STREAMS,
-        "block_bytes": _BLOCK,
-        "read_bytes_per_s": round(read),
-        "write_bytes_per_s": round(rate),
-        "random_reads_per_s": round(many / _RANDOM_BLOCK, 1),
-        "random_read_ms": round(1e3 * _RANDOM_BLOCK / one, 4),
-        "one_core_bytes_per_s": round(_per_second(_checksum, seconds * _CORE)),
-        "memory_copy_bytes_per_s": round(_per_second(_copier(), seconds * _COPY)),
-    }
+    return ProbeDocument(
+        format=FORMAT,
+        host=socket.gethostname(),
+        directory=str(directory.resolve()),
+        file_system=file_system,
+        device=device,
+        model=model,
+        streams=_STREAMS,
+        block_bytes=_BLOCK,
+        read_bytes_per_s=round(read),
+        write_bytes_per_s=round(rate),
+        random_reads_per_s=round(many / _RANDOM_BLOCK, 1),
+        random_read_ms=round(1e3 * _RANDOM_BLOCK / one, 4),
+        one_core_bytes_per_s=round(_per_second(_checksum, seconds * _CORE)),
+        memory_copy_bytes_per_s=round(_per_second(_copier(), seconds * _COPY)),
+    )
 
 
 def _room(directory: Path) -> int:
