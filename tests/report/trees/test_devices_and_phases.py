@@ -150,6 +150,23 @@ def test_phase_that_is_marked_twice(tmp_path: Path) -> None:
     assert len(phase["stretches"]) == 2
 
 
+def test_adapter_that_one_of_four_hosts_has(tmp_path: Path) -> None:
+    """Coverage is of figures that a host can have: nothing is unknown of the others."""
+    hosts = []
+    for n in range(4):
+        host = sy.workload(n, 20)
+        if not n:
+            for name in ("port_rcv_data", "port_xmit_data"):
+                column = f"infiniband.mlx5_0/1.{name}"
+                host.columns[column] = sy.counter(1e9, host.times)
+        hosts.append((f"n{n}", host))
+    with load(sy.write(tmp_path / NAME, hosts)) as run:
+        found = document(run)
+    assert found["cluster"]["fabric_rx_bytes_per_s"]["mean"] == pytest.approx(1e9, rel=1e-6)
+    assert found["cluster"]["fabric_rx_bytes_per_s"]["coverage"] == pytest.approx(1)
+    assert not [n for n in found["notes"] if "unknown" in n or "not recorded on" in n]
+
+
 # ---- one kernel counts once
 def test_containers_of_one_machine(tmp_path: Path) -> None:
     """Disks, memory and CPUs once; networks of their own each; and it is said."""
