@@ -30,6 +30,23 @@ def test_short_line_loses_only_itself() -> None:
     )
 
 
+def test_lines_of_three_generations() -> None:
+    """Of each the values that it has; two disks under one number are two."""
+    text = edge("diskstats-three-generations")
+    cells, status = Decoded("diskstats", text).decode(text)
+    found = {
+        name: [cells[f"diskstats.{name}.{f}"] for f in ("sectors_read", "discards_completed", "time_flushing_ms")]
+        for name in ("sda", "nvme0n1", "sdb", "sdc")
+    }  # fmt: skip
+    assert status == OK
+    assert found == {
+        "sda": [1003346126, MISSING, MISSING],
+        "nvme0n1": [4643973, MISSING, MISSING],
+        "sdb": [9657779, 68851, MISSING],
+        "sdc": [1657779, 18851, 1944],
+    }
+
+
 def test_future_fields_are_kept() -> None:
     """Numbers behind those that have a name are kept as field_N, with a declaration of their own."""
     one = Decoded("diskstats", edge("diskstats-future-20-fields"))

@@ -37,7 +37,22 @@ def test_interrupts() -> None:
     assert "virtio1-req.count" in devices("linux-6.18")
 
 
-@pytest.mark.parametrize("tree", ["linux-4.18", "linux-6.18", "mlx5-12cpu"])
+def test_interrupts_of_arm64() -> None:
+    """GICv3 and ITS; an IPI has no controller, and its name stands before the counts."""
+    found = devices("arm64-8cpu")
+    assert found["nvme0q.count"] == 13 + 20 + 4 + 129969327 + 126913956
+    assert found["nvme1q.count"] == 9 + 5 + 20 + 199619844 + 198494086
+    assert found["ena-mgmnt@pci:0000:00:05.0.count"] == 51 + 32479308
+    assert found["ttyS0.count"] == 7819
+    assert set(found) == {
+        f"{name}.count"
+        for name in (
+            "IPI0", "IPI1", "arch_timer", "ttyS0", "nvme0q", "nvme1q", "ena-mgmnt@pci:0000:00:05.0", "eth0-Tx-Rx",
+        )
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("tree", ["linux-4.18", "linux-6.18", "mlx5-12cpu", "arm64-8cpu"])
 def test_interrupts_of_every_cpu(tree: str) -> None:
     """The columns of the file, added up by another program."""
     found = nonzero("interrupts", tree)

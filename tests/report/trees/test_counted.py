@@ -155,6 +155,36 @@ def test_paravirtual_interface_with_its_function(tmp_path: Path) -> None:
     assert left_out["enP53091s1np0"] == "eth0 carries its traffic and is counted"
 
 
+def test_numbers_of_azure(tmp_path: Path) -> None:
+    """As Microsoft's guide shows a machine: what came before the function was there is eth0's alone.
+
+    (azure-docs, accelerated-networking-how-it-works.md: ifconfig of enP53091s1np0 and eth0)
+    """
+    sysfs = lt.net_sysfs("eth0") | lt.net_sysfs("enP53091s1np0", index=3)
+    sysfs |= {
+        "sys/class/net/eth0/lower_enP53091s1np0": lt.Link("../enP53091s1np0"),
+        "sys/class/net/enP53091s1np0/master": lt.Link("../eth0"),
+    }
+    step = 10**6
+
+    def state(n: int) -> dict[str, Any]:
+        eth0 = (4_954_919_874 + step * n, 2_183_731_687 + step * n)
+        function = (413_711_297 + step * n, 2_206_536_829 + step * n)  # frames with their heads
+        return lt.netdev({"lo": (7, 7), "enP53091s1np0": function, "eth0": eth0})
+
+    # servicing takes the function away for a while: eth0 goes on
+    states = [state(0) | sysfs, *(state(n) for n in range(1, STEPS + 1))]
+    for n in (3, 4):
+        lines = states[n]["proc/net/dev"].splitlines(keepends=True)
+        states[n]["proc/net/dev"] = "".join(t for t in lines if "enP53091s1np0" not in t)
+    found = lt.record(tmp_path, states, sources="netdev", clock="proc/net/dev")
+    for figure in ("net_rx_bytes_per_s", "net_tx_bytes_per_s"):
+        assert found.moved(figure) == pytest.approx(step * STEPS)
+    assert counted(found, "net")[0] == ["eth0"]
+    assert any(n.startswith("enP53091s1np0 gone from") for n in found.host["notes"])
+    assert not any("enP53091s1np0" in r for r in found.summary["verdict_remarks"])
+
+
 @pytest.mark.parametrize("devtype", ["macvlan", "ipvlan", "veth", ""])
 def test_all_the_network_a_container_has(tmp_path: Path, devtype: str) -> None:
     sysfs = lt.net_sysfs("eth0", device=False, devtype=devtype, index=7, iflink=4)
