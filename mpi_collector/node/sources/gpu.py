@@ -5,6 +5,7 @@ Documentation/gpu/amdgpu. Slow calls are left out: NVML's PCIe throughput measur
 AMD's pcie_bw for a second. The driver's own PCIe and NVLink counters are read instead.
 """
 
+import errno
 import importlib
 import os
 import threading
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _INIT_S = 10  #: NVML wakes every GPU: without the persistence daemon that takes seconds
 _DRIVER = ("proc/driver/nvidia/version", "dev/nvidiactl", "dev/dxg")
 _SPARE = 4  #: GPUs that give no value at the start, and come later
+_MANY = 16  #: GPUs of a host, where none gives a value at the start
 _ALL_LINKS = 0xFFFFFFFF
 #: number in nvml.h, scope, field, factor. NVML_FI_DEV_PCIE_COUNT_TX_BYTES, ..._RX_BYTES,
 #: NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX and ..._RX (KiB)
@@ -76,6 +78,8 @@ class Gpu(ReaderSource):
     start_s = _INIT_S + 3.0
     budget_us = 20000
     fields_from_start = True
+    lists_devices = True
+    may_be_empty = True  # none answers at the start
     default = False  # calls into a driver, some milliseconds with many GPUs
     fields = (
         Field(
@@ -101,35 +105,51 @@ class Gpu(ReaderSource):
         return GpuReader(root)
 
     def spare_slots(self, table: str, devices: int) -> int:
-        return _SPARE
+        return _SPARE if devices else _MANY
 
 
 class GpuReader(Reader):
     """Reads all GPUs. FileNotFoundError, with the reasons, when there are none.
 
     A GPU of NVML's that gives an error is left out and named; it is asked again, as are calls that
-    failed, at the pace of ``ListingPace``. ``init_s``: time for the start of NVML.
+    failed, and NVML where it did not begin, at the pace of ``ListingPace``. ``init_s``: time for
+    the start of NVML.
     """
 
     def __init__(self, root: str, init_s: float = _INIT_S) -> None:
         super().__init__()
         self._nvidia: "list[_Nvidia]" = []
         self._pace = ListingPace()
-        why = _start_nvidia(root, init_s, self._nvidia)
+        self._root = root
+        self._init_s = init_s
+        self._reads = 0
+        self._failed = ""  #: why NVML did not begin, where it may begin later
         self._amd = _amd_files(root)
-        lost = ["%s: %s" % (gpu.label, gpu.error) for gpu in self._nvidia if gpu.error]
-        if len(lost) == len(self._nvidia) and not self._amd:
+        why = self._start()
+        if not self._nvidia and not self._amd and not self._failed:
             raise FileNotFoundError(
                 2,
-                "NVIDIA: %s; AMD: no /sys/class/drm/card*/device/gpu_busy_percent"
-                % ("; ".join(lost) or why),
+                "NVIDIA: %s; AMD: no /sys/class/drm/card*/device/gpu_busy_percent" % why,
             )
-        self.notices += ["%s is left out: %s" % tuple(text.split(": ", 1)) for text in lost]
+
+    def _start(self) -> str:
+        """Begin with NVML, and name what does not answer. Return why there are no GPUs."""
+        before = self._failed
+        why, may_begin = _start_nvidia(self._root, self._init_s, self._nvidia)
+        self._failed = "" if self._nvidia or not may_begin else why
+        if self._failed and self._failed != before:
+            self.notices.append("GPUs are left out: %s" % self._failed)
+        lost = [gpu for gpu in self._nvidia if gpu.error]
+        self.notices += ["%s is left out: %s" % (gpu.label, gpu.error) for gpu in lost]
+        return why
 
     def read(self) -> bytes:
-        """Return ``device field value`` lines."""
+        """Return ``device field value`` lines. OSError when no GPU answers, but at the start."""
         out = []
+        self._reads += 1
         again = self._pace.due()
+        if again and self._failed and self._reads > 1:
+            self._start()
         for gpu in self._nvidia:
             if again:
                 self._ask_again(gpu)
@@ -138,6 +158,8 @@ class GpuReader(Reader):
             word = read_once(f.path).strip()
             if is_number(word):
                 out.append(b"%s %s %d" % (f.device, f.field, int(word) // f.divisor))
+        if not out and self._reads > 1:
+            raise OSError(errno.EIO, self._failed or "no GPU answers")
         return b"\n".join(out)
 
     def _ask_again(self, gpu: "_Nvidia") -> None:
@@ -170,14 +192,18 @@ def _amd_files(root: str) -> "list[_AmdFile]":
     return out
 
 
-def _start_nvidia(root: str, init_s: float, found: "list[_Nvidia]") -> str:
-    """Start NVML and append its GPUs to ``found``. Return why there are none."""
+def _start_nvidia(root: str, init_s: float, found: "list[_Nvidia]") -> "tuple[str, bool]":
+    """Start NVML and append its GPUs to ``found``. Return why there are none, and if some may come.
+
+    NVML that does not answer at all is not asked again: each time would cost a thread.
+    """
     if not any(os.path.exists(os.path.join(root, path)) for path in _DRIVER):
-        return "no driver"
+        return "no driver", False
     try:
         nvml = importlib.import_module("pynvml")
     except ImportError:
-        return "no pynvml for this Python (pip install 'mpi-collector[gpu]', or nvidia-ml-py)"
+        why = "no pynvml for this Python (pip install 'mpi-collector[gpu]', or nvidia-ml-py)"
+        return why, False
     gpus: "list[list[_Nvidia]]" = []
     errors: "list[Exception]" = []
 
@@ -192,11 +218,11 @@ def _start_nvidia(root: str, init_s: float, found: "list[_Nvidia]") -> str:
     thread.start()
     thread.join(init_s)
     if errors:
-        return "NVML: %s" % errors[0]
+        return "NVML: %s" % errors[0], True
     if not gpus:
-        return "NVML did not initialise within %d s" % init_s
+        return "NVML did not initialise within %d s" % init_s, False
     found += gpus[0]
-    return "NVML lists no GPU"
+    return "NVML lists no GPU", False
 
 
 class _Nvidia:

@@ -188,11 +188,37 @@ def test_one_bad_of_many(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "gpu: nvidia5 answers again" in host["notes"]
 
 
-def test_all_of_them_bad(fake: Fake, root: str) -> None:
-    """The reasons are those of the GPUs."""
+def test_all_of_them_bad(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source gives an error, and they are named; they are recorded once they answer."""
     fake.bad = {0, 1}
-    probe = Probe(select("loadavg,gpu"), root)
-    assert "nvidia0: GPU is lost; nvidia1: GPU is lost" in probe.reasons["gpu"]
+    found = recorded_gpus(
+        fake, tmp_path, monkeypatch, lambda: time.sleep(0.2), fake.bad.clear, lambda: time.sleep(1)
+    )
+    assert found.known("gpu.nvidia1.busy_percent")[-1] == 92
+    assert found.columns["gpu.nvidia1.busy_percent"][0] is None
+    (host,) = found.summary["hosts"].values()
+    assert "gpu: nvidia0 is left out: GPU is lost" in host["notes"]
+    assert any("x error" in r for r in found.about("gpu"))
+
+
+def test_a_start_of_nvml_that_fails_once(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked again at the pace of listings, and its GPUs are recorded from then on."""
+    begin = fake.nvmlInit
+    monkeypatch.setattr(fake, "nvmlInit", lambda: fake.old(1))
+    found = recorded_gpus(
+        fake,
+        tmp_path,
+        monkeypatch,
+        lambda: time.sleep(0.2),
+        lambda: monkeypatch.setattr(fake, "nvmlInit", begin),
+        lambda: time.sleep(1),
+    )
+    assert found.known("gpu.nvidia0.busy_percent")[-1] == 93
+    (host,) = found.summary["hosts"].values()
+    assert "gpu: GPUs are left out: NVML: not supported" in host["notes"]
+    assert any("x error" in r for r in found.about("gpu"))
 
 
 def test_a_call_that_fails_once_at_the_start(
@@ -233,8 +259,11 @@ def test_a_driver_that_does_not_begin(
         raise NVMLError("Driver/library version mismatch")
 
     monkeypatch.setattr(fake, "nvmlInit", broken)
-    probe = Probe(select("loadavg,gpu"), root)
-    assert "mismatch" in probe.reasons["gpu"]
+    reader = gpu.GpuReader(root)
+    assert reader.read() == b"" and "mismatch" in reader.notices[0]
+    with pytest.raises(OSError, match="mismatch"):
+        reader.read()
+    assert len(reader.notices) == 1
     over = threading.Event()
     monkeypatch.setattr(fake, "nvmlInit", lambda: over.wait(30))
     with pytest.raises(FileNotFoundError, match="did not initialise"):
