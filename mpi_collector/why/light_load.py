@@ -36,8 +36,8 @@ def usual_ms(disk: DiskActivity, request_bytes: float) -> float:
 
 def light_load_ms(stretch: Stretch, disk: DiskActivity) -> tuple[float, bool]:
     """Return (time of a request at light load in ms, whether it was learned in this phase)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = stretch.mean(disk.bytes_per_s) / stretch.mean(disk.iops)
+    iops = stretch.mean(disk.iops)
+    size = stretch.mean(disk.bytes_per_s) / iops if iops > 0 else 0.0
     few = (disk.in_flight <= _FEW) & (disk.iops >= _LEAST_IOPS) & np.isfinite(disk.await_ms)
     usual = usual_ms(disk, size if np.isfinite(size) else 0.0)
     if few.sum() >= 3:

@@ -127,10 +127,8 @@ class GpuReader(Reader):
         self._amd = _amd_files(root)
         why = self._start()
         if not self._nvidia and not self._amd and not self._failed:
-            raise FileNotFoundError(
-                2,
-                "NVIDIA: %s; AMD: no /sys/class/drm/card*/device/gpu_busy_percent" % why,
-            )
+            amd = "no /sys/class/drm/card*/device/gpu_busy_percent"
+            raise FileNotFoundError(2, "NVIDIA: %s; AMD: %s" % (why, amd))
 
     def _start(self) -> str:
         """Begin with NVML, and name what does not answer. Return why there are no GPUs."""
