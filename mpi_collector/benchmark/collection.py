@@ -90,6 +90,11 @@ class Collection(RunState):
         transport.start()
         self.started_ns = mono_ns()
 
+    def set_hurried(self, hurried: Callable[[], bool]) -> None:
+        """Wait for no host and no file longer than 2 s a step once ``hurried`` is true."""
+        self.keeper.set_hurried(hurried)
+        self.transport.hurry.ask_by(hurried)
+
     def end(self, ended_by: str) -> bool:
         """Stop all hosts, gather, write the files, release the hosts. True when the files exist.
 

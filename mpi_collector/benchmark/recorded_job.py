@@ -107,7 +107,7 @@ class RecordedJob:
         """End the recording, wait for a COMMAND that outlives it, and write the page."""
         signals = self._signals
         known = len(signals.seen)
-        self._collection.keeper.set_hurried(lambda: len(signals.seen) > known)
+        self._collection.set_hurried(lambda: len(signals.seen) > known)
         saved = self._collection.end(ended_by)
         if self._command is not None and self._conditions is not None:
             self._conditions.wait_for_command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
 from mpi_collector.node.agent.messages import ReadyReport, StopReport
 from mpi_collector.node.table.facts import LEFT, HostFacts
+from mpi_collector.transport.deadline import Hurry
 
 if TYPE_CHECKING:
     from mpi_collector.node.table.npy import NpzMember
@@ -100,6 +101,7 @@ class Transport(Protocol):
     capacity: int  #: rows of the table, the same on all hosts
     t0_ns: int  #: tick 0 on the coordinator's monotonic clock
     epoch_ns: int  #: tick 0 on the coordinator's wall clock
+    hurry: Hurry  #: bounds ``stop`` and ``gather`` once there is one; hosts are given up then
 
     @property
     def method(self) -> str:

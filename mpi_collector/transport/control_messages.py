@@ -109,8 +109,11 @@ CONTROL_EVENTS: Mapping[str, Form] = {
     "end_host": NOTHING,
     "drop_host": NOTHING,
 }
-#: what the life-cycle process sends beside requests: a blob was taken
-ACKNOWLEDGEMENT = Record({"ack": Whole(1, 1)})
+#: what the life-cycle process sends beside requests: a blob was taken; give up slow hosts
+CONTROL_NOTES: Mapping[str, Form] = {
+    "ack": Record({"ack": Whole(1, 1)}),
+    "hurry": Record({"hurry": Whole(1, 1)}),
+}
 
 _HELLO = Record(
     {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mpi_collector.node.compat import mono_ns
 
+HURRIED_S = 2.0  #: for each step once somebody waits for this process to end
+GIVEN_UP = "given up, since the run was told to end at once"
 _LEAST_S = 0.001  #: a wait of 0 s would give up what has arrived already
 
 
@@ -43,3 +45,38 @@ class Allowance:
             yield Deadline(self._left_s)
         finally:
             self._left_s -= (mono_ns() - began_ns) * 1e-9
+
+
+class Hurry:
+    """Whether somebody waits for this process to end: then each step has 2 s, and no more."""
+
+    def __init__(self) -> None:
+        self._ask: Callable[[], bool] = lambda: False
+        self._since_ns = 0  # 0: there is no hurry
+        self._step_ns = 0
+
+    def ask_by(self, ask: Callable[[], bool]) -> None:
+        """Have ``ask`` tell whether there is a hurry, from now on."""
+        self._ask = ask
+
+    def begin_step(self) -> None:
+        """Begin a step."""
+        self._step_ns = mono_ns()
+
+    @property
+    def asked(self) -> bool:
+        """True once there is a hurry."""
+        if not self._since_ns and self._ask():
+            self._since_ns = mono_ns()
+        return self._since_ns > 0
+
+    @property
+    def over(self) -> bool:
+        """True when the time of the step is over, for want of time."""
+        if not self.asked:
+            return False
+        return mono_ns() - max(self._since_ns, self._step_ns) > HURRIED_S * 1e9
+
+    def reason(self, other: str) -> str:
+        """Return why a host was not waited for any longer: ``other``, unless there is a hurry."""
+        return GIVEN_UP if self.over else other

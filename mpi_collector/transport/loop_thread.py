@@ -14,8 +14,10 @@ _JOIN_S = 5.0
 _SLICE_S = 0.2
 
 
-def wait_for(future: Future[_T]) -> _T:
+def wait_for(future: Future[_T], meanwhile: Callable[[], object] = lambda: None) -> _T:
     """Return the result of ``future``; signal handlers run, and may raise, while it waits.
+
+    ``meanwhile`` is called now and then.
 
     It waits in slices: a signal that the kernel delivers to another thread does not wake this one
     from a lock, and its handler would only run when the result is there.
@@ -26,6 +28,7 @@ def wait_for(future: Future[_T]) -> _T:
         except FutureTimeoutError:
             if future.done():  # raised by the work itself
                 return future.result()
+            meanwhile()
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -64,9 +67,14 @@ class LoopThread:
             raise RuntimeError("the sessions have ended")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run ``work`` in the loop and return its result. RuntimeError after ``close``."""
-        return wait_for(self.submit(work))
+    def run(
+        self, work: Coroutine[Any, Any, _T], meanwhile: Callable[[], object] = lambda: None
+    ) -> _T:
+        """Run ``work`` in the loop and return its result. RuntimeError after ``close``.
+
+        ``meanwhile`` is called now and then, in this thread.
+        """
+        return wait_for(self.submit(work), meanwhile)
 
     def call_soon(self, function: Callable[[], object]) -> None:
         """Have the loop call ``function``, without waiting for it."""

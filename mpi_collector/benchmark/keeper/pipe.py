@@ -13,12 +13,12 @@ from typing import Any
 
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.pid_stat import parse_pid_stat
+from mpi_collector.transport.deadline import HURRIED_S
 
 _LENGTH = struct.Struct("<Q")
 _READ_BYTES = 1 << 18
 _SLICE_MS = 200  #: between two looks at whether the other process makes progress
 _NS = 1_000_000_000
-HURRIED_S = 2.0  #: for each step once somebody waits for this process to end
 
 Message = tuple[Any, ...]
 

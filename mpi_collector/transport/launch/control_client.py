@@ -5,6 +5,7 @@ The other side is ranks/control_server.py.
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,12 +14,15 @@ from mpi_collector.errors import SessionLostError, TransportError
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState, RunStatus, Sink, run_status
 from mpi_collector.transport.control_messages import CONTROL
+from mpi_collector.transport.deadline import HURRIED_S, Hurry
 from mpi_collector.transport.failures import launcher_failure
 from mpi_collector.transport.launch.command_line import LaunchCommand
+from mpi_collector.transport.launch.sink_events import SinkEvents
 from mpi_collector.transport.loop_thread import LoopThread
 from mpi_collector.transport.session import Session
 
-_UNBOUNDED_S = 1e6  #: of requests during which rank 0 bounds each of its own waits
+_UNBOUNDED_S = 1e6  #: of requests that end when no event comes any more
+_SPARE_S = 10.0  #: for an event, beside what rank 0 may wait for a host
 _CLOSE_S = 30.0
 _EXIT_S = 5.0
 _ADOPT_S = 90.0
@@ -52,21 +56,52 @@ class ControlClient:
         self.epoch_ns = 0
         self.lost = ""  #: why the launch no longer answers
         self._say = say
+        self.hurry = Hurry()
+        self._has_told_hurry = False
         self._launched = launch
         self._session = _session(launch)
         self._loop = LoopThread("control client")
 
     def _request(self, do: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
         """Return the answer of rank 0. SessionLostError, RuntimeError."""
-        return self._loop.run(self._session.request(do, timeout_s, **fields))[0]
+        work = self._session.request(do, timeout_s, **fields)
+        return self._loop.run(work, self._tell_hurry)[0]
 
-    def _update(self, do: str, timeout_s: float, **fields: Any) -> None:
+    def _tell_hurry(self) -> None:
+        """Tell rank 0 once that it is to give up hosts that are slow."""
+        if self.hurry.asked and not self._has_told_hurry:
+            self._has_told_hurry = True
+            self._loop.call_soon(lambda: self._session.send({"hurry": 1}))
+
+    def _request_with_events(self, do: str, sink: Sink, **fields: Any) -> dict[str, Any]:
+        """Return the answer to a request during which rank 0 calls ``sink``.
+
+        SessionLostError, RuntimeError. OSError or RuntimeError of the sink.
+        """
+        events = SinkEvents(sink, self._session)
+        self._session.on_event = events
+
+        async def work() -> dict[str, Any]:
+            task = asyncio.ensure_future(self._session.request(do, _UNBOUNDED_S, **fields))
+            while not (await asyncio.wait({task}, timeout=1.0))[0]:
+                wait_s = HURRIED_S if self.hurry.asked else self.options.gather_timeout_s
+                if events.idle_s > 2 * wait_s + _SPARE_S:
+                    task.cancel()
+                    raise SessionLostError(f"sent nothing for {events.idle_s:.0f} s")
+            return task.result()[0]
+
+        try:
+            return self._loop.run(work(), self._tell_hurry)
+        finally:
+            events.finish()
+
+    def _update(self, do: str, request: Callable[[], dict[str, Any]]) -> None:
         """Make a request whose answer is the state of the hosts.
 
         A failure is an error of every host.
         """
         try:
-            self._take_state(self._request(do, timeout_s, **fields))
+            self._take_state(request())
         except (SessionLostError, RuntimeError) as e:
             self._lose(e)
             for host in self.hosts:
@@ -131,7 +166,8 @@ class ControlClient:
         self._take_state(answer)
 
     def start(self) -> None:
-        self._update("start", 3 * self.options.start_timeout_s)
+        limit_s = 3 * self.options.start_timeout_s
+        self._update("start", lambda: self._request("start", limit_s))
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Return {key: snapshot} of the hosts that answer in time."""
@@ -156,16 +192,14 @@ class ControlClient:
         return run_status(self.hosts)
 
     def stop(self) -> None:
-        self._update("stop", 2 * self.options.gather_timeout_s)
+        limit_s = 2 * self.options.gather_timeout_s
+        self._update("stop", lambda: self._request("stop", limit_s))
 
     def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None:
         """Put the table of every host into ``sink``. OSError or RuntimeError of the sink."""
         if self.lost:
             return
-        events = SinkEvents(sink, self._session)
-        self._session.on_event = events
-        self._update("gather", _UNBOUNDED_S, json=json)
-        events.finish()
+        self._update("gather", lambda: self._request_with_events("gather", sink, json=json))
         progress(1, 1)
 
     def close(self, saved: bool) -> bool:
@@ -233,59 +267,7 @@ class ControlRecoveryClient(ControlClient):
         return dict(answer["about"])
 
     def take_adopted(self, host: str, sink: Sink) -> None:
-        events = SinkEvents(sink, self._session)
-        self._session.on_event = events
-        try:
-            self._request("take_adopted", _UNBOUNDED_S, host=host)
-        finally:
-            events.finish()
+        self._request_with_events("take_adopted", sink, host=host)
 
     def drop_adopted(self, host: str) -> None:
         self._request("drop_adopted", _DROP_S, host=host)
-
-
-class SinkEvents:
-    """Turns the events of a gathering back into calls of ``sink``, and acknowledges them.
-
-    In the loop's thread.
-    """
-
-    def __init__(self, sink: Sink, session: Session) -> None:
-        self._sink = sink
-        self._session = session
-        self._in_host = False
-        self._error: OSError | RuntimeError | None = None
-
-    def __call__(self, message: dict[str, Any], blob: bytes) -> None:
-        if self._error is None:
-            try:
-                self._call_sink(message, blob)
-            except (OSError, RuntimeError) as e:  # a full disk, or a damaged table: all spools stay
-                self._error = e
-        if message["event"] == "write":
-            self._session.send({"ack": 1})
-
-    def _call_sink(self, message: dict[str, Any], blob: bytes) -> None:
-        event = message["event"]
-        if event == "write":
-            self._sink.write(blob)
-        elif event == "begin":
-            self._sink.begin(message["head"])
-        elif event == "begin_host":
-            self._sink.begin_host(message["key"])
-            self._in_host = True
-        elif event == "end_host":
-            self._in_host = False
-            self._sink.end_host()
-        elif event == "drop_host":
-            self._in_host = False
-            self._sink.drop_host()
-        else:
-            raise RuntimeError(f"no such event: {event!r}")
-
-    def finish(self) -> None:
-        """Drop a host that was not completed, and raise the error of the sink, if there was one."""
-        if self._in_host:
-            self._sink.drop_host()
-        if self._error is not None:
-            raise self._error

@@ -16,19 +16,20 @@ from typing import Any
 
 from mpi_collector.batch.recorder import BatchRecorder
 from mpi_collector.node.agent.service import DONE, Answer, Service
-from mpi_collector.node.compat import readable
-from mpi_collector.node.errors import FrameError
+from mpi_collector.node.compat import mono_ns, readable
+from mpi_collector.node.errors import FormError, FrameError
 from mpi_collector.node.frames import BLOB_MAX, VERSION, FrameDecoder, encode
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.table.facts import LAUNCHER_LOST
 from mpi_collector.transport.base import Sink
-from mpi_collector.transport.control_messages import CONTROL_REQUESTS
+from mpi_collector.transport.control_messages import CONTROL_NOTES, CONTROL_REQUESTS
 from mpi_collector.transport.ranks.coordinator import Coordinator
 from mpi_collector.transport.ranks.recovery import RankRecovery
 from mpi_collector.transport.ranks.world import World
 
 _WINDOW = 4  #: blobs that may be unacknowledged
+_LOOK_NS = 200_000_000  #: between two looks for a hurry
 _TURN_S = 1.0  #: how often the ranks' messages are taken while nothing is requested
 _READ_BYTES = 1 << 16
 _SNAPSHOTS_BYTES = 8 << 20  #: JSON of the snapshots in one answer, about
@@ -157,17 +158,23 @@ class ControlService(Service):
 
 
 class ControlServer:
-    """Connects a ControlService with the life-cycle process.
+    """Connects a ControlService with the life-cycle process, over the descriptors ``files``.
 
     ``serve`` raises LauncherGone; the spools stay then.
     """
 
-    def __init__(self, world: World, recorder_class: type[BatchRecorder]) -> None:
+    def __init__(
+        self, world: World, recorder_class: type[BatchRecorder], files: tuple[int, int] = (0, 1)
+    ) -> None:
         self.world = world
+        self._input, self._output = files
         self._service = ControlService(world, recorder_class, self)
         self._decoder = FrameDecoder()
         self._queue: list[dict[str, Any]] = []
         self._unacknowledged = 0
+        self._is_hurried = False
+        self._looked_ns = 0
+        world.hurry.ask_by(self._look_for_hurry)
         self._parent = os.getppid()
         self._life_cycle_died = False
         # hydra passes the end of stdin on, and sends this signal when a rank has died
@@ -198,7 +205,7 @@ class ControlServer:
                 message = self._next(_TURN_S)
                 if message is None:
                     self._turn()
-                elif "ack" not in message:
+                else:
                     self._answer(message)
         finally:
             if not self._service.done and self._service.coordinator is not None:
@@ -216,27 +223,54 @@ class ControlServer:
         data = memoryview(encode(message, blob) + b"\n")
         try:
             while data:
-                data = data[os.write(1, data) :]
+                data = data[os.write(self._output, data) :]
         except OSError as e:
             raise LauncherGone from e
 
-    def _next(self, timeout_s: float | None) -> dict[str, Any] | None:
-        """Return the next message, or None when none came in time."""
-        while not self._queue:
-            if self._life_cycle_died:
-                raise LauncherGone
-            if not readable((0,), _TURN_S if timeout_s is None else timeout_s):
-                if timeout_s is None:
-                    continue
-                return None
-            data = os.read(0, _READ_BYTES)
-            if not data:
-                raise LauncherGone
-            try:
-                self._queue += [m for m, _ in self._decoder.feed(data)]
-            except FrameError as e:
-                raise LauncherGone from e
-        return self._queue.pop(0)
+    def _next(self, timeout_s: float) -> dict[str, Any] | None:
+        """Return the next request, or None when none came in time."""
+        if not self._queue and not self._read(timeout_s):
+            return None
+        return self._queue.pop(0) if self._queue else None
+
+    def _read(self, timeout_s: float) -> bool:
+        """Take what has come within ``timeout_s``; False for nothing.
+
+        LauncherGone also when it is not in the protocol.
+        """
+        if self._life_cycle_died:
+            raise LauncherGone
+        if not readable((self._input,), timeout_s):
+            return False
+        data = os.read(self._input, _READ_BYTES)
+        if not data:
+            raise LauncherGone
+        try:
+            for message, _ in self._decoder.feed(data):
+                self._take(message)
+        except (FrameError, FormError) as e:
+            raise LauncherGone from e
+        return True
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """Act on a note, and keep a request. FormError."""
+        name = next((n for n in CONTROL_NOTES if n in message), None)
+        if name is None:
+            self._queue.append(message)
+            return
+        CONTROL_NOTES[name].check(message)
+        self._is_hurried |= name == "hurry"
+        self._unacknowledged -= name == "ack"
+        if self._unacknowledged < 0:
+            raise FormError("acknowledges what was not sent")
+
+    def _look_for_hurry(self) -> bool:
+        """Return whether the life-cycle process is in a hurry."""
+        now = mono_ns()
+        if not self._is_hurried and now - self._looked_ns > _LOOK_NS:
+            self._looked_ns = now
+            self._read(0)
+        return self._is_hurried
 
     def _answer(self, message: dict[str, Any]) -> None:
         answer = self._service.answer(message)
@@ -255,11 +289,7 @@ class ControlServer:
             self._send({"event": "write"}, view[at : at + BLOB_MAX])
             self._unacknowledged += 1
             while self._unacknowledged >= _WINDOW:
-                message = self._next(None)
-                if message is not None and "ack" in message:
-                    self._unacknowledged -= 1
-                elif message is not None:
-                    self._answer(message)
+                self._read(_TURN_S)
 
     def end_host(self) -> None:
         self._send({"event": "end_host"})

@@ -19,6 +19,7 @@ from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.table.facts import LEFT
 from mpi_collector.transport.agreement import check_ready, table_bounds
 from mpi_collector.transport.base import HostState, RunStatus, Sink, run_status, write_host
+from mpi_collector.transport.deadline import Hurry
 from mpi_collector.transport.ranks.clocks import LeaderClocks
 from mpi_collector.transport.ranks.election import elect, refused
 from mpi_collector.transport.ranks.gather import TableGathering
@@ -59,6 +60,7 @@ class Coordinator:
         self.leaders = Leaders()  # never replaced
         self.missing_ranks: list[int] = []
         self.capacity = options.max_samples
+        self.hurry = Hurry() if world is None else world.hurry
         self.t0_ns = 0
         self.epoch_ns = 0
         self._json = False  # the hosts were asked for the suite's samples, too
@@ -217,9 +219,8 @@ class Coordinator:
     def status(self) -> RunStatus:
         """Return the progress of this host, which stands for all: no other is asked."""
         sampler = self.recorder.sampler
-        if sampler is None:
-            return run_status(self.hosts)
-        return run_status(self.hosts, sampler.last_tick, sampler.missed)
+        known = () if sampler is None else (sampler.last_tick, sampler.missed)
+        return run_status(self.hosts, *known)
 
     def mark(self, event: dict[str, Any]) -> None:
         """Add a mark that was made on this host."""
@@ -230,6 +231,7 @@ class Coordinator:
         """Take the last row on every host, and measure its clock once more."""
         started = [r for r in self.leaders.alive() if self.leaders[r].sampling]
         limit_s = self.options.gather_timeout_s
+        self.hurry.begin_step()
         self._send(started, "stop")
         self.leaders[0].stopped = self.recorder.stop()
         self.recorder.own_clock()
@@ -237,7 +239,8 @@ class Coordinator:
         for rank in started:
             answer = answers.get(rank)
             if answer is None:
-                self.leaders[rank].mark_lost(f"did not answer the stop within {limit_s:g} s")
+                late = f"did not answer the stop within {limit_s:g} s"
+                self.leaders[rank].mark_lost(self.hurry.reason(late))
             elif "error" not in answer:
                 self.leaders[rank].stopped = cast(StopReport, answer_fields(answer))
         self.measure_clocks()
@@ -249,6 +252,7 @@ class Coordinator:
         """
         waiting = {r for r in self.leaders.alive() if self.leaders[r].stopped}
         self._json = json
+        self.hurry.begin_step()
         self._send(sorted(waiting), "pack", json=json)
         total = len(waiting) + 1
         self._write_own(sink, json)

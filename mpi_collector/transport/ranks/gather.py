@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mpi_collector.errors import PeerLostError, TableError
+from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.transport.base import HostState, Sink
 from mpi_collector.transport.checked_sink import stream_table
+from mpi_collector.transport.deadline import Allowance
 from mpi_collector.transport.table_check import TableBounds, TableCheck
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 #: of values that rank 0 inflates to check them, all hosts together: about a second of CPU time.
 #: Beyond it a damaged host is found by whoever reads its values: their checksums are in the file
 _WHOLE_BYTES = 512 << 20
+_SHARE = 0.1  #: of the gather time-out that each table may take, ...
+_SLOW_BYTES_PER_S = 4 << 20  #: ... and its size at this rate
 
 
 class TableGathering:
@@ -40,6 +45,7 @@ class TableGathering:
         self._timeout_s = timeout_s
         self._bounds_of = bounds_of
         self._whole_left = _WHOLE_BYTES
+        self._spare_s = timeout_s
 
     def receive_each(self, ranks: set[int], sink: Sink, progress: Callable[[int], object]) -> None:
         """Receive the tables of ``ranks``, which are packing them, in the order they are ready.
@@ -47,12 +53,15 @@ class TableGathering:
         ``progress`` is called with 1, 2, ... before each wait for the next one.
         """
         waiting = set(ranks)
+        packing = Allowance(self._timeout_s)  # all do it at the same time
         while waiting:
             progress(len(ranks) - len(waiting) + 1)
-            packed = self._inbox.wait_for_one(waiting, "pack", self._timeout_s)
+            with packing.step() as deadline:
+                packed = self._inbox.wait_for_one(waiting, "pack", deadline.left_s)
             if packed is None:
+                late = self._world.hurry.reason(f"sent nothing within {self._timeout_s:g} s")
                 for rank in waiting:
-                    self._leaders[rank].mark_lost(f"sent nothing within {self._timeout_s:g} s")
+                    self._leaders[rank].mark_lost(late)
                 break
             rank, message = packed
             waiting.discard(rank)
@@ -75,13 +84,14 @@ class TableGathering:
             return
         self._world.send(rank, do="send")
         try:
-            stream_table(
-                sink,
-                host.key,
-                heads,
-                check,
-                lambda size, take: self._world.receive_stream(rank, size, take, self._timeout_s),
-            )
+            with self._table_limit(sum(h["packed"] for h in heads)) as limit_s:
+                stream_table(
+                    sink,
+                    host.key,
+                    heads,
+                    check,
+                    lambda size, take: self._world.receive_stream(rank, size, take, limit_s),
+                )
         except PeerLostError as e:
             host.mark_lost(f"sent only a part of its table: {e}")
             return
@@ -90,6 +100,21 @@ class TableGathering:
             return
         host.facts = facts
         host.collected = True
+
+    @contextmanager
+    def _table_limit(self, size: int) -> Iterator[float]:
+        """Yield how long a table of ``size`` bytes may take, s.
+
+        All slow ones together have ``timeout_s`` more than a share each: while one is received, the
+        others wait.
+        """
+        share_s = _SHARE * self._timeout_s + size / _SLOW_BYTES_PER_S
+        began_ns = mono_ns()
+        try:
+            yield share_s + self._spare_s
+        finally:
+            taken_s = (mono_ns() - began_ns) * 1e-9
+            self._spare_s = max(self._spare_s - max(taken_s - share_s, 0.0), 0.0)
 
     def _is_whole(self, bounds: TableBounds, facts: Mapping[str, Any]) -> bool:
         """Return whether the values are to be inflated as well."""

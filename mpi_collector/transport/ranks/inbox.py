@@ -118,7 +118,7 @@ class Inbox:
         out: dict[int, Message] = {}
         deadline = mono_ns() + int(timeout_s * 1e9)
         pause = _FIRST_NAP_S
-        while left and mono_ns() < deadline:
+        while left:
             self.receive_all()
             for rank in sorted(left & self._messages.keys()):
                 message = self.take(rank, name)
@@ -126,21 +126,27 @@ class Inbox:
                     out[rank] = message
                     left.discard(rank)
                     pause = _FIRST_NAP_S
-            if left:
-                nap(pause)
-                pause = min(pause * 1.5, _LONGEST_NAP_S)
+            if not left or self._is_over(deadline):
+                break
+            nap(pause)
+            pause = min(pause * 1.5, _LONGEST_NAP_S)
         return out
+
+    def _is_over(self, deadline_ns: int) -> bool:
+        """Return whether nobody is to be waited for any more."""
+        return mono_ns() >= deadline_ns or (self._world is not None and self._world.hurry.over)
 
     def wait_for_one(
         self, ranks: set[int], name: str, timeout_s: float
     ) -> tuple[int, Message] | None:
         """Return the first (rank, message) ``name`` of any of ``ranks``; None when none comes."""
         deadline = mono_ns() + int(timeout_s * 1e9)
-        while mono_ns() < deadline:
+        while True:
             self.receive_all()
             for rank in sorted(ranks & self._messages.keys()):
                 message = self.take(rank, name)
                 if message is not None:
                     return rank, message
+            if self._is_over(deadline):
+                return None
             nap(0.002)
-        return None

@@ -23,6 +23,7 @@ from mpi_collector.errors import (
 from mpi_collector.node import knobs, strict_json
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import nap
+from mpi_collector.transport.deadline import Deadline, Hurry
 from mpi_collector.transport.launch.detect import Launch, library_mismatch, world_mismatch
 from mpi_collector.transport.launch.mpi_library import explain_import
 from mpi_collector.transport.limits import raise_open_file_limit
@@ -80,6 +81,7 @@ class World:
         self.comm.Set_errhandler(MPI.ERRORS_RETURN)
         self.rank = int(self.comm.Get_rank())
         self.size = int(self.comm.Get_size())
+        self.hurry = Hurry()
         self._pending: list[tuple[Any, bytes]] = []
         self._tidy_at = 4
         self._abandoned: list[tuple[Any, memoryview]] = []
@@ -186,15 +188,17 @@ class World:
     ) -> None:
         """Call ``take`` with the ``size`` bytes that ``source`` sends, CHUNK_BYTES at a time.
 
-        PeerLostError when a message does not come within ``timeout_s``, or is another one.
+        PeerLostError when they do not come within ``timeout_s`` in all, or others do.
         """
+        deadline = Deadline(timeout_s)
         buffer = memoryview(bytearray(min(CHUNK_BYTES, max(size, 1))))
         while size > 0:
             piece = buffer[: min(size, len(buffer))]
-            self._wait(partial(self._comes, source, _DATA, len(piece)), timeout_s, source)
+            comes = partial(self._comes, source, _DATA, len(piece))
+            self._wait(comes, deadline.left_s, source)
             request = self.comm.Irecv([piece, MPI.BYTE], source, _DATA)
             try:
-                self._wait(request.Test, timeout_s, source)
+                self._wait(request.Test, deadline.left_s, source)
             except PeerLostError:
                 # the message may still arrive: its memory must stay valid
                 self._abandoned.append((request, buffer))
@@ -202,14 +206,14 @@ class World:
             take(piece)
             size -= len(piece)
 
-    @staticmethod
-    def _wait(done: Callable[[], bool], timeout_s: float, peer: int) -> None:
+    def _wait(self, done: Callable[[], bool], timeout_s: float, peer: int) -> None:
         """Wait until ``done()``; PeerLostError when ``peer`` takes longer than ``timeout_s``."""
         deadline = mono_ns() + int(timeout_s * _NS)
         pause = 0.00005
         while not done():
-            if mono_ns() > deadline:
-                raise PeerLostError(f"rank {peer} did not answer within {timeout_s:g} s")
+            if mono_ns() > deadline or self.hurry.over:
+                late = f"rank {peer} did not answer within {timeout_s:.3g} s"
+                raise PeerLostError(self.hurry.reason(late))
             nap(pause)
             pause = min(pause * 2, 0.005)
 

@@ -11,12 +11,14 @@ from mpi_collector.errors import SessionLostError
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.terminal_text import remote_text
 from mpi_collector.transport.base import HostState, Progress
+from mpi_collector.transport.deadline import GIVEN_UP, HURRIED_S, Hurry
 from mpi_collector.transport.hosts import HostSpec, unique_keys
 from mpi_collector.transport.limits import raise_open_file_limit
 from mpi_collector.transport.loop_thread import LoopThread
 from mpi_collector.transport.ssh.remote import RemoteHost
 from mpi_collector.transport.ssh.turns import SessionLimits, SessionSettings
 
+_SLICE_S = 0.2  #: between two looks at whether there is a hurry
 _FILES_PER_HOST = 4  #: three pipes of its ssh, and one for the exit of ssh
 #: failures of one host: no connection, a failed request, a refused name, an answer without the
 #: fields expected
@@ -43,6 +45,7 @@ class Agents:
         settings = SessionSettings(options, run, user, ssh_timeout_s)
         keys = unique_keys([host.name for host in hosts])
         self.remotes = [RemoteHost(settings, host, key) for host, key in zip(hosts, keys)]
+        self.hurry = Hurry()
         self._limits = SessionLimits(max(1, fanout))
         self._heartbeats: list[asyncio.Task[None]] = []
         self._loop = LoopThread("ssh")
@@ -79,10 +82,16 @@ class Agents:
                     else str(e)
                 )
                 remote.state.error = f"{what}: {remote_text(said)}"
+            except asyncio.CancelledError:
+                remote.state.error = f"{what}: {GIVEN_UP}"
             done += 1
             self.progress(what, done, len(remotes))
 
-        await asyncio.gather(*(one(r) for r in remotes))
+        left = {asyncio.ensure_future(one(r)) for r in remotes}
+        while left:
+            _, left = await asyncio.wait(left, timeout=_SLICE_S)
+            for task in left if self.hurry.over else ():
+                task.cancel()
 
     async def _connect(self, remote: RemoteHost) -> None:
         await remote.connect(self._limits)
@@ -107,6 +116,7 @@ class Agents:
 
         limit_s: for each host; an agent that does not answer by then ends by itself.
         """
+        limit_s = HURRIED_S if limit_s is None and self.hurry.asked else limit_s
 
         async def end(remote: RemoteHost) -> None:
             with suppress(SessionLostError):

@@ -162,6 +162,7 @@ class SshCoordinator(Agents):
 
         limit_s: for a host, in place of ``gather_timeout_s`` for each of its requests.
         """
+        self.hurry.begin_step()
         self._loop.run(self._stop(limit_s))
 
     async def _stop(self, limit_s: float | None) -> None:
@@ -182,6 +183,7 @@ class SshCoordinator(Agents):
         the replica is taken.
         """
         del json
+        self.hurry.begin_step()
         self._loop.run(self._gather(sink, progress, limit_s))
 
     def _bounds(self, host: HostState) -> TableBounds:

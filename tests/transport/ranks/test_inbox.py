@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mpi_collector.errors import PeerMessageError
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.strict_json import loads
+from mpi_collector.transport.deadline import Hurry
 from mpi_collector.transport.ranks.inbox import Inbox
 from mpi_collector.transport.ranks.messages import answer_fields
 
@@ -39,6 +40,7 @@ class Arrived:
 
     def __init__(self, messages: list[tuple[int, Any]], answers: dict[int, Any]) -> None:
         self.messages = messages
+        self.hurry = Hurry()
         self.sent: list[tuple[int, dict[str, Any]]] = []
         self._answers = answers
 
