@@ -83,6 +83,15 @@ class PhaseRows:
         total = float(self.seconds[known].sum())
         return float((values[known] * self.seconds[known]).sum() / total) if total else np.nan
 
+    def smoothed(self, values: Float64, seconds: float) -> Float64:
+        """Return the running mean over about ``seconds`` of what is known."""
+        step = float(np.median(self.seconds)) if len(self) else 1.0
+        window = np.ones(max(min(round(seconds / step), len(self)), 1))
+        known = np.isfinite(values)
+        amount = np.convolve(np.where(known, values, 0.0), window, "same")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(amount / np.convolve(known, window, "same"), dtype=np.float64)
+
     def share(self, holds: Any) -> float:
         """Return the share of the phase's time in which ``holds``, bool (intervals,)."""
         total = float(self.seconds.sum())

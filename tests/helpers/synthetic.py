@@ -29,7 +29,7 @@ _UNITS = {
     "cpu_ns": "ns",
     "rss_bytes": "bytes",
 }
-_GAUGES = ("ios_in_progress", "rss_bytes")
+_GAUGES = ("ios_in_progress", "rss_bytes", "procs_running", "procs_blocked")
 
 
 @dataclass

@@ -1,8 +1,10 @@
-"""``cgroup``: a limit of the job's own control group: CPU quota or I/O limit.
+"""``cgroup``: a limit of the job's own control group: CPU quota, I/O limit or memory limit.
 
 The kernel counts the periods in which the quota stopped tasks (cgroup-v2.rst: ``nr_throttled`` of
 ``nr_periods``); an I/O limit holds requests back before the device counts them, so the device shows
-few requests in flight at a rate that is that of ``io.max``.
+few requests in flight at a rate that is that of ``io.max``. A memory limit is reached by every job
+that reads more than that through the page cache, which does no harm; it limits where pages are read
+again that were evicted (``workingset_refault_file``, mm/workingset.c).
 """
 
 from __future__ import annotations
@@ -18,19 +20,24 @@ from mpi_collector.why.stretch import DiskActivity, Stretch
 THROTTLED = 0.25  #: share of periods in which the quota stopped tasks
 CERTAIN_THROTTLED = 0.6
 AT_IO_LIMIT = 0.88  #: share of the I/O limit
-#: a quota of one CPU fills one CPU at most: of larger ones this share of the quota must be used
-USED = 0.8
+ABOVE_IO_LIMIT = 1.2  #: a device that does more is not the one that is limited
+_BURSTS_S = 2.0  #: a throttle lets large requests pass in bursts
+HITS_PER_S = 100.0  #: times the memory limit was reached
+AGAIN = 0.3  #: of the bytes read, those of pages that had been evicted
+#: version 1, version 2
+MEMORY_HITS = ("cgroup.memory.memory_limit_hits", "cgroup.memory.events_max")
+_PAGE_BYTES = 4096
 
 
 def claim(stretch: Stretch) -> Claim | None:
     """Return the claim with the larger share of time, None where no limit was reached."""
-    found = [c for c in (_quota(stretch), *_io(stretch)) if c is not None]
+    found = [c for c in (_quota(stretch), _memory(stretch), *_io(stretch)) if c is not None]
     return max(found, key=lambda c: c["share_of_time"], default=None)
 
 
 def waiting(stretch: Stretch, claim: Claim) -> float:
     """Return how many threads a limit holds back, mean."""
-    if claim["device"] is not None:
+    if claim["device"] is not None or claim["for"][0]["figure"] in MEMORY_HITS:
         blocked = stretch.blocked
         return 4.0 if blocked is None else stretch.mean(blocked)
     for column, per_second in (("throttled_us", 1e6), ("throttled_time", 1e9)):
@@ -67,6 +74,35 @@ def _quota(stretch: Stretch) -> Claim | None:
     )  # fmt: skip
 
 
+def _memory(stretch: Stretch) -> Claim | None:
+    again = stretch.rate("vmstat.workingset_refault_file")
+    found = [(name, r) for name in MEMORY_HITS if (r := stretch.rate(name)) is not None]
+    if again is None or not found or not stretch.disks:
+        return None
+    name, hits = found[0]
+    read = np.sum([d.read_bytes_per_s for d in stretch.disks], axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(read > 0, again * _PAGE_BYTES / read, np.nan)
+    limit = (stretch.snapshot.get("cgroup_limits") or {}).get("memory_max_bytes")
+    ceiling: Ceiling | None = (
+        {"value": float(limit), "unit": "bytes", "kind": "declared"} if limit else None
+    )
+    return claim_of(
+        stretch,
+        "cgroup",
+        (hits >= HITS_PER_S) & (share >= AGAIN),
+        "likely",
+        [
+            stretch.evidence(f"the memory limit was reached {stretch.mean(hits):.0f} times a "
+                             "second", name, stretch.mean(hits), "1/s"),
+            stretch.evidence(
+                f"{100 * stretch.mean(share):.0f} % of what was read had been in memory before",
+                "vmstat.workingset_refault_file", stretch.mean(again), "pages/s"),
+        ],
+        ceiling=ceiling,
+    )  # fmt: skip
+
+
 def io_limits(stretch: Stretch) -> dict[str, dict[str, float]]:
     """Return {device: {rbps, wbps, riops, wiops}} of ``io.max``, as far as devices are known."""
     names = {
@@ -97,22 +133,31 @@ def _io(stretch: Stretch) -> Iterator[Claim | None]:
 
 
 def _at_limit(stretch: Stretch, disk: DiskActivity, limits: dict[str, float]) -> Claim | None:
-    measured = {"rbps": disk.read_bytes_per_s, "wbps": disk.write_bytes_per_s}
+    measured = {
+        "rbps": disk.read_bytes_per_s,
+        "wbps": disk.write_bytes_per_s,
+        "riops": disk.reads_per_s,
+        "wiops": disk.iops - disk.reads_per_s,
+    }
     shares = {k: measured[k] / limits[k] for k in measured if limits.get(k)}
     if not shares:
         return None
     key = max(shares, key=lambda k: stretch.mean(shares[k]))
-    mean = stretch.mean(measured[key])
+    mean, limit = stretch.mean(measured[key]), limits[key]
+    share = stretch.smoothed(shares[key], _BURSTS_S)
+    unit = "bytes/s" if key.endswith("bps") else "1/s"
+    text = f"{mean / 1e6:.3g} MB/s of the {limit / 1e6:.3g} MB/s"
+    if unit == "1/s":
+        text = f"{mean:.0f} requests a second of the {limit:.0f}"
     return claim_of(
         stretch,
         "cgroup",
-        shares[key] >= AT_IO_LIMIT,
+        (share >= AT_IO_LIMIT) & (share <= ABOVE_IO_LIMIT),
         "certain",
         [
-            stretch.evidence(
-                f"{disk.name}: {mean / 1e6:.0f} MB/s of the {limits[key] / 1e6:.0f} MB/s that "
-                f"io.max allows", f"diskstats.{disk.name}", mean, "bytes/s"),
+            stretch.evidence(f"{disk.name}: {text} that its control group allows",
+                             f"diskstats.{disk.name}", mean, unit),
         ],
         device=disk.name,
-        ceiling={"value": limits[key], "unit": "bytes/s", "kind": "declared"},
+        ceiling={"value": limit, "unit": unit, "kind": "declared"},
     )  # fmt: skip

@@ -30,6 +30,8 @@ CERTAIN_FULL = 0.92
 HELD_PRESSURE = 0.9
 HELD_IN_FLIGHT = 1.0
 HELD_BLOCKED = 3.0
+#: one task that waits has a request in flight, unless that is held back (a throttled dd: 0.03)
+HELD_ONE_IN_FLIGHT = 0.2
 
 
 def claim(stretch: Stretch) -> Claim | None:
@@ -121,7 +123,9 @@ def _held_back(stretch: Stretch) -> Claim | None:
         return None
     disk = max(stretch.disks, key=lambda d: stretch.mean(d.bytes_per_s))
     in_flight = np.sum([d.in_flight for d in stretch.disks], axis=0)
-    holds = (pressure >= HELD_PRESSURE) & (in_flight <= HELD_IN_FLIGHT) & (blocked >= HELD_BLOCKED)
+    several = (in_flight <= HELD_IN_FLIGHT) & (blocked >= HELD_BLOCKED)
+    one = (in_flight <= HELD_ONE_IN_FLIGHT) & (blocked >= 1)
+    holds = (pressure >= HELD_PRESSURE) & (several | one)
     return claim_of(
         stretch,
         "device",

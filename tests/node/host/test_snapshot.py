@@ -477,6 +477,24 @@ def test_the_tightest_cgroup_limit_counts(tmp_path: Path) -> None:
     assert found["io_max"] == ["8:0 rbps=1000 wbps=max"]
 
 
+def test_io_limits_of_version_1(tmp_path: Path) -> None:
+    """Those of the cgroup and of those above it, as version 2 writes them; damaged lines are not."""
+    at = "sys/fs/cgroup/blkio/"
+    files = tree(
+        tmp_path,
+        {
+            "proc/self/cgroup": "5:blkio:/job/step\n4:memory:/job\n",
+            at + "job/step/blkio.throttle.read_bps_device": "7:0 2000000\n8:0 5\n",
+            at + "job/step/blkio.throttle.write_iops_device": "7:0 100\n8:0\n8:0 many\n",
+            at + "job/blkio.throttle.read_bps_device": "7:0 1000\n",
+            at + "blkio.throttle.read_bps_device": "",
+        },
+    )
+    assert cgroup_limits(files)["io_max"] == [
+        "7:0 rbps=2000000 wiops=100", "8:0 rbps=5", "7:0 rbps=1000",
+    ]  # fmt: skip
+
+
 def test_cgroup_v1(tmp_path: Path) -> None:
     at = "sys/fs/cgroup/"
     files = tree(

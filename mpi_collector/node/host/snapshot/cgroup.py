@@ -8,6 +8,13 @@ if TYPE_CHECKING:
     from .files import HostFiles
 
 _BASE = "sys/fs/cgroup"
+#: of the blkio controller -> key of io.max
+_V1_THROTTLES = (
+    ("read_bps", "rbps"),
+    ("write_bps", "wbps"),
+    ("read_iops", "riops"),
+    ("write_iops", "wiops"),
+)
 _V1_UNLIMITED_BYTES = 1 << 60  #: memory.limit_in_bytes without a limit is just below 2^63
 
 
@@ -112,9 +119,25 @@ def _limits_v1(files: "HostFiles", paths: "dict[str, str]") -> "CgroupLimits":
         out["cpus_max"] = _lower_cpus(out["cpus_max"], [quota, period])
     for at in _upwards(_BASE + "/pids", paths.get("pids", "/")):
         out["pids_max"] = _lower(out["pids_max"], files.number(at + "/pids.max"))
+    for at in _upwards(_BASE + "/blkio", paths.get("blkio", "/")):
+        out["io_max"] += _throttles_v1(files, at)
     for at in _upwards(_BASE + "/cpuset", paths.get("cpuset", "/")):
         out["cpuset"] = out["cpuset"] or files.word(at + "/cpuset.cpus")
     return out
+
+
+def _throttles_v1(files: "HostFiles", at: str) -> "list[str]":
+    """Return the I/O limits of a cgroup of version 1 as lines of version 2's ``io.max``.
+
+    Documentation/admin-guide/cgroup-v1/blkio-controller.rst: a line ``MAJOR:MINOR VALUE`` a device.
+    """
+    devices: "dict[str, list[str]]" = {}
+    for name, key in _V1_THROTTLES:
+        for line in files.text("%s/blkio.throttle.%s_device" % (at, name)).split("\n"):
+            words = line.split()
+            if len(words) == 2 and words[1].isdigit():
+                devices.setdefault(words[0], []).append("%s=%s" % (key, words[1]))
+    return [" ".join([device] + limits) for device, limits in devices.items()]
 
 
 def _upwards(base: str, path: str) -> "list[str]":
