@@ -21,6 +21,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what ranks run, ``test_*_on_ranks.py``; with ``--with-mpi`` (pytest-mpi) everything else."""
+    if not collection_path.name.startswith("test_") or collection_path.suffix != ".py":
+        return None
+    of_ranks = collection_path.name.endswith("_on_ranks.py")
+    return True if of_ranks != bool(config.getoption("with_mpi", False)) else None
+
+
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the programs that pip installs, in a virtual environment of its own."""

@@ -1,9 +1,10 @@
-"""Messages between ranks (tests/helpers/mpi_world.py) in launches of 1, 2 and 4 ranks."""
+"""The tests that ranks run (``--with-mpi``, tests/**/test_*_on_ranks.py) in launches of 1, 2 and 4 ranks."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from bed import environment, find_mpi
 from mpis import MPIS
 from selection import all_tests
 
-_INSIDE = Path(__file__).parents[2] / "helpers" / "mpi_world.py"
+_ROOT = Path(__file__).parents[3]
 _EACH_ONCE = [("openmpi", 2), ("mpich", 4), ("openmpi4", 1)]
 _WORLDS = [(name, count) for name in MPIS for count in (1, 2, 4)] if all_tests() else _EACH_ONCE
 
@@ -19,7 +20,7 @@ _WORLDS = [(name, count) for name in MPIS for count in (1, 2, 4)] if all_tests()
 @pytest.mark.mpirun
 @pytest.mark.parametrize(("name", "count"), _WORLDS)
 def test_world(name: str, count: int) -> None:
-    """Everything in mpi_world.py passes on every rank of a launch."""
+    """``mpirun -np N python -m pytest --with-mpi`` passes on every rank."""
     mpi = find_mpi(name)
     if isinstance(mpi, str):
         pytest.skip(mpi)
@@ -33,22 +34,24 @@ def test_world(name: str, count: int) -> None:
         if mpi.hydra
         else ["--bind-to", "none", "--oversubscribe", "-np", str(count)]
     )
-    words = [
-        "-m",
-        "mpi4py",
-        "-m",
-        "pytest",
-        "--with-mpi",
-        str(_INSIDE),
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-    ]
+    words = ["-m", "pytest", "--with-mpi", "-x", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run([mpi.mpirun, *place, mpi.python, *words], env=environment(), capture_output=True, text=True,
-                          timeout=120, check=False)  # fmt: skip
+                          timeout=120, check=False, cwd=_ROOT)  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert done.stdout.count(" passed") == count
+
+
+def test_which_tests_ranks_run() -> None:
+    """Those of files that are named for it, each with the mark."""
+    pytest.importorskip("pytest_mpi")
+    words = ["-m", "pytest", "--with-mpi", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run([sys.executable, *words], env=environment(), capture_output=True, text=True, timeout=120,
+                          check=False, cwd=_ROOT)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
+    assert found == {str(p.relative_to(_ROOT)) for p in _ROOT.glob("tests/**/test_*_on_ranks.py")}
+    for path in found:
+        assert "pytestmark = pytest.mark.mpi\n" in (_ROOT / path).read_text()
 
 
 def test_importing_the_transport_starts_no_mpi() -> None:

@@ -1,6 +1,6 @@
-"""Messages between the ranks of one launch.
+"""Messages between the ranks of one launch: ``mpirun -np 4 python -m pytest --with-mpi``.
 
-Every rank runs every test; tests/transport/ranks/test_world.py starts them under mpirun.
+Every rank runs every test, and all of them go through the same ones in the same order. test_world.py starts them.
 """
 
 from __future__ import annotations
