@@ -19,9 +19,12 @@ _FOLDERS_MAX = 20_000  #: looked at below the results
 _STAMP_S = 2.0  #: file systems stamp times as coarsely
 
 
-def suite_results(suite: SuiteCommand, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the results directory that the suite writes into."""
-    given = suite.arguments.get("results_dir") or environ.get(RESULTS_VARIABLE)
+def suite_results(
+    suite: SuiteCommand | None = None, environ: Mapping[str, str] = os.environ
+) -> Path:
+    """Return the results directory that the suite writes into, by default or with ``suite``."""
+    named = suite.arguments.get("results_dir") if suite is not None else None
+    given = named or environ.get(RESULTS_VARIABLE)
     return Path(str(given)) if given else Path(tempfile.gettempdir(), _DEFAULT_RESULTS)
 
 
@@ -29,7 +32,7 @@ def suite_run_directory(suite: SuiteCommand, since_ns: int) -> Path | None:
     """Return the newest run directory that the suite has made since a moment (UTC, ns)."""
     since_s = since_ns / 1e9 - _STAMP_S
     found = []
-    for path in _run_directories(suite_results(suite)):
+    for path in run_directories(suite_results(suite)):
         try:
             found.append((path.stat().st_mtime, path))
         except OSError:  # gone
@@ -38,7 +41,7 @@ def suite_run_directory(suite: SuiteCommand, since_ns: int) -> Path | None:
     return newest if changed_s >= since_s else None
 
 
-def _run_directories(results: Path) -> Iterator[Path]:
+def run_directories(results: Path) -> Iterator[Path]:
     """Yield the directories below ``results`` that are named by a datetime."""
     left = _FOLDERS_MAX
     base = len(results.parts)

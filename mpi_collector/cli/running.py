@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mpi_collector.benchmark.environment import RUN_VARIABLE
 from mpi_collector.benchmark.plan import CollectPlan
+from mpi_collector.benchmark.suite_run import run_directories, suite_results
 from mpi_collector.cli.result import Mistake
 from mpi_collector.node.host.identity import boot_id
 from mpi_collector.node.options import SamplingOptions
@@ -83,9 +84,13 @@ def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, FoundRun]:
 
 
 def _markers(results_dir: Path) -> list[Path]:
-    """Return the markers of runs in a results directory and one level down."""
+    """Return the markers of runs in a results directory and one level down.
+
+    Where there is none, those in run directories of the suite, which lie levels below.
+    """
     name = f".mpi_collector_*{RUN_SUFFIX}"
-    return sorted([*results_dir.glob(name), *results_dir.glob(f"*/{name}")])
+    near = sorted([*results_dir.glob(name), *results_dir.glob(f"*/{name}")])
+    return near or sorted(m for d in run_directories(results_dir) for m in d.glob(name))
 
 
 def _about(marker: Path) -> tuple[str, str | None]:
@@ -111,15 +116,14 @@ def find_one_run(args: argparse.Namespace, living: bool = False) -> FoundRun:
     directory that no run is seen to write to narrows nothing down.
     """
     found = find_runs(args.results_dir or CollectPlan.results_dir, args.spool_dir)
+    if not found and args.results_dir is None:
+        found = find_runs(suite_results(), args.spool_dir)
     runs = {name: run for name, run in found.items() if name.startswith(args.run)}
     if args.results_dir is not None:
         there = {
             name: run
             for name, run in runs.items()
-            if any(
-                args.results_dir in (request.parent, request.parent.parent)
-                for request in run.stop_requests
-            )
+            if any(args.results_dir in request.parents for request in run.stop_requests)
         }
         runs = there or runs
     own = os.environ.get(RUN_VARIABLE, "")

@@ -181,3 +181,32 @@ def test_stop_finds_a_run_one_level_down(tmp_path: Path) -> None:
     assert list(find_runs(tmp_path, tmp_path / "none")) == ["host_x"]
     assert list(find_runs(tmp_path / "deep", tmp_path / "none")) == ["host_x"]
     release(files)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        "open/Acme/results/sut-1/training/unet3d/run/20260105_120000",
+        "training/unet3d/run/20260105_120000",
+        "checkpointing/llama3-8b/20260105_120000",
+    ],
+)
+def test_runs_of_the_suite_are_found_from_its_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tree: str
+) -> None:
+    """For ``stop`` and ``mark``: with the suite's results directory, and without where that is its default."""
+    import argparse
+
+    from mpi_collector.cli.running import find_one_run
+
+    results = tmp_path / "results"
+    (results / tree).mkdir(parents=True)
+    files = reserve(results / tree, "training", {"run": "training_x"}, NOON_S)
+    monkeypatch.setenv("MLPERF_RESULTS_DIR", str(results))
+    monkeypatch.chdir(tmp_path.parent)
+    for named in (results, None):
+        words = argparse.Namespace(results_dir=named, spool_dir=tmp_path / "none", run="")
+        found = find_one_run(words)
+        assert found.name == "training_x"
+        assert [request.parent for request in found.stop_requests] == [results / tree]
+    release(files)
