@@ -24,8 +24,18 @@ def announce_recording(run: RunState) -> None:
         return
     interval_s = run.plan.sampling.interval_s
     console.info(f"recording {count} every {interval_s:g} s ({method}), run {run.run}")
-    console.info(f"if this process dies: mpi_collector recover {run.run}")
+    console.info(
+        _death(run, [h.key for h in hosts if h.error is None and not h.ready.get("spool")])
+    )
     console.info(_power_loss(len(hosts), method, run.plan.sampling.replicate_s))
+
+
+def _death(run: RunState, spoolless: list[str]) -> str:
+    """Return what to do when the process that records has died; no more than can be kept."""
+    if len(spoolless) == sum(host.error is None for host in run.transport.hosts):
+        return "if this process dies, the recording is lost: no host has a spool"
+    but = f" (not {', '.join(spoolless)}: no spool)" if spoolless else ""
+    return f"if this process dies: mpi_collector recover {run.run}{but}"
 
 
 def _power_loss(hosts: int, method: str, replicate_s: float) -> str:

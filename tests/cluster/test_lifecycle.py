@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -311,6 +312,11 @@ def test_the_collectors_launch_dies(bed: Bed, openmpi: Mpi, code: int, strict: i
     launcher.signal(signal.SIGKILL)
     assert job.finish(60) == strict
     assert "Traceback" not in job.err
+    said = re.search(
+        r"the launch of the collectors is lost: (.+); what was sampled is in the", job.err
+    )
+    assert said and said[1].strip(), job.err
+    assert f"mpi_collector recover {run}" in job.err[said.start() :], job.err
     poll("no collector left", 15, lambda: not bed.all_ranks())
     assert any(bed.spools(k) == [f"{run}/node{k}"] for k in (1, 2, 3))
 

@@ -309,8 +309,11 @@ class Recorder:
             with self._backup_lock:
                 if remove and self._backup_path:
                     remove_spool(self._backup_path)
+                in_memory = self.spool.path is None
                 self.spool.close(remove)
                 self.spool = None
+            if in_memory:  # the run's directory was there for requests only
+                RunDirectory(self.options.spool_dir, self.run).discard(self.key)
 
     def back_up(self) -> None:
         """Copy the spool into --rescue-dir if there is one; from any thread, also while sampling.

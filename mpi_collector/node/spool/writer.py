@@ -124,9 +124,12 @@ def _rows_within(empty: "SpoolShape", max_rows: int, max_bytes: "int | None") ->
     if max_bytes is None:
         return max_rows
     rows = min(max_rows, (max_bytes - empty.size) // empty.row_size)
-    if rows < min(_ROWS_MIN, max_rows):
+    least = min(_ROWS_MIN, max_rows)
+    if rows < least:
+        needed = empty.size + least * empty.row_size
         raise SpoolError(
-            "%d bytes of spool hold %d rows of %d bytes" % (max_bytes, max(rows, 0), empty.row_size)
+            "a spool of %d rows needs %.1f MB, and it may have %.3g MB (--max-spool-mb, --sources)"
+            % (least, needed / 1e6, max(max_bytes, 0) / 1e6)
         )
     return rows
 
