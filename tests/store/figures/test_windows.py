@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import synthetic as sy
+from any_host import VALUES, hosts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpi_collector.node.row.layout import MISSING, STOP_TICK
-from mpi_collector.node.status import OK, SKIPPED
+from mpi_collector.node.row.layout import MISSING
 from mpi_collector.report.cluster import aggregate_hosts
 from mpi_collector.report.summary import document
 from mpi_collector.store.figures import derive
@@ -112,35 +112,6 @@ def test_window_beyond_the_recording(tmp_path: Path) -> None:
 
 
 # ---- any series
-_values = st.integers(0, 2**40) | st.sampled_from([0, 7, 2**32 - 1, 2**63 - 1, -1, -5, MISSING])
-_steps = st.lists(_values, min_size=2, max_size=10)
-
-
-@st.composite
-def hosts(draw: st.DrawFn) -> sy.SynthHost:
-    """Disks with any counters, some late or gone, rows not due, and a last interval of any length."""
-    rows = draw(st.integers(2, 9))
-    gaps = draw(
-        st.lists(st.sampled_from([0.5, 1.0, 1.0, 2.5]), min_size=rows - 1, max_size=rows - 1)
-    )
-    gaps[-1] = draw(st.sampled_from([0.001, 0.05, 0.3, 1.0]))
-    times = at(0) + np.round(np.append(0, np.cumsum(gaps)) * sy.S).astype(np.int64)
-    tick = np.append(np.arange(rows - 1), STOP_TICK).astype(np.int64)
-    columns: dict[str, Any] = {}
-    for disk in ("sda", "sdb"):
-        for name in ("sectors_read", "reads_completed", "time_reading_ms"):
-            values = draw(st.lists(_values, min_size=rows, max_size=rows))
-            if draw(st.booleans()):
-                values = np.cumsum(np.abs(np.array(values) % 10**6)).tolist()
-            late = draw(st.integers(0, rows - 1))
-            values[:late] = [MISSING] * late
-            columns[f"diskstats.{disk}.{name}"] = np.array(values, dtype=np.int64)
-    status = draw(st.lists(st.sampled_from([OK, OK, SKIPPED]), min_size=rows, max_size=rows))
-    for values in columns.values():
-        values[np.array(status) == SKIPPED] = MISSING
-    return sy.SynthHost(tick, times, columns, sources={"diskstats": np.array(status)})
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("any")
@@ -179,11 +150,11 @@ def test_any_series(folder: Path, host: sy.SynthHost, edges: list[float]) -> Non
 
 
 @settings(max_examples=50)
-@given(st.lists(_steps.map(len), min_size=1, max_size=3), st.data())
+@given(st.lists(st.integers(2, 10), min_size=1, max_size=3), st.data())
 def test_unknown_columns_make_unknown_figures(folder: Path, lengths: list[int], data: Any) -> None:
     """Of a single disk: no number where a side of its column is missing."""
     rows = max(lengths)
-    values = data.draw(st.lists(_values, min_size=rows, max_size=rows))
+    values = data.draw(st.lists(VALUES, min_size=rows, max_size=rows))
     tick, times = sy.grid(rows, stop_s=None)
     host = sy.SynthHost(tick, times, {"diskstats.sda.sectors_read": np.array(values, np.int64)})
     with load(sy.write(folder / NAME, [("n1", host)])) as run:
