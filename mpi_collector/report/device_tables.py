@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from mpi_collector.report.figure_tables import shown_in_tables
@@ -71,6 +71,14 @@ def _add_column(
     headings.append(f"{about.label}{what}\n{unit}")
     for row, value in zip(rows, values):
         row.append(number(value, by))
+
+
+def left_out(reasons: Mapping[str, str]) -> str:
+    """Return ``loop0-7 (a loop device: ...), lo (loopback)``, or ``none``; {device: reason}."""
+    names: dict[str, list[str]] = {}
+    for name, why in reasons.items():
+        names.setdefault(why, []).append(name)
+    return ", ".join(f"{ranges(some)} ({why})" for why, some in names.items()) or "none"
 
 
 def not_counted(doc: SummaryDocument) -> list[str]:

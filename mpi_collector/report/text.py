@@ -14,6 +14,7 @@ from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.report.device_tables import (
     TextTable,
     device_tables,
+    left_out,
     not_counted,
     phase_table,
 )
@@ -272,8 +273,8 @@ def _counted(hosts: dict[str, HostSummary], out: TextWriter) -> None:
         groups: dict[str, list[str]] = {}
         for key, host in hosts.items():
             counted = ranges(host["counted"][table]) or "none"
-            left_out = ranges(host["left_out"][table]) or "none"
-            text = f"{counted} (by {host['counted_by'][table]}); not counted: {left_out}"
+            why_not = left_out(host["left_out"][table])
+            text = f"{counted} (by {host['counted_by'][table]}); not counted: {why_not}"
             groups.setdefault(text, []).append(key)
         for text, keys in list(groups.items())[:_GROUPS]:
             where = "" if len(groups) == 1 else f" on {_some(keys)}"

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.verdict import incomplete, no_room
 from mpi_collector.node.table.facts import HostFacts
-from mpi_collector.report.device_tables import phase_table
+from mpi_collector.report.device_tables import left_out, phase_table
 from mpi_collector.report.figure_tables import by_group, shown_in_tables
 from mpi_collector.report.page.data import PageData, PagePhase
 from mpi_collector.report.quantity import NOTHING, duration, quantity, ranges
@@ -175,9 +175,9 @@ def counted(page: PageData) -> str:
     for key, h in page.summary["hosts"].items():
         what = (
             ranges(h["counted"]["block"]) or "none",
-            ranges(h["left_out"]["block"]) or "none",
+            left_out(h["left_out"]["block"]),
             ranges(h["counted"]["net"]) or "none",
-            ranges(h["left_out"]["net"]) or "none",
+            left_out(h["left_out"]["net"]),
             f"{h['counted_by']['block']} / {h['counted_by']['net']}",
         )
         groups.setdefault(what, []).append(key)

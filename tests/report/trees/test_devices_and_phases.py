@@ -14,6 +14,7 @@ import living_tree as lt
 import pytest
 import synthetic as sy
 
+from mpi_collector.report.page import page
 from mpi_collector.report.summary import document
 from mpi_collector.store.load import load
 from mpi_collector.why.analysis import why
@@ -89,6 +90,9 @@ def test_devices_and_phases_as_text(tmp_path: Path) -> None:
     assert any("%util" in line and "jiffy" in line for line in lines)
     _code, text = lt.run_cli(["summary", str(path)], tmp_path / "text.txt", {})
     assert "epoch 1" in text and "node001: sda" not in text
+    assert "; not counted: dm-0 (not a physical disk by its name)" in text
+    with load(path) as run:
+        assert "dm-0 (not a physical disk by its name)" in page(run)
 
 
 def test_figures_from_python(tmp_path: Path) -> None:
