@@ -15,3 +15,11 @@ class FormError(CollectorError, ValueError):
 
 class SpoolError(CollectorError):
     """A spool cannot be created or read. The text names the file and the reason."""
+
+
+class RunClaimedError(SpoolError):
+    """Another process is taking the spools of this run apart."""
+
+
+class EmptySpoolError(SpoolError):
+    """Nothing was sampled into a spool."""

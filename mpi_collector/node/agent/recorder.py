@@ -127,7 +127,10 @@ class Recorder:
         )
         self.warnings += warnings
         try:
-            directory = RunDirectory(options.spool_dir, self.run).open()
+            place = RunDirectory(options.spool_dir, self.run)
+            directory = place.open()
+            if place.elsewhere:
+                self.warnings.append("%s; the spool is in %s" % (place.elsewhere, place.path))
             try:
                 room = os.fstatvfs(directory)
                 limit = room.f_bavail * room.f_frsize // 2

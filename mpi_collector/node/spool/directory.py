@@ -1,13 +1,11 @@
-"""The directory of a run's spools, the files in it, and the lock that a spool's writer holds."""
+"""The directory of a run's spools, and the files in it."""
 
 import errno
-import fcntl
 import os
 import stat
-import time
-import weakref
 
 from ..errors import SpoolError
+from .lock import has_writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,41 +14,64 @@ if TYPE_CHECKING:
 # no host has a name with a dot in front
 _STOP = ".stop"  #: its existence asks the run to stop
 _MARKS = ".marks"  #: marks of users on this host, one JSON document a line (marks.py)
-_LOCK_TRIES = (
-    20  #: ``find_spools`` of another process holds a shared lock on each spool for a moment
-)
-_LOCK_RETRY_S = 0.01
+_UNFINISHED = ".part"  #: end of the name of a copy (backup.py)
+CLAIM = ".claim"  #: whoever locks it may take the run apart (claim.py)
+_SUFFIX_BYTES = 4  #: of the name that is used where another user has taken ours
+_TRIES = 20  #: to make a directory that runs that end remove
 
 
 def user_directory() -> str:
-    """Return the name of the directory that holds all runs of this user."""
+    """Return the name of the directory that holds all runs of this user.
+
+    Where another user has taken it, another name is used: this one, ``-`` and random digits.
+    """
     return "mpi_collector-%d" % os.getuid()
+
+
+def user_directories(spool_dir: str) -> "list[str]":
+    """Return the directories in ``spool_dir`` that hold runs of this user, the usual one first."""
+    usual = user_directory()
+    others = [name for name in _names(spool_dir) if name.startswith(usual + "-")]
+    return _own_directories(spool_dir, [usual] + others)
 
 
 class RunDirectory:
     """The directory ``SPOOL_DIR/mpi_collector-UID/RUN``: spools of a run on one host, named by key.
 
     Beside the spools it may hold the files ``.stop`` and ``.marks``, which other processes of the
-    user leave there, and ``.NAME.part``, a copy that is not finished.
+    user leave there, and ``.NAME.part``, a copy that is not finished. ``elsewhere``: after ``open``,
+    why another name than ``mpi_collector-UID`` is used, if it is.
     """
 
-    __slots__ = ("path", "run", "spool_dir")
+    __slots__ = ("elsewhere", "path", "run", "spool_dir")
 
-    def __init__(self, spool_dir: str, run: str) -> None:
+    def __init__(self, spool_dir: str, run: str, key: str = "", path: str = "") -> None:
+        """Find the directory of ``run`` that holds a spool of ``key``, if there is one already."""
         self.spool_dir = spool_dir
         self.run = run
-        self.path: str = os.path.join(spool_dir, user_directory(), run)
+        self.elsewhere = ""
+        usual = os.path.join(spool_dir, user_directory(), run)
+        self.path: str = path or next(
+            (d for d in run_directories(spool_dir, run) if os.path.lexists(os.path.join(d, key))),
+            usual,
+        )
 
     @classmethod
     def of_spool(cls, path: str) -> "RunDirectory":
         """Return the directory that the spool at ``path`` lies in."""
-        user, run = os.path.split(os.path.dirname(path))
-        return cls(os.path.dirname(user), run)
+        directory = os.path.dirname(path)
+        user, run = os.path.split(directory)
+        return cls(os.path.dirname(user), run, path=directory)
 
     @classmethod
     def all_in(cls, spool_dir: str) -> "list[RunDirectory]":
         """Return the run directories of this user in ``spool_dir``, by name."""
-        return [cls(spool_dir, run) for run in _names(os.path.join(spool_dir, user_directory()))]
+        found = [
+            cls(spool_dir, os.path.basename(path), path=path)
+            for user in user_directories(spool_dir)
+            for path in _own_directories(user, _names(user))
+        ]
+        return sorted(found, key=lambda directory: (directory.run, directory.path))
 
     @property
     def stop_path(self) -> str:
@@ -73,29 +94,61 @@ class RunDirectory:
     def open(self) -> int:
         """Return a descriptor of the directory, made with mode 0700 if missing; follow no symlink.
 
-        SpoolError when it or the user's directory belongs to somebody else or others may enter it.
+        Where it or the user's directory belongs to somebody else, or others may enter it, another
+        user's directory is made. SpoolError when ``spool_dir`` cannot be written.
         """
-        for left in range(_LOCK_TRIES, -1, -1):
+        first = os.path.dirname(self.path)
+        usual = os.path.join(self.spool_dir, user_directory())
+        why = ""
+        for user in dict.fromkeys([first, usual] + user_directories(self.spool_dir)):
+            try:
+                return self._opened(user, why)
+            except _UnfitError as e:
+                why = why or str(e)
+        return self._opened("%s-%s" % (usual, os.urandom(_SUFFIX_BYTES).hex()), why)
+
+    def _opened(self, user: str, why: str) -> int:
+        """Open the directory in ``user``. ``why``: what keeps from using the usual one."""
+        for left in range(_TRIES, -1, -1):
             path = self.spool_dir
             try:
                 fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                for name in (user_directory(), self.run):
+                for name in (os.path.basename(user), self.run):
                     path = os.path.join(path, name)
                     fd = _enter(fd, name, path)
-                return fd
             except OSError as e:
                 # a run that ended may have removed the user's directory after it was opened here
                 if left and e.errno == errno.ENOENT and path != self.spool_dir:
                     continue
-                raise SpoolError("%s: %s" % (path, e.strerror)) from e
+                unfit = path != self.spool_dir and e.errno in _UNFIT
+                raise (_UnfitError if unfit else SpoolError)("%s: %s" % (path, e.strerror)) from e
+            self.path = path
+            if os.path.basename(user) != user_directory():
+                self.elsewhere = why or "%s is another user's" % user_directory()
+            return fd
         raise AssertionError("not reached")
+
+    def unfinished(self) -> "list[str]":
+        """Return the names of copies that are being written, or whose writer has died."""
+        return [n for n in _names(self.path) if n.startswith(".") and n.endswith(_UNFINISHED)]
+
+    def remove(self, name: str) -> None:
+        """Remove the file ``name``, and the directory if it is empty then."""
+        remove_spool(os.path.join(self.path, name))
 
     def discard(self, key: str) -> None:
         """Remove the spool of ``key``, and after the last one the directory and all in it."""
         remove_spool(self.spool_path(key))
-        if not [n for n in _names(self.path) if n not in (_STOP, _MARKS)]:
-            for name in (_STOP, _MARKS):
-                remove_spool(os.path.join(self.path, name))
+        self.remove_if_empty()
+
+    def remove_if_empty(self) -> bool:
+        """Remove the directory and what lies beside spools, unless it holds one."""
+        if self.spool_names():
+            return False
+        for name in _names(self.path):
+            _unlink(os.path.join(self.path, name))
+        _remove_empty(self.path)
+        return not os.path.lexists(self.path)
 
     def remove_stop(self) -> None:
         """Remove the request to stop, if there is one."""
@@ -104,6 +157,11 @@ class RunDirectory:
     def remove_marks(self) -> None:
         """Remove the file of marks, if there is one."""
         _unlink(self.marks_path)
+
+
+def run_directories(spool_dir: str, run: str) -> "list[str]":
+    """Return the directories of a run of this user in ``spool_dir``; one as a rule."""
+    return [d for user in user_directories(spool_dir) for d in _own_directories(user, [run])]
 
 
 def find_spools(spool_dir: str) -> "list[dict[str, Any]]":
@@ -134,25 +192,14 @@ def find_spools(spool_dir: str) -> "list[dict[str, Any]]":
     return out
 
 
-def has_writer(path: str) -> bool:
-    """Return True while a process holds the exclusive lock on the spool at ``path``."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may look at the same time
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-    return False
-
-
 def remove_spool(path: str) -> None:
     """Remove a spool, and the directories of its run and of the user if they are empty then."""
-    run = os.path.dirname(path)
     _unlink(path)
+    _remove_empty(os.path.dirname(path))
+
+
+def _remove_empty(run: str) -> None:
+    """Remove the directory of a run and that of the user if they are empty."""
     for directory in (run, os.path.dirname(run)):
         try:
             os.rmdir(directory)
@@ -160,45 +207,12 @@ def remove_spool(path: str) -> None:
             pass
 
 
-class SpoolLock:
-    """The exclusive flock that says that a spool has a writer. OSError when it cannot be had.
-
-    It is held on a descriptor of its own: a map duplicates the descriptor it is made of, and a
-    forked child would keep both open as long as it lives.
-    """
-
-    def __init__(self, directory: int, name: str) -> None:
-        self._fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-        for left in range(_LOCK_TRIES, -1, -1):
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if not left:
-                    os.close(self._fd)
-                    raise
-                time.sleep(_LOCK_RETRY_S)
-        _locks.add(self)
-
-    def release(self) -> None:
-        """Release the lock; no-op when it was released before."""
-        fd = self._fd
-        self._fd = -1
-        if fd >= 0:
-            os.close(fd)
+#: what a name gives that is a file, a symlink, or another user's
+_UNFIT = (errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EEXIST)
 
 
-_locks: "weakref.WeakSet[SpoolLock]" = weakref.WeakSet()
-
-
-def _release_in_child() -> None:
-    """Close the descriptors that a forked child inherited: its parent alone is the writer."""
-    for lock in list(_locks):
-        lock.release()
-
-
-if hasattr(os, "register_at_fork"):  # Python 3.7
-    os.register_at_fork(after_in_child=_release_in_child)
+class _UnfitError(SpoolError):
+    """A directory of this name cannot hold this user's spools; one of another name can."""
 
 
 def _names(path: str) -> "list[str]":
@@ -230,5 +244,19 @@ def _enter(fd: int, name: str, path: str) -> int:
     info = os.fstat(inner)
     if info.st_uid != os.getuid() or info.st_mode & 0o077:
         os.close(inner)
-        raise SpoolError("%s: must belong to this user alone (owner and mode 0700)" % path)
+        raise _UnfitError("%s: must belong to this user alone (owner and mode 0700)" % path)
     return inner
+
+
+def _own_directories(parent: str, names: "list[str]") -> "list[str]":
+    """Return the paths of the directories of this user among ``names``, symlinks left out."""
+    found = []
+    for name in names:
+        path = os.path.join(parent, name)
+        try:
+            info = os.lstat(path)
+        except OSError:
+            continue
+        if stat.S_ISDIR(info.st_mode) and info.st_uid == os.getuid():
+            found.append(path)
+    return found

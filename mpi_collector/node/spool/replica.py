@@ -13,7 +13,7 @@ import zlib
 
 from ..errors import SpoolError
 from ..forms import is_file_name
-from .directory import SpoolLock, remove_spool
+from .directory import remove_spool
 from .format import (
     FREE,
     HEADER_BYTES,
@@ -23,6 +23,7 @@ from .format import (
     is_whole,
     stamp_at,
 )
+from .lock import SpoolLock
 from .reader import SpoolReader
 
 TYPE_CHECKING = False

@@ -1,21 +1,29 @@
 """Retention: remove the oldest spools of dead runs that nobody recovered, to free their memory.
 
 Spools that have a living writer, are being recovered, or are younger than a day stay. Every removal
-is reported.
+is reported. What holds no sample goes after an hour: a run that never sampled, what lies beside
+spools that are gone, a directory without anything.
 """
 
+import os
 import time
 
-from ..errors import SpoolError
+from ..errors import RunClaimedError, SpoolError
 from .backup import open_any
+from .claim import RunClaim
 from .directory import RunDirectory, find_spools
 from .format import begin_wall_ns
+from .reader import open_locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Callable
+
     from .reader import SpoolReader
 
 GRACE_DAYS = 1.0
+LITTER_S = 3600.0  #: after which what holds no sample goes; a run that begins takes less
+_TOKEN = "retention"
 _DAY_S = 86400.0
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", 7)  # named from Python 3.7 on
 
@@ -54,12 +62,17 @@ def apply_retention(
     said: "list[str]" = []
     kept: "list[float]" = []
     held: int = 0
+    _remove_litter(spool_dir, run, now, up_s)
     for left in _dead(spool_dir, run):
-        days = min(now - left.written, up_s) / _DAY_S
+        age_s = min(now - left.written, up_s)
+        if age_s > LITTER_S and _remove(spool_dir, left, 0.0, _any_sample):
+            said.append("removed run %s, which had recorded nothing" % left.name)
+            continue
+        days = age_s / _DAY_S
         bound, at_least = _beyond(
             days, len(kept) + 1, held + left.bytes, runs_max, days_max, bytes_max
         )
-        if bound and _remove(spool_dir, left, now - at_least * _DAY_S):
+        if bound and _remove(spool_dir, left, now - at_least * _DAY_S, _last_wall_s):
             said.append(
                 "removed run %s, which was never recovered: %.1f MB, %.0f days old, beyond %s"
                 % (left.name, left.bytes / 1e6, days, bound)
@@ -113,22 +126,82 @@ def _dead(spool_dir: str, run: str) -> "list[DeadRun]":
     return sorted(dead, key=lambda left: -left.written)
 
 
-def _remove(spool_dir: str, left: "DeadRun", since: float) -> bool:
-    """Remove a run; return False when a spool cannot be read or has a sample after ``since`` (s).
+def _remove_litter(spool_dir: str, run: str, now: float, up_s: float) -> None:
+    """Remove directories that hold no spool, and copies that were never finished.
 
-    The time of the file says too little: writing to a map does not change it.
+    ``now``: s since the epoch. Nothing younger than an hour (a copy: a day) or of ``run``.
     """
-    directory = RunDirectory(spool_dir, left.name)
+    for directory in RunDirectory.all_in(spool_dir):
+        if directory.run == run:
+            continue
+        for name in directory.unfinished():
+            if _age_s(os.path.join(directory.path, name), now, up_s) > GRACE_DAYS * _DAY_S:
+                directory.remove(name)
+        if not directory.spool_names() and _age_s(directory.path, now, up_s) > LITTER_S:
+            try:
+                claim = RunClaim([spool_dir], directory.run, _TOKEN)
+            except RunClaimedError:
+                continue
+            directory.remove_if_empty()
+            claim.release()
+
+
+def _age_s(path: str, now: float, up_s: float) -> float:
+    """Return the seconds since a file or a directory was changed; 0 when it is gone."""
     try:
-        # locked from here on
-        readers = [open_any(directory.spool_path(key)) for key in left.keys]
+        return min(now - os.lstat(path).st_mtime, up_s)
+    except OSError:
+        return 0.0
+
+
+def _remove(
+    spool_dir: str, left: "DeadRun", since: float, measured: "Callable[[SpoolReader], float]"
+) -> bool:
+    """Remove a run; return False when it is claimed, or one of its spools may not be removed.
+
+    That is one with a living writer, or with ``measured`` above ``since``.
+    """
+    locks: "list[object]" = []  # held until the spools are gone
+    try:
+        claim = RunClaim([spool_dir], left.name, _TOKEN)
+    except RunClaimedError:
+        return False
+    try:
+        paths = [RunDirectory(spool_dir, left.name, key).spool_path(key) for key in left.keys]
+        if any(_measured(path, measured, locks) > since for path in paths):
+            return False
+        for key in left.keys:
+            RunDirectory(spool_dir, left.name, key).discard(key)
+        return True
     except SpoolError:
         return False
-    if max(map(_last_wall_s, readers)) > since:
-        return False
-    for key in left.keys:
-        directory.discard(key)
-    return True
+    finally:
+        claim.release()
+
+
+def _measured(
+    path: str, measured: "Callable[[SpoolReader], float]", locks: "list[object]"
+) -> float:
+    """Return ``measured`` of a spool; of one that cannot be read the time of its last change, s.
+
+    Nothing better is known of a spool of another version, or a damaged one. What is added to
+    ``locks`` keeps the spool locked. SpoolError when its writer lives.
+    """
+    try:
+        reader = open_any(path)
+        locks.append(reader)
+        return measured(reader)
+    except SpoolError:
+        pass  # only behind this block its map is gone, and with it the lock
+    holder = os.fdopen(open_locked(path), "rb")
+    locks.append(holder)
+    info = os.fstat(holder.fileno())
+    return info.st_mtime if info.st_size else 0.0
+
+
+def _any_sample(reader: "SpoolReader") -> float:
+    """Return 1.0 when there is a sample in a spool, else 0.0."""
+    return float(any(True for _ in reader.rows()) or any(True for _ in reader.staged()))
 
 
 def _last_wall_s(reader: "SpoolReader") -> float:

@@ -7,8 +7,9 @@ import threading
 
 from ..errors import SpoolError
 from ..row.layout import Layout
-from .directory import SpoolLock, remove_spool
+from .directory import remove_spool
 from .format import SpoolShape, write_event, write_header, write_record
+from .lock import SpoolLock
 from .reader import SpoolReader
 
 TYPE_CHECKING = False

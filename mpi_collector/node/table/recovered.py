@@ -68,7 +68,7 @@ class RecoveredSpool:
                 raise SpoolError("%r is not the name of a spool" % name)
         self.key = key
         self.sampler = None  #: as of a Recorder: it does not sample
-        self._directory = RunDirectory(spool_dir, run)
+        self._directory = RunDirectory(spool_dir, run, key)
         self.path = self._directory.spool_path(key)
         self._table: "SampleTable | None" = self._checked(lambda: SampleTable(open_any(self.path)))
         if not self.table.grid:

@@ -78,13 +78,13 @@ class WorkerService(RecorderService):
         super().__init__(recorder_class)
         self._world = world
         self._poll_interval = poll_interval
-        self._marks_path = ""  # of the marks of a follower
+        self._run = ("", "")  # directory and name of the run that a follower leaves marks to
         self.options = SamplingOptions()
         self.stop_request = ""  #: path of the file that ``mpi_collector stop`` makes on this host
 
     def follow(self, run: str, spool_dir: str) -> Answer:
         self._poll_interval.idle()
-        self._marks_path = RunDirectory(spool_dir, run).marks_path
+        self._run = (spool_dir, run)
         return DONE
 
     def add_mark(self, event: dict[str, Any]) -> None:
@@ -95,7 +95,7 @@ class WorkerService(RecorderService):
         if self.recorder is not None:
             self.recorder.mark(event)
         else:
-            marks.append(self._marks_path, event)
+            marks.append(RunDirectory(*self._run).marks_path, event)
 
     def prepare(self, options: dict[str, Any], run: str, key: str, facts: dict[str, Any]) -> Answer:
         if self._world.own:

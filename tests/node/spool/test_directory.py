@@ -23,11 +23,12 @@ from spoolkit import (
 from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.spool.directory import (
     RunDirectory,
-    SpoolLock,
-    has_writer,
+    find_spools,
     remove_spool,
+    user_directories,
     user_directory,
 )
+from mpi_collector.node.spool.lock import SpoolLock, has_writer
 from mpi_collector.node.spool.reader import open_reader
 
 
@@ -45,39 +46,70 @@ def test_modes(tmp_path: Path) -> None:
     spool.close()
 
 
-@pytest.mark.parametrize("which", ["user", "run"])
-@pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
-def test_open_directory_refused(tmp_path: Path, which: str, mode: int) -> None:
-    """A directory that others may enter is not used."""
-    os.close(RunDirectory(str(tmp_path), "run").open())
-    (tmp_path / user_directory() / ("run" if which == "run" else ".")).chmod(mode)
-    with pytest.raises(SpoolError, match="0700"):
-        RunDirectory(str(tmp_path), "run").open()
-
-
-@pytest.mark.parametrize("which", ["user", "run"])
-def test_symlinked_directory_refused(tmp_path: Path, which: str) -> None:
-    """A link where the directory should be is not followed."""
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir(mode=0o700)
-    link = tmp_path / user_directory()
+def taken(place: Path, which: str, what: str) -> None:
+    """Put something else where the user's directory or that of the run should be."""
+    path = place / user_directory()
     if which == "run":
-        link.mkdir(mode=0o700)
-        link /= "run"
-    link.symlink_to(elsewhere)
-    with pytest.raises(SpoolError, match=str(link)):
-        RunDirectory(str(tmp_path), "run").open()
-    assert list(elsewhere.iterdir()) == []
+        path.mkdir(mode=0o700)
+        path /= "run"
+    if what.startswith("mode"):
+        path.mkdir()
+        path.chmod(int(what[4:], 8))
+    elif what == "file":
+        path.write_text("")
+    elif what == "pipe":
+        os.mkfifo(path)
+    elif what == "another user's":
+        path.mkdir(mode=0o700)
+        os.chown(path, 65534, 65534)
+    else:
+        (place / "elsewhere").mkdir(mode=0o700)
+        path.symlink_to({"link": place / "elsewhere", "dangling": "nowhere", "loop": path}[what])
 
 
-def test_other_users_directory_refused(tmp_path: Path) -> None:
-    """A directory that somebody else made first is not used."""
+TAKEN = "mode755 mode770 mode701 mode777 file pipe link dangling loop".split()
+
+
+@pytest.mark.parametrize("which", ["user", "run"])
+@pytest.mark.parametrize("what", [*TAKEN, "another user's"])
+def test_a_name_that_is_taken(tmp_path: Path, which: str, what: str) -> None:
+    """Another name is used and found again; nothing of what was there is entered or changed."""
+    if what == "another user's" and os.getuid():
+        pytest.skip("needs root to give a directory away")
+    taken(tmp_path, which, what)
+    before = sorted(tmp_path.rglob("*"))
+    directory = RunDirectory(str(tmp_path), "run")
+    os.close(directory.open())
+    assert str(tmp_path / user_directory()) in directory.elsewhere
+    made = Path(directory.path)
+    assert made.parent.name.startswith(f"{user_directory()}-")
+    assert sorted(p for p in tmp_path.rglob("*") if p not in (made, made.parent)) == before
+    # other processes of the run, and other runs, use the same one
+    again, other = (RunDirectory(str(tmp_path), run) for run in ("run", "other"))
+    os.close(again.open())
+    os.close(other.open())
+    assert again.path == directory.path
+    assert Path(other.path).parent == (
+        made.parent if which == "user" else tmp_path / user_directory()
+    )
+    spool = make_spool(tmp_path)
+    assert [s["run"] for s in find_spools(str(tmp_path))] == ["run"]
+    assert RunDirectory.of_spool(str(spool.path)).path == directory.path
+    spool.close(remove=True)
+
+
+def test_directories_of_others_are_none_of_ours(tmp_path: Path) -> None:
+    """Names that look like ours: another user's, a file, a link, a user whose number begins alike."""
     if os.getuid():
         pytest.skip("needs root to give a directory away")
-    (tmp_path / user_directory()).mkdir(mode=0o700)
-    os.chown(tmp_path / user_directory(), 65534, 65534)
-    with pytest.raises(SpoolError, match="this user alone"):
-        RunDirectory(str(tmp_path), "run").open()
+    for name in ("-aaaaaaaa", "-bbbbbbbb", "0-cccccccc"):
+        (tmp_path / f"{user_directory()}{name}" / "run").mkdir(parents=True)
+    os.chown(tmp_path / f"{user_directory()}-aaaaaaaa", 65534, 65534)
+    os.chown(tmp_path / f"{user_directory()}-bbbbbbbb" / "run", 65534, 65534)
+    (tmp_path / f"{user_directory()}-dddddddd").write_text("")
+    (tmp_path / f"{user_directory()}-eeeeeeee").symlink_to(tmp_path)
+    assert user_directories(str(tmp_path)) == [str(tmp_path / f"{user_directory()}-bbbbbbbb")]
+    assert RunDirectory.all_in(str(tmp_path)) == []
 
 
 def test_no_spool_directory(tmp_path: Path) -> None:

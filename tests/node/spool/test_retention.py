@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from mpi_collector.node.agent.recorder import Recorder
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.row.layout import DeviceTable, Field, Layout
 from mpi_collector.node.spool import marks
+from mpi_collector.node.spool.claim import RunClaim
 from mpi_collector.node.spool.directory import RunDirectory, find_spools, user_directory
 from mpi_collector.node.spool.reader import open_reader
 from mpi_collector.node.spool.retention import apply_retention
@@ -96,19 +98,107 @@ def test_what_stays(tmp_path: Path) -> None:
     long = spool(tmp_path, "long", 99, last_row_days=0.1)  # began long ago, ended just now
     long.close()
     claimed = open_reader(str(tmp_path / user_directory() / "claimed" / "a"))
-    broken = tmp_path / user_directory() / "broken"
-    broken.mkdir()
-    (broken / "a").write_bytes(b"x" * 5000)
-    os.utime(broken / "a", (0, 0))
     (tmp_path / user_directory() / "link").symlink_to(tmp_path)
     said, _ = bounded(tmp_path, runs=1, days=1, most=1)
-    assert left(tmp_path) == ["broken", "claimed", "living", "long", "new", "young"]
+    assert left(tmp_path) == ["claimed", "living", "long", "new", "young"]
     assert len(said) == 1 and "will be removed" in said[0]
     del claimed
     living.close()
     assert bounded(tmp_path)[0] == []
     said, _ = bounded(tmp_path, days=1)
-    assert left(tmp_path) == ["broken", "long", "new", "young"]
+    assert left(tmp_path) == ["long", "new", "young"]
+
+
+def unreadable(place: Path, run: str, days: float, content: bytes) -> Path:
+    """A spool that this program cannot read."""
+    path = place / user_directory() / run / "a"
+    path.parent.mkdir(parents=True, mode=0o700)
+    path.write_bytes(content)
+    os.utime(path, (NOW - days * DAY,) * 2)
+    os.utime(path.parent, (NOW - days * DAY,) * 2)
+    return path
+
+
+def test_spools_that_cannot_be_read(tmp_path: Path) -> None:
+    """Of another version, damaged, cut off: they go as others do, by the time of their last change."""
+    made = spool(tmp_path, "x", 0)
+    whole = bytes(made.view)
+    made.close(remove=True)
+    version = whole[:8] + bytes([whole[8] ^ 64]) + whole[9:]
+    contents = {
+        "version": version,
+        "cut": whole[:-100],
+        "damaged": b"x" * 5000,
+        "zero": bytes(9000),
+    }
+    for name, content in contents.items():
+        for days in (0.9, 20, 40):
+            unreadable(tmp_path, f"{name}{days:g}", days, content)
+    living = unreadable(tmp_path, "living", 50, contents["version"])
+    with open(living, "rb") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        said, _ = bounded(tmp_path, days=30)
+        assert left(tmp_path) == sorted(
+            ["living", *(f"{n}{d}" for n in contents for d in ("0.9", "20"))]
+        )
+        assert sum("--keep-spool-days 30" in text for text in said) == len(contents)
+    bounded(tmp_path, runs=1)
+    assert left(tmp_path) == sorted(f"{n}0.9" for n in contents)
+
+
+def test_what_holds_no_sample_goes_after_an_hour(tmp_path: Path) -> None:
+    """Spools without a sample, empty files, directories without a spool; never what just began."""
+    for name, minutes in (("young", 50), ("old", 70)):
+        days = minutes / 60 / 24
+        made = spool(tmp_path, f"{name}-none", days)
+        made.mm[made.shape.rows_at : made.shape.rows_at + 8] = bytes(8)  # its only row's stamp
+        made.close()
+        unreadable(tmp_path, f"{name}-empty", days, b"")
+        for kind in ("directory", "left"):
+            unreadable(tmp_path, f"{name}-{kind}", days, b"").unlink()
+        place = tmp_path / user_directory() / f"{name}-left"
+        for file in (".stop", ".marks", ".claim"):
+            (place / file).write_text("")
+        for run in place.parent.iterdir():
+            if run.name.startswith(name):
+                os.utime(run, (NOW - days * DAY,) * 2)
+    said, _ = bounded(tmp_path)
+    there = sorted(p.name for p in (tmp_path / user_directory()).iterdir())
+    assert there == ["young-directory", "young-empty", "young-left", "young-none"]
+    assert sorted(said) == [
+        f"removed run old-{n}, which had recorded nothing" for n in ("empty", "none")
+    ]
+    assert bounded(tmp_path)[0] == []
+
+
+def test_what_is_in_use_stays(tmp_path: Path) -> None:
+    """A run that another process claims, one whose writer lives though it has sampled nothing, ours."""
+    living = spool(tmp_path, "living", 9)
+    living.mm[living.shape.rows_at : living.shape.rows_at + 8] = bytes(8)
+    dead(tmp_path, ("claimed", 99))
+    unreadable(tmp_path, "empty", 9, b"")
+    unreadable(tmp_path, "new", 9, b"").unlink()
+    claims = [RunClaim([str(tmp_path)], run, "somebody") for run in ("claimed", "empty")]
+    assert not [text for text in bounded(tmp_path, days=30)[0] if text.startswith("removed")]
+    assert left(tmp_path) == ["claimed", "empty", "living"]
+    for claim in claims:
+        claim.release()
+    assert len(bounded(tmp_path, days=30)[0]) == 2
+    living.close(remove=True)
+    assert [p.name for p in (tmp_path / user_directory()).iterdir()] == ["new"]
+
+
+def test_unfinished_copies(tmp_path: Path) -> None:
+    """A backup that was never finished goes after a day, beside spools or alone."""
+    dead(tmp_path, ("beside", 0.1))
+    unreadable(tmp_path, "alone", 2, b"").unlink()
+    for run, days in (("beside", 0.9), ("beside", 1.1), ("alone", 1.1)):
+        path = tmp_path / user_directory() / run / f".a.{int(days)}.part"
+        path.write_text("half")
+        os.utime(path, (NOW - days * DAY,) * 2)
+    bounded(tmp_path)
+    assert sorted(p.name for p in tmp_path.rglob("*a*") if p.is_file()) == [".a.0.part", "a"]
+    assert not (tmp_path / user_directory() / "alone").exists()
 
 
 def test_a_wrong_clock_makes_nothing_old(tmp_path: Path) -> None:
