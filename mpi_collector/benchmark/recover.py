@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -21,10 +22,23 @@ from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import RecoveryTransport, Sink, write_members
 
 
+class Whose(IntEnum):
+    """What tells that a host is the one that a spool there is of. The lower, the better."""
+
+    NAME = 0  #: it is reached by the name that the host has in the recording
+    IDENTITY = 1  #: it has the identity that is in the spool
+    COPY = 2  #: nothing: the spool is a copy
+
+
 class RecoverySource(Protocol):
-    """A spool, of this host or of another one. ``about``: see ``RecoveredSpool.about``."""
+    """A spool, of this host or of another one.
+
+    about: see ``RecoveredSpool.about``. host: where it is, "" for this host.
+    """
 
     about: dict[str, Any]
+    host: str
+    whose: Whose
 
     def write_to(self, sink: Sink) -> None:
         """Write the host to ``sink``.
@@ -46,6 +60,9 @@ class FoundSpool(NamedTuple):
 
 class LocalSpool:
     """A spool of this host. SpoolError when it cannot be read or its writer lives."""
+
+    host = ""
+    whose = Whose.NAME
 
     def __init__(self, spool_dir: str, run: str, key: str) -> None:
         self._spool = RecoveredSpool(spool_dir, run, key)
@@ -76,22 +93,46 @@ class RemoteSpool:
         self, access: RecoveryTransport, host: str, spool_dir: str, run: str, key: str
     ) -> None:
         self._access = access
-        self._host = host
+        self.host = host
         self._spool = (spool_dir, run, key)
         self.about: dict[str, Any] = self._adopt()
+        meta = self.about["meta"]
+        self.whose = _whose(host, access.identity(host), key, meta["identity"])
+        copied = meta["options"].get("replicate_s") or meta["options"].get("rescue_dir")
+        if self.whose == Whose.COPY and not copied:
+            raise RuntimeError(f"{host} offers a spool of {key}, which is another host")
 
     def _adopt(self) -> dict[str, Any]:
-        return self._access.adopt(self._host, *self._spool)
+        return self._access.adopt(self.host, *self._spool)
 
     def write_to(self, sink: Sink) -> None:
         """Write the host to ``sink``."""
-        self._adopt()
-        self._access.take_adopted(self._host, sink)
+        self.about = self._adopt()
+        self._access.take_adopted(self.host, sink)
 
     def discard(self) -> None:
-        """Remove the spool."""
-        self._adopt()
-        self._access.drop_adopted(self._host)
+        """Remove the spool. RuntimeError when it is not what was read any more."""
+        if self._adopt() != self.about:
+            raise RuntimeError(f"{self.host}: the spool of {self._spool[2]} has changed")
+        self._access.drop_adopted(self.host)
+
+
+def _whose(
+    host: str, identity: Mapping[str, Any], key: str, recorded: Mapping[str, Any] | None
+) -> Whose:
+    """Tell whether ``host``, of that identity, is the one that was recorded as ``key``.
+
+    recorded: the identity in the spool; what is not known there speaks for the host.
+    """
+    if host == key or (host[:1].isalpha() and host.split(".")[0] == key.split(".")[0]):
+        return Whose.NAME
+    if recorded is None:
+        return Whose.IDENTITY
+    same = recorded["hostname"] == identity["hostname"] and any(
+        recorded[name] is not None and recorded[name] == identity[name]
+        for name in ("boot_id", "machine_id")
+    )
+    return Whose.IDENTITY if same else Whose.COPY
 
 
 def recover_run(
@@ -103,8 +144,9 @@ def recover_run(
 ) -> int:
     """Write the files of ``run`` and, unless ``keep``, remove the spools that are in them.
 
-    Of several spools with one key (the copies of --replicate and --rescue-dir) the longest one is
-    written, or the next one where that cannot be read. missing: {host: why it has no spool}.
+    Of several spools with one key (the copies of --replicate and --rescue-dir) the one of the host
+    itself is written, else the longest one, or the next one where that cannot be read. Nothing is
+    removed that was not read, but copies of what was. missing: {host: why it has no spool}.
     Returns the exit code: 0, or 2 when nothing could be recovered.
     """
     errors = dict(missing)
@@ -113,13 +155,13 @@ def recover_run(
         print_message(f"nothing of {run} can be recovered")
         return 2
     try:
-        document = _write_files(run, sources, errors, results_dir)
+        document, written = _write_files(run, sources, errors, results_dir)
     except (ResultsError, OSError, RuntimeError) as e:
         print_message(f"{e}; the spools are kept")
         return 2
     if not keep:
-        for key in document["hosts"]:
-            _discard(sources[key])
+        for key, source in written.items():
+            _discard(key, source, sources[key])
     print_message(line(document["verdict"]))
     return 0
 
@@ -136,13 +178,24 @@ def _opened(found: Iterable[FoundSpool], errors: dict[str, str]) -> dict[str, li
         else:
             sources.setdefault(spool.key, []).append(source)
     for key, copies in sources.items():
-        copies.sort(key=lambda source: -source.about["facts"]["samples"])
+        copies.sort(key=lambda source: (source.whose, -source.about["facts"]["samples"]))
         errors.pop(key, None)
     return sources
 
 
-def _discard(copies: Iterable[RecoverySource]) -> None:
+def _discard(key: str, written: RecoverySource, copies: Iterable[RecoverySource]) -> None:
+    """Remove what is in the files, and copies of it.
+
+    What another host offers is a copy only where the host's own spool was written: else it might be
+    the true one.
+    """
     for source in copies:
+        if source.host != written.host and not written.whose < source.whose == Whose.COPY:
+            print_message(
+                f"warning: {source.host} has a spool of {key}, too, which is not in the files; "
+                "it stays"
+            )
+            continue
         try:
             source.discard()
         except (SpoolError, RuntimeError, OSError) as e:
@@ -154,18 +207,18 @@ def _write_files(
     sources: Mapping[str, list[RecoverySource]],
     errors: dict[str, str],
     results_dir: Path,
-) -> RunDocument:
-    """Return the run document, whose ``hosts`` are those that are in the files."""
+) -> tuple[RunDocument, dict[str, RecoverySource]]:
+    """Return the run document, and for each host what was written."""
     everything = document_of(run, {key: copies[0].about for key, copies in sources.items()}, errors)
     files = reserve(results_dir, everything["benchmark"], {"run": run})
     try:
         files = place(files)
-        document = _write_hosts(run, sources, errors, files)
+        result = _write_hosts(run, sources, errors, files)
     finally:
         release(files)
     for path in sorted(files.directory.glob(f"{files.stem}_*")):
         print_message(f"wrote {path}")
-    return document
+    return result
 
 
 def _write_hosts(
@@ -173,31 +226,36 @@ def _write_hosts(
     sources: Mapping[str, list[RecoverySource]],
     errors: dict[str, str],
     files: RunFiles,
-) -> RunDocument:
+) -> tuple[RunDocument, dict[str, RecoverySource]]:
     sink = FileSink(files, json=True)
     try:
-        written: dict[str, dict[str, Any]] = {}
+        written: dict[str, RecoverySource] = {}
         for key, copies in sources.items():
             source = _write_first(key, copies, errors, sink)
             if source is not None:
-                written[key] = source.about
-        document = document_of(run, written, errors)
+                written[key] = source
+        about = {key: source.about for key, source in written.items()}
+        document = document_of(run, about, errors)
         # the suite knows no word for a recovered run
         sink.finish(document, time_series_head(document, method="local"))
     except BaseException:
         sink.abandon()
         raise
-    return document
+    return document, written
 
 
 def _write_first(
-    key: str, copies: Iterable[RecoverySource], errors: dict[str, str], sink: Sink
+    key: str, copies: list[RecoverySource], errors: dict[str, str], sink: Sink
 ) -> RecoverySource | None:
-    """The first of ``copies`` that could be written; None, with an entry of ``errors``: none."""
-    for source in copies:
+    """The first of ``copies`` that could be written; None, with an entry of ``errors``: none.
+
+    What could not be read is no longer among ``copies``.
+    """
+    for source in list(copies):
         try:
             source.write_to(sink)
         except RuntimeError as e:
+            copies.remove(source)
             errors[key] = str(e)
             print_message(f"{key}: {e}")
         else:

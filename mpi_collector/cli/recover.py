@@ -27,7 +27,9 @@ from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.rank_process import RankResult, run_rank, run_worker
 from mpi_collector.cli.result import explain_errors
 from mpi_collector.errors import HostsError
+from mpi_collector.node.errors import RunClaimedError
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.spool.claim import RunClaim
 from mpi_collector.node.spool.directory import find_spools
 from mpi_collector.transport.hosts import from_scheduler
 from mpi_collector.transport.launch.detect import detect
@@ -170,7 +172,7 @@ def _act(
     """
     runs = runs_of(found, args.run, str(args.spool_dir))
     if runs and args.run:
-        codes = [_recover(args, run, runs[run], found, errors, reach) for run in sorted(runs)]
+        codes = [_recover(args, run, list(found), errors, reach) for run in sorted(runs)]
         return max(codes)
     if runs:
         list_runs(runs)
@@ -184,20 +186,55 @@ def _act(
 def _recover(
     args: argparse.Namespace,
     run: str,
-    spools: list[OfferedSpool],
-    found: Spools,
+    hosts: list[str],
     errors: dict[str, str],
     reach: RecoveryTransport | None,
 ) -> int:
-    """Build the files of one run from its spools, unless a process still writes one of them."""
+    """Build the files of one run from its spools on ``hosts``.
+
+    Not while a process still writes one of them, or somebody else recovers it.
+    """
+    local = None
+    try:
+        if reach is None:
+            token = f"recover-{os.getpid()}-{secrets.token_hex(3)}"
+            local = RunClaim(_options(args).places, run, token)
+            claimed = {"": local.spools()}
+        else:
+            claimed = reach.claim(run)
+            errors = {**errors, **reach.unreached}
+        return _recover_claimed(args, run, hosts, claimed, errors, reach)
+    except RunClaimedError as e:
+        where = f" on {e}" if reach is not None else ""
+        print_message(f"{run} is being recovered by another process{where}: nothing was changed")
+        return MISTAKE
+    finally:
+        if local is not None:
+            local.release()
+
+
+def _recover_claimed(
+    args: argparse.Namespace,
+    run: str,
+    hosts: list[str],
+    claimed: Spools,
+    errors: dict[str, str],
+    reach: RecoveryTransport | None,
+) -> int:
+    """Build the files of a run that nobody else recovers. claimed: its spools on each host."""
     from mpi_collector.benchmark.recover import FoundSpool, recover_run
 
+    spools = runs_of(claimed, run, str(args.spool_dir)).get(run, [])
+    if not spools:
+        print_message(f"{run} was recovered by another process meanwhile")
+        return MISTAKE
     if still_alive(run, spools):
         return MISTAKE
     missing = dict(errors)
     if reach is not None:
-        hosts = {spool.host for spool in spools}
-        missing.update({host: "no spool of this run" for host in found if host not in hosts})
+        with_spools = {spool.host for spool in spools}
+        none = [host for host in hosts if host not in with_spools and host not in missing]
+        missing.update(dict.fromkeys(none, "no spool of this run"))
     offered = [FoundSpool(spool.key, partial(_open, spool, reach)) for spool in spools]
     return recover_run(run, offered, args.results_dir, args.keep, missing)
 

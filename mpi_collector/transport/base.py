@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
@@ -165,6 +165,16 @@ class RecoveryTransport(Protocol):
 
     def spools(self) -> dict[str, list[dict[str, Any]]]:
         """Return {host: its spools, see find_spools} of the hosts that answer."""
+
+    def identity(self, host: str) -> Mapping[str, Any]:
+        """Return the Identity of a host that answers."""
+
+    def claim(self, run: str) -> dict[str, list[dict[str, Any]]]:
+        """Let nobody else recover ``run`` on these hosts, until the next claim or ``close``.
+
+        Return {host: its spools of the run}. RunClaimedError with the name of a host where somebody
+        else has claimed it. Whoever is the first on the first host, by identities, gets them all.
+        """
 
     def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
         """Open a spool in directory ``place`` of ``host`` and return its RecoveredSpool.about."""

@@ -65,6 +65,10 @@ _STATE = {
     "t0_ns": MOMENT,
     "epoch_ns": MOMENT,
 }
+_FOUND = {
+    "spools": Table(Items(FOUND_SPOOL, 1 << 16), _RANKS_MOST, FILE_NAME),
+    "unreached": Table(REASON, _RANKS_MOST, NAME),
+}
 _OPENING = {"options": OPTIONS, "run": FILE_NAME, "names": _HOST_NAMES}
 
 #: the methods of Transport and RecoveryTransport; _STATE is what a ControlClient shows of the
@@ -87,9 +91,14 @@ CONTROL_REQUESTS: Mapping[str, Request] = {
         "RecoveryTransport.spools",
         _OPENING,
         {
-            "spools": Table(Items(FOUND_SPOOL, 1 << 16), _RANKS_MOST, FILE_NAME),
-            "unreached": Table(REASON, _RANKS_MOST, NAME),
+            **_FOUND,
+            "identities": Table(Record({}, IDENTITY.needed), _RANKS_MOST, FILE_NAME),
         },
+    ),
+    "claim": Request(
+        "RecoveryTransport.claim; elsewhere: a host where somebody else has claimed the run",
+        {"run": FILE_NAME},
+        {**_FOUND, "elsewhere": Maybe(FILE_NAME)},
     ),
     "adopt": Request(
         "RecoveryTransport.adopt",

@@ -114,7 +114,7 @@ def test_a_spool_that_cannot_be_packed_stays(
 
 
 def test_of_two_the_longer_one_and_else_the_other(tmp_path: Path) -> None:
-    """A spool and the copy that --replicate made of it: one counts, both go; when it cannot be fetched the other one does."""
+    """Of a spool and a copy the longer one counts and both go; one that cannot be fetched stays, and the other counts."""
     for lost in (False, True):
         long, short, results = (
             tmp_path / f"long{lost}",
@@ -131,7 +131,7 @@ def test_of_two_the_longer_one_and_else_the_other(tmp_path: Path) -> None:
         with mpi_collector.load(results) as run:
             assert (len(run["a"].tick) >= 12) is not lost
             assert not run.run["hosts_partial"]
-        assert not any(p.exists() for p in paths)
+        assert [p.exists() for p in paths] == [lost, False]
 
 
 def test_nothing_is_taken_from_a_run_that_lives_somewhere(

@@ -182,6 +182,12 @@ RECORDER_REQUESTS = {
         {"places": Items(PATH, 16)},
         {"spools": Items(FOUND_SPOOL, 1 << 16)},
     ),
+    "claim": Request(
+        "let nobody else recover run below the directories places, until the next claim or the end "
+        "of this process; claimed false: somebody else has claimed it. spools: those that are left",
+        {"places": Items(PATH, 16), "run": FILE_NAME, "token": NAME},
+        {"claimed": Flag(), "spools": Items(FOUND_SPOOL, 1 << 16)},
+    ),
     "adopt": Request(
         "open the spool of a dead run; pack, fetch and discard then apply to it",
         _SPOOL,

@@ -6,10 +6,12 @@ request asks for: ``messages.RECORDER_REQUESTS``.
 """
 
 from ..compat import mono_ns, wall_ns
+from ..errors import RunClaimedError
 from ..host.identity import identity
 from ..host.readiness import check_host
 from ..host.trial import back_to
 from ..options import SamplingOptions
+from ..spool.claim import RunClaim
 from ..spool.directory import find_spools
 from ..table.facts import LEFT
 from ..table.recovered import RecoveredSpool
@@ -81,6 +83,7 @@ class RecorderService(Service):
         self._recorder_class = recorder_class
         self._recorder: "Recorder | None" = None
         self._adopted: "RecoveredSpool | None" = None
+        self._claim: "RunClaim | None" = None
         self._members: "list[NpzMember]" = []
 
     @property
@@ -99,8 +102,11 @@ class RecorderService(Service):
             self._recorder.close(why=why)
         if self._adopted is not None:
             self._adopted.close()
+        if self._claim is not None:
+            self._claim.release()
         self._recorder = None
         self._adopted = None
+        self._claim = None
 
     def _recording(self) -> Recorder:
         if self._recorder is None:
@@ -185,6 +191,17 @@ class RecorderService(Service):
     # ---- spools of dead runs
     def spools(self, places: "list[str]") -> Answer:
         return Answer({"spools": [s for place in places for s in find_spools(place)]})
+
+    def claim(self, places: "list[str]", run: str, token: str) -> Answer:
+        """Claim a dead run on this host; what was claimed before is given up."""
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
+        try:
+            self._claim = RunClaim(places, run, token)
+        except RunClaimedError:
+            return Answer({"claimed": False, "spools": []})
+        return Answer({"claimed": True, "spools": self._claim.spools()})
 
     def adopt(self, spool_dir: str, run: str, key: str) -> Answer:
         """Take over a spool as if it had been recorded by this process."""

@@ -63,6 +63,11 @@ def same_host_key(who: "Mapping[str, object]") -> "HostKey":
     return HostKey(who["hostname"], who["boot_id"], who["machine_id"], who["net_namespace"])
 
 
+def claim_order(who: "Mapping[str, object]") -> "tuple[str, ...]":
+    """Return a key by which whoever knows two hosts sorts them in the same order."""
+    return tuple(map(str, same_host_key(who)))
+
+
 def identity_text(who: "Mapping[str, object]") -> str:
     """Return an identity as one line: the words of ``same_host_key``, and the addresses."""
     found = who["addresses"]

@@ -39,8 +39,8 @@ class RunDirectory:
     """The directory ``SPOOL_DIR/mpi_collector-UID/RUN``: spools of a run on one host, named by key.
 
     Beside the spools it may hold the files ``.stop`` and ``.marks``, which other processes of the
-    user leave there, and ``.NAME.part``, a copy that is not finished. ``elsewhere``: after ``open``,
-    why another name than ``mpi_collector-UID`` is used, if it is.
+    user leave there, ``.NAME.part``, a copy that is not finished, and ``.claim`` (claim.py).
+    ``elsewhere``: after ``open``, why another name than ``mpi_collector-UID`` is used, if it is.
     """
 
     __slots__ = ("elsewhere", "path", "run", "spool_dir")

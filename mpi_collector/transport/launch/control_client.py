@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mpi_collector.errors import SessionLostError, TransportError
+from mpi_collector.node.errors import RunClaimedError
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState, RunStatus, Sink, run_status
 from mpi_collector.transport.control_messages import CONTROL
@@ -245,6 +246,7 @@ class ControlRecoveryClient(ControlClient):
     ) -> None:
         super().__init__(options, run, launch, names, say)
         self._unreached: dict[str, str] = {}
+        self._identities: dict[str, dict[str, Any]] = {}
 
     @property
     def unreached(self) -> dict[str, str]:
@@ -260,6 +262,17 @@ class ControlRecoveryClient(ControlClient):
         except (RuntimeError, OSError) as e:
             raise TransportError(f"the launch failed: {e}") from e
         self._unreached = answer["unreached"]
+        self._identities = answer["identities"]
+        return dict(answer["spools"])
+
+    def identity(self, host: str) -> Mapping[str, Any]:
+        return self._identities[host]
+
+    def claim(self, run: str) -> dict[str, list[dict[str, Any]]]:
+        answer = self._request("claim", _ADOPT_S, run=run)
+        self._unreached = answer["unreached"]
+        if answer["elsewhere"] is not None:
+            raise RunClaimedError(answer["elsewhere"])
         return dict(answer["spools"])
 
     def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 from mpi_collector.batch.recorder import BatchRecorder
 from mpi_collector.node.agent.service import DONE, Answer, Service
 from mpi_collector.node.compat import mono_ns, readable
-from mpi_collector.node.errors import FormError, FrameError
+from mpi_collector.node.errors import FormError, FrameError, RunClaimedError
 from mpi_collector.node.frames import BLOB_MAX, VERSION, FrameDecoder, encode
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
@@ -128,7 +128,19 @@ class ControlService(Service):
     def spools(self, options: dict[str, Any], run: str, names: dict[str, str]) -> Answer:
         sampling = SamplingOptions.from_dict(options)
         self._coordinator = recovery = RankRecovery(sampling, run, self._world, names)
-        return Answer({"spools": recovery.spools(), "unreached": recovery.unreached})
+        found = recovery.spools()
+        identities = {host: dict(recovery.identity(host)) for host in found}
+        return Answer({"spools": found, "unreached": recovery.unreached, "identities": identities})
+
+    def claim(self, run: str) -> Answer:
+        recovery = self._recovery()
+        found: dict[str, Any] = {}
+        elsewhere: str | None = None
+        try:
+            found = recovery.claim(run)
+        except RunClaimedError as e:
+            elsewhere = str(e)
+        return Answer({"spools": found, "unreached": recovery.unreached, "elsewhere": elsewhere})
 
     def adopt(self, host: str, place: str, run: str, key: str) -> Answer:
         return Answer({"about": self._recovery().adopt(host, place, run, key)})

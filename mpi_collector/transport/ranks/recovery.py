@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mpi_collector.node.errors import SpoolError
+from mpi_collector.node.errors import RunClaimedError, SpoolError
+from mpi_collector.node.host.identity import claim_order
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.spool.claim import RunClaim
 from mpi_collector.node.spool.directory import find_spools
 from mpi_collector.node.table.recovered import RecoveredSpool
 from mpi_collector.transport.agreement import recovered_bounds
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from mpi_collector.transport.ranks.world import World
 
 _ADOPT_S = 60.0
+_CLAIM_S = 30.0
 _DISCARD_S = 30.0
 
 
@@ -40,6 +43,7 @@ class RankRecovery(Coordinator):
     ) -> None:
         super().__init__(options, run, world, names)
         self._adopted: RecoveredSpool | None = None  # of rank 0's host
+        self._claim: RunClaim | None = None  # on rank 0's host
         self._rank_of: dict[str, int] = {}
         self._unreached: dict[str, str] = {}
         self._adopted_bounds: dict[str, TableBounds] = {}  # of the table of each adopted spool
@@ -66,6 +70,45 @@ class RankRecovery(Coordinator):
                 host.mark_lost(f"no answer within {limit_s:g} s")
             if host.error is not None:
                 self._unreached[host.key] = host.error
+        return found
+
+    def identity(self, host: str) -> Mapping[str, Any]:
+        return self.leaders[self._rank_of[host]].identity
+
+    def claim(self, run: str) -> dict[str, list[dict[str, Any]]]:
+        """Claim ``run`` on the hosts that answer; see RecoveryTransport."""
+        self._give_up_claim()
+        ranks = sorted(self.leaders.alive(), key=lambda n: claim_order(self.leaders[n].identity))
+        found: dict[str, list[dict[str, Any]]] = {}
+        for group in (ranks[:1], ranks[1:]):
+            found.update(self._claim_on(group, run))
+        return found
+
+    def _give_up_claim(self) -> None:
+        if self._claim is not None:
+            self._claim.release()
+        self._claim = None
+
+    def _claim_on(self, ranks: list[int], run: str) -> dict[str, list[dict[str, Any]]]:
+        places = self.options.places
+        found: dict[str, list[dict[str, Any]]] = {}
+        if 0 in ranks:
+            try:
+                self._claim = RunClaim(places, run, self.run)
+            except RunClaimedError:
+                raise RunClaimedError(self.leaders[0].key) from None
+            found[self.leaders[0].key] = self._claim.spools()
+        others = [rank for rank in ranks if rank]
+        answers = self._inbox.ask(others, "claim", _CLAIM_S, places=places, run=run, token=self.run)
+        for rank in others:
+            host, answer = self.leaders[rank], answers.get(rank)
+            if answer is None or "error" in answer:
+                host.error = host.error or f"no answer within {_CLAIM_S:g} s"
+                self._unreached[host.key] = host.error
+            elif not answer["claimed"]:
+                raise RunClaimedError(host.key)
+            else:
+                found[host.key] = answer["spools"]
         return found
 
     def _request(self, host: str, do: str, timeout_s: float, **fields: Any) -> Message:
@@ -137,9 +180,11 @@ class RankRecovery(Coordinator):
     def detach(self, why: str = "") -> None:
         del why
         self._adopted = None
+        self._give_up_claim()
 
     def close(self, saved: bool, why: str = "") -> bool:
         """Release every rank. True when none is missing."""
         del saved, why
         self._adopted = None
+        self._give_up_claim()
         return self.release_all()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mpi_collector.node.compat import wall_ns
+from mpi_collector.node.errors import RunClaimedError
+from mpi_collector.node.host.identity import claim_order
 from mpi_collector.terminal_text import remote_text
 from mpi_collector.transport.agreement import recovered_bounds
 from mpi_collector.transport.base import Sink
@@ -69,6 +72,31 @@ class HostQueries(Agents):
     def unreached(self) -> dict[str, str]:
         """{host: why nothing is known of its spools}."""
         return {r.name: r.state.error for r in self.remotes if r.state.error}
+
+    def identity(self, host: str) -> Mapping[str, Any]:
+        """Return the Identity of a host."""
+        return self._remote(host).state.identity
+
+    def claim(self, run: str) -> dict[str, list[dict[str, Any]]]:
+        """Claim ``run`` on the hosts that answer; see RecoveryTransport."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        claimed: list[str] = []
+
+        async def one(remote: RemoteHost) -> None:
+            answer, _ = await remote.session.request(
+                "claim", 30, places=self.options.places, run=run, token=self.run
+            )
+            if answer["claimed"]:
+                found[remote.name] = answer["spools"]
+            else:
+                claimed.append(remote.name)
+
+        remotes = sorted(self._working(), key=lambda r: claim_order(r.state.identity))
+        for group in (remotes[:1], remotes[1:]):
+            self._loop.run(self._on_each("claiming", group, one))
+            if claimed:
+                raise RunClaimedError(claimed[0])
+        return {r.name: found[r.name] for r in self.remotes if r.name in found}
 
     def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
         """Have the agent of ``host`` open a spool; return RecoveredSpool.about.
