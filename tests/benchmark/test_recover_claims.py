@@ -16,6 +16,7 @@ from mpi_collector.benchmark.recover import FoundSpool, RemoteSpool, Whose, reco
 from mpi_collector.cli import recover as verb
 from mpi_collector.node.agent.recorder import Recorder
 from mpi_collector.node.agent.service import RecorderService
+from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.errors import RunClaimedError
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
@@ -39,16 +40,12 @@ def spool(place: Path, key: str, hostname: str, ticks: int = 5, **options: Any) 
     recorder = Recorder(chosen, RUN, key, {"benchmark": "host", "stem": RUN[:-7], "identity": who})
     recorder.prepare()
     recorder.own_clock()
-    recorder.start(t0_ns=T0, epoch_ns=EPOCH, capacity=64, hosts=2)
+    recorder.start(t0_ns=mono_ns(), epoch_ns=wall_ns(), capacity=64, hosts=2)
     while recorder.status()["taken"] < ticks:
         threading.Event().wait(0.005)
     recorder.sampler.stop()
     recorder.close()
     return place / user_directory() / RUN / key
-
-
-T0 = mpi_collector.node.compat.mono_ns()
-EPOCH = mpi_collector.node.compat.wall_ns()
 
 
 def identity_of(hostname: str) -> dict[str, Any]:
