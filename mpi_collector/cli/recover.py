@@ -35,7 +35,7 @@ from mpi_collector.transport.hosts import from_scheduler
 from mpi_collector.transport.launch.detect import detect
 
 if TYPE_CHECKING:
-    from mpi_collector.benchmark.recover import LocalSpool, RemoteSpool
+    from mpi_collector.benchmark.found_spools import LocalSpool, RemoteSpool
     from mpi_collector.transport.base import RecoveryTransport
     from mpi_collector.transport.ranks.world import World
 
@@ -222,7 +222,8 @@ def _recover_claimed(
     reach: RecoveryTransport | None,
 ) -> int:
     """Build the files of a run that nobody else recovers. claimed: its spools on each host."""
-    from mpi_collector.benchmark.recover import FoundSpool, recover_run
+    from mpi_collector.benchmark.found_spools import FoundSpool
+    from mpi_collector.benchmark.recover import recover_run
 
     spools = runs_of(claimed, run, str(args.spool_dir)).get(run, [])
     if not spools:
@@ -241,7 +242,7 @@ def _recover_claimed(
 
 def _open(spool: OfferedSpool, reach: RecoveryTransport | None) -> LocalSpool | RemoteSpool:
     """Take hold of a spool on this host, or on another one through ``reach``."""
-    from mpi_collector.benchmark.recover import LocalSpool, RemoteSpool
+    from mpi_collector.benchmark.found_spools import LocalSpool, RemoteSpool
 
     if reach is None:
         return LocalSpool(spool.directory, spool.run, spool.key)

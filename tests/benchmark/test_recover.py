@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import mpi_collector
-from mpi_collector.benchmark.recover import FoundSpool, LocalSpool, recover_run
+from mpi_collector.benchmark.found_spools import FoundSpool, LocalSpool
+from mpi_collector.benchmark.recover import recover_run
 from mpi_collector.benchmark.suite_recorder import packed
 from mpi_collector.cli.recover import main
 from mpi_collector.node.agent.recorder import Recorder
@@ -104,7 +105,7 @@ def test_a_spool_that_cannot_be_packed_stays(
         if key == "b":
             raise KeyError("policy")
 
-    monkeypatch.setattr("mpi_collector.benchmark.recover.packed", damaged)
+    monkeypatch.setattr("mpi_collector.benchmark.found_spools.packed", damaged)
     found = [FoundSpool(key, partial(LocalSpool, str(shm), RUN, key)) for key in ("a", "b")]
     assert recover_run(RUN, found, results, False, {}) == 0
     assert bad.exists()

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import mpi_collector
-from mpi_collector.benchmark.recover import FoundSpool, RemoteSpool, Whose, recover_run
+from mpi_collector.benchmark.found_spools import FoundSpool, RemoteSpool, Whose, whose_spool
+from mpi_collector.benchmark.recover import recover_run
 from mpi_collector.cli import recover as verb
 from mpi_collector.node.agent.recorder import Recorder
 from mpi_collector.node.agent.service import RecorderService
@@ -332,8 +333,6 @@ def test_a_service_gives_its_claim_up(tmp_path: Path, claimed: RunClaim) -> None
 
 def test_whose() -> None:
     """Names that are alike, addresses, and hosts that do not know themselves."""
-    from mpi_collector.benchmark.recover import _whose
-
     n1 = identity_of("n1")
     for host, key, recorded, whose in (
         ("n1", "n1", None, Whose.NAME),
@@ -345,4 +344,4 @@ def test_whose() -> None:
         ("alias", "n1", None, Whose.IDENTITY),
         ("n1", "n1-2", identity_of("n2"), Whose.COPY),
     ):
-        assert _whose(host, n1, key, recorded) is whose, (host, key)
+        assert whose_spool(host, n1, key, recorded) is whose, (host, key)

@@ -59,16 +59,11 @@ def apply_retention(
     # nothing on tmpfs is older than the last boot: a wall clock far ahead must not make all spools
     # old
     up_s = time.clock_gettime(_BOOTTIME) if up_s is None else up_s
-    said: "list[str]" = []
+    said = _remove_litter(spool_dir, run, now, up_s)
     kept: "list[float]" = []
     held: int = 0
-    _remove_litter(spool_dir, run, now, up_s)
     for left in _dead(spool_dir, run):
-        age_s = min(now - left.written, up_s)
-        if age_s > LITTER_S and _remove(spool_dir, left, 0.0, _any_sample):
-            said.append("removed run %s, which had recorded nothing" % left.name)
-            continue
-        days = age_s / _DAY_S
+        days = min(now - left.written, up_s) / _DAY_S
         bound, at_least = _beyond(
             days, len(kept) + 1, held + left.bytes, runs_max, days_max, bytes_max
         )
@@ -126,10 +121,11 @@ def _dead(spool_dir: str, run: str) -> "list[DeadRun]":
     return sorted(dead, key=lambda left: -left.written)
 
 
-def _remove_litter(spool_dir: str, run: str, now: float, up_s: float) -> None:
-    """Remove directories that hold no spool, and copies that were never finished.
+def _remove_litter(spool_dir: str, run: str, now: float, up_s: float) -> "list[str]":
+    """Remove runs that hold no sample, directories without a spool, copies that were not finished.
 
-    ``now``: s since the epoch. Nothing younger than an hour (a copy: a day) or of ``run``.
+    ``now``: s since the epoch. Nothing younger than an hour (a copy: a day) or of ``run``. Return
+    messages about the runs.
     """
     for directory in RunDirectory.all_in(spool_dir):
         if directory.run == run:
@@ -144,6 +140,11 @@ def _remove_litter(spool_dir: str, run: str, now: float, up_s: float) -> None:
                 continue
             directory.remove_if_empty()
             claim.release()
+    return [
+        "removed run %s, which had recorded nothing" % left.name
+        for left in _dead(spool_dir, run)
+        if min(now - left.written, up_s) > LITTER_S and _remove(spool_dir, left, 0.0, _any_sample)
+    ]
 
 
 def _age_s(path: str, now: float, up_s: float) -> float:

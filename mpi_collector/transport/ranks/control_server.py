@@ -1,9 +1,8 @@
 """Rank 0 of a launch that a life-cycle process made, driven over stdin and stdout.
 
 The files are written where the life cycle runs, which may be a host that no rank is on. Requests
-and answers are frames (node/frames.py), as between a launcher and an agent; mpirun passes both ways
-on unchanged. Tables go in blobs, of which only a few may be unacknowledged, so that no daemon on
-the way has to hold a whole table.
+and answers are frames (node/frames.py), which mpirun passes on unchanged both ways. Tables go in
+blobs, of which few may be unacknowledged, so that no daemon on the way holds a whole table.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any
 from mpi_collector.batch.recorder import BatchRecorder
 from mpi_collector.node.agent.service import DONE, Answer, Service
 from mpi_collector.node.compat import mono_ns, readable
-from mpi_collector.node.errors import FormError, FrameError, RunClaimedError
+from mpi_collector.node.errors import FormError, FrameError
 from mpi_collector.node.frames import BLOB_MAX, VERSION, FrameDecoder, encode
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
@@ -128,19 +127,10 @@ class ControlService(Service):
     def spools(self, options: dict[str, Any], run: str, names: dict[str, str]) -> Answer:
         sampling = SamplingOptions.from_dict(options)
         self._coordinator = recovery = RankRecovery(sampling, run, self._world, names)
-        found = recovery.spools()
-        identities = {host: dict(recovery.identity(host)) for host in found}
-        return Answer({"spools": found, "unreached": recovery.unreached, "identities": identities})
+        return Answer(recovery.spools_answer())
 
     def claim(self, run: str) -> Answer:
-        recovery = self._recovery()
-        found: dict[str, Any] = {}
-        elsewhere: str | None = None
-        try:
-            found = recovery.claim(run)
-        except RunClaimedError as e:
-            elsewhere = str(e)
-        return Answer({"spools": found, "unreached": recovery.unreached, "elsewhere": elsewhere})
+        return Answer(self._recovery().claim_answer(run))
 
     def adopt(self, host: str, place: str, run: str, key: str) -> Answer:
         return Answer({"about": self._recovery().adopt(host, place, run, key)})

@@ -84,6 +84,22 @@ class RankRecovery(Coordinator):
             found.update(self._claim_on(group, run))
         return found
 
+    def spools_answer(self) -> dict[str, Any]:
+        """Return ``spools`` as the answer to a ControlRecoveryClient."""
+        found = self.spools()
+        identities = {host: dict(self.identity(host)) for host in found}
+        return {"spools": found, "unreached": self.unreached, "identities": identities}
+
+    def claim_answer(self, run: str) -> dict[str, Any]:
+        """Return ``claim`` as the answer to a ControlRecoveryClient."""
+        found: dict[str, Any] = {}
+        elsewhere: str | None = None
+        try:
+            found = self.claim(run)
+        except RunClaimedError as e:
+            elsewhere = str(e)
+        return {"spools": found, "unreached": self.unreached, "elsewhere": elsewhere}
+
     def _give_up_claim(self) -> None:
         if self._claim is not None:
             self._claim.release()

@@ -77,6 +77,8 @@ def test_a_whole_run(service: AgentService, options: dict[str, Any], tmp_path: P
         assert len(whole) == head["packed"]
         assert ask(service, "fetch", member=number, offset=1, size=3).blob == whole[1:4]
     service.close()
+    claim = ask(service, "claim", places=[str(tmp_path)], run="run", token="me").fields
+    assert claim["claimed"] and [s["key"] for s in claim["spools"]] == ["a"]
     about = ask(service, "adopt", spool_dir=str(tmp_path), run="run", key="a").fields["about"]
     assert about["facts"]["samples"] == first["samples"]
     ask(service, "discard")
