@@ -24,6 +24,7 @@ WITHOUT_COMMANDS = {
     "CONTRIBUTING",
     "adding-a-source",
     "architecture",
+    "figures",
     "format",
     "glossary",
     "metrics",
