@@ -386,6 +386,20 @@ events = st.one_of(
             "epoch_ns": 0,
             "interval_ns": 1,
             "policy": "decimate",
+            "capacity": 16,
+        },
+        {"type": "mark", "text": [], "edge": [], "mono_ns": None},
+    ],
+    [],
+)  # unhashable
+@example(
+    [
+        {
+            "type": "grid",
+            "t0_ns": 0,
+            "epoch_ns": 0,
+            "interval_ns": 1,
+            "policy": "decimate",
             "capacity": 0,
         }
     ],

@@ -73,7 +73,7 @@ class RecoveredSpool:
         self._table: "SampleTable | None" = self._checked(lambda: SampleTable(open_any(self.path)))
         if not self.table.grid:
             raise SpoolError("%s: sampling never started" % self.path)
-        self._add_marks()
+        self._checked(self._add_marks)
         self._about = self._checked(self._describe)
 
     @property
