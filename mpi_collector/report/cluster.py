@@ -221,15 +221,17 @@ def values_of(series: Mapping[str, Series]) -> dict[str, HostValue]:
 
 
 def aggregate_hosts(
-    recording: Recording, visit: Callable[[RunIntervals, Derived], None] | None = None
+    recording: Recording,
+    visit: Callable[[RunIntervals, Derived], None] | None = None,
+    devices: bool = False,
 ) -> Cluster:
     """Return the figures of all hosts, one host's rows in memory at a time.
 
-    ``visit``: called with each host, to keep more of it.
+    ``visit``: called with each host, to keep more of it. ``devices``: with those of single devices.
     """
     whole = Aggregation(RunIntervals(recording))
     for key in recording:
-        d = whole.add(recording.fresh(key))
+        d = whole.add(recording.fresh(key), devices)
         if visit is not None:
             visit(whole.intervals, d)
     return whole.cluster()

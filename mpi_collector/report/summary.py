@@ -58,6 +58,7 @@ _RUN = (
 )
 _LIMIT_SHARE = 0.05  #: of the time at the limit; a lower one is not reported
 _LIMIT_SHARE_OF_ONE = 0.5  #: of the time of a single host
+_OTHERS = 8  #: devices in no total that came or went and have a line
 _REASONS = 3  #: why nothing is known of what limited the run
 
 
@@ -194,8 +195,18 @@ def _host(h: HostFigures, facts: HostFacts) -> HostSummary:
         "counted": {"block": h.block.devices, "net": h.net.devices},
         "left_out": {"block": h.block.left_out, "net": h.net.left_out},
         "counted_by": {"block": _decided_by(h.block), "net": _decided_by(h.net)},
-        "notes": [absence(d) for d in facts.get("absent_devices", [])] + h.notes,
+        "notes": [*_absences(facts), *h.notes],
     }
+
+
+def _absences(facts: HostFacts) -> list[str]:
+    """Return a line for each device that came or went; of those in no total, the first ones."""
+    absent = facts.get("absent_devices", [])
+    others = [d for d in absent if not d["counted"]]
+    out = [absence(d) for d in absent if d["counted"]] + [absence(d) for d in others[:_OTHERS]]
+    if len(others) > _OTHERS:
+        out.append(f"{len(others) - _OTHERS} more devices that no total counts came or went")
+    return out
 
 
 def _decided_by(counted: Counted) -> str:

@@ -154,7 +154,7 @@ def page_data(recording: Recording, line_points: int = LINE_POINTS) -> PageData:
     ``line_points``: greatest number of points in a chart, all its lines together.
     """
     visitor = _HostVisitor(recording, line_points)
-    cluster = aggregate_hosts(recording, visitor)
+    cluster = aggregate_hosts(recording, visitor, devices=len(recording) <= FEW_HOSTS)
     summary, why = document_and_why(recording, cluster)
     downsampler = visitor.downsampler
     few = len(visitor.hosts) <= FEW_HOSTS

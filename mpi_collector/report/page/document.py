@@ -91,6 +91,7 @@ def _hosts(page: PageData) -> str:
     return (
         "<section id='hosts'><h2>Hosts</h2>"
         f"<details><summary>figures of every host</summary>{sections.hosts(page)}</details>"
+        f"<details><summary>figures of every device</summary>{sections.devices(page)}</details>"
         "<details><summary>devices counted in the totals</summary>"
         f"{sections.counted(page)}</details>"
         "</section>"

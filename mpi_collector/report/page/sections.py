@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.verdict import incomplete, no_room
 from mpi_collector.node.table.facts import HostFacts
-from mpi_collector.report.device_tables import left_out, phase_table
+from mpi_collector.report.device_tables import device_tables, left_out, phase_table
 from mpi_collector.report.figure_tables import by_group, shown_in_tables
 from mpi_collector.report.page.data import PageData, PagePhase
 from mpi_collector.report.quantity import NOTHING, duration, quantity, ranges
@@ -191,6 +191,16 @@ def counted(page: PageData) -> str:
         "decided by",
     ]
     return table(head, rows, "devices counted in the totals", text=True)
+
+
+def devices(page: PageData) -> str:
+    """Return the figures of every device, a table for each kind."""
+    out = ""
+    for found in device_tables(page.summary):
+        rows = [[esc(cell) for cell in row] for row in found.rows[:_ROWS]]
+        headings = [esc(h).replace("\n", "<br>") for h in found.headings]
+        out += table(headings, rows, f"figures of {found.title}")
+    return out or "<p class='quiet'>Not shown for so many hosts: summary --devices has them.</p>"
 
 
 def phases(page: PageData) -> str:

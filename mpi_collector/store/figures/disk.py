@@ -119,7 +119,7 @@ QUEUE_DEPTH = DISK.figure(
     "queue depth",
     "requests",
     "sum",
-    "requests in flight, mean over time, all counted devices",
+    "requests in flight, mean over time, all counted devices (aqu-sz of iostat)",
     columns=(Column("queue"),),
 )
 

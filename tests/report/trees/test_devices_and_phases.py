@@ -92,7 +92,9 @@ def test_devices_and_phases_as_text(tmp_path: Path) -> None:
     assert "epoch 1" in text and "node001: sda" not in text
     assert "; not counted: dm-0 (not a physical disk by its name)" in text
     with load(path) as run:
-        assert "dm-0 (not a physical disk by its name)" in page(run)
+        html = page(run)
+    assert "dm-0 (not a physical disk by its name)" in html
+    assert "<th scope='row'>node001: nvme1n1</th>" in html
 
 
 def test_figures_from_python(tmp_path: Path) -> None:
