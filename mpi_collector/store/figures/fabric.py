@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mpi_collector.store.figures.base import Deriver, DeviceList, Subject, known_sum
-from mpi_collector.store.figures.figure import Figure
+from mpi_collector.store.figures.figure import DRAWN, Chart, Figure, NoChart
 from mpi_collector.store.host import Float64
 
 #: columns of an RDMA port that have its bytes, one of these or the sum of several: drivers that do
@@ -44,11 +44,66 @@ TX_BYTES = FABRIC.figure(
 )
 
 
+def _events(name: str, label: str, doc: str, chart: Chart | NoChart) -> Figure:
+    return FABRIC.figure(
+        f"fabric_{name}_per_s",
+        label,
+        "1/s",
+        "sum",
+        doc,
+        chart=chart,
+        hidden_when_zero=True,
+        outlier_floor=1.0,
+    )
+
+
+#: figure -> columns of RDMA ports that it adds up, those that there are
+_EVENTS = {
+    _events(
+        "errors",
+        "fabric errors",
+        "link errors and recoveries, packets with errors, discarded, or without a receive buffer",
+        DRAWN,
+    ): (
+        "symbol_error",
+        "link_downed",
+        "link_error_recovery",
+        "local_link_integrity_errors",
+        "excessive_buffer_overrun_errors",
+        "port_rcv_errors",
+        "port_xmit_discards",
+        "rx_icrc_encapsulated",
+        "out_of_buffer",
+        "rx_drops",
+    ),
+    _events(
+        "retransmits",
+        "fabric retransmits",
+        "sequence errors, acknowledgement timeouts and receivers that were not ready (RoCE)",
+        NoChart("errors and congestion are drawn"),
+    ): ("packet_seq_err", "local_ack_timeout_err", "rnr_nak_retry_err", "roce_adp_retrans"),
+    _events(
+        "congestion",
+        "fabric congestion",
+        "packets received with the ECN mark, and congestion notifications that throttled the "
+        "sender (RoCE)",
+        DRAWN,
+    ): ("np_ecn_marked_roce_packets", "rp_cnp_handled"),
+}
+
+
 @FABRIC.computed_by
 def derive_fabric(host: Deriver) -> None:
     """Add the figures of all ports."""
     _add(host, RX_BYTES, _RX, "hni_sts_rx_ok_octets")
     _add(host, TX_BYTES, _TX, "hni_sts_tx_ok_octets")
+    left_out = set() if host.device else set(_shown_at_ports(host))
+    for figure, columns in _EVENTS.items():
+        growths: list[Float64] = []
+        for column in columns:
+            ports = [d for d in host.devices("infiniband", column) if d not in left_out]
+            growths += host.growths("infiniband", ports, column)
+        host.add_rate(figure, known_sum(growths))
 
 
 def _add(
