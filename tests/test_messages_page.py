@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from settings_table import BEGIN, END, settings_table
+from settings_table import BEGIN, END, OWN_BEGIN, OWN_END, own_table, settings_table
 
 _REPOSITORY = Path(__file__).parents[1]
 PAGE = _REPOSITORY / "docs" / "when-it-does-not-start.md"
@@ -46,3 +46,24 @@ def test_table_of_settings() -> None:
     """Written by tests/helpers/settings_table.py."""
     text = PAGE.read_text()
     assert text[text.index(BEGIN) + len(BEGIN) : text.index(END)].strip() == settings_table()
+
+
+def test_table_of_our_own_variables() -> None:
+    text = PAGE.read_text()
+    assert text[text.index(OWN_BEGIN) + len(OWN_BEGIN) : text.index(OWN_END)].strip() == own_table()
+
+
+# ---- the inputs that are tested
+INPUTS = re.findall(r"(?m)^\|.*\| `(tests/[\w/]+\.py)::(test_\w+)` \|$", PAGE.read_text())
+
+
+@pytest.mark.parametrize(("path", "name"), sorted(set(INPUTS)))
+def test_an_input_is_tested(path: str, name: str) -> None:
+    tree = ast.parse((_REPOSITORY / path).read_text(encoding="utf-8"))
+    assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_row_of_inputs_names_a_test() -> None:
+    lines = PAGE.read_text().partition("## Inputs that are tested")[2].splitlines()
+    rows = [line for line in lines if line.startswith("|")][2:]
+    assert len(rows) == len(INPUTS) > 30

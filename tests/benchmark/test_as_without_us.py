@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from bed import environment, find_mpi
 
 _MINE = [sys.executable, "-m", "mpi_collector"]
 _OPTIONS = ["--timeseries-interval", "0.1", "--report", "never", "--spool-dir", "."]
@@ -93,6 +94,15 @@ def test_environment(tmp_path: Path) -> None:
     recorded = run(tmp_path, words("env"), env=environ)
     more = set(recorded.stdout.splitlines()) ^ set(plain.stdout.splitlines())
     assert len(more) == 1 and more.pop().startswith("MPI_COLLECTOR_RUN=host_"), more
+    found = find_mpi("openmpi")
+    if not isinstance(found, str):  # nor does what a launch of our own needs
+        ways = ["--transport", "mpi", "--hosts", "localhost", "--mpi-bin", found.mpirun]
+        argv = [*_MINE, "training", "run", *ways, *_OPTIONS, "--", "env"]
+        recorded = run(tmp_path, argv, env=environment(**environ))
+        plain = run(tmp_path, ["env"], env=environment(**environ))
+        more = set(recorded.stdout.splitlines()) ^ set(plain.stdout.splitlines())
+        assert "transport: mpi" in recorded.stderr and "unrecorded" not in recorded.stderr
+        assert len(more) == 1 and more.pop().startswith("MPI_COLLECTOR_RUN=training_"), more
     no_threads = run(tmp_path, words("sh", "-c", "echo [$OPENBLAS_NUM_THREADS]"))
     assert no_threads.stdout == "[]\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -16,8 +17,15 @@ from mpi_collector.launchers import (
     SLURM,
     LauncherFamily,
 )
+from mpi_collector.node.host.snapshot.environment import OWN_VARIABLE
 from mpi_collector.transport.hosts import HostSpec
-from mpi_collector.transport.launch import PROFILES, FoundLauncher, build_launch_command
+from mpi_collector.transport.launch import (
+    LIBRARIES,
+    PROFILES,
+    FoundLauncher,
+    Profile,
+    build_launch_command,
+)
 from mpi_collector.transport.launch.settings import RULES, settings_of
 
 JOB: dict[LauncherFamily, tuple[str, ...]] = {
@@ -74,6 +82,28 @@ def test_every_family_has_rules() -> None:
         for rule in (*rules.job, *rules.reach):
             assert re.compile(rule.pattern)
             assert rule.reason
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.name)
+@pytest.mark.parametrize("as_root", [False, True])
+def test_what_we_need_is_in_our_launch_only(
+    profile: Profile, as_root: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job's environment is this process's, which a launch of ours leaves as it was; what we add is listed in it."""
+    monkeypatch.setenv("FI_PROVIDER", "verbs")
+    monkeypatch.setenv("OMPI_MCA_pml", "ucx")
+    before = dict(os.environ)
+    hosts = [HostSpec("w.1"), HostSpec("w.2")]
+    for library in LIBRARIES:
+        found = FoundLauncher(profile, "/bin/mpirun", "5", "", library)
+        launch = build_launch_command(found, hosts, ["p"], [], Path("/H"), as_root, ["-l", "bob"])
+        assert dict(os.environ) == before
+        added = {k for k, v in launch.environ.items() if before.get(k) != v}
+        assert added == {k for k, v in launch.environ_additions.items() if before.get(k) != v}
+        listed = launch.environ_additions[OWN_VARIABLE].split(",")
+        assert set(listed) == set(launch.environ_additions) - {OWN_VARIABLE}
+        for name, value in library.off_fabric.items():
+            assert launch.environ[name] == value
 
 
 def test_nothing_set() -> None:
