@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.console import print_message
-from mpi_collector.benchmark.exit_codes import MISTAKE, OK
+from mpi_collector.benchmark.exit_codes import INCOMPLETE, MISTAKE, OK
+from mpi_collector.benchmark.given_command import run_without_recording
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.recorded_job import RecordedJob
 from mpi_collector.cli.argument_types import seconds
@@ -100,7 +102,13 @@ def main(words: Sequence[str]) -> int:
     launch = detect()
     if launch is None:
         return _record_this_host(args)
-    return run_rank(launch, lambda world: _run_part(args, launch, world))
+
+    def without_mpi(error: Exception) -> int:
+        code = run_without_recording(args.command, launch, error, print_message)
+        return INCOMPLETE if code == OK and args.strict else code
+
+    part = partial(_run_part, args, launch)
+    return run_rank(launch, part, without_mpi if args.command else None)
 
 
 def _plan(args: argparse.Namespace) -> CollectPlan:

@@ -33,35 +33,58 @@ class RankResult:
     end_launcher: bool = False  #: the launcher may wait for a missing rank for ever: end it
 
 
-def run_rank(launch: Launch, part: Callable[[World], RankResult]) -> int:
+def run_rank(
+    launch: Launch,
+    part: Callable[[World], RankResult],
+    without_mpi: Callable[[Exception], int] | None = None,
+) -> int:
     """Run this rank's part of a verb and return the exit code.
 
     MISTAKE when mpi4py cannot be loaded, does not belong to the launcher, or connects no ranks. An
     exception aborts all ranks: one that fails must not leave the others waiting. Where a rank is
     missing this process ends here.
+
+    without_mpi: runs COMMAND where there can be no MPI, and returns its exit code. It is used for a
+    launch of one rank: of several, those that can be opened would wait for the others for ever.
+    With it a failure of another rank than rank 0 ends nothing.
     """
     try:
         from mpi_collector.transport.ranks.world import World
 
         world = World(launch)
-    except BrokenMPIError as e:
+    except Exception as e:
+        if without_mpi is not None and launch.size == 1:
+            return without_mpi(e)
+        if not isinstance(e, WrongMPIError):
+            raise
         _report_wrong_mpi(launch, e)
-        World.abort(MISTAKE)
-        return MISTAKE
-    except WrongMPIError as e:
-        _report_wrong_mpi(launch, e)
+        if isinstance(e, BrokenMPIError):
+            World.abort(MISTAKE)
         return MISTAKE
     try:
         result = part(world)
-        if result.all_present:
-            world.finish(True)
-            return result.exit_code
-    except Exception:  # noqa: BLE001 - whatever it is
-        traceback.print_exc()
-        world.abort(FAILED)
-        return FAILED
+    except Exception as e:  # noqa: BLE001 - whatever it is
+        if without_mpi is None or launch.rank == 0:
+            traceback.print_exc()
+            world.abort(FAILED)
+            return FAILED
+        from mpi_collector.transport.ranks.bystander import stand_by
+
+        result = RankResult(OK, stand_by(world, e))
+    if result.all_present and _finished(world):
+        return result.exit_code
     _leave(result)
     return result.exit_code
+
+
+def _finished(world: World) -> bool:
+    """Leave MPI; return False, and say why, where that fails: the exit code is known already."""
+    try:
+        world.finish(True)
+    except Exception as e:  # noqa: BLE001 - whatever it is
+        print_message(f"warning: MPI_Finalize: {type(e).__name__}: {e}")
+        return False
+    return True
 
 
 def _report_wrong_mpi(launch: Launch, error: WrongMPIError) -> None:

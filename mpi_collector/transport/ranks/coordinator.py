@@ -141,11 +141,11 @@ class Coordinator:
     def meet(self) -> None:
         """Wait for the hello of every rank, and elect the leaders."""
         identities = {0: dict(identity())}
-        odd: dict[int, str] = {}
+        odd: dict[int, dict[str, Any]] = {}
         if self.world is not None and self.world.size > 1:
             others = set(range(1, self.world.size))
             hellos = self._inbox.wait_for(others, "hello", self.options.start_timeout_s)
-            odd = {r: m["error"] for r, m in hellos.items() if "error" in m}
+            odd = {r: m for r, m in hellos.items() if "error" in m}
             identities.update({r: m["identity"] for r, m in hellos.items() if r not in odd})
             self.missing_ranks = sorted(others - set(hellos))
         election = elect(identities, self._names)

@@ -35,14 +35,14 @@ def elect(identities: Mapping[int, dict[str, Any]], names: Mapping[str, str]) ->
     return Election(leaders, [r for r in identities if r not in leaders])
 
 
-def refused(odd: Mapping[int, str], election: Election) -> dict[int, HostState]:
+def refused(odd: Mapping[int, Mapping[str, Any]], election: Election) -> dict[int, HostState]:
     """Return {rank: its host} of ranks whose hello was none, and nothing is known of their hosts.
 
-    ``odd``: {rank: what it said}.
+    ``odd``: {rank: what it sent}. One that reports its failure will answer in the end.
     """
     taken = [host.key for host in election.leaders.values()]
     keys = unique_keys([*taken, *(f"rank-{rank}" for rank in odd)])[len(taken) :]
     return {
-        rank: HostState(key, key, {}, error=error, gone=True)
-        for key, (rank, error) in zip(keys, odd.items())
+        rank: HostState(key, key, {}, error=sent["error"], gone="event" not in sent)
+        for key, (rank, sent) in zip(keys, odd.items())
     }

@@ -55,6 +55,7 @@ WORKER_EVENTS: Mapping[str, Form] = {
     "stop_request": NOTHING,
     "bye": Record({"stuck": Flag()}),
     "the block": Record({"error": REASONS}),
+    "its rank": Record({"error": REASONS}),
 }
 _BLOB_SIZE = Whole(0, BLOB_MAX)
 
