@@ -68,13 +68,18 @@ def run_rank(
             traceback.print_exc()
             world.abort(FAILED)
             return FAILED
-        from mpi_collector.transport.ranks.bystander import stand_by
-
-        result = RankResult(OK, stand_by(world, e))
+        result = _stand_by(world, e)
     if result.all_present and _finished(world):
         return result.exit_code
     _leave(result)
     return result.exit_code
+
+
+def _stand_by(world: World, error: Exception) -> RankResult:
+    """Wait for the end as a rank that has failed."""
+    from mpi_collector.transport.ranks.bystander import stand_by
+
+    return RankResult(OK, stand_by(world, error))
 
 
 def _finished(world: World) -> bool:
