@@ -1,84 +1,35 @@
-"""Two recordings side by side: figures, differences of the machines, and rules about both."""
+"""Recordings side by side: figures with intervals, phases, differences of the machines."""
 
 from __future__ import annotations
 
 import math
-import operator
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from mpi_collector.formats.host_changes import CONSTANT_PARTS, changes
-from mpi_collector.report.quantity import NOTHING, quantity
+from mpi_collector.report.cluster import Cluster, aggregate_hosts
+from mpi_collector.report.comparable import ComparedRun, doubts
+from mpi_collector.report.compared import (
+    BYTES,
+    DURATION,
+    WHOLE_RUN_FIGURES,
+    ComparedFigure,
+    ComparedPhase,
+    Comparison,
+)
+from mpi_collector.report.noise import RunValue, ratio_interval
+from mpi_collector.report.phases import moved_bytes
 from mpi_collector.report.summary import document
-from mpi_collector.report.summary_document import SummaryDocument
+from mpi_collector.report.summary_document import PhaseSummary
 from mpi_collector.store.figures import BY_NAME
+from mpi_collector.store.host import Float64
 from mpi_collector.store.recording import Recording
 
-_OPERATORS: dict[str, Callable[[float, float], bool]] = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "<": operator.lt,
-    ">": operator.gt,
-}
-_RULE = re.compile(r"\s*([a-z_]+)\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*\Z")
 #: the parts of a snapshot that say which machine it is and how it is set; the others always move
 _SETTINGS = (*CONSTANT_PARTS, "nics", "infiniband", "drives", "mounts")
 _NAMED = 3  #: hosts in a line
-_REMARKS = 4  #: with a verdict
-
-
-class FigureComparison(TypedDict):
-    """A figure of all hosts in A and in B. ``ratio``: B / A of the means. None: not known."""
-
-    a: float | None
-    b: float | None
-    ratio: float | None
-    a_peak: float | None
-    b_peak: float | None
-
-
-class Comparison(TypedDict):
-    """Two recordings. ``a``, ``b``: their paths; lists have an entry for A and one for B.
-
-    ``verdict_remarks``: those of each. ``differences``: what differs in the
-    machines, A -> B, as lines.
-    """
-
-    a: str
-    b: str
-    verdicts: list[str]
-    verdict_remarks: list[list[str]]
-    hosts: list[int]
-    span_s: list[float]
-    figures: dict[str, FigureComparison]
-    differences: list[str]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """``FIGURE OP NUMBER``: holds when B / A of the figure's mean does."""
-
-    text: str
-    figure: str
-    holds: Callable[[float, float], bool]
-    bound: float
-
-
-def parse_rule(text: str) -> Rule:
-    """Return the rule. ValueError says what is wrong with ``text``."""
-    match = _RULE.match(text)
-    if match is None:
-        raise ValueError(
-            f"{text!r} is not FIGURE < NUMBER (or >, <=, >=), as in 'read_bytes_per_s < 0.95'"
-        )
-    name, op, bound = match.groups()
-    if name not in BY_NAME:
-        raise ValueError(f"there is no figure {name!r}; there are {', '.join(BY_NAME)}")
-    if math.isinf(float(bound)):
-        raise ValueError(f"{bound} in {text!r} is not a number to compare with")
-    return Rule(text.strip(), name, _OPERATORS[op], float(bound))
 
 
 def align(recording: Recording, mark: str) -> Recording:
@@ -92,44 +43,122 @@ def align(recording: Recording, mark: str) -> Recording:
     return recording.during(mark)
 
 
-def compare(a: Recording, b: Recording) -> Comparison:
-    """Compare two recordings. RecordingError when one cannot be read."""
-    first = document(a)
-    second = document(b)
-    figures = {
-        name: _figure(name, first, second)
-        for name in BY_NAME
-        if name in first["cluster"] or name in second["cluster"]
-    }
-    return {
-        "a": str(a.path),
-        "b": str(b.path),
-        "verdicts": [d["verdict"]["verdict"] for d in (first, second)],
-        "verdict_remarks": [d["verdict_remarks"] for d in (first, second)],
-        "hosts": [len(a), len(b)],
-        "span_s": [first["span_s"], second["span_s"]],
-        "figures": figures,
-        "differences": differences(a, b),
-    }
+class _Run:
+    """What is kept of a run: its summary, and its figures over time."""
+
+    def __init__(self, recording: Recording, side: str) -> None:
+        cluster = aggregate_hosts(recording)
+        self.summary = document(recording, cluster)
+        self.start_ns = recording.run["start_ns"]
+        self.totals = {n: _value(n, cluster, self.start_ns) for n in cluster.totals}
+        moved = moved_bytes(cluster)
+        self.about = ComparedRun(side, str(recording.path), self.summary, moved)
+        self.whole = {DURATION: self.summary["span_s"], BYTES: moved}
+
+    def values(self, name: str) -> RunValue | None:
+        """Return a figure of the whole run."""
+        if name in self.whole:
+            return self._one(self.whole[name], np.zeros(0))
+        return self.totals.get(name)
+
+    def phase_values(self, phase: str, name: str) -> RunValue | None:
+        """Return a figure of a phase."""
+        found = self.phase(phase)
+        if found is None:
+            return None
+        if name == DURATION:
+            return self._one(found["duration_s"], np.zeros(0))
+        if name == BYTES:
+            return self._one(found["bytes"], np.zeros(0))
+        values = found["figures"].get(name)
+        return None if values is None else self._one(values["mean"], np.zeros(0))
+
+    def phase(self, name: str) -> PhaseSummary | None:
+        return next((p for p in self.summary["phases"] if p["name"] == name), None)
+
+    def peak(self, name: str) -> float | None:
+        total = self.summary["cluster"].get(name)
+        return total["peak"] if total else None
+
+    def _one(self, mean: float | None, ticks: Float64) -> RunValue | None:
+        return None if mean is None else RunValue(mean, ticks, self.start_ns)
 
 
-def _figure(name: str, first: SummaryDocument, second: SummaryDocument) -> FigureComparison:
-    left = first["cluster"].get(name)
-    right = second["cluster"].get(name)
-    a = left["mean"] if left else None
-    b = right["mean"] if right else None
-    return {
-        "a": a,
-        "b": b,
-        "ratio": ratio(a, b),
-        "a_peak": left["peak"] if left else None,
-        "b_peak": right["peak"] if right else None,
-    }
+def _value(name: str, cluster: Cluster, start_ns: int) -> RunValue | None:
+    total = cluster.totals[name]
+    return RunValue(total.mean, total.values, start_ns) if math.isfinite(total.mean) else None
 
 
-def ratio(a: float | None, b: float | None) -> float | None:
-    """Return b / a, or None where either is unknown or ``a`` is 0."""
-    return b / a if a and b is not None and math.isfinite(b / a) else None
+def compare(
+    a: Sequence[Recording], b: Sequence[Recording], confidence: float | None = None
+) -> Comparison:
+    """Compare runs. RecordingError when one cannot be read.
+
+    ``confidence``: of the intervals, by default that of ``noise``.
+    """
+    left, right = _sides(a, "A"), _sides(b, "B")
+    names = [*WHOLE_RUN_FIGURES, *BY_NAME]
+    figures = [_figure(n, left, right, confidence) for n in names]
+    phases = dict.fromkeys(p["name"] for r in (*left, *right) for p in r.summary["phases"])
+    runs = [run.about for run in (*left, *right)]
+    return Comparison(
+        runs,
+        {f.name: f for f in figures if f.a is not None or f.b is not None},
+        [_phase(name, left, right, confidence) for name in phases],
+        differences(a[0], b[0]),
+        doubts(runs),
+    )
+
+
+def _sides(recordings: Sequence[Recording], side: str) -> list[_Run]:
+    several = len(recordings) > 1
+    return [_Run(r, f"{side}{n if several else ''}") for n, r in enumerate(recordings, 1)]
+
+
+def _phase(
+    name: str, left: Sequence[_Run], right: Sequence[_Run], confidence: float | None
+) -> ComparedPhase:
+    found: dict[str, ComparedFigure] = {}
+    for figure in (*WHOLE_RUN_FIGURES, *BY_NAME):
+        a, b = ([run.phase_values(name, figure) for run in side] for side in (left, right))
+        compared = _compared(figure, a, b, confidence)
+        if compared.a is not None or compared.b is not None:
+            found[figure] = compared
+    return ComparedPhase(name, found)
+
+
+def _figure(
+    name: str, left: Sequence[_Run], right: Sequence[_Run], confidence: float | None
+) -> ComparedFigure:
+    a, b = ([run.values(name) for run in side] for side in (left, right))
+    peaks = [_greatest(run.peak(name) for run in side) for side in (left, right)]
+    return _compared(name, a, b, confidence, *peaks)
+
+
+def _compared(
+    name: str,
+    a: Sequence[RunValue | None],
+    b: Sequence[RunValue | None],
+    confidence: float | None,
+    a_peak: float | None = None,
+    b_peak: float | None = None,
+) -> ComparedFigure:
+    known_a, known_b = ([v for v in side if v is not None] for side in (a, b))
+    interval = None
+    if len(known_a) == len(a) and len(known_b) == len(b):
+        how = {} if confidence is None else {"confidence": confidence}
+        interval = ratio_interval(known_a, known_b, **how)
+    means = [_mean(known, of) for known, of in ((known_a, a), (known_b, b))]
+    return ComparedFigure(name, means[0], means[1], a_peak, b_peak, interval)
+
+
+def _mean(known: Sequence[RunValue], of: Sequence[object]) -> float | None:
+    """Return the mean of the runs, None unless all of them know it."""
+    return sum(v.mean for v in known) / len(known) if known and len(known) == len(of) else None
+
+
+def _greatest(values: Iterable[float | None]) -> float | None:
+    return max((v for v in values if v is not None), default=None)
 
 
 def differences(a: Recording, b: Recording) -> list[str]:
@@ -155,68 +184,3 @@ def _settings(snapshot: Mapping[str, Any]) -> dict[str, Any]:
 
 def _where(hosts: Sequence[str]) -> str:
     return f" ({', '.join(hosts[:_NAMED])}{' ...' if len(hosts) > _NAMED else ''})"
-
-
-def text_lines(found: Comparison, width: int = 16) -> list[str]:
-    """Return the comparison as text. ``width``: of the column of labels."""
-    out = []
-    for n, (side, path) in enumerate((("A", found["a"]), ("B", found["b"]))):
-        out.append(
-            f"{side}  {path}: {found['verdicts'][n]}, {found['hosts'][n]} hosts, "
-            f"{found['span_s'][n]:.1f} s"
-        )
-        remarks = found["verdict_remarks"][n]
-        out += [f"   remark: {r}" for r in remarks[:_REMARKS]]
-        if len(remarks) > _REMARKS:
-            out.append(f"   and {len(remarks) - _REMARKS} more remarks (summary lists them)")
-    out.append("")
-    out.append(f"{'':{width}}{'A':>14}{'B':>14}{'B / A':>9}{'A peak':>14}{'B peak':>14}")
-    for name, f in found["figures"].items():
-        about = BY_NAME[name]
-        a, b, a_peak, b_peak = (
-            quantity(value, about.unit) for value in (f["a"], f["b"], f["a_peak"], f["b_peak"])
-        )
-        times = f"{f['ratio']:.3f}" if f["ratio"] is not None else NOTHING
-        out.append(f"{about.label:{width}}{a:>14}{b:>14}{times:>9}{a_peak:>14}{b_peak:>14}")
-    if found["differences"]:
-        out += ["", "differences, A -> B:", *(f"  {d}" for d in found["differences"])]
-    return out
-
-
-def failed_rules(found: Comparison, rules: Sequence[Rule]) -> list[str]:
-    """Return the rules that hold, each with its ratio."""
-    out = []
-    for rule in rules:
-        value = _ratio_for(found, rule)
-        if value is not None and rule.holds(value, rule.bound):
-            out.append(f"{rule.text}: it is {value:.4g}")
-    return out
-
-
-def undecidable_rules(found: Comparison, rules: Sequence[Rule]) -> list[str]:
-    """Return the rules about a figure that A or B does not know, and which of them."""
-    out = []
-    for rule in rules:
-        if _ratio_for(found, rule) is None:
-            a, b = _means(found, rule)
-            unknown = [side for side, mean in (("A", a), ("B", b)) if mean is None]
-            out.append(
-                f"{rule.text}: cannot be decided, {rule.figure} is not known of "
-                f"{' and '.join(unknown)}"
-            )
-    return out
-
-
-def _means(found: Comparison, rule: Rule) -> tuple[float | None, float | None]:
-    figure = found["figures"].get(rule.figure)
-    return (figure["a"], figure["b"]) if figure else (None, None)
-
-
-def _ratio_for(found: Comparison, rule: Rule) -> float | None:
-    """Return B / A for a rule, None when unknown. 0 / 0 is 1, and anything else / 0 is infinite."""
-    a, b = _means(found, rule)
-    if a is None or b is None:
-        return None
-    if not a:
-        return math.inf if b else 1.0
-    return b / a

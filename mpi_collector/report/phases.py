@@ -57,17 +57,23 @@ def _summary(
     name: str, stretches: list[Stretch], cluster: Cluster, limit: Claim | None
 ) -> PhaseSummary:
     known = {n: t for n, t in cluster.totals.items() if math.isfinite(t.mean)}
-    moved = [known[f.name].mean * cluster.span_s for f in _STORAGE if f.name in known]
     return {
         "name": name,
         "stretches": [[begin, end] for begin, end in stretches],
         "duration_s": sum(end - begin for begin, end in stretches) * 1e-9,
-        "bytes": sum(moved) if moved else None,
+        "bytes": moved_bytes(cluster),
         "figures": {n: {"mean": t.mean, "peak": t.peak} for n, t in known.items()},
         "busiest": busiest_device(cluster),
         "busiest_cpu": busiest_cpu(cluster),
         "limited_by": limit["cause"] if limit else None,
     }
+
+
+def moved_bytes(cluster: Cluster) -> float | None:
+    """Return what was read and written on disks, NFS and Lustre mounts; None: not known."""
+    means = [cluster.totals[f.name].mean for f in _STORAGE if f.name in cluster.totals]
+    known = [mean for mean in means if math.isfinite(mean)]
+    return sum(known) * cluster.span_s if known else None
 
 
 def busiest_device(cluster: Cluster) -> DeviceName | None:

@@ -72,6 +72,19 @@ def _newest(directory: Path) -> Path:
     raise RecordingError(f"{directory}: no *_timeseries.npz in this directory")
 
 
+def recordings_in(directory: Path, most: int) -> list[Path]:
+    """Return the recordings in a directory and one level down that may count, the last by name.
+
+    RecordingError when the directory cannot be read.
+    """
+    for suffix in ("npz", "json"):
+        found = filter(_Counts(directory), _series(directory, f"_timeseries.{suffix}"))
+        by_time = sorted(found, key=lambda path: (_named_ns(path), path.name))
+        if by_time:
+            return by_time[-most:]
+    return []
+
+
 class _Counts:
     """Tells which files of a results directory can be its newest recording.
 

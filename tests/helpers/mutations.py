@@ -333,7 +333,8 @@ def make(path: Path, base: dict[str, bytes], rng: random.Random) -> str:
 def use(path: Path, good: Path, rng: random.Random) -> str:
     """Read a recording as the verbs do, each way every few cases; what they would print."""
     from mpi_collector.output.export import export
-    from mpi_collector.report.compare import compare, text_lines
+    from mpi_collector.report.compare import compare
+    from mpi_collector.report.compare_text import text_lines
     from mpi_collector.report.summary import document, print_summary
     from mpi_collector.terminal_text import safe_text
 
@@ -354,7 +355,7 @@ def use(path: Path, good: Path, rng: random.Random) -> str:
                 document(run.during(phase))
         elif way == "compare":
             with mpi_collector.load(good) as other:
-                out.write(safe_text("\n".join(text_lines(compare(other, run))), keep="\n"))
+                out.write(safe_text("\n".join(text_lines(compare([other], [run]))), keep="\n"))
         elif way:
             to = way.split()[1]
             target = path.with_name(f"exported.{to}")

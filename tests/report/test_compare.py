@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import synthetic as sy
-from command_line import cli
+from command_line import in_process as cli
 
 import mpi_collector
-from mpi_collector.report.compare import failed_rules, parse_rule
+from mpi_collector.report.compared import ComparedFigure, Comparison
+from mpi_collector.report.noise import RunValue, ratio_interval
+from mpi_collector.report.rules import judge, parse_rule
 
 NAME = "host_20260105_120000_timeseries.npz"
 S = sy.S
@@ -41,7 +43,9 @@ def test_a_rule_that_cannot_be_decided_does_not_pass(tmp_path: Path) -> None:
 
 def test_ratios_of_nothing() -> None:
     def held(a: float, b: float, text: str) -> bool:
-        return bool(failed_rules({"figures": {"read_iops": {"a": a, "b": b}}}, [parse_rule(text)]))
+        runs = ([RunValue(mean, np.zeros(0))] for mean in (a, b))
+        figure = ComparedFigure("read_iops", a, b, interval=ratio_interval(*runs))
+        return bool(judge(Comparison([], {"read_iops": figure}), [parse_rule(text)]).failed)
 
     assert not held(0, 0, "read_iops < 0.95")
     assert not held(0, 0, "read_iops > 1.05")

@@ -9,7 +9,9 @@ import numpy as np
 
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.report.cluster import Cluster, aggregate_hosts
-from mpi_collector.report.compare import Comparison, FigureComparison, compare
+from mpi_collector.report.compare import compare
+from mpi_collector.report.compare_text import PHASE_FIGURES, interval_text, quantity_of
+from mpi_collector.report.compared import WHOLE_RUN_FIGURES, ComparedFigure, Comparison
 from mpi_collector.report.figure_tables import by_group, shown_in_tables
 from mpi_collector.report.page import sections
 from mpi_collector.report.page.builder import PageBuilder
@@ -17,14 +19,15 @@ from mpi_collector.report.page.charts import COLOURS
 from mpi_collector.report.page.data import Curves, PageData
 from mpi_collector.report.page.document import controls_html, document_html, script_about
 from mpi_collector.report.page.downsample import Float32
-from mpi_collector.report.quantity import duration, quantity
+from mpi_collector.report.quantity import duration
 from mpi_collector.report.summary import document
 from mpi_collector.store.figures import BY_NAME
 from mpi_collector.store.host import Float64
 from mpi_collector.store.recording import Recording
+from mpi_collector.terminal_text import cut_in_the_middle
 
 _POINTS = 1500
-_ALIKE = 0.05  #: a ratio further from 1 than this is emphasised
+_COLOURED = ("better", "worse", "higher", "lower")
 _UNKNOWN = "–"
 
 
@@ -33,15 +36,16 @@ def comparison_page(a: Recording, b: Recording, since: str = "the start") -> str
 
     RecordingError when one cannot be read.
     """
-    found = compare(a, b)
+    found = compare([a], [b])
     data = comparison_data(a, b)
     builder = PageBuilder(data, _caption)
     charts = builder.charts()
     at = sections.esc(since)
     body = f"""<section id="figures"><h2>Figures</h2>{_figures(found)}</section>
+{_phases(found)}
 <section id="charts" tabindex="-1"><h2>Over time since {at}</h2>{controls_html(data)}{charts}
 <noscript><p>The charts need scripts; the tables do not.</p></noscript></section>
-<section id="changed"><h2>Differences, A → B</h2>{_differences(found["differences"])}</section>"""
+<section id="changed"><h2>Differences, A → B</h2>{_differences(found.differences)}</section>"""
     about = script_about(data, builder, None)
     names = [str(r.run.get("run", "")) for r in (a, b)]
     title = f"{sections.esc(names[0])} and {sections.esc(names[1])}"
@@ -50,18 +54,25 @@ def comparison_page(a: Recording, b: Recording, since: str = "the start") -> str
 
 def _head(found: Comparison, names: list[str]) -> str:
     rows = []
-    for n, (side, path) in enumerate((("A", found["a"]), ("B", found["b"]))):
-        label = f"<i class='swatch' style='background:{COLOURS[n]}'></i>{side}"
+    for n, run in enumerate(found.runs):
+        label = f"<i class='swatch' style='background:{COLOURS[n]}'></i>{run.side}"
+        about = run.summary["run"]
+        code = about.get("command_exit_code")
         facts = [
             names[n],
-            found["verdicts"][n],
-            found["hosts"][n],
-            duration(found["span_s"][n]),
-            path,
+            run.summary["verdict"]["verdict"],
+            len(run.summary["hosts"]),
+            duration(run.summary["span_s"]),
+            cut_in_the_middle(" ".join(about.get("command") or [_UNKNOWN])),
+            _UNKNOWN if code is None else code,
+            run.path,
         ]
         rows.append([label, *map(sections.esc, facts)])
-    head = ["", "run", "verdict", "hosts", "compared", "file"]
-    return sections.table(head, rows, "recordings compared", text=True)
+    head = ["", "run", "verdict", "hosts", "compared", "command", "exit code", "file"]
+    doubts = "".join(
+        f"<p class='bad'>Not comparable: {sections.esc(d.text)}</p>" for d in found.doubts
+    )
+    return sections.table(head, rows, "recordings compared", text=True) + doubts
 
 
 def comparison_data(a: Recording, b: Recording) -> PageData:
@@ -130,30 +141,50 @@ def _caption(_page: PageData, name: str, unit: str) -> str:
 
 
 def _figures(found: Comparison) -> str:
-    """Return a table per group; a ratio that is not near 1 is emphasised."""
-    head = ["", "A", "B", "B / A", "A peak", "B peak"]
+    """Return a table per group; what is not noise is emphasised."""
+    head = ["", "A", "B", "B / A", "may be", "", "A peak", "B peak"]
+    of_run = [_row(f) for n, f in found.figures.items() if n in WHOLE_RUN_FIGURES]
+    tables = [sections.table(head, of_run, "the runs as a whole")]
     names = [
-        n for n, f in found["figures"].items() if shown_in_tables(n, f["a_peak"] or f["b_peak"])
+        n
+        for n, f in found.figures.items()
+        if n in BY_NAME and shown_in_tables(n, f.a_peak or f.b_peak)
     ]
-    tables = [
-        sections.table(
-            head, [_row(n, found["figures"][n]) for n in some], f"figures of {group.value}"
-        )
+    tables += [
+        sections.table(head, [_row(found.figures[n]) for n in some], f"figures of {group.value}")
         for group, some in by_group(names)
     ]
     return f"<div class='tables'>{''.join(tables)}</div>"
 
 
-def _row(name: str, f: FigureComparison) -> list[str]:
-    about = BY_NAME[name]
-    a, b, a_peak, b_peak = (
-        sections.esc(_UNKNOWN if value is None else quantity(value, about.unit))
-        for value in (f["a"], f["b"], f["a_peak"], f["b_peak"])
-    )
-    ratio = _UNKNOWN if f["ratio"] is None else f"{f['ratio']:.3f}"
-    if f["ratio"] is not None and abs(f["ratio"] - 1) > _ALIKE:
-        ratio = f"<span class='changed'>{ratio}</span>"
-    return [sections.esc(about.label), a, b, ratio, a_peak, b_peak]
+def _row(figure: ComparedFigure) -> list[str]:
+    peaks = [sections.esc(quantity_of(figure, v)) for v in (figure.a_peak, figure.b_peak)]
+    return [sections.esc(figure.label), *_cells(figure), *peaks]
+
+
+def _cells(figure: ComparedFigure) -> list[str]:
+    """Return A, B, the ratio, its interval and what it means, in words and colour."""
+    ratio = _UNKNOWN if figure.ratio is None else f"{figure.ratio:.3f}"
+    word = figure.word
+    shown = f"<span class='{word}'>{word}</span>" if word in _COLOURED else word
+    values = [sections.esc(quantity_of(figure, v)) for v in (figure.a, figure.b)]
+    return [*values, ratio, interval_text(figure), shown]
+
+
+def _phases(found: Comparison) -> str:
+    """Return the table of phases, "" without any."""
+    rows = []
+    for phase in found.phases:
+        for n, name in enumerate(PHASE_FIGURES):
+            figure = phase.figures.get(name)
+            if figure is not None and (figure.a or figure.b):
+                title = sections.esc(phase.name) if n == 0 else ""
+                rows.append([title, sections.esc(figure.label), *_cells(figure)])
+    if not rows:
+        return ""
+    head = ["", "", "A", "B", "B / A", "may be", ""]
+    table = sections.table(head, rows, "phases", text=True)
+    return f"<section id='phases'><h2>Phases</h2>{table}</section>"
 
 
 def _differences(texts: list[str]) -> str:
