@@ -62,6 +62,12 @@ FACTS = Record(
         "source_rows": Table(
             Record({"due": COUNT, "bad": COUNT, "at_stop": Flag()}, {}, _FURTHER), _MANY, NAME
         ),
+        "missing_sources": Items(
+            Record(
+                {"source": NAME, "status": NAME, "reason": _LONG, "named": Flag()}, {}, _FURTHER
+            ),
+            _MANY,
+        ),
         "slowed": Table(COUNT, _MANY, NAME),
         "absent_devices": Items(
             Record(

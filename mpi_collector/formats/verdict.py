@@ -8,7 +8,7 @@ from typing import Literal, TypedDict, TypeVar
 
 from mpi_collector.formats.ordinal import ordinal
 from mpi_collector.node.table.facts import BROKEN_OFF, STOPPED, HostFacts
-from mpi_collector.node.table.presence import AbsentDevice, UnknownCells
+from mpi_collector.node.table.presence import AbsentDevice, MissingSource, UnknownCells
 
 _GOOD_SHARE = 0.1  #: of the interval: up to this lateness is good
 _LATE_SHARE = 0.5  #: of the interval: samples later than that describe another moment
@@ -126,12 +126,25 @@ def _host_reasons(key: str, facts: HostFacts, interval_ns: int) -> Iterator[str]
         yield f"{key}: {lost:,} devices or clock measurements lost, for want of room"
     for text in no_room(facts):
         yield f"{key}: {text}"
+    for missing in facts.get("missing_sources", []):
+        if _was_expected(missing):
+            yield f"{key}: {_missing(missing)}"
     for source in facts["statuses"]:
         if _lacks_much(facts, source):
             yield f"{key}: {_bad_rows(facts, source)}"
     for cells in facts.get("unknown_cells", []):
         if cells["counted"] and cells["rows"] > _UNKNOWN_SHARE * cells["due"]:
             yield f"{key}: {_unknown_cells(cells)}"
+
+
+def _was_expected(missing: MissingSource) -> bool:
+    """Return whether a source is there that was asked for by name, and could not be read."""
+    return missing["named"] and missing["status"] != "absent"
+
+
+def _missing(missing: MissingSource) -> str:
+    why = missing["reason"] or missing["status"]
+    return f"{missing['source']} is not recorded: {why}"
 
 
 def _lacks_much(facts: HostFacts, source: str) -> bool:
@@ -188,6 +201,7 @@ def _some(names: Sequence[str]) -> str:
 
 def _host_remarks(facts: HostFacts) -> Iterator[str]:
     yield from (absence(d) for d in facts.get("absent_devices", []) if d["counted"])
+    yield from map(_missing, (m for m in facts.get("missing_sources", []) if not _was_expected(m)))
     for source in facts["statuses"]:
         if not _lacks_much(facts, source):
             due = facts["source_rows"][source]["due"]

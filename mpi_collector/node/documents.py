@@ -147,6 +147,17 @@ FACTS = Record(
         "columns": Whole(0, COLUMNS_MOST),
         "cpu_ns": Maybe(Whole()),
         "source_rows": Table(Record({"due": COUNT, "bad": COUNT, "at_stop": Flag()}), 1024, NAME),
+        "missing_sources": Items(
+            Record(
+                {
+                    "source": NAME,
+                    "status": OneOf(*STATUS_NAMES),
+                    "reason": REASON,
+                    "named": Flag(),
+                }
+            ),
+            1024,
+        ),
         "slowed": Table(COUNT, 1024, NAME),
         "absent_devices": Items(
             Record(

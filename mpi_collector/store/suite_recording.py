@@ -118,6 +118,7 @@ def _facts(host: SuiteHost, series: SuiteTimeSeries) -> HostFacts:
         "columns": len(host.columns),
         "cpu_ns": None,
         "source_rows": {},
+        "missing_sources": [],
         "slowed": {},
         "absent_devices": [],
         "unknown_cells": [],

@@ -134,6 +134,21 @@ def test_cells_of_a_device_that_are_unknown(rows: int, counted: bool, partial: b
     assert remarks_of({"h0": host}, {}) == ([text] if counted and not partial else [])
 
 
+@pytest.mark.parametrize(
+    ("named", "status", "partial"),
+    [(True, "absent", False), (True, "denied", True), (False, "error", False)],
+)
+def test_source_that_could_not_be_read_at_the_start(
+    named: bool, status: str, partial: bool
+) -> None:
+    """Asked for by name and there: partial; else it is said."""
+    missing = {"source": "lustre", "status": status, "reason": "no such file", "named": named}
+    host = facts(missing_sources=[missing])
+    text = ["h0: lustre is not recorded: no such file"]
+    assert verdict(host)["reasons"] == (text if partial else [])
+    assert remarks_of({"h0": host}, {}) == ([] if partial else text)
+
+
 def test_remarks() -> None:
     """Hosts with the same remark together; at most three absences of a device."""
     spans = [[None, 10**9], [2 * 10**9, 3 * 10**9], [4 * 10**9, 5 * 10**9], [6 * 10**9, None]]

@@ -4,13 +4,13 @@ from ..clock import Timeline
 from ..row.layout import MISSING, STOP_TICK
 from ..row.placement import level_of
 from ..status import SKIPPED, STATUS_NAMES
-from .presence import devices_in_part, slowed_sources, source_rows
+from .presence import devices_in_part, missing_sources, slowed_sources, source_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal, TypedDict
 
-    from .presence import AbsentDevice, SourceRows, UnknownCells
+    from .presence import AbsentDevice, MissingSource, SourceRows, UnknownCells
     from .table import Event, SampleTable
 else:
     TypedDict = dict  # Python 3.6 has none; at run time the documents are plain dicts
@@ -54,6 +54,7 @@ class HostFacts(TypedDict):
     # earlier versions do not have these
     cpu_ns: "int | None"  #: CPU time of the recorder from the first row to the last
     source_rows: "dict[str, SourceRows]"  #: of sources that were not read well in all rows
+    missing_sources: "list[MissingSource]"  #: not read at the start
     slowed: "dict[str, int]"  #: throttled source -> at every so many ticks it was read, at worst
     absent_devices: "list[AbsentDevice]"
     unknown_cells: "list[UnknownCells]"
@@ -121,6 +122,7 @@ def facts_of(table: "SampleTable") -> "HostFacts":
         "events_lost": _dropped(table, "events"),
         "columns": table.layout.width,
         "source_rows": source_rows(table),
+        "missing_sources": missing_sources(table),
         "slowed": slowed_sources(table),
         "absent_devices": absent,
         "unknown_cells": unknown,

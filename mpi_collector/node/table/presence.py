@@ -9,7 +9,8 @@ from array import array
 from operator import gt
 
 from ..row.layout import MISSING
-from ..status import OK, SKIPPED
+from ..sources import ALIASES
+from ..status import ABSENT, OK, SKIPPED, STATUS_NAMES
 from .counted import count_disks, count_interfaces
 from .topology import topology_of
 
@@ -81,6 +82,36 @@ class SourceRows(TypedDict):
     due: int
     bad: int
     at_stop: bool
+
+
+class MissingSource(TypedDict):
+    """A source that could not be read at the start. ``named``: it was asked for by its name."""
+
+    source: str
+    status: str
+    reason: str
+    named: bool
+
+
+def missing_sources(table: "SampleTable") -> "list[MissingSource]":
+    """Return the sources that could not be read at the start, but those of a group that are absent.
+
+    A group has what a host may have; what is asked for by name is expected.
+    """
+    options = table.meta.get("options") or {}
+    words = str(options.get("sources", "")).replace(",", " ").split()
+    named = {ALIASES.get(word, word) for word in (w.partition(":")[0] for w in words)}
+    reasons = table.meta.get("absent_reasons") or {}
+    return [
+        {
+            "source": source,
+            "status": STATUS_NAMES[status],
+            "reason": str(reasons.get(source, "")),
+            "named": source in named,
+        }
+        for source, status in (table.meta.get("absent") or {}).items()
+        if source in named or status != ABSENT
+    ]
 
 
 def source_rows(table: "SampleTable") -> "dict[str, SourceRows]":

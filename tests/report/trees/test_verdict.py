@@ -40,7 +40,7 @@ def drop_out(tmp_path_factory: pytest.TempPathFactory) -> lt.Recorded:
 
     states = [disks(n, gone=n > 2) | net(n) for n in range(STEPS)]
     states[0] |= sysfs
-    return lt.record(tmp_path_factory.mktemp("drop-out"), states)
+    return lt.record(tmp_path_factory.mktemp("drop-out"), states, sources="diskstats,netdev,lustre")
 
 
 def test_drive_that_drops_out(drop_out: lt.Recorded) -> None:
@@ -70,6 +70,11 @@ def test_notes_of_the_host_have_a_line_for_each_device(drop_out: lt.Recorded) ->
     notes = drop_out.host["notes"]
     for name in ("nvme1n1", "eth1", "loop0"):
         assert len([n for n in notes if n.startswith(f"{name} gone")]) == 1, notes
+
+
+def test_source_that_was_asked_for_and_is_not_there(drop_out: lt.Recorded) -> None:
+    (remark,) = (r for r in drop_out.summary["verdict_remarks"] if "lustre" in r)
+    assert "lustre is not recorded: " in remark
 
 
 def test_unknown_intervals_are_remarks(drop_out: lt.Recorded) -> None:
