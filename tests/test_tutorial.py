@@ -4,36 +4,30 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
+import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from documented import SHELLS, command_lines, commands, unknown_lines
 from installed import environment
 
 from mpi_collector.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "tutorial-laptop.md").read_text()
-PROGRAM = r"mpi[_-]collector"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-#: pages without a command line of this program
-WITHOUT_COMMANDS = {
-    "CONTRIBUTING",
-    "adding-a-source",
-    "architecture",
-    "figures",
-    "format",
-    "glossary",
-    "metrics",
-    "mlpstorage",
-    "performance",
-    "reliability",
-    "scaling",
-    "when-it-does-not-start",
+#: pages that tell how to do something
+WITH_COMMANDS = {
+    "README",
+    "index",
+    "analysis",
+    "why",
+    *(p.stem for p in PAGES if "tutorial" in p.stem),
 }
+#: languages of code blocks that are no shell's
+OTHER_LANGUAGES = {"python", "text", "json"}
 
 
 def test_the_laptop_tutorial(tmp_path: Path, programs: Path) -> None:
@@ -44,8 +38,9 @@ def test_the_laptop_tutorial(tmp_path: Path, programs: Path) -> None:
     assert len(blocks) >= 6
     environ = environment(programs)
     said = ""
-    for block in blocks:
-        done = subprocess.run(
+
+    def run(block: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["sh", "-e", "-c", block],
             cwd=work,
             env=environ,
@@ -54,35 +49,25 @@ def test_the_laptop_tutorial(tmp_path: Path, programs: Path) -> None:
             timeout=120,
             check=False,
         )
+
+    for block in blocks:
+        done = run(block)
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
         said += done.stdout
     assert "complete ['write', 'read']" in said or "partial ['write', 'read']" in said
     assert "B / A" in said
+    # what other pages do with a recording (the report was made above)
+    (work / "old").mkdir()
+    written = next((work / "results").glob("*_timeseries.json"))
+    shutil.copy(written, work / "old" / "training_20260105_120000_timeseries.json")
+    for page in ("README.md", "docs/tutorial-mlpstorage.md"):
+        for line in command_lines(ROOT / page):
+            if re.match(r"mpi_collector (why|compare|export) ", line):
+                done = run(line)
+                assert done.returncode == 0 or "--fail-if" in line, done.stderr
+                assert "Traceback" not in done.stderr
     assert re.search(r"\d+ rows while it read", said)
     assert "MemTotal" not in said.partition("interface")[0]
-
-
-def commands(page: Path) -> Iterator[list[str]]:
-    """Return the words behind ``mpi_collector`` of every command in the page's code blocks."""
-    text = re.sub(r"\\\n\s*", " ", page.read_text())
-    for block in blocks_of(text):
-        for line in block.splitlines():
-            if re.match(rf"({PROGRAM}|mpirun|srun|docker|python3? -m mpi_collector)\s", line):
-                words = shlex.split(line, comments=True)
-                at = next((n for n, w in enumerate(words) if re.fullmatch(PROGRAM, w)), None)
-                if at is not None:
-                    behind = words[at + 1 :]
-                    end = (n for n, w in enumerate(behind) if w in ("|", "||", "&&", ">", "<"))
-                    yield behind[: next(end, None)]
-
-
-def blocks_of(text: str) -> Iterator[str]:
-    """Return the code blocks of a page: indented ones, and those of a shell or of no language."""
-    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.M | re.S):
-        if language in ("", "sh", "bash", "console"):
-            yield block
-    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
-    yield from re.findall(r"^(?:    |\t)(\S.*)$", text, flags=re.M)
 
 
 class Understood(BaseException):
@@ -102,11 +87,19 @@ def test_command_lines_of_the_docs(
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
     found = list(commands(page))
-    assert bool(found) == (page.stem not in WITHOUT_COMMANDS), found
+    assert found or page.stem not in WITH_COMMANDS
+    assert not unknown_lines(page)
     for words in found:
         with pytest.raises((Understood, SystemExit)) as ended:
             main(words)
         assert ended.type is Understood, f"{' '.join(words)}: {capsys.readouterr().err}"
+
+
+def test_languages_of_code_blocks() -> None:
+    """A block of an unknown language would be read by no test."""
+    for page in PAGES:
+        found = set(re.findall(r"^```(\w+)$", page.read_text(), flags=re.M))
+        assert found <= SHELLS | OTHER_LANGUAGES, page.name
 
 
 def test_the_site_has_every_page_and_every_link_leads_somewhere() -> None:

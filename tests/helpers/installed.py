@@ -24,7 +24,7 @@ def install(into: Path) -> Path:
 
     Its dependencies are those of the running interpreter. Skips the test where no wheel can be built.
     """
-    wheel = _wheel(into)
+    wheel = make_wheel(into)
     venv = into / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True, timeout=120)
     python = venv / "bin" / "python"
@@ -34,6 +34,18 @@ def install(into: Path) -> Path:
     (site,) = venv.glob("lib/python3*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return venv / "bin"
+
+
+def clone(python: str, into: Path, wheel: Path) -> Path:
+    """Copy the environment of ``python``, with its MPI, to ``into``; install ``wheel`` in place of this tree.
+
+    Returns its folder of programs.
+    """
+    subprocess.run(["cp", "-al", Path(python).parents[1], into], check=True, timeout=120)
+    pip = [sys.executable, "-m", "pip", "--python", into / "bin" / "python", "install", "--quiet"]
+    done = _run([*pip, "--no-deps", "--no-index", "--force-reinstall", wheel])
+    assert done.returncode == 0, done.stderr
+    return into / "bin"
 
 
 def environment(programs: Path, **more: str) -> dict[str, str]:
@@ -56,7 +68,8 @@ def _builder() -> str | None:
     return None
 
 
-def _wheel(into: Path) -> Path:
+def make_wheel(into: Path) -> Path:
+    """Return a wheel of this tree, made below ``into``. Skips the test where none can be built."""
     tree = into / "tree"
     tree.mkdir()
     for name in _SOURCES:

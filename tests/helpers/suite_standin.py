@@ -296,6 +296,7 @@ def parse():
     add("--results-dir", "-rd", default=DEFAULT_RESULTS_DIR)
     add("--num-accelerators", "-na", type=int, default=1)
     add("--accelerator-type", "-at")
+    add("--client-host-memory-in-gb", "-cm", type=int)
     add("--params", nargs="+", default=[])
     add("--open", action="store_true")
     add("--systemname", "-sn", default="sut-1")
