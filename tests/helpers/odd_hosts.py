@@ -3,12 +3,17 @@
 A host called ``odd-NAME`` behaves as BEHAVIOURS[NAME] says: the answers of its agent are changed on their way.
 Any other host is honest, and what it delivers is noted in $ODD_HOSTS_NOTES/HOST. Every host has an identity
 of its own.
+
+A hundred agents that compile their modules take two cores minutes: those of odd hosts are forked by ``serve``,
+which has them; an honest host's is started as over a real ssh.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -509,21 +514,117 @@ BEHAVIOURS: dict[str, Behaviour] = {
 }
 
 
+#: the program named ssh: hands an odd host's pipes to the server, and is the real thing for others
+SHIM = """#!{python} -ESs
+import array, os, socket, sys
+if "-G" in sys.argv:
+    sys.exit()
+host = sys.argv[sys.argv.index("--") + 1]
+if not host.startswith("odd-"):
+    program = "import sys; sys.path[:0] = {path!r}; import odd_hosts; odd_hosts.ssh()"
+    os.execv(sys.executable, [sys.executable, "-ES", "-c", program, *sys.argv[1:]])
+server = socket.socket(socket.AF_UNIX)
+server.connect({server!r})
+server.sendmsg([host.encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1]))])
+null = os.open(os.devnull, os.O_RDWR)
+os.dup2(null, 0)
+os.dup2(null, 1)
+sys.exit((server.recv(1) or bytes([255]))[0])
+"""
+
+
 def ssh() -> None:
     """Be the program: run the command behind ``-- HOST`` here."""
-    if "-G" in sys.argv:
-        return
     host, command = sys.argv[sys.argv.index("--") + 1 :]
     agent = subprocess.Popen(
         ["sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     )
+    os._exit(_stand_between(host, agent))
+
+
+def serve(path: str) -> None:
+    """Fork the agent of an odd host, and what stands before it, for each connection to ``path``."""
+    from mpi_collector.node import sources
+    from mpi_collector.node.agent import start
+
+    sources.select("all")  # imports them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(256)
+    while True:
+        connection, _ = listener.accept()
+        name, ancillary, _flags, _address = connection.recvmsg(256, 1024)
+        fds = array("i", ancillary[0][2])
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            listener.close()
+            for number, fd in enumerate(fds):
+                os.dup2(fd, number)
+                os.close(fd)
+            agent = Forked(start.main)
+            threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
+            code = _stand_between(name.decode(), agent)
+            connection.send(bytes([code]))
+            os._exit(0)
+        for fd in fds:
+            os.close(fd)
+        connection.close()
+
+
+def _end_with(connection: socket.socket) -> None:
+    """End this process when the program named ssh has been killed."""
+    connection.recv(1)
+    os._exit(0)
+
+
+class Forked:
+    """A process that is to a launcher what the command of bootstrap.py is, without compiling modules."""
+
+    def __init__(self, main: Callable[[str, str, float], None]) -> None:
+        given, to_agent = os.pipe()
+        from_agent, said = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            for fd, number in ((given, 0), (said, 1)):
+                os.dup2(fd, number)
+            os.closerange(3, 64)
+            self._run(main)
+        os.close(given)
+        os.close(said)
+        self.stdin = os.fdopen(to_agent, "wb", 0)
+        self.stdout = os.fdopen(from_agent, "rb", 0)
+
+    @staticmethod
+    def _run(main: Callable[[str, str, float], None]) -> None:
+        def exactly(count: int) -> bytes:
+            out = b""
+            while len(out) < count:
+                out += os.read(0, count - len(out)) or os._exit(1)
+            return out
+
+        os.write(1, b"mpi_collector begins\n")
+        exactly(int(exactly(8)))
+        head = json.loads(exactly(int(exactly(8))))
+        exactly(head["size"])
+        try:
+            main(head["run"], head["key"], head["orphan_s"])
+        finally:
+            os._exit(0)
+
+    def wait(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def _stand_between(host: str, agent: Any) -> int:
+    """Pass on what launcher and agent say, changed as the host behaves; return the agent's exit status."""
     way = Way(host, agent)
     threading.Thread(target=_up, args=(way,), daemon=True).start()
     behaviour = BEHAVIOURS.get(host.removeprefix("odd-")) if host.startswith("odd-") else None
     way.frames = _frames(agent.stdout)
     for message, blob in way.frames:
         _down(way, behaviour, message, blob)
-    os._exit(agent.wait())
+    return int(agent.wait())
 
 
 def _frames(stream: Any) -> Iterator[tuple[Message, bytes]]:

@@ -10,23 +10,42 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from odd_hosts import BEHAVIOURS, GOOD, NOTES
+from odd_hosts import BEHAVIOURS, GOOD, NOTES, SHIM
+from selection import all_tests
 
 import mpi_collector
 
 _HELPERS = Path(__file__).parents[2] / "helpers"
-_TOGETHER = 1 if os.environ.get("MPI_COLLECTOR_TEST_ALL") else 12
+_PATH = [str(Path(mpi_collector.__file__).parents[1]), str(_HELPERS)]
+_TOGETHER = 1 if all_tests() else 32
 _NAMES = list(BEHAVIOURS)
 _GROUPS = [_NAMES[at : at + _TOGETHER] for at in range(0, len(_NAMES), _TOGETHER)]
-#: a program of this machine that starts a dozen agents on two cores
+#: a program of this machine that starts dozens of agents on two cores
 _LIMIT_S = 60.0
 _MEMORY_KB = 400_000
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Path]:
+    """The socket of what forks the agents of odd hosts."""
+    with tempfile.TemporaryDirectory() as directory:  # the name of a socket is short
+        path = Path(directory) / "server"
+        program = f"import sys; sys.path[:0] = {_PATH!r}; import odd_hosts; odd_hosts.serve({str(path)!r})"
+        process = subprocess.Popen([sys.executable, "-ES", "-c", program])
+        deadline = time.monotonic() + _LIMIT_S
+        while not path.exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        yield path
+        process.kill()
+        process.wait()
 
 
 class Run:
@@ -35,16 +54,14 @@ class Run:
     def __init__(
         self,
         tmp_path: Path,
+        server: Path,
         hosts: list[str],
         *words: str,
         meanwhile: Callable[[Run, subprocess.Popen[str]], None] = lambda run, process: None,
     ) -> None:
         (tmp_path / "bin").mkdir()
         program = tmp_path / "bin" / "ssh"
-        program.write_text(
-            f"#!{sys.executable} -ES\nimport sys\nsys.path[:0] = [{str(Path(mpi_collector.__file__).parents[1])!r},"
-            f" {str(_HELPERS)!r}]\nimport odd_hosts\nodd_hosts.ssh()\n"
-        )
+        program.write_text(SHIM.format(python=sys.executable, path=_PATH, server=str(server)))
         program.chmod(0o755)
         self.notes = tmp_path / "notes"
         self.notes.mkdir()
@@ -61,7 +78,17 @@ class Run:
             str(self.spools),
         ]
         argv += ["--results-dir", str(self.results), "--ssh-fanout", "32", "--start-timeout", "10"]
-        argv += ["--gather-timeout", "5", *words, "--", "sh", "-c", "sleep 1.5; exit 7"]
+        argv += [
+            "--sources",
+            "basic",
+            "--gather-timeout",
+            "5",
+            *words,
+            "--",
+            "sh",
+            "-c",
+            "sleep 1.5; exit 7",
+        ]
         environ = {
             **os.environ,
             "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
@@ -98,10 +125,10 @@ class Run:
 
 
 @pytest.mark.parametrize("names", _GROUPS, ids=lambda names: f"{names[0]}..{names[-1]}")
-def test_odd_hosts_cost_their_own_recording(tmp_path: Path, names: list[str]) -> None:
+def test_odd_hosts_cost_their_own_recording(tmp_path: Path, server: Path, names: list[str]) -> None:
     """The error is that of the odd host, the good one's recording is whole, the job's code is kept."""
     hosts = [f"odd-{name}" for name in names]
-    run = Run(tmp_path, [*hosts[: len(hosts) // 2], "good", *hosts[len(hosts) // 2 :]])
+    run = Run(tmp_path, server, [*hosts[: len(hosts) // 2], "good", *hosts[len(hosts) // 2 :]])
     run.good_is_complete()
     wrong = {}
     for name in names:
@@ -113,7 +140,7 @@ def test_odd_hosts_cost_their_own_recording(tmp_path: Path, names: list[str]) ->
     assert run.took_s < _LIMIT_S
 
 
-def test_sigterm_while_a_slow_host_is_waited_for(tmp_path: Path) -> None:
+def test_sigterm_while_a_slow_host_is_waited_for(tmp_path: Path, server: Path) -> None:
     """It is given up; the others' tables are in the files, which come at once."""
 
     def end(run: Run, process: subprocess.Popen[str]) -> None:
@@ -121,7 +148,9 @@ def test_sigterm_while_a_slow_host_is_waited_for(tmp_path: Path) -> None:
             time.sleep(0.1)
         process.terminate()
 
-    run = Run(tmp_path, ["good", "odd-fetch-trickles"], "--gather-timeout", "150", meanwhile=end)
+    run = Run(
+        tmp_path, server, ["good", "odd-fetch-trickles"], "--gather-timeout", "150", meanwhile=end
+    )
     run.good_is_complete()
     assert "given up" in run.partial["odd-fetch-trickles"]
     assert run.took_s < 100  # of 150 and more without the signal
