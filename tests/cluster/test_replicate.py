@@ -8,23 +8,31 @@ from collections.abc import Callable
 
 import pytest
 from bed import Bed, Mpi, poll
+from selection import all_tests
 
 import mpi_collector
 
 INTERVAL_S = 0.1
-EVERY_S = 1.0
+#: seconds of --replicate, and after how many the host loses power
+TIMES = [(1, 4), (10, 15)] if all_tests() else [(1, 4)]
 
 
+@pytest.mark.parametrize(("every_s", "off_s"), TIMES)
 @pytest.mark.parametrize("transport", ["openmpi", "mpich", "ssh"])
 def test_a_host_loses_power(
-    bed: Bed, request: pytest.FixtureRequest, transport: str, figure: Callable[[str], None]
+    bed: Bed,
+    request: pytest.FixtureRequest,
+    transport: str,
+    every_s: int,
+    off_s: int,
+    figure: Callable[[str], None],
 ) -> None:
     """Its rows up to the last --replicate are in the files, the others' are whole, and the job's exit code is its own."""
     mpi: Mpi = request.getfixturevalue("openmpi" if transport == "ssh" else transport)
     results = bed.directory("power")
-    common = ["--timeseries-interval", str(INTERVAL_S), "--replicate", str(EVERY_S), "--gather-timeout", "4",
+    common = ["--timeseries-interval", str(INTERVAL_S), "--replicate", str(every_s), "--gather-timeout", "4",
               "--results-dir", str(results)]  # fmt: skip
-    command = ["--", "sh", "-c", "sleep 8; exit 7"]
+    command = ["--", "sh", "-c", f"sleep {off_s + 4}; exit 7"]
     if transport == "ssh":
         words = [
             mpi.python,
@@ -41,7 +49,7 @@ def test_a_host_loses_power(
     else:
         job = bed.start(1, mpi.collect(3, bed.hostfile(mpi, (1, 2, 3)), *common, *command))
     job.recording()
-    time.sleep(4)
+    time.sleep(off_s)
     try:
         bed.power_off(2)
         off_ns = time.time_ns()
@@ -65,7 +73,7 @@ def test_a_host_loses_power(
             assert run[other].tick.tolist()[-2] >= ticks[-1] + 20
             assert run[other].tick.tolist() == [*range(len(run[other].tick) - 1), -1]
     figure(
-        f"{transport}: power loss with --replicate {EVERY_S:g}: {len(ticks)} ticks kept, the last {lost_s:.1f} s before it"
+        f"{transport}: power loss with --replicate {every_s}: {len(ticks)} ticks kept, the last {lost_s:.1f} s before it"
     )
     poll("nobody left", 15, lambda: not bed.all_ranks())
     launch_side = bed.spools(1) if transport != "ssh" else []
