@@ -43,6 +43,8 @@ if "-V" in sys.argv:
 if "-G" in sys.argv:
     sys.exit(os.path.exists(told) and sys.stdout.write(open(told).read()) and None)
 host, command = sys.argv[sys.argv.index("--") + 1 :]
+with open(told + ".calls", "a") as calls:
+    print(host, file=calls)
 if host.startswith("gone"):
     sys.exit("gone")
 if host.startswith("bare"):
@@ -362,6 +364,18 @@ def until(happened: Any) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_one_session_for_the_whole_run(told: Path, tmp_path: Path) -> None:
+    """However many samples: ssh is called once for each host."""
+    coordinator = started(tmp_path, ["a", "b"])
+    time.sleep(0.5)
+    coordinator.snapshot()
+    coordinator.stop()
+    coordinator.gather(Seen(), lambda done, total: None, False)
+    coordinator.close(True)
+    assert all(host.stopped and host.stopped["samples"] >= 5 for host in coordinator.hosts)
+    assert sorted(told.with_name("told.calls").read_text().split()) == ["a", "b"]
 
 
 def test_a_broken_session_is_called_back_at_once(told: Path, tmp_path: Path) -> None:
