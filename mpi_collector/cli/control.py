@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from mpi_collector.benchmark.console import print_message
 from mpi_collector.benchmark.exit_codes import MISTAKE, OK
 from mpi_collector.benchmark.plan import CollectPlan
+from mpi_collector.cli.mark_from import mark_from
 from mpi_collector.cli.moment import parse_moment, utc_text
 from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.result import Mistake, explain_errors
@@ -22,6 +24,7 @@ examples:
   mpi_collector mark --begin "epoch 1"; ...; mpi_collector mark --end "epoch 1"
   mpi_collector mark --at 2026-01-05T12:03:20Z results "cache warm"      # in a finished recording
   mpi_collector mark --at +12.5 --begin run.npz "reading"                # 12.5 s after its start
+  mpi_collector mark --from fio.json results                             # the phases fio reports
 
 On a recorded host a mark has the accuracy of the recording. On another host --results-dir must be
 visible, and the time of the mark is that host's wall clock. Marks with --at are kept beside the
@@ -60,6 +63,13 @@ def mark(words: Sequence[str]) -> int:
     """Write a mark into a run; MISTAKE when that is none or several, or the mark is not valid."""
     parser = _mark_parser()
     args = parser.parse_args(words)
+    if args.text is None:  # one word: the text, or with --from the recording
+        args.run, args.text = "", args.run
+    if args.report is not None:
+        if args.run or args.at or args.edge:
+            parser.error("--from takes a recording and nothing else: its file has texts and times")
+        recording = args.text or args.results_dir or CollectPlan.results_dir
+        return mark_from(args.report, Path(recording))
     try:
         made = marks.make(args.text, args.edge or "point")
     except ValueError as e:
@@ -86,7 +96,7 @@ def _mark_parser() -> argparse.ArgumentParser:
         help="name of the run, or a prefix of it; none: the only one. "
         "With --at: the recording, a file or a directory",
     )
-    parser.add_argument("text", help="text of the mark, up to 200 characters")
+    parser.add_argument("text", nargs="?", help="text of the mark, up to 200 characters")
     edge = parser.add_mutually_exclusive_group()
     for name, text in (("begin", "a phase of this name begins"), ("end", "the phase ends")):
         edge.add_argument(f"--{name}", dest="edge", action="store_const", const=name, help=text)
@@ -96,6 +106,14 @@ def _mark_parser() -> argparse.ArgumentParser:
         help="mark a finished recording: 2026-01-05T12:03:20Z, 2026-01-05T13:03:20+01:00, or "
         "+SECONDS from its start",
     )
+    parser.add_argument(
+        "--from",
+        dest="report",
+        type=Path,
+        metavar="FILE",
+        help="mark the phases that a benchmark program reports (fio, elbencho, IOR, mdtest, DLIO) "
+        "in a finished recording, and print its rates beside those of the hosts",
+    )
     add_directory_options(parser)
     return parser
 
@@ -103,7 +121,7 @@ def _mark_parser() -> argparse.ArgumentParser:
 def _mark_recording(args: argparse.Namespace) -> int:
     """Add a mark to a finished recording."""
     from mpi_collector.formats.later_marks import later_mark
-    from mpi_collector.output.later_marks import add_later_mark
+    from mpi_collector.output.later_marks import add_later_marks
     from mpi_collector.store.load import load
 
     with load(args.run or args.results_dir or CollectPlan.results_dir) as recording:
@@ -119,5 +137,5 @@ def _mark_recording(args: argparse.Namespace) -> int:
             f"{(end_ns - start_ns) / 1e9:.1f} s"
         )
     found = later_mark(args.text, args.edge or "point", min(max(at_ns, start_ns), end_ns))
-    print_message(f"marked in {add_later_mark(path, found)}")
+    print_message(f"marked in {add_later_marks(path, [found])}")
     return OK

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from mpi_collector.node.regular_file import owners_in
 from mpi_collector.store.later_marks import read_later_marks
 
 
-def add_later_mark(recording: Path, mark: LaterMark) -> Path:
-    """Add a mark and return the file. Two processes may do so at once.
+def add_later_marks(recording: Path, new: Sequence[LaterMark]) -> Path:
+    """Add marks and return the file. Two processes may do so at once.
 
     RecordingError when the file there is damaged, ResultsError when it cannot be written.
     """
@@ -27,7 +27,7 @@ def add_later_mark(recording: Path, mark: LaterMark) -> Path:
     try:
         with _locked(recording):
             _refuse_foreign(path)
-            marks = [*read_later_marks(recording), mark]
+            marks = [*read_later_marks(recording), *new]
             lines = ",\n ".join(json.dumps(m) for m in marks)
             try:
                 with open(temporary, "x", encoding="utf-8") as f:

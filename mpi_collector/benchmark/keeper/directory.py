@@ -96,11 +96,11 @@ class ResultsDirectory:
 
     # ---- after it
     def marks(self, command: RecordedCommand, limit_s: float) -> FoundMarks:
-        """Return the marks beside the results, and those of DLIO's statistics (UTC ns).
+        """Return the marks beside the results, and those of benchmark programs' files (UTC ns).
 
         The latter may lie on another file system: no longer than ``limit_s`` is spent on it.
         """
-        from mpi_collector.benchmark.dlio import find_statistics
+        from mpi_collector.benchmark.reported import find_all
 
         made, lost = marks.read_counted(str(self.files.marks), self._owners)
         found: list[Mark] = [
@@ -109,10 +109,10 @@ class ResultsDirectory:
         ]
         results_dir = self.files.results_dir
         try:
-            dlio = in_child(lambda: find_statistics(results_dir, command), limit_s)
-            return FoundMarks(found + dlio.marks, dlio.problems, dlio.notes, lost)
+            theirs = in_child(lambda: find_all(results_dir, command), limit_s)
+            return FoundMarks(found + theirs.marks, theirs.problems, theirs.notes, lost)
         except OSError as e:
-            return FoundMarks(found, [f"no marks of DLIO's statistics: {e}"], [], lost)
+            return FoundMarks(found, [f"no marks of the benchmark's own files: {e}"], [], lost)
 
     def open_sink(self, json: bool, keep: bool, command: RecordedCommand) -> RunFiles:
         """Begin the files; return the names that they will get. See FileSink."""
