@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bed import Bed, Job, Mpi, find_mpi, hosts, missing_for_bed, poll
+from bed import Bed, Job, Mpi, hosts, missing_for_bed, poll
+from mpis import need_mpi
+from worlds import OF_MPICH, PYTHON, SUITES, need_world
 
 import mpi_collector
 
@@ -39,13 +40,16 @@ MailProg=/bin/true
 NodeName=node[1-2] CPUs=2 RealMemory=1000
 PartitionName=p Nodes=node[1-2] Default=YES State=UP
 """
+_PROGRAMS = ("usr/sbin/slurmctld", "usr/sbin/slurmd", "usr/bin/srun", "usr/bin/salloc")
 
 
 class Slurm:
     """A cluster of two nodes; commands run on node3."""
 
-    def __init__(self, bed: Bed) -> None:
+    def __init__(self, bed: Bed, mpi: Mpi, environ: dict[str, str]) -> None:
         self.bed = bed
+        self.mpi = mpi
+        self._environ = environ
         home = bed.directory("slurm")
         (home / "state").mkdir()
         self.conf = home / "slurm.conf"
@@ -57,7 +61,7 @@ class Slurm:
             bed.run(host, ["sh", "-c", "mount -t tmpfs none /sys/fs/cgroup && mkdir /sys/fs/cgroup/systemd && "
                            "mount -t cgroup -o none,name=systemd none /sys/fs/cgroup/systemd"])  # fmt: skip
         for host, daemon in ((3, "slurmctld"), (1, "slurmd"), (2, "slurmd")):
-            bed.start(host, [_program(daemon), "-D"], SLURM_CONF=str(self.conf))
+            bed.start(host, [f"/usr/sbin/{daemon}", "-D"], SLURM_CONF=str(self.conf))
         poll("both nodes idle", 40, self._both_idle)
 
     def _both_idle(self) -> bool:
@@ -65,39 +69,35 @@ class Slurm:
         return sorted(said.split("\n")[:-1]) == ["node1 idle", "node2 idle"]
 
     def run(self, argv: list[str], seconds: float = 90) -> Job:
-        return self.bed.run(3, argv, seconds, SLURM_CONF=str(self.conf))
+        return self.bed.run(3, argv, seconds, SLURM_CONF=str(self.conf), **self._environ)
 
     def start(self, argv: list[str]) -> Job:
-        return self.bed.start(3, argv, SLURM_CONF=str(self.conf))
+        return self.bed.start(3, argv, SLURM_CONF=str(self.conf), **self._environ)
 
 
-def _program(name: str) -> str:
-    return shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") or name
-
-
-@pytest.fixture(scope="module")
-def slurm() -> Iterator[Slurm]:
+@pytest.fixture(scope="module", params=["this Debian", *SUITES])
+def slurm(request: pytest.FixtureRequest) -> Iterator[Slurm]:
     """On hosts of its own: whatever is not a test's is killed after it on the others."""
-    missing = missing_for_bed()
-    if missing:
+    if missing := missing_for_bed():
         pytest.skip(missing)
-    if not all(
-        shutil.which(p, path="/usr/sbin:/usr/bin")
-        for p in ("slurmctld", "slurmd", "srun", "salloc")
-    ):
-        pytest.skip("no Slurm (Debian's slurmctld, slurmd, slurm-client)")
-    found = find_mpi("mpich")
-    if isinstance(found, str):
-        pytest.skip(found)
-    python = found.python
-    with hosts(3, [python], plain_shells=True) as bed:
-        yield Slurm(bed)
+    suite = request.param
+    root = Path("/") if suite == "this Debian" else need_world(suite)
+    if absent := [p for p in _PROGRAMS if not (root / p).exists()]:
+        pytest.skip(f"no {', '.join(absent)} in {root} (Debian's slurmctld, slurmd, slurm-client)")
+    if suite == "this Debian":
+        mpi = need_mpi("mpich")
+        with hosts(3, [mpi.python], plain_shells=True) as bed:
+            yield Slurm(bed, mpi, {})
+        return
+    mpi = Mpi("mpich", PYTHON, "/usr/bin/mpiexec.mpich")
+    with hosts(3, plain_shells=True, roots=dict.fromkeys((1, 2, 3), root)) as bed:
+        yield Slurm(bed, mpi, OF_MPICH)
 
 
-def test_srun_starts_the_ranks(slurm: Slurm, mpich: Mpi) -> None:
+def test_srun_starts_the_ranks(slurm: Slurm) -> None:
     """``srun --ntasks-per-node=1 python -m mpi_collector``: both nodes on one grid; stdout is not ours."""
     results = slurm.bed.directory("srun")
-    words = ["srun", "--mpi=pmi2", "-N2", "--ntasks-per-node=1", mpich.python, "-m", "mpi_collector",
+    words = ["srun", "--mpi=pmi2", "-N2", "--ntasks-per-node=1", slurm.mpi.python, "-m", "mpi_collector",
              "--timeseries-interval", "0.1", "--duration", "2", "--results-dir", str(results)]  # fmt: skip
     job = slurm.run(words)
     assert job.process.returncode == 0, job.err
@@ -110,10 +110,10 @@ def test_srun_starts_the_ranks(slurm: Slurm, mpich: Mpi) -> None:
     assert not slurm.bed.spools(2)
 
 
-def test_a_command_under_srun(slurm: Slurm, mpich: Mpi) -> None:
+def test_a_command_under_srun(slurm: Slurm) -> None:
     """COMMAND on rank 0 sees none of the step's variables that would make it a rank; its exit code is srun's."""
     results = slurm.bed.directory("srun")
-    words = ["srun", "--mpi=pmi2", "-N2", "--ntasks-per-node=1", mpich.python, "-m", "mpi_collector",
+    words = ["srun", "--mpi=pmi2", "-N2", "--ntasks-per-node=1", slurm.mpi.python, "-m", "mpi_collector",
              "--timeseries-interval", "0.1", "--results-dir", str(results), "--", "sh", "-c", "env | grep ^PMI_; sleep 1; exit 7"]  # fmt: skip
     job = slurm.run(words)
     assert job.process.returncode == 7, job.err
@@ -124,11 +124,11 @@ def test_a_command_under_srun(slurm: Slurm, mpich: Mpi) -> None:
 
 
 @pytest.mark.parametrize("launcher", ["srun", "mpirun"])
-def test_the_life_cycle_inside_an_allocation(slurm: Slurm, mpich: Mpi, launcher: str) -> None:
+def test_the_life_cycle_inside_an_allocation(slurm: Slurm, launcher: str) -> None:
     """Hosts from the allocation, collectors beside a job that uses all of it, the job's own step untouched."""
     results = slurm.bed.directory("salloc")
-    inside = [mpich.python, "-m", "mpi_collector", "training", "run", "--timeseries-interval", "0.1", "--mpi-bin",
-              launcher if launcher == "srun" else mpich.mpirun, "--results-dir", str(results),
+    inside = [slurm.mpi.python, "-m", "mpi_collector", "training", "run", "--timeseries-interval", "0.1", "--mpi-bin",
+              launcher if launcher == "srun" else slurm.mpi.mpirun, "--results-dir", str(results),
               "--", "srun", "-N2", "-n4", "sh", "-c", "sleep 3; hostname; exit 3"]  # fmt: skip
     job = slurm.run(["salloc", "-N2", "-n4", *inside])
     assert job.process.returncode == 3, job.err
@@ -144,12 +144,14 @@ def test_the_life_cycle_inside_an_allocation(slurm: Slurm, mpich: Mpi, launcher:
     assert metadata["num_processes"] == 4
 
 
-def test_a_host_of_the_allocation_without_our_interpreter(slurm: Slurm, mpich: Mpi) -> None:
+def test_a_host_of_the_allocation_without_our_interpreter(slurm: Slurm) -> None:
     """Found by a step before the collectors' own: a warning, the other one recorded, the job runs."""
     results = slurm.bed.directory("salloc")
-    inside = [mpich.python, "-m", "mpi_collector", "training", "run", "--timeseries-interval", "0.1", "--mpi-bin", "srun",
+    inside = [slurm.mpi.python, "-m", "mpi_collector", "training", "run", "--timeseries-interval", "0.1", "--mpi-bin", "srun",
               "--results-dir", str(results), "--", "srun", "-N2", "-n2", "sh", "-c", "sleep 1; exit 3"]  # fmt: skip
-    folder = str(Path(mpich.python).parent)
+    if slurm.mpi.python == PYTHON:
+        pytest.skip("this interpreter is one without which a host is none")
+    folder = str(Path(slurm.mpi.python).parent)
     slurm.bed.script("exec", "2", "mount", "-t", "tmpfs", "none", folder)
     try:
         job = slurm.run(["salloc", "-N2", "-n4", *inside])
@@ -163,10 +165,10 @@ def test_a_host_of_the_allocation_without_our_interpreter(slurm: Slurm, mpich: M
         assert list(run.run["hosts_partial"]) == ["node2"]
 
 
-def test_scancel_in_the_middle(slurm: Slurm, mpich: Mpi) -> None:
+def test_scancel_in_the_middle(slurm: Slurm) -> None:
     """SIGTERM to everybody, SIGKILL 30 s later: the files are written in between."""
     results = slurm.bed.directory("scancel")
-    words = ["srun", "--mpi=pmi2", "-J", "cancelled", "-N2", "--ntasks-per-node=1", mpich.python, "-m", "mpi_collector",
+    words = ["srun", "--mpi=pmi2", "-J", "cancelled", "-N2", "--ntasks-per-node=1", slurm.mpi.python, "-m", "mpi_collector",
              "--timeseries-interval", "0.1", "--results-dir", str(results)]  # fmt: skip
     job = slurm.start(words)
     job.recording()

@@ -6,7 +6,6 @@ Their roots are made by scripts/world, once, which ``scripts/test --all`` does. 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -16,18 +15,15 @@ from pathlib import Path
 
 import pytest
 from bed import REPOSITORY, Bed, Job, Process, hosts, missing_for_bed, poll
-from selection import all_tests
+from worlds import OF_MPICH, PYTHON, SUITES, need_world
 
 import mpi_collector
 
-_WORLDS = Path(os.environ.get("MPI_COLLECTOR_TEST_WORLDS", "/var/tmp/mpi_collector-worlds"))
-SUITES = ("forky", "trixie", "bookworm")
-PYTHON = "/usr/bin/python3"
 #: the interfaces of fake hosts are unlike those that Open MPI 6 pairs by itself
 _INTERFACE = {"OMPI_MCA_btl_tcp_if_include": "eth0"}
 LAUNCHERS = {
     "mpirun.openmpi": {**_INTERFACE, "PYTHONPATH": str(REPOSITORY)},
-    "mpiexec.mpich": {"MPI4PY_MPIABI": "mpich", "PYTHONPATH": f"{REPOSITORY}:/opt/mpi4py"},
+    "mpiexec.mpich": OF_MPICH,
 }
 
 
@@ -63,13 +59,9 @@ class Other:
 
 @pytest.fixture(scope="module", params=SUITES)
 def other(request: pytest.FixtureRequest) -> Iterator[Other]:
-    if not all_tests():
-        pytest.skip("hosts with another Debian: scripts/test --all")
     if missing := missing_for_bed():
         pytest.skip(missing)
-    root = _WORLDS / request.param
-    if not (root / ".complete").exists():
-        pytest.skip(f"no Debian {request.param} in {_WORLDS}: scripts/world {request.param}")
+    root = need_world(request.param)
     with hosts(3, [sys.executable], plain_shells=True, roots={2: root, 3: root}) as bed:
         yield Other(bed, request.param, root)
 
@@ -153,3 +145,21 @@ def test_recover_across(other: Other, launch_host: int) -> None:
         assert sorted(found) == ["node1", "node2", "node3"]
         assert all(len(found[host]) for host in found)
     assert not any(bed.spools(k) for k in (1, 2, 3))
+
+
+def test_a_python_without_packages(other: Other) -> None:
+    """The newest Python of the other Debian, which has no numpy, for an agent."""
+    newest = max(other.root.glob("usr/bin/python3.??"), key=lambda p: int(p.name.split(".")[1]))
+    if newest.name == (other.root / "usr/bin/python3").resolve().name:
+        pytest.skip(f"{newest.name} is the only Python of {other.suite}")
+    link = ["exec", "3", "ln", "-sfn"]
+    other.bed.script(*link, newest.name, "/usr/bin/python3")
+    try:
+        results = other.recording(0, "kvcache", "--hosts", "node[1-3]", "--transport", "ssh")
+        job = other.run(0, "check", "--hosts", "node3", "--transport", "ssh", "--json")
+    finally:
+        before = (other.root / "usr/bin/python3").readlink()
+        other.bed.script(*link, str(before), "/usr/bin/python3")
+    assert json.loads(job.out)["hosts"]["node3"]["python"].startswith(newest.name[6:] + ".")
+    with mpi_collector.load(results) as run:
+        assert sorted(run) == ["node1", "node2", "node3"]
