@@ -17,6 +17,7 @@ from mpi_collector.cli.result import (
     explain_errors,
     needs_bokeh,
     new_file,
+    refuse_other_than_html,
     standard_output,
 )
 from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
@@ -55,6 +56,8 @@ def main(words: Sequence[str]) -> int:
     else UNDECIDED when one cannot be decided. In all other cases OK.
     """
     args = _parse(words)
+    if args.output is not None:
+        refuse_other_than_html(args.output)
     from mpi_collector.report.noise import CONFIDENCE
     from mpi_collector.report.rules import parse_rule
 

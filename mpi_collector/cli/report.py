@@ -8,7 +8,7 @@ from pathlib import Path
 from mpi_collector.benchmark.exit_codes import OK
 from mpi_collector.cli.options import add_recording_argument
 from mpi_collector.cli.parser import make_parser
-from mpi_collector.cli.result import explain_errors, needs_bokeh, new_file
+from mpi_collector.cli.result import explain_errors, needs_bokeh, new_file, refuse_other_than_html
 from mpi_collector.formats.later_marks import recording_stem
 
 _EPILOG = """\
@@ -32,6 +32,8 @@ def main(words: Sequence[str]) -> int:
         "-o", "--output", type=Path, metavar="FILE", help="the page; never overwritten"
     )
     args = parser.parse_args(words)
+    if args.output is not None:
+        refuse_other_than_html(args.output)
     from mpi_collector.output.files import create
     from mpi_collector.store.load import load
 

@@ -79,6 +79,15 @@ def new_file(target: Path) -> Iterator[None]:
     print_message(f"wrote {target}")
 
 
+def refuse_other_than_html(target: Path) -> None:
+    """Mistake for the name of an image or a document: the page is HTML, whatever its name."""
+    if target.suffix.lower() not in ("", ".html", ".htm", ".xhtml"):
+        raise Mistake(
+            f"{target}: the page is HTML; name it {target.with_suffix('.html').name}, and print it "
+            "from a browser for a PDF or an image"
+        )
+
+
 @contextmanager
 def needs_bokeh() -> Iterator[None]:
     """Turn the ImportError of a page without Bokeh into a Mistake."""

@@ -197,3 +197,30 @@ def test_columns_never_touch(make: Make, capsys: pytest.CaptureFixture[str]) -> 
     _, out, _ = compared(capsys, a, b)
     (read,) = (line for line in out.splitlines() if line.startswith("read  "))
     assert len([c for c in read.split("  ") if c]) >= 6
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.PDF", "x.svg", "x.json"])
+def test_a_page_is_html(make: Make, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """Any other name is refused before work is done."""
+    from mpi_collector.cli.report import main as report
+
+    a = make()
+    target = a.with_name(name)
+    assert compared(capsys, a, a, "-o", target)[0] == 2
+    assert report([str(a), "-o", str(target)]) == 2
+    assert "the page is HTML; name it x.html" in capsys.readouterr().err
+    assert not target.exists()
+
+
+def test_the_page_says_what_the_text_says(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """Words in colour, phases, commands, exit codes, what cannot be compared."""
+    pytest.importorskip("bokeh")
+    marks = sy.pair("<read>", sy.START_NS + 5 * S, sy.START_NS + 25 * S, "n1")
+    a, b = make(marks=marks), make(0.3, marks=marks, command_exit_code=3)
+    target = a.with_name("page.html")
+    assert compared(capsys, a, b, "-o", target)[0] == 0
+    page = target.read_text()
+    assert "<span class='worse'>worse</span>" in page
+    assert "&lt;read&gt;" in page and "<read>" not in page.split("<script")[0]
+    assert "Not comparable: the command of B failed with exit code 3" in page
+    assert "./benchmark --size 10G" in page
