@@ -53,6 +53,8 @@ class Analysis:
         ceilings: Sequence[DeviceCeiling] = (),
     ) -> None:
         self._ceilings = ceilings
+        whole = recording.stretches is None and not recording.marks
+        self._command_only = whole and bool(recording.run.get("command_ns"))
         self._run = str(recording.run.get("run", ""))
         self._phases = stretches_of(recording)
         if phase is not None:
@@ -64,6 +66,7 @@ class Analysis:
         """Judge a host in every phase; of its rows nothing is kept."""
         for name, parts in self._phases.items():
             stretch = Stretch(host, name, parts, self._ceilings)
+            stretch.is_command = self._command_only
             kept = self._hosts[name]
             kept.cache.append(page_cache.cache_share(stretch))
             if warning := page_cache.claim(stretch):

@@ -18,13 +18,17 @@ _INSIDE = 0.5
 class PhaseRows:
     """One host in one phase. ``name``: of the phase. Arrays are (intervals,).
 
-    ``seconds``: exact lengths of the intervals.
+    ``seconds``: exact lengths of the intervals. ``parts``: the stretches of the phase, UTC ns.
+    ``is_command``: the phase is COMMAND.
     """
+
+    is_command = False
 
     def __init__(self, host: Host, name: str, stretches: Sequence[tuple[int, int]]) -> None:
         self.host = host
         self.key = host.key
         self.name = name
+        self.parts = list(stretches)
         self.begin_ns = stretches[0][0]
         self.end_ns = stretches[-1][1]
         times = host.timestamp_ns

@@ -157,6 +157,8 @@ _FIRST: dict[str, tuple[bytes, dict[str, int]]] = {
     "queue": (b"@sda\n       3        4\n@nvme0n1\n 0 0\n", {"sda.reads_in_flight": 3, "sda.writes_in_flight": 4, "nvme0n1.reads_in_flight": 0}),
     "power": (b"@package-0:intel-rapl.0:energy_uj\n123456\n@nvme:hwmon3:temp1_input\n41850\n@acpi:hwmon1:power1_average\n250000000\n",
               {"package-0:intel-rapl.0.energy_uj": 123456, "nvme:hwmon3.temp1_input": 41850, "acpi:hwmon1.power1_average": 250000000}),
+    "job": (b"command processes 3\ncommand not_files 1\ncommand read_call_bytes 77\nuser processes 0\nuser read_call_bytes 5",
+            {"command.processes": 3, "command.not_files": 1, "command.read_call_bytes": 77, "user.read_call_bytes": 5}),
     "processes": (b"dlio processes 2\ndlio read_bytes 77\npython rss_bytes 5\n", {"dlio.processes": 2, "dlio.read_bytes": 77, "python.rss_bytes": 5}),
 }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Read expensive sources less often than at every tick."""
 
 from ..compat import mono_ns
-from ..status import SKIPPED, status_of
+from ..status import SKIPPED, SLOW, status_of
 from .readable import OpenSource
 from .worker import BlockingReader
 
@@ -42,6 +42,7 @@ class Throttled(OpenSource):
         self._mean_ns = 0.0
         self._reads = 0
         self.every = every
+        self.tells = True  #: ``on_event`` receives ``slowed``; else a slow reading is a skipped one
 
     def first(self) -> bytes:
         text = self._inner.first()
@@ -60,6 +61,8 @@ class Throttled(OpenSource):
             n = int(self._inner.read(view))
         except OSError as e:
             n = -status_of(e)
+        if n == -SLOW and not self.tells:
+            n = -SKIPPED  # it is due at no tick in particular
         if self._notices:
             self._tell(tick)
         if self._budget_ns:
@@ -95,7 +98,7 @@ class Throttled(OpenSource):
     def _pace(self, every: int, tick: int) -> None:
         self.every = every
         self._reads = 0
-        if self.on_event is not None:
+        if self.on_event is not None and self.tells:
             self.on_event(
                 {
                     "type": "slowed",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
         every: int
         budget_us: int
+        tells_pace: bool
         may_block: bool
         start_s: float
 
@@ -91,8 +92,14 @@ def open_source(source: "Openable", root: str) -> "OpenSource":
     if source.may_block:
         inner = call_with_timeout(source.start_s, lambda: source.open(root), source.name)
         blocking = BlockingReader(inner, source.start_s)
-        return Throttled(blocking, source.name, source.every, source.budget_us)
+        return _throttled(blocking, source)
     opened = source.open(root)
     if isinstance(opened, KernelFile) and source.every == 1 and not source.budget_us:
         return opened
-    return Throttled(opened, source.name, source.every, source.budget_us)
+    return _throttled(opened, source)
+
+
+def _throttled(inner: "Readable", source: "Openable") -> Throttled:
+    out = Throttled(inner, source.name, source.every, source.budget_us)
+    out.tells = source.tells_pace
+    return out

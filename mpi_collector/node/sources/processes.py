@@ -109,7 +109,7 @@ _COUNTERS = (
 )
 
 
-class _Command:
+class CommandSums:
     """All processes of a name: ``sums`` of counters, of ended ones too; ``now``: the gauges."""
 
     def __init__(self, name: bytes) -> None:
@@ -145,8 +145,8 @@ class ProcessReader(Reader):
         self._open_max = open_max
         self._pids = Pids(self._proc, pattern, tree)
         self._family = tree or pattern is None  # the parents of those chosen are chosen, too
-        self._commands: "dict[bytes, _Command]" = {}  # by printed name, in the order of appearance
-        self._command_of: "dict[bytes, _Command]" = {}  # by comm
+        self._commands: "dict[bytes, CommandSums]" = {}  # by printed name, as they appear
+        self._command_of: "dict[bytes, CommandSums]" = {}  # by comm
         self._chosen: "dict[str, Process]" = {}  # by PID, parents before their children
         self._unsorted = False
         self._ended: "dict[str, Process]" = {}  # the latest of those that ended, by PID
@@ -215,7 +215,7 @@ class ProcessReader(Reader):
             if len(self._ended) > _PROCESSES_MAX:
                 del self._ended[next(iter(self._ended))]
 
-    def _command(self, comm: bytes) -> _Command:
+    def _command(self, comm: bytes) -> CommandSums:
         """Return the sums of a name, those of ``others`` when there are too many names."""
         command = self._command_of.get(comm)
         if command is None:
@@ -224,7 +224,7 @@ class ProcessReader(Reader):
                 name = b"others"
             command = self._commands.get(name)
             if command is None:
-                command = self._commands[name] = _Command(name)
+                command = self._commands[name] = CommandSums(name)
             # bounded: a program may rename itself without end
             if len(self._command_of) < _PROCESSES_MAX:
                 self._command_of[comm] = command

@@ -2,18 +2,21 @@
 
 A warning and never a limit. What the job asked for is compared with what storage delivered, where
 the recording knows both: an NFS client counts the bytes that applications read and those that came
-from the server (mountstats, ``bytes:``), a Lustre client those of llite and of its targets, and
-``--sources processes`` the bytes of read calls of every process (``rchar`` of /proc/PID/io), which
-miss mmap, libaio and io_uring and include pipes and sockets: where storage delivered more than was
-asked for, nothing is known.
+from the server (mountstats, ``bytes:``), a Lustre client those of llite and of its targets, and the
+sources ``job`` and ``processes`` the bytes of read calls of the job's processes (``rchar`` of
+/proc/PID/io), which miss mmap, libaio and io_uring and include pipes and sockets: where such
+descriptors were open, or storage delivered more than was asked for, nothing is known.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mpi_collector.formats.why_document import CacheShare, Claim
-from mpi_collector.store.host import Float64
+from mpi_collector.node.status import OK
+from mpi_collector.store.host import Float64, Int64
 from mpi_collector.why.claims import claim_of
 from mpi_collector.why.stretch import Stretch
 
@@ -22,6 +25,10 @@ LEAST_SHARE = 0.05  #: from memory; smaller shares are metadata and read-ahead
 CERTAIN_SHARE = 0.2
 #: share of what was asked for that read-ahead and headers may add to what was delivered
 _EXTRA = 0.02
+#: share of what was asked for that may lie outside of the phase, since the job is read now and then
+_MOST_UNSURE = 0.1
+_IN_MEMORY = ("loop", "zram", "ram")  #: block devices whose data are in other ones, or nowhere
+Amounts = tuple[float, float, float]  #: bytes asked for, delivered, share of uncertainty
 
 
 def claim(stretch: Stretch) -> Claim | None:
@@ -53,16 +60,16 @@ def cache_share(stretch: Stretch) -> CacheShare:
         "from_memory_share": None,
         "bound": None,
     }
-    known = _network_bytes(stretch) or _process_bytes(stretch)
+    known = _network_bytes(stretch) or _job_bytes(stretch) or _process_bytes(stretch)
     if known is None:
         return out
-    asked, delivered = known
+    asked, delivered, bound = known
     out["delivered_bytes"] = round(delivered)
-    if delivered > (1 + _EXTRA) * asked or not asked:
+    if not asked or delivered > (1 + _EXTRA) * asked or bound > _MOST_UNSURE:
         return out
     out["asked_bytes"] = round(asked)
     out["from_memory_share"] = round(max(1 - delivered / asked, 0.0), 4)
-    out["bound"] = _EXTRA
+    out["bound"] = round(_EXTRA + bound, 4)
     return out
 
 
@@ -71,8 +78,8 @@ def _bytes(stretch: Stretch, rate: Float64 | None) -> float:
     return 0.0 if rate is None else float(np.nansum(rate * stretch.seconds))
 
 
-def _network_bytes(stretch: Stretch) -> tuple[float, float] | None:
-    """Return bytes asked for and delivered of NFS and Lustre; None where nothing was read there."""
+def _network_bytes(stretch: Stretch) -> Amounts | None:
+    """Return what was asked for and delivered on NFS and Lustre; None where nothing was read."""
     mounts = stretch.devices("nfs", "normal_read_bytes")
     asked = [f"nfs.{m}.{kind}_read_bytes" for m in mounts for kind in ("normal", "direct")]
     delivered = [f"nfs.{m}.server_read_bytes" for m in mounts]
@@ -81,14 +88,74 @@ def _network_bytes(stretch: Stretch) -> tuple[float, float] | None:
             f"lustre.{device}.read_bytes_sum"
         )
     amounts = tuple(_bytes(stretch, stretch.sum_of_rates(c)) for c in (asked, delivered))
-    return (amounts[0], amounts[1]) if max(amounts) >= LEAST_ASKED else None
+    return (amounts[0], amounts[1], 0.0) if max(amounts) >= LEAST_ASKED else None
 
 
-def _process_bytes(stretch: Stretch) -> tuple[float, float] | None:
+def _from_disks(stretch: Stretch) -> float | None:
+    """Return the bytes that block devices read; None where they are not recorded."""
+    if not stretch.devices("diskstats", "sectors_read"):
+        return None
+    disks = [d for d in stretch.disks if not d.name.startswith(_IN_MEMORY)]
+    return sum(_bytes(stretch, d.read_bytes_per_s) for d in disks)
+
+
+def _job_bytes(stretch: Stretch) -> Amounts | None:
+    """Return what the job's read calls returned; None where it is not recorded or incomplete."""
+    delivered = _from_disks(stretch)
+    host = stretch.host
+    status = host.statuses.get("job")
+    if delivered is None or status is None:
+        return None
+    seen = status == OK
+    job = _job_device(stretch, seen)
+    if job is None:
+        return None
+    times = host.timestamp_ns[seen]
+    if len(times) < 2:
+        return None
+    parts = stretch.parts
+    for gauge in ("not_files", "left_out"):
+        levels = host.value(f"{job}.{gauge}")[seen]
+        for begin, end in parts:
+            inside = (times >= begin) & (times <= end)
+            if np.nanmax(levels[inside], initial=0.0) > 0:
+                return None
+    total = host.value(f"{job}.read_call_bytes")[seen]
+    most = sum(_grown(total, times, begin, end, outwards=True) for begin, end in parts)
+    least = sum(_grown(total, times, begin, end, outwards=False) for begin, end in parts)
+    if stretch.is_command:  # outside of COMMAND its processes do not exist
+        return most, delivered, 0.0
+    asked = _bytes(stretch, stretch.rate(f"{job}.read_call_bytes"))
+    return asked, delivered, max(most - asked, asked - least) / asked if asked else 1.0
+
+
+def _job_device(stretch: Stretch, seen: Any) -> str | None:
+    """Return the device of the job: COMMAND's tree where it was seen, else the user's processes."""
+    for device in ("job.command", "job.user"):
+        if stretch.has(f"{device}.read_call_bytes") and stretch.has(f"{device}.processes"):
+            grown = np.nanmax(stretch.host.value(f"{device}.read_call_bytes")[seen], initial=0.0)
+            if grown > 0 or device == "job.user":
+                return device
+    return None
+
+
+def _grown(total: Float64, times: Int64, begin: int, end: int, outwards: bool) -> float:
+    """Return the growth between the readings just outside of a stretch, or just inside."""
+    if outwards:
+        first = int(np.searchsorted(times, begin, side="right")) - 1
+        last = int(np.searchsorted(times, end, side="left"))
+    else:
+        first = int(np.searchsorted(times, begin, side="left"))
+        last = int(np.searchsorted(times, end, side="right")) - 1
+    first, last = max(first, 0), min(last, len(times) - 1)
+    return max(float(total[last] - total[first]), 0.0) if last > first else 0.0
+
+
+def _process_bytes(stretch: Stretch) -> Amounts | None:
     """Return bytes of read calls and of block devices; None without the source ``processes``."""
     names = stretch.devices("processes", "read_call_bytes")
-    if not names or not stretch.devices("diskstats", "sectors_read"):
+    delivered = _from_disks(stretch)
+    if not names or delivered is None:
         return None
     asked = stretch.sum_of_rates([f"processes.{n}.read_call_bytes" for n in names])
-    delivered = [_bytes(stretch, d.read_bytes_per_s) for d in stretch.disks]
-    return _bytes(stretch, asked), sum(delivered)
+    return _bytes(stretch, asked), delivered, 0.0
