@@ -86,6 +86,7 @@ def document_and_why(
             whole.add(host, devices)
         phases.add(host)
         analysis.add(host)
+        host.release()
     if whole is not None:
         cluster = whole.cluster()
     assert cluster is not None

@@ -115,7 +115,9 @@ def why(
         raise KeyError(f"there is no host {host!r}; there are {', '.join(recording)}")
     analysis = Analysis(recording, phase, ceilings)
     for key in recording if host is None else [host]:
-        analysis.add(recording.fresh(key))
+        judged = recording.fresh(key)
+        analysis.add(judged)
+        judged.release()
     return analysis.document()
 
 

@@ -241,7 +241,8 @@ print(sorted(set(statuses)), len(probe.sources))
     )
     assert done.returncode == 0, done.stderr
     statuses, count = done.stdout.strip().splitlines()[-1].rsplit("]", 1)
-    assert set(statuses.strip("[").split(", ")) <= {"0", "7"}, done.stdout
+    fine = {str(status) for status in (OK, SLOW, SKIPPED)}  # a slow "job" is skipped
+    assert set(statuses.strip("[").split(", ")) <= fine, done.stdout
     assert int(count) >= 12
 
 

@@ -90,5 +90,8 @@ def test_a_real_job(tmp_path: Path) -> None:
     (path,) = (tmp_path / "results").glob("*_timeseries.npz")
     with Recording(path) as recording:
         (found,) = why(recording)["cache"]
+        (host,) = recording.values()
+        if (host.statuses["job"] == OK).sum() < 4:
+            pytest.skip("this machine is too busy to read a process within 20 ms")
     assert found["asked_bytes"] == pytest.approx(240e6, rel=0.02)
     assert 0 <= found["from_memory_share"] <= 1
