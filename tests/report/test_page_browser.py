@@ -167,6 +167,21 @@ def test_pointing_shows_the_moment_on_every_chart(opened: Page) -> None:
         assert any(shown == pytest.approx(v, rel=0.006) for v in drawn)
 
 
+def test_a_click_on_a_claim_shows_its_time_and_its_charts(driver: Any, tmp_path: Path) -> None:
+    """On the first screen: the window is that of the claim, and the charts of its evidence stand out."""
+    opened = open_page(driver, tmp_path, 4)
+    assert opened.find("#limits").rect["y"] < 600
+    whole = opened.window()
+    opened.click("[data-claim='0']")
+    begin, end = opened.changed(whole)
+    claim = driver.execute_script(
+        "return JSON.parse(document.getElementById('about').textContent).claims[0]"
+    )
+    assert (begin, end) == pytest.approx((claim["begin"], claim["end"]), abs=0.06 * (end - begin))
+    marked = driver.find_elements(By.CSS_SELECTOR, "figure.evidence")
+    assert 1 <= len(marked) <= len(claim["charts"])
+
+
 def test_phases_have_names_above_the_charts(opened: Page) -> None:
     """They zoom when clicked, and move along."""
     names = [e.text for e in opened.driver.find_elements(By.CSS_SELECTOR, "#strip i")]
