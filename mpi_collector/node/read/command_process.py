@@ -6,12 +6,13 @@ launcher passes it on (Slurm does), they are found on other hosts, too.
 
 import os
 
-from .kernel_file import open_or_none
+from .kernel_file import open_or_none, read_once
 from .process_files import is_collector
 
 _PROC = "/proc"
 _VARIABLE = b"MPI_COLLECTOR_RUN="
 _LOOKED_AT = 256  #: processes, at most: each costs some ten microseconds
+_RESERVED = 300
 _ENVIRON_MAX = 1 << 17
 
 
@@ -20,11 +21,9 @@ def first_process(run: str) -> "int | None":
 
     Only processes of this user count that were started after this one, the collector's excluded.
     """
-    own = os.getpid()
     uid = os.getuid()
     wanted = _VARIABLE + run.encode()
-    later = sorted(int(name) for name in os.listdir(_PROC) if name.isdigit() and int(name) > own)
-    for pid in later[:_LOOKED_AT]:
+    for pid in _later(os.getpid())[:_LOOKED_AT]:
         at = "%s/%d" % (_PROC, pid)
         try:
             if os.stat(at).st_uid != uid:
@@ -34,6 +33,19 @@ def first_process(run: str) -> "int | None":
         if wanted in _words(at + "/environ") and not is_collector(_words(at + "/cmdline")):
             return pid
     return None
+
+
+def _later(own: int) -> "list[int]":
+    """Return the PIDs that were given after ``own``, the oldest first.
+
+    Behind the greatest number the kernel begins anew at 300 (RESERVED_PIDS in kernel/pid.c).
+    """
+    pids = sorted(int(name) for name in os.listdir(_PROC) if name.isdigit())
+    later = [pid for pid in pids if pid > own]
+    newest = read_once(_PROC + "/loadavg").split()[-1:]
+    if newest and newest[0].isdigit() and int(newest[0]) < own:
+        later += [pid for pid in pids if _RESERVED <= pid < own]
+    return later
 
 
 def _words(path: str) -> "list[bytes]":
