@@ -49,6 +49,7 @@ class Job(ReaderSource):
     budget_us = 50
     tells_pace = False
     may_be_empty = True
+    later_bytes = 512
     fields = (
         Field("processes", "processes", "gauge", "processes of the job, 64 at most"),
         Field("left_out", "processes", "gauge", "processes of the job beyond these"),
@@ -239,7 +240,12 @@ class JobPids(Pids):
                 return False
         except OSError:
             return False
-        if self._stat_of(pid)[1] <= self._began or is_collector(_words(at + "/cmdline")):
+        # where the recorder itself is not seen, as in a tree of another host, nothing is known
+        if (
+            not self._began
+            or self._stat_of(pid)[1] <= self._began
+            or is_collector(_words(at + "/cmdline"))
+        ):
             return False
         if not self._scheduled:
             return True

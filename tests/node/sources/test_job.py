@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nodekit import FIXTURES
 
 from mpi_collector.node.read.command_process import first_process
 from mpi_collector.node.read.pacing import Throttled
@@ -119,6 +120,13 @@ def test_without_command_it_is_what_the_user_started(data: Path) -> None:
         time.sleep(0.02)
     other.wait()
     assert values(reader)["processes"] == 0
+    reader.close()
+
+
+def test_a_tree_of_another_host() -> None:
+    """Where the recorder is not seen itself, nobody is known to have started after it."""
+    reader = JobReader(str(FIXTURES / "linux-6.18"), "")
+    assert set(values(reader, "user").values()) == {0}
     reader.close()
 
 
