@@ -100,11 +100,10 @@ class SuiteRecording:
             return {}
         os.environ.pop(RUN_VARIABLE, None)
         self._watch = None
-        try:
-            if watch is not None:
-                watch.end()
-        except Exception as e:  # noqa: BLE001 - the suite's own results are safe and must be written
-            self._give_up(e)
+        if watch is not None:
+            watch.end()
+            if watch.error is not None:
+                self._console.warn(f"warning: stop was not looked for any more: {watch.error}")
         if not self._over:
             self._end("command", exit_code)
         self._transports.close()
@@ -128,12 +127,7 @@ class SuiteRecording:
         try:
             self._saved = collection.end(ended_by)
         except Exception as e:  # noqa: BLE001 - the suite's own results are safe and must be written
-            self._give_up(e)
-
-    def _give_up(self, error: Exception) -> None:
-        self._over = True
-        assert self.collection is not None
-        self.collection.give_up(error)
+            collection.give_up(e)
 
     def _on_request(self) -> None:
         """Handle ``mpi_collector stop``: the recording is over, and the suite goes on."""
