@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import synthetic as sy
+from selection import all_tests
 
 pytest.importorskip("bokeh", reason="the page needs Bokeh (the report extra)")
 
@@ -310,6 +311,7 @@ def test_no_host_at_all(tmp_path: Path) -> None:
     assert "invalid" in Elements(build(sy.write(tmp_path / NAME, []))).text
 
 
+@pytest.mark.skipif(not all_tests(), reason="takes a minute of CPU: scripts/test --all")
 @pytest.mark.timeout(600)
 def test_256_hosts_below_15_mb(tmp_path: Path) -> None:
     """The promise about size, on noise that hardly compresses."""
