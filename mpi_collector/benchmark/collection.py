@@ -88,7 +88,7 @@ class Collection(RunState):
             raise UnusableHostsError(f"not every host can be recorded: {listed(broken)}")
         before_start()
         transport.start()
-        self.started_ns = mono_ns()
+        self.started_ns = transport.local_t0_ns
 
     def set_hurried(self, hurried: Callable[[], bool]) -> None:
         """Wait for no host and no file longer than 2 s a step once ``hurried`` is true."""

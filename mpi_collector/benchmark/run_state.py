@@ -47,7 +47,7 @@ class RunState:
         self.unusable: dict[str, str] = {}  #: hosts that were asked for and left out, and why
         self.aliases: dict[str, str] = {}  #: further name of a host: the name it is recorded by
         self.command: CommandRun | None = None  #: None: there is none, or it was never tried
-        self.started_ns = 0  #: when every host was sampling, monotonic; 0: not yet
+        self.started_ns = 0  #: tick 0, monotonic; 0: not yet
         self.ended_ns = 0  #: when the stop began, monotonic; 0: not yet
         self.all_present = False  #: at the end no rank is missing: MPI_Finalize will not hang
         self.result: RunDocument | None = None  #: None until the files are written

@@ -101,6 +101,7 @@ class Transport(Protocol):
     capacity: int  #: rows of the table, the same on all hosts
     t0_ns: int  #: tick 0 on the coordinator's monotonic clock
     epoch_ns: int  #: tick 0 on the coordinator's wall clock
+    local_t0_ns: int  #: tick 0 on this process's monotonic clock
     hurry: Hurry  #: bounds ``stop`` and ``gather`` once there is one; hosts are given up then
 
     @property

@@ -63,6 +63,7 @@ _STATE = {
     "missing_ranks": Items(Whole(0, _RANKS_MOST), _RANKS_MOST),
     "capacity": Whole(0, INT64_MAX),
     "t0_ns": MOMENT,
+    "now_ns": MOMENT,
     "epoch_ns": MOMENT,
 }
 _FOUND = {

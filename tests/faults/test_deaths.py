@@ -65,6 +65,11 @@ def test_parts_of_a_launch(flights: Flights, transport: str, what: str) -> None:
         row, killed
     )  # the ranks are told to end, and may or may not have the time for their files
     assert max(row.lost.values()) <= 1
+    for place in flight.places:
+        with mpi_collector.load(place) as run:
+            # ranks that were told to end have ended COMMAND and stopped all hosts: that is whole
+            ends = {f["ended_by"] for f in run.run["facts"].values()}
+            assert run.run["verdict"]["verdict"] == "partial" or ends == {"stop"}, run.run
 
 
 @over("transport", EVERY)

@@ -7,7 +7,9 @@ import time
 
 import pytest
 from bed import DAEMONS, Process, descendants
-from flight import ALL, Flight, Flights
+from flight import ALL, EXIT_CODE, Flight, Flights
+
+import mpi_collector
 
 EVERY = ["openmpi", "mpich", "ssh"]
 over = pytest.mark.parametrize
@@ -34,6 +36,30 @@ def test_signal(flights: Flights, transport: str, number: signal.Signals) -> Non
     row = flight.settle(flights.row(f"{number.name} to mpirun or the life cycle"), told)
     assert max(row.lost.values()) <= 1
     assert "Traceback" not in flight.job.err, flight.job.err
+
+
+@over("transport", EVERY)
+def test_sigterm_while_a_host_is_waited_for(flights: Flights, transport: str) -> None:
+    """It stands still when its table is due: it is given up, and the others' files are there at once."""
+    flight = flights.start("--gather-timeout", "90", life_cycle=True).recording()
+    sampler = flight.sampler(3)
+    sampler.signal(signal.SIGSTOP)
+    stopped = time.time_ns()
+    flight.end()
+    time.sleep(3)
+    own = [p for p in descendants(flight.job.process.pid) if "mpi_collector" in p.words]
+    next(p for p in own if "python" in p.words[0]).signal(signal.SIGTERM)
+    try:
+        assert flight.job.finish(60) == EXIT_CODE, flight.job.err
+        with mpi_collector.load(flight.results) as run:
+            assert list(run.run["hosts_partial"]) == ["node3"]
+            assert "given up" in run.run["hosts_partial"]["node3"]
+            assert all(run[k].tick[-1] == -1 for k in ("node1", "node2"))
+    finally:
+        try_signal(sampler, signal.SIGCONT)  # its launcher may have killed it
+    row = flights.row("SIGTERM while a host that stands still is waited for at the end", 3)
+    row = flight.settle(row, stopped)
+    assert max(row.lost.values()) <= 1
 
 
 @over("transport", EVERY)

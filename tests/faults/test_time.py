@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bed import Bed
+from bed import Bed, poll
 from flight import EXIT_CODE, INTERVAL_S, Flights
 
 import mpi_collector
@@ -161,3 +161,49 @@ def test_stands_still_over_the_end(flights: Flights, transport: str) -> None:
         row.missed["node3"] = facts["missed"]
         row.note = "partial: those ticks are missed"
     flight.nothing_remains()
+
+
+@contextmanager
+def far_away(bed: Bed, host: int, python: str, seconds: float) -> Iterator[None]:
+    """Every way between the launch side and ``host`` takes so long, over ssh."""
+    config = Path(f"/tmp/testbed-state-{bed.name}/ssh_config")
+    before = config.read_text()
+    program = Path(__file__).parents[1] / "helpers" / "slow_link.py"
+    # in place: it is mounted on the hosts
+    config.write_text(
+        f"{before}Host node{host}\n  ProxyCommand {python} {program} %h %p {seconds}\n"
+        "  ConnectTimeout 40\n"
+    )
+    try:
+        yield
+    finally:
+        config.write_text(before)
+
+
+@over("transport", ["ssh"])
+def test_a_host_far_away(flights: Flights, transport: str) -> None:
+    """Round trips of 2 s: the job starts, and ends, within the time-outs, and the others are whole."""
+    with far_away(flights.bed, 3, flights.mpi.python, 1.0):
+        began = time.monotonic()
+        words = ["--start-timeout", "20", "--ssh-timeout", "40", "--gather-timeout", "20"]
+        up = flights.bed.share / f"up{time.monotonic_ns()}"
+        flight = flights.start(*words, command=f"touch {up}")
+        flight.run = flight.job.recording(120)
+        poll("the start of COMMAND", 60, up.exists)
+        assert time.monotonic() - began < 40 + 3 * 20
+        time.sleep(2)
+        told = time.time_ns()
+        flight.end()
+        assert flight.job.finish(90) == EXIT_CODE, flight.job.err
+        with mpi_collector.load(flight.results) as run:
+            assert set(run.run["hosts_partial"]) <= {"node3"}
+            assert all(run[k].tick[-1] == -1 for k in ("node1", "node2"))
+            ended = run.run["command_ns"][1]
+            late_s = {k: (int(run[k].timestamp_ns[-1]) - ended) / 1e9 for k in ("node1", "node2")}
+            # nobody waits for the far host to be told
+            assert all(-0.5 < s < 1 for s in late_s.values()), (late_s, (ended - told) / 1e9)
+            assert -0.1e9 < ended - told < 2e9
+        row = flights.row("a host with round trips of 2 s", 3)
+        row.gone_s = flight.all_gone(15)
+        flight.tally(row, told)
+    assert max(row.lost.values()) <= 25

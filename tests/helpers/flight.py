@@ -63,6 +63,7 @@ class Flight:
     _end: Path
     rows: list[Row]
     run: str = ""
+    places: list[Path] = field(default_factory=list)  #: after ``settle``: of its files
 
     def recording(self) -> Flight:
         """Wait until it records, and has for a second."""
@@ -168,6 +169,7 @@ class Flight:
             (False, 1): "recover",
             (True, 2): "in part by itself, the rest by recover",
         }[wrote, len(places)]
+        self.places = places
         self.tally(row, event_ns, *places, end_ns=end_ns)
         assert set(row.kept) == {"node1", "node2", "node3"}
         return row

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mpi_collector.errors import SessionLostError, TransportError
+from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.errors import RunClaimedError
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState, RunStatus, Sink, run_status
@@ -54,6 +55,7 @@ class ControlClient:
         self.missing_ranks: list[int] = []
         self.capacity = options.max_samples
         self.t0_ns = 0
+        self.local_t0_ns = 0
         self.epoch_ns = 0
         self.lost = ""  #: why the launch no longer answers
         self._say = say
@@ -121,6 +123,8 @@ class ControlClient:
         self.hosts = [HostState(**h) for h in answer["hosts"]]
         self.missing_ranks = answer["missing_ranks"]
         self.capacity = answer["capacity"]
+        if answer["t0_ns"] != self.t0_ns:  # an answer takes a moment: the first one counts
+            self.local_t0_ns = mono_ns() - answer["now_ns"] + answer["t0_ns"]
         self.t0_ns = answer["t0_ns"]
         self.epoch_ns = answer["epoch_ns"]
 

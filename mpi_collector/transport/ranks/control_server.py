@@ -77,6 +77,7 @@ class ControlService(Service):
                 "missing_ranks": coordinator.missing_ranks,
                 "capacity": coordinator.capacity,
                 "t0_ns": coordinator.t0_ns,
+                "now_ns": mono_ns(),
                 "epoch_ns": coordinator.epoch_ns,
             }
         )
@@ -268,9 +269,8 @@ class ControlServer:
 
     def _look_for_hurry(self) -> bool:
         """Return whether the life-cycle process is in a hurry."""
-        now = mono_ns()
-        if not self._is_hurried and now - self._looked_ns > _LOOK_NS:
-            self._looked_ns = now
+        if not self._is_hurried and mono_ns() - self._looked_ns > _LOOK_NS:
+            self._looked_ns = mono_ns()
             self._read(0)
         return self._is_hurried
 

@@ -61,7 +61,7 @@ class Coordinator:
         self.missing_ranks: list[int] = []
         self.capacity = options.max_samples
         self.hurry = Hurry() if world is None else world.hurry
-        self.t0_ns = 0
+        self.t0_ns = self.local_t0_ns = 0
         self.epoch_ns = 0
         self._json = False  # the hosts were asked for the suite's samples, too
         self._recorder: BatchRecorder | None = None
@@ -172,7 +172,7 @@ class Coordinator:
         """Start sampling at a common tick 0; return when every host samples or has failed."""
         ranks = self.leaders.alive()
         limit_s = self.options.start_timeout_s
-        self.t0_ns = mono_ns() + _LEAD_NS + _LEAD_PER_LEADER_NS * len(ranks)
+        self.t0_ns = self.local_t0_ns = mono_ns() + _LEAD_NS + _LEAD_PER_LEADER_NS * len(ranks)
         self.epoch_ns = wall_ns() + self.t0_ns - mono_ns()
         hosts = len(self.leaders)
         self.recorder.start(self.t0_ns, self.epoch_ns, self.capacity, hosts)

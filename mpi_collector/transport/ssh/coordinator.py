@@ -47,7 +47,7 @@ class SshCoordinator(Agents):
         self.missing_ranks: list[int] = []
         self.aliases: dict[str, str] = {}  #: {further name of a host: the name it is recorded by}
         self.capacity = options.max_samples
-        self.t0_ns = 0
+        self.t0_ns = self.local_t0_ns = 0
         self.epoch_ns = 0
         self._replicas = Replicas(options, run)
         self._run_tasks: list[asyncio.Task[None]] = []  # from start to stop
@@ -75,7 +75,7 @@ class SshCoordinator(Agents):
 
     def start(self) -> None:
         """Start sampling at a common tick 0; return when every host samples or has failed."""
-        self.t0_ns = mono_ns() + _LEAD_NS + _LEAD_PER_HOST_NS * len(self.remotes)
+        self.t0_ns = self.local_t0_ns = mono_ns() + _LEAD_NS + _LEAD_PER_HOST_NS * len(self.remotes)
         self.epoch_ns = wall_ns() + self.t0_ns - mono_ns()
         self._loop.run(self._start())
 
