@@ -7,7 +7,6 @@ spool. A connection that is silent for that long counts as lost, since a cable t
 no connection.
 """
 
-import array
 import errno
 import os
 import select
@@ -20,32 +19,26 @@ from ..frames import VERSION, FrameDecoder, encode
 from ..host.identity import identity
 from ..knobs import ORPHAN_S
 from ..table.facts import LAUNCHER_LOST, LEFT
+from .listener import Listener
 from .messages import RECORDER_REQUESTS, Request
 from .recorder import Recorder
 from .service import DONE, Answer, RecorderService
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import array
     from typing import Any, Mapping
 
 _READ_BYTES = 1 << 16
 _WRITE_BYTES = (
     4096  #: of one write: when poll(2) reports room for writing, there is room for that much
 )
-_UCRED = array.array("i", [0, 0, 0])  #: struct ucred of unix(7): pid, uid, gid
-_FDS = array.array("i")
 
 AGENT_REQUESTS = dict(
     RECORDER_REQUESTS,
     beat=Request("the launcher is alive; may come without an id"),
     quit=Request("end the agent; a spool that is not discarded stays"),
 )
-
-
-def peer_uid(connection: socket.socket) -> int:
-    """Return the user at the other end of a Unix socket (SO_PEERCRED, unix(7))."""
-    size = len(_UCRED) * _UCRED.itemsize
-    return array.array("i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1]
 
 
 class AgentService(RecorderService):
@@ -93,7 +86,8 @@ class Agent:
 
     def __init__(self, service: AgentService, listener: "socket.socket | None" = None) -> None:
         self.service = service
-        self._listener = listener
+        self._listener = Listener(listener) if listener is not None else None
+        self._offer: "tuple[socket.socket, array.array[int]] | None" = None  # while another ends
         self._connection: "Connection | None" = None
         self._orphan_s = ORPHAN_S
         self._heard_ns = mono_ns()
@@ -132,31 +126,42 @@ class Agent:
 
     def _serve_once(self) -> bool:
         """Wait for something to do, and do it. False when nothing came in time."""
+        if self._offer is not None:
+            self._accept()
+            return True
         listener = self._listener.fileno() if self._listener is not None else -1
         reading = self._connection.read_fd if self._connection is not None else -1
-        silent_s = (mono_ns() - self._heard_ns) * 1e-9
-        limit = None if self._listener is None else max(0.0, self._orphan_s - silent_s)
-        ready = readable([fd for fd in (listener, reading, self._wake_fd) if fd >= 0], limit)
+        left_s = self._left_s()
+        ready = readable(
+            [fd for fd in (listener, reading, self._wake_fd) if fd >= 0], self._turn_s(left_s)
+        )
         if self._wake_fd in ready:
             os.read(self._wake_fd, 16)
         if listener in ready:
             self._accept()
         elif reading in ready:
             self._read()
-        return bool(ready)
+        return bool(ready) or left_s is None or self._left_s() != 0.0
+
+    def _left_s(self) -> "float | None":
+        """Return for how long nothing needs to be heard; None: for ever."""
+        if self._listener is None:
+            return None
+        return max(0.0, self._orphan_s - (mono_ns() - self._heard_ns) * 1e-9)
+
+    def _turn_s(self, left_s: "float | None") -> "float | None":
+        """Return how long to wait of ``left_s``: until somebody may connect, during a pause."""
+        pause_s = self._listener.pause_s if self._listener is not None else 0.0
+        return min(left_s, pause_s) if left_s is not None and pause_s else left_s
 
     def _accept(self) -> None:
-        """Take two descriptors from a process of the same user (SCM_RIGHTS, unix(7))."""
+        """Take the connection that a process of the same user hands over."""
         assert self._listener is not None
-        connection, _ = self._listener.accept()
-        if peer_uid(connection) != os.getuid():  # an abstract socket has no file mode
-            connection.close()
+        offer = self._offer or self._listener.accept()
+        self._offer = None
+        if offer is None:
             return
-        _data, extra, _flags, _address = connection.recvmsg(1, socket.CMSG_SPACE(2 * _FDS.itemsize))
-        fds = array.array("i")
-        for level, kind, data in extra:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+        connection, fds = offer
         if len(fds) == 2:
             self.attach(fds[0], fds[1], connection)
         else:
@@ -195,12 +200,22 @@ class Agent:
         """
         if self._listener is None:
             return
-        poll = select.poll()
-        poll.register(write_fd, select.POLLOUT)
-        poll.register(self._listener.fileno(), select.POLLIN)
-        ready = [fd for fd, _event in poll.poll(int(self._orphan_s * 1e3))]
-        if write_fd not in ready:
-            raise OSError(errno.ETIMEDOUT, "the launcher reads nothing")
+        deadline_ns = mono_ns() + int(self._orphan_s * 1e9)
+        while True:
+            left_s = max(0.0, (deadline_ns - mono_ns()) * 1e-9)
+            poll = select.poll()
+            poll.register(write_fd, select.POLLOUT)
+            listener = self._listener.fileno()
+            if listener >= 0:
+                poll.register(listener, select.POLLIN)
+            # rounded up: not again and again at the end of a pause
+            ready = [fd for fd, _event in poll.poll(int((self._turn_s(left_s) or 0.0) * 1e3) + 1)]
+            if write_fd in ready:
+                return
+            if listener in ready:
+                self._offer = self._listener.accept()
+            if self._offer is not None or not left_s:
+                raise OSError(errno.ETIMEDOUT, "the launcher reads nothing")
 
     def _hello(self) -> "dict[str, Any]":
         """Return the first message of every connection."""

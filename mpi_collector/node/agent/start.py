@@ -7,13 +7,8 @@ import signal
 import socket
 
 from ..knobs import ORPHAN_S
-from ..spool.directory import user_directory
-from .agent import Agent, AgentService, peer_uid
-
-
-def socket_name(run: str, key: str) -> str:
-    """Return the name of the agent's Unix socket: abstract, so it leaves no file (unix(7))."""
-    return "\0%s/%s/%s" % (user_directory(), run, key)
+from .agent import Agent, AgentService
+from .listener import connect, listen, socket_name
 
 
 def main(run: str, key: str, orphan_s: float = ORPHAN_S) -> None:
@@ -22,17 +17,12 @@ def main(run: str, key: str, orphan_s: float = ORPHAN_S) -> None:
     The agent is started if there is none. This is what ssh runs.
     """
     name = socket_name(run, key)
-    connection = _connect(name)
+    connection = connect(name)
     if connection is None:
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            listener.bind(name)
-        except OSError:
-            raise SystemExit("the agent of this run exists, but accepts no connection") from None
-        listener.listen(4)
-        if _fork_agent(listener, orphan_s):
+        listener = listen(name)
+        if listener is not None and _fork_agent(listener, orphan_s):
             listener.close()
-        connection = _connect(name)
+        connection = connect(name)
     if connection is None:
         raise SystemExit("the agent did not start")
     fds = array.array("i", [0, 1])
@@ -51,26 +41,6 @@ def _wait_for_end(connection: socket.socket) -> None:
     poll.register(connection.fileno(), select.POLLIN)
     poll.register(0, 0)  # POLLHUP alone
     poll.poll()
-
-
-def _connect(name: str) -> "socket.socket | None":
-    """Return a connection to the agent, or None when there is none.
-
-    SystemExit when it belongs to another user.
-    """
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.setblocking(
-            False
-        )  # do not wait for an agent that hangs and whose backlog is full
-        connection.connect(name)
-        connection.setblocking(True)
-    except OSError:
-        connection.close()
-        return None
-    if peer_uid(connection) != os.getuid():
-        raise SystemExit("the agent's socket belongs to another user")
-    return connection
 
 
 def _fork_agent(listener: socket.socket, orphan_s: float) -> bool:
