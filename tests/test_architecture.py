@@ -27,7 +27,7 @@ LAYERS = [
     ("formats",),
     ("batch",),
     ("node",),
-    ("errors", "_version", "launchers", "terminal_text"),
+    ("errors", "_version", "launchers", "scratch", "terminal_text"),
 ]
 LEVEL = {name: n for n, names in enumerate(LAYERS) for name in names}
 

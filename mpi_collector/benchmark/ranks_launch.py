@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from mpi_collector.benchmark.plan import LifecyclePlan
 from mpi_collector.benchmark.transport_choice import Choice
 from mpi_collector.node.host.identity import identity, identity_text
+from mpi_collector.scratch import ScratchDirectory
 from mpi_collector.transport.hosts import HostSpec, find_aliases, known_names
 from mpi_collector.transport.own_python import own_argv
 
@@ -80,7 +80,7 @@ def _ask_by_launcher(plan: LifecyclePlan, choice: Choice) -> Findings:
     """Have the launcher run the question on each host, and read its answers."""
     from mpi_collector.transport.launch.preflight import check_by_launcher, check_program
 
-    with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
+    with ScratchDirectory() as directory:
         launch = ranks_launch(plan, choice, plan.hosts, directory, check_program())
         # buffered: whole lines of one task after the other
         argv = [word for word in launch.argv if word != "--unbuffered"]

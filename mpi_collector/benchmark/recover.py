@@ -15,6 +15,7 @@ from mpi_collector.formats.verdict import line
 from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.table.facts import BROKEN_OFF, LAUNCHER_LOST, STOPPED, HostFacts
 from mpi_collector.output.files import RunFiles, release, reserve
+from mpi_collector.output.litter import remove_litter_of
 from mpi_collector.output.placement import place
 from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import Sink
@@ -44,6 +45,7 @@ def recover_run(
     except (ResultsError, OSError, RuntimeError) as e:
         print_message(f"{e}; the spools are kept")
         return 2
+    remove_litter_of(results_dir, run)
     if not keep:
         for key, source in written.items():
             _discard(key, source, sources[key])

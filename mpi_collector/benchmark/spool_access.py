@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from mpi_collector.benchmark.plan import LifecyclePlan
 from mpi_collector.benchmark.ranks_launch import find_unusable, ranks_launch
 from mpi_collector.benchmark.transport_choice import Choice, choose
 from mpi_collector.errors import TransportError
+from mpi_collector.scratch import ScratchDirectory
 from mpi_collector.transport.base import RecoveryTransport
 from mpi_collector.transport.hosts import known_names
 
@@ -78,7 +78,7 @@ def _over_mpi(
     hosts = found.usable(plan.hosts)
     if not hosts:
         raise TransportError("no rank can be started on any of the hosts")
-    with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
+    with ScratchDirectory() as directory:
         launch = ranks_launch(plan, choice, hosts, directory)
         ranks = ControlRecoveryClient(plan.sampling, run, launch, known_names(hosts), say)
         try:

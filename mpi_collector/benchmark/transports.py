@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import tempfile
 from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.collection import Collection
@@ -14,6 +13,7 @@ from mpi_collector.benchmark.ranks_launch import find_unusable, ranks_launch
 from mpi_collector.benchmark.transport_choice import Choice
 from mpi_collector.errors import TransportError, UnusableHostsError
 from mpi_collector.node.host.identity import identity
+from mpi_collector.scratch import ScratchDirectory
 from mpi_collector.transport.base import Transport
 from mpi_collector.transport.hosts import known_names
 from mpi_collector.transport.one_thread import import_numpy
@@ -37,7 +37,7 @@ class Transports:
         self._plan = plan
         self._console = console
         self._recorder = recorder
-        self._launch_directory: tempfile.TemporaryDirectory[str] | None = None
+        self._launch_directory: ScratchDirectory | None = None
 
     def open(self, choice: Choice, collection: Collection) -> Transport:
         """Return the transport; TransportError when there is none."""
@@ -93,7 +93,7 @@ class Transports:
         hosts = found.usable(plan.hosts)
         if not hosts:
             raise TransportError(f"no host can be recorded: {listed(found.broken)}")
-        self._launch_directory = tempfile.TemporaryDirectory(prefix="mpi_collector-")
+        self._launch_directory = ScratchDirectory()
         launch = ranks_launch(plan, choice, hosts, self._launch_directory.name)
         self._console.debug(f"collectors: {shlex.join(launch.argv)}")
         if settings := launch.settings.describe():

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from mpi_collector.benchmark.plan import LifecyclePlan
 from mpi_collector.benchmark.ranks_launch import hosts_to_check, ranks_launch
 from mpi_collector.benchmark.transport_choice import Choice
+from mpi_collector.scratch import ScratchDirectory
 from mpi_collector.transport.hosts import HostSpec
 
 
@@ -39,7 +39,7 @@ def _print_launch(plan: LifecyclePlan, choice: Choice) -> None:
     if checked := hosts_to_check(plan, choice):
         variables = rank_variables(choice.launcher, os.environ)
         _print_sessions("checks", plan, checked, check_command(variables))
-    with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
+    with ScratchDirectory() as directory:
         if not choice.launcher.profile.ssh_variable:
             check = ranks_launch(plan, choice, plan.hosts, directory, check_program())
             print(f"checks: {shlex.join(check.argv)}")

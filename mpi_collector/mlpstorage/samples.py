@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +14,7 @@ from mpi_collector.node.compat import wall_ns
 from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.node.table.table import SampleTable
 from mpi_collector.output.npz import NpzWriter
+from mpi_collector.scratch import ScratchDirectory
 
 Sample = dict[str, Any]
 
@@ -68,7 +68,7 @@ class GatheredSamples:
     """The tables of many hosts in a file of their own, which is removed at the end."""
 
     def __enter__(self) -> GatheredSamples:
-        self._directory = tempfile.TemporaryDirectory(prefix="mpi_collector-")
+        self._directory = ScratchDirectory()
         self._path = Path(self._directory.name) / "series.npz"
         self._file = open(self._path, "xb")
         self.sink = _TemporaryRecording(self._file)

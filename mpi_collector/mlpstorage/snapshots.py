@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mpi_collector.formats.suite_host import collected_data
 from mpi_collector.node.host.snapshot.cpus import with_all_cpus
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.scratch import ScratchDirectory
 
 if TYPE_CHECKING:
     from mpi_collector.transport.base import Transport
@@ -75,7 +75,7 @@ def mpi_snapshots(
         specs, ssh_args = with_user(distinct, user)
         argv = own_argv("collect", "--bridge")
         as_root = allow_run_as_root or os.getuid() == 0
-        with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
+        with ScratchDirectory() as directory:
             hostfile = Path(directory) / "hosts"
             hostfile.write_text(hostfile_text(found.profile, specs))
             launch = build_launch_command(

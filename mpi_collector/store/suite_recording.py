@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from mpi_collector.formats.suite_reader import SuiteHost, SuiteTimeSeries, read_
 from mpi_collector.node.row.layout import MISSING, STOP_TICK
 from mpi_collector.node.status import OK
 from mpi_collector.node.table.facts import STOPPED, HostFacts
+from mpi_collector.scratch import ScratchDirectory
 from mpi_collector.store.recording import Recording
 
 
@@ -25,7 +25,7 @@ def load_suite(path: Path) -> Recording:
         f"{key}/{k}": v for key, h in series.hosts.items() for k, v in _arrays(h).items()
     }
     run = np.array(json.dumps(_run(path, series)))
-    with tempfile.TemporaryDirectory(prefix="mpi_collector-") as directory:
+    with ScratchDirectory() as directory:
         target = Path(directory) / path.name.replace(".json", ".npz")
         np.savez(target, **arrays, run=run)
         recording = Recording(target)  # holds the file open: the name may go

@@ -25,6 +25,7 @@ from mpi_collector.output.files import (
     reserve,
     take_over,
 )
+from mpi_collector.output.litter import remove_litter
 
 if TYPE_CHECKING:
     from mpi_collector.formats.run_document import Mark, RunDocument
@@ -68,6 +69,7 @@ class ResultsDirectory:
         about = {"pid": pid, "run": run, "boot_id": boot_id()}
         files = self._reserved = reserve(directory, benchmark, about, **options)
         announce(files, {**about, "run": f"{files.stem}-{run}"})
+        remove_litter(directory)
         return files
 
     def take_over(self, files: RunFiles) -> None:
