@@ -364,6 +364,39 @@ def use(path: Path, good: Path, rng: random.Random) -> str:
     return out.getvalue()
 
 
+#: words of a verb that reads a recording; A: the mutated one, GOOD: another, FILE: a new file
+VERBS = [
+    "summary A", "summary A --json", "summary A --devices", "why A", "why A --json", "compare GOOD A", "compare A GOOD --json",
+    "export A --to csv -o FILE", "export A --to csv --tidy -o FILE", "export A --to json -o FILE",
+    *(f"export A --figures --to {kind} -o FILE" for kind in ("csv", "json", "openmetrics", "perfetto")),
+]  # fmt: skip
+
+
+def run_verb(path: Path, good: Path, rng: random.Random, pages: bool = True) -> str:
+    """Have the command line read a recording; what it prints on both streams.
+
+    ValueError for an exit code that the verb does not have, or output that is no JSON.
+    """
+    from mpi_collector.cli.main import all_verbs
+
+    target = path.with_name("written")
+    target.unlink(missing_ok=True)
+    page = pages and rng.random() < PAGES
+    chosen = "report A -o FILE" if page else rng.choice(VERBS)
+    words = [
+        {"A": str(path), "GOOD": str(good), "FILE": str(target)}.get(w, w) for w in chosen.split()
+    ]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = all_verbs()[words[0]](words[1:])
+    said = err.getvalue()
+    if code not in (0, 2) or (code and path.name not in said):
+        raise ValueError(f"{chosen}: exit code {code}: {said[:300]!r}")
+    if not code and "--json" in words:
+        json.loads(out.getvalue(), parse_constant=lambda text: 1 / 0)
+    return out.getvalue() + said
+
+
 def make_page(path: Path) -> None:
     """Make the page, which takes seconds, of any recording."""
     from mpi_collector.report.page import page
@@ -398,10 +431,14 @@ def run_case(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # it would be printed
-            shown = use(path, good, rng)
-            took_s = time.process_time() - began
-            if rng.random() < PAGES:
-                make_page(path)
+            if rng.random() < 0.5:
+                shown = run_verb(path, good, rng)
+                took_s = time.process_time() - began
+            else:
+                shown = use(path, good, rng)
+                took_s = time.process_time() - began
+                if rng.random() < PAGES:
+                    make_page(path)
         if strange := {c for c in shown if not c.isprintable() and c != "\n"}:
             return Failure(said, f"prints {strange!r}")
     except RecordingError as e:
@@ -446,6 +483,7 @@ def campaign(seed: str, first: int, count: int, directory: Path) -> Iterator[Fai
         with contextlib.suppress(RecordingError):  # no layout, no JSON
             use(good, good, random.Random(seed))
         make_page(good)
+        run_verb(good, good, random.Random(seed), pages=False)
     before_bytes = peak_bytes()
     for n in range(first, first + count):
         which = n % len(goods)

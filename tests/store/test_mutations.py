@@ -11,13 +11,14 @@ from pathlib import Path
 
 import mutations
 import pytest
+from selection import all_tests
 
 import mpi_collector
 from mpi_collector.errors import RecordingError
 
 SEED = "ci"
-CASES = 320  #: scripts/fuzz recording runs any number of others
-PARTS = 2
+CASES = 10_000 if all_tests() else 240  #: scripts/fuzz recording runs any number of others
+PARTS = 20 if all_tests() else 2
 
 
 def _run(first: int, directory: str) -> list[str]:
