@@ -372,8 +372,8 @@ VERBS = [
 ]  # fmt: skip
 
 
-def run_verb(path: Path, good: Path, rng: random.Random, pages: bool = True) -> str:
-    """Have the command line read a recording; what it prints on both streams.
+def run_verb(path: Path, good: Path, rng: random.Random, page: bool = False) -> str:
+    """Have the command line read a recording, or make its page; what it prints on both streams.
 
     ValueError for an exit code that the verb does not have, or output that is no JSON.
     """
@@ -381,7 +381,6 @@ def run_verb(path: Path, good: Path, rng: random.Random, pages: bool = True) -> 
 
     target = path.with_name("written")
     target.unlink(missing_ok=True)
-    page = pages and rng.random() < PAGES
     chosen = "report A -o FILE" if page else rng.choice(VERBS)
     words = [
         {"A": str(path), "GOOD": str(good), "FILE": str(target)}.get(w, w) for w in chosen.split()
@@ -415,9 +414,17 @@ def _hang(*_: object) -> None:
 
 
 def run_case(
-    case: str, base: dict[str, bytes], good: Path, directory: Path, before_bytes: int
+    case: str,
+    base: dict[str, bytes],
+    good: Path,
+    directory: Path,
+    before_bytes: int,
+    page_s: float,
 ) -> Failure | None:
-    """Make and read a case. ``before_bytes``: memory of this process before the first one."""
+    """Make and read a case.
+
+    ``before_bytes``: memory of this process before the first one; ``page_s``: CPU time of a page.
+    """
     rng = random.Random(case)
     path = directory / _NAME
     path.unlink(missing_ok=True)
@@ -427,18 +434,17 @@ def run_case(
     signal.setitimer(signal.ITIMER_PROF, _HANGS_S)
     signal.alarm(20 * _HANGS_S)  # of other programs' time, too
     began = time.process_time()
-    took_s = 0.0
+    took_s, limit_s = 0.0, CPU_S
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # it would be printed
-            if rng.random() < 0.5:
-                shown = run_verb(path, good, rng)
-                took_s = time.process_time() - began
+            page = rng.random() < PAGES
+            limit_s += page * page_s
+            if page or rng.random() < 0.5:
+                shown = run_verb(path, good, rng, page)
             else:
                 shown = use(path, good, rng)
-                took_s = time.process_time() - began
-                if rng.random() < PAGES:
-                    make_page(path)
+            took_s = time.process_time() - began
         if strange := {c for c in shown if not c.isprintable() and c != "\n"}:
             return Failure(said, f"prints {strange!r}")
     except RecordingError as e:
@@ -450,7 +456,7 @@ def run_case(
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
-    if took_s > CPU_S:
+    if took_s > limit_s:
         return Failure(said, f"{took_s:.1f} s")
     if peak_bytes() > before_bytes + MEMORY_BYTES:
         return Failure(said, f"{(peak_bytes() - before_bytes) >> 20} MB")
@@ -483,11 +489,16 @@ def campaign(seed: str, first: int, count: int, directory: Path) -> Iterator[Fai
         with contextlib.suppress(RecordingError):  # no layout, no JSON
             use(good, good, random.Random(seed))
         make_page(good)
-        run_verb(good, good, random.Random(seed), pages=False)
+        run_verb(good, good, random.Random(seed))
+    began = time.process_time()
+    make_page(goods[-1])
+    page_s = time.process_time() - began
     before_bytes = peak_bytes()
     for n in range(first, first + count):
         which = n % len(goods)
-        failure = run_case(f"{seed}:{n}", parts[which], goods[which], directory, before_bytes)
+        failure = run_case(
+            f"{seed}:{n}", parts[which], goods[which], directory, before_bytes, page_s
+        )
         if failure is not None:
             yield failure
             if peak_bytes() > before_bytes + MEMORY_BYTES:
