@@ -231,7 +231,7 @@ def time_series_head(
         "start_time": utc_text(run["start_ns"]),
         "end_time": utc_text(run["end_ns"]),
         "num_samples": sum(samples.values()),
-        "collection_method": method or run["collection_method"],
+        "collection_method": method or run.get("collection_method", "unknown"),
         "hosts_requested": run["hosts_requested"] if hosts is None else list(hosts),
         "hosts_collected": [k for k, n in samples.items() if n],
     }

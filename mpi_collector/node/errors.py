@@ -19,7 +19,3 @@ class SpoolError(CollectorError):
 
 class RunClaimedError(SpoolError):
     """Another process is taking the spools of this run apart."""
-
-
-class EmptySpoolError(SpoolError):
-    """Nothing was sampled into a spool."""

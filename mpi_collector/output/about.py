@@ -13,13 +13,13 @@ FORMAT = 1
 def about_recording(recording: Recording, hosts: Sequence[str]) -> dict[str, Any]:
     """Return the run as a JSON object. Times: UTC ns."""
     run = recording.run
-    bounds = run["clock_bound_ns"]
+    bounds = run.get("clock_bound_ns", {})
     return {
         "format": FORMAT,
-        "program": run["program"],
-        "run": run["run"],
-        "benchmark": run["benchmark"],
-        "command": run["command"],
+        "program": run.get("program"),
+        "run": run.get("run"),
+        "benchmark": run.get("benchmark"),
+        "command": run.get("command"),
         "start_ns": run["start_ns"],
         "end_ns": run["end_ns"],
         "interval_ns": run["interval_ns"],

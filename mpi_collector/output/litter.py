@@ -24,6 +24,7 @@ from mpi_collector.output.files import RUN_SUFFIX, may_be_locked
 MARKER_DAYS = 30.0
 PART_DAYS = 1.0  #: a file that was not finished; one that is written changes all the time
 _DAY_S = 86400.0
+_YOUNG_S = 60.0  #: a marker is locked only after it was made
 _MARKER = re.compile(rf"\.mpi_collector_(.+){re.escape(RUN_SUFFIX)}")
 _PART = re.compile(r"\..+_[0-9]{8}_[0-9]{6}_.+\.[0-9a-f]{8}\.part")
 _BESIDE = (RUN_SUFFIX, ".stop", ".marks", ".door")
@@ -58,7 +59,7 @@ def remove_litter_of(results_dir: Path, run: str) -> None:
 def _is_dead(marker: Path, boot: str | None, now_s: float) -> bool:
     """Return whether the run of a marker of this user has ended."""
     age_s = _own_age_s(marker, now_s)
-    if not age_s or may_be_locked(marker):
+    if age_s < _YOUNG_S or may_be_locked(marker):
         return False
     here = boot is not None and _about(marker).get("boot_id") == boot
     return here or age_s > MARKER_DAYS * _DAY_S

@@ -32,7 +32,7 @@ CPU_S = 2.0
 PAGES = 0.01  #: of the cases: a page takes seconds
 _HANGS_S = 30
 _ZEROS = 64 << 20
-_NAME = "host_20260105_120000_timeseries.npz"
+NAME = "host_20260105_120000_timeseries.npz"
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\r\x9b31m"
 STRANGE: list[Any] = [
     None, True, False, 0, -1, 1, 63, 64, 2**31, 10**12, 2**62, 2**63 - 1, 2**63, 2**64, -(2**63), 10**40, 0.5, -0.5, 1e308,
@@ -372,7 +372,9 @@ VERBS = [
 ]  # fmt: skip
 
 
-def run_verb(path: Path, good: Path, rng: random.Random, page: bool = False) -> str:
+def run_verb(
+    path: Path, good: Path, rng: random.Random, page: bool = False, words: str = ""
+) -> str:
     """Have the command line read a recording, or make its page; what it prints on both streams.
 
     ValueError for an exit code that the verb does not have, or output that is no JSON.
@@ -381,17 +383,16 @@ def run_verb(path: Path, good: Path, rng: random.Random, page: bool = False) -> 
 
     target = path.with_name("written")
     target.unlink(missing_ok=True)
-    chosen = "report A -o FILE" if page else rng.choice(VERBS)
-    words = [
-        {"A": str(path), "GOOD": str(good), "FILE": str(target)}.get(w, w) for w in chosen.split()
-    ]
+    chosen = words or ("report A -o FILE" if page else rng.choice(VERBS))
+    names = {"A": str(path), "GOOD": str(good), "FILE": str(target)}
+    given = [names.get(word, word) for word in chosen.split()]
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = all_verbs()[words[0]](words[1:])
+        code = all_verbs()[given[0]](given[1:])
     said = err.getvalue()
     if code not in (0, 2) or (code and path.name not in said):
         raise ValueError(f"{chosen}: exit code {code}: {said[:300]!r}")
-    if not code and "--json" in words:
+    if not code and "--json" in given:
         json.loads(out.getvalue(), parse_constant=lambda text: 1 / 0)
     return out.getvalue() + said
 
@@ -426,7 +427,7 @@ def run_case(
     ``before_bytes``: memory of this process before the first one; ``page_s``: CPU time of a page.
     """
     rng = random.Random(case)
-    path = directory / _NAME
+    path = directory / NAME
     path.unlink(missing_ok=True)
     said = f"{case}: {make(path, base, rng)}"
     for number in (signal.SIGALRM, signal.SIGPROF):
@@ -449,7 +450,7 @@ def run_case(
             return Failure(said, f"prints {strange!r}")
     except RecordingError as e:
         took_s = time.process_time() - began
-        if _NAME not in str(e):
+        if NAME not in str(e):
             return Failure(said, f"an error without the file: {e}")
     except Exception as e:  # noqa: BLE001 - what is looked for
         return Failure(said, f"{type(e).__name__}: {e}")
@@ -478,7 +479,7 @@ def bases(directory: Path) -> list[Path]:
             {"type": "slowed", "source": "nfs", "every": 2, "tick": 3, "cost_us": 9}
         ]
     (directory / "synthetic").mkdir()
-    return [made, sy.write(directory / "synthetic" / _NAME, hosts, marks=sy.phases(20))]
+    return [made, sy.write(directory / "synthetic" / NAME, hosts, marks=sy.phases(20))]
 
 
 def campaign(seed: str, first: int, count: int, directory: Path) -> Iterator[Failure]:

@@ -22,7 +22,7 @@ HERE = boot_id()
 STEM = "host_20260101_000000"
 
 
-def marker(place: Path, stem: str = STEM, boot: str | None = HERE, days: float = 0.0) -> Path:
+def marker(place: Path, stem: str = STEM, boot: str | None = HERE, days: float = 0.01) -> Path:
     """Leave the marker of a run that was killed."""
     path = place / f".mpi_collector_{stem}.run.json"
     path.write_text(json.dumps({"pid": 1, "run": f"{stem}-aaaaaa", "boot_id": boot}))
@@ -61,6 +61,7 @@ def test_what_stays(tmp_path: Path) -> None:
         fcntl.flock(f, fcntl.LOCK_EX)
         marker(tmp_path, "host_20260101_000001", boot="of another host", days=29)
         marker(tmp_path, "host_20260101_000002", boot=None, days=29)
+        marker(tmp_path, "host_20260101_000008", days=0)  # it is about to be locked
         aged(tmp_path / f".{STEM}_timeseries.npz.0123abcd.part", 0.9)
         for name in (".x.part", ".data.0123abcd.part", f"{STEM}_x.0123abcd.part", ".hidden"):
             aged(tmp_path / name, 99)

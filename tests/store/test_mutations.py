@@ -3,6 +3,7 @@ terminal would interpret."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import resource
@@ -15,6 +16,8 @@ from selection import all_tests
 
 import mpi_collector
 from mpi_collector.errors import RecordingError
+from mpi_collector.formats.run_forms import RUN
+from mpi_collector.node.documents import META
 
 SEED = "ci"
 CASES = 10_000 if all_tests() else 240  #: scripts/fuzz recording runs any number of others
@@ -35,6 +38,23 @@ def test_mutated_recordings(tmp_path: Path, part: int) -> None:
     with get_context("spawn").Pool(1) as pool:
         failed = pool.apply(_run, (part * CASES // PARTS, os.fspath(tmp_path)))
     assert not failed, "\n".join(failed)
+
+
+def test_only_what_every_recording_has(tmp_path: Path) -> None:
+    """Without any key that a document may lack, every verb reads a recording."""
+    goods = mutations.bases(tmp_path)
+    for good in goods:
+        parts = mutations.parts_of(good)
+        for name, body in parts.items():
+            form = {"run.npy": RUN, "meta.npy": META}.get(name.rpartition("/")[2])
+            if form is not None:
+                document = json.loads(mutations.split(body)[1].decode("utf-32-le"))
+                least = {key: document[key] for key in form.needed if key in document}
+                parts[name] = mutations.packed_document(least)
+        path = tmp_path / mutations.NAME
+        mutations.write(path, parts)
+        for words in mutations.VERBS:
+            mutations.run_verb(path, good, random.Random(), words=words)
 
 
 def test_the_mutations_change_something(tmp_path: Path) -> None:

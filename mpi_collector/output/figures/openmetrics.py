@@ -29,7 +29,7 @@ def write(figures: FigureTable, about: Mapping[str, Any], file: BinaryIO) -> Non
     The samples of a family follow each other, so each family has a temporary file beside ``file``
     while hosts are read one by one.
     """
-    of_run = {"run": about["run"], "benchmark": about["benchmark"]}
+    of_run = {name: about[name] for name in ("run", "benchmark") if about[name] is not None}
     with ExitStack() as stack:
         families: dict[str, Any] = {}
         for figure in figures.figures:
