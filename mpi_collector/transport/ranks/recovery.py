@@ -78,7 +78,8 @@ class RankRecovery(Coordinator):
     def claim(self, run: str) -> dict[str, list[dict[str, Any]]]:
         """Claim ``run`` on the hosts that answer; see RecoveryTransport."""
         self._give_up_claim()
-        ranks = sorted(self.leaders.alive(), key=lambda n: claim_order(self.leaders[n].identity))
+        there = {0, *self.leaders.alive()}
+        ranks = sorted(there, key=lambda n: claim_order(self.leaders[n].identity))
         found: dict[str, list[dict[str, Any]]] = {}
         for group in (ranks[:1], ranks[1:]):
             found.update(self._claim_on(group, run))
