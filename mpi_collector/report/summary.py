@@ -275,8 +275,9 @@ def print_summary(
 
 
 def print_figures(recording: Recording, out: TextWriter, devices: bool = False) -> None:
-    """Print what limited the run, and the figures. RecordingError when it cannot be read."""
+    """Print remarks, what limited the run, and figures. RecordingError when it cannot be read."""
     doc = document(recording, devices=devices)
+    print_remarks(doc["verdict_remarks"], out)
     print_limit(doc["limited_by"], out)
     if doc["limited_by"] is None:
         print_not_known(doc["not_known"], out, _REASONS)

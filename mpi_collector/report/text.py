@@ -116,8 +116,7 @@ def print_remarks(remarks: list[str], out: TextWriter) -> None:
 
 
 def render(doc: SummaryDocument, out: TextWriter) -> None:
-    """Print everything but the verdict and its reasons."""
-    print_remarks(doc["verdict_remarks"], out)
+    """Print everything but the verdict and the limit."""
     _facts(doc, out)
     out.line("")
     if not doc["cluster"]:
