@@ -129,9 +129,7 @@ def test_a_host_fails_in_the_middle(stand_ins: StandInHosts, how: str) -> None:
     getattr(stand_ins, how)("far-2")
     failed_ns = time.time_ns()
     time.sleep(1)
-    begin = time.monotonic()
     found = collector.stop()
-    assert time.monotonic() - begin < interval_s + 10 + 30  # the rest: a machine with other work
     check_samples(found["far-1"])
     *kept, error = found["far-2"]
     assert len(kept) >= 5
@@ -139,6 +137,8 @@ def test_a_host_fails_in_the_middle(stand_ins: StandInHosts, how: str) -> None:
     assert all(set(SUITE) <= set(s) for s in kept)
     assert all(s["timestamp_ns"] <= failed_ns for s in kept)
     assert set(error) == {"timestamp", "hostname", "errors"}
+    # half of its time was for the stop of the host, and no other time-out
+    assert f"no answer within {(interval_s + 10) / 2:g} s" in error["errors"]["ssh"]
     assert "last --replicate" in error["errors"]["ssh"]
     assert found["far-1"][-1]["timestamp_ns"] > failed_ns
     assert collector.get_hosts_with_data() == ["far-1", "far-2"]
