@@ -10,7 +10,8 @@ import living_tree as lt
 import pytest
 from selection import first_of
 
-from mpi_collector.report.compare import compare, text_lines
+from mpi_collector.report.compare import compare
+from mpi_collector.report.compare_text import text_lines
 from mpi_collector.report.page import page
 from mpi_collector.store.load import load
 
@@ -90,7 +91,7 @@ def test_remarks_are_wherever_the_verdict_is(drop_out: lt.Recorded, tmp_path: Pa
     with load(drop_out.path) as run:
         in_run = run.run["verdict_remarks"]
         html = page(run)
-        compared = "\n".join(text_lines(compare(run, run)))
+        compared = "\n".join(text_lines(compare([run], [run])))
     for shown in (str(in_run), str(json.loads(metadata.read_text())["verdict_remarks"])):
         assert "nvme1n1 gone since" in shown
     for shown in (text, html, compared):
