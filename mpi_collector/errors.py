@@ -62,10 +62,15 @@ class CommandError(CollectorError):
     """
 
     def __init__(self, program: str, error: OSError) -> None:
-        super().__init__(f"cannot start {program}: {error.strerror}")
+        super().__init__(
+            f"cannot start {program}: {error.strerror}"
+            if program
+            else "cannot start '': an empty name is no program"
+        )
         # 126 also for a script whose interpreter is missing
         found = "/" in program and os.path.exists(program)
-        self.code = 127 if error.errno == errno.ENOENT and not found else 126
+        unknown = error.errno == errno.ENOENT and not found
+        self.code = 127 if unknown or not program else 126
         self.exhausted = error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 

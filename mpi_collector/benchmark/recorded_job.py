@@ -174,7 +174,7 @@ class RecordedJob:
             if e.exhausted and not instead:
                 raise
             self._refused = True
-            self._exit_code = e.code
+            self._exit_code = self._collection.command.code = e.code
             if e.exhausted and self._launch is None:
                 self._exit_code = exec_command(start.argv, self._console.warn, start.environ)
             else:

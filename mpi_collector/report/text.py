@@ -167,7 +167,8 @@ def _facts(doc: SummaryDocument, out: TextWriter) -> None:
     ]
     if run.get("command"):
         code = run.get("command_exit_code")
-        words.append(f"{cut_in_the_middle(' '.join(run['command']))} (exit code {code})")
+        known = "not known" if code is None else code
+        words.append(f"{cut_in_the_middle(' '.join(run['command']))} (exit code {known})")
     out.line(out.name(", ".join(words)))
 
 

@@ -21,6 +21,7 @@ from mpi_collector.why.causes import (
     steal,
     write_back,
 )
+from mpi_collector.why.job_bytes import io_of_others
 from mpi_collector.why.stretch import Stretch
 
 #: what explains the others, first: reclaim makes devices busy, the hypervisor makes CPUs look full,
@@ -31,8 +32,25 @@ _TOGETHER = (cgroup, cpu, one_core, network, remote_storage, device)
 _LAST = (latency, nothing)
 
 
+#: limits of storage, which are the job's as far as the I/O is
+_STORAGE = ("device", "latency", "write-back")
+
+
 def claims_on(stretch: Stretch) -> list[Claim]:
-    """Return the claims on one host in one phase, what limits it first."""
+    """Return the claims on one host in one phase, what limits it first.
+
+    A limit of storage that others use more than the job is not certain.
+    """
+    found = _found(stretch)
+    if any(c["cause"] in _STORAGE for c in found) and (others := io_of_others(stretch)):
+        for claim in found:
+            if claim["cause"] in _STORAGE:
+                claim["confidence"] = "likely"
+                claim["against"] = [*claim["against"], others]
+    return found
+
+
+def _found(stretch: Stretch) -> list[Claim]:
     first = _claims(stretch, _FIRST)
     together = sorted(_claims(stretch, _TOGETHER), key=lambda c: -_waiting(stretch, c))
     found = first + together
@@ -71,7 +89,8 @@ def _waiting(stretch: Stretch, claim: Claim) -> float:
 def why_not(stretch: Stretch) -> str:
     """Return why nothing is claimed about a host in a phase."""
     if len(stretch) < 4:
-        return f"{len(stretch)} intervals are too few"
+        some = "1 interval is" if len(stretch) == 1 else f"{len(stretch)} intervals are"
+        return f"{some} too few" if len(stretch) else "it is shorter than an interval"
     missing = [
         what
         for what, column in (("CPU time", "stat.cpu.idle"), ("pressure", "pressure.io.some_us"))

@@ -2,8 +2,8 @@
 
 The job is COMMAND and all that it starts; on hosts without COMMAND, the processes of a scheduler's
 job by its cgroup; else those of this user that started after the recorder. Read calls (``rchar``)
-miss mmap, libaio and io_uring and include pipes and sockets (proc(5)): how many processes have such
-descriptors is a column.
+miss mmap, libaio and io_uring and include pipes, sockets and /dev/zero (proc(5)): how many
+processes have such descriptors is a column.
 
 It is read at so few ticks that it costs 50 us a tick on average, and at the stop. What a process
 did after it was last read goes to the parent that waited for it, as in ``processes``; of COMMAND
@@ -12,6 +12,7 @@ itself that is the recorder, whose own read calls are in the sum from then on.
 
 import os
 import re
+import stat
 import time
 
 from ..pid_stat import parse_pid_stat
@@ -30,6 +31,7 @@ _PROCESSES_MAX = 64
 _DESCRIPTORS_MAX = 64  #: of a process that are looked at, the first ones
 _OUTPUT = ("1", "2")  #: descriptors that nothing is read from
 _NOT_FILES = ("socket:", "pipe:", "anon_inode:[io_uring]")
+_NOTHING_READ = ("/dev/null", "/dev/tty", "/dev/pts/")  #: devices that give few bytes or none
 _LOOK_S = 60.0  #: after which the descriptors of a process are looked at again
 _DEVICES = (b"command", b"user")
 _GAUGES = (b"processes", b"left_out", b"not_files")
@@ -53,7 +55,12 @@ class Job(ReaderSource):
     fields = (
         Field("processes", "processes", "gauge", "processes of the job, 64 at most"),
         Field("left_out", "processes", "gauge", "processes of the job beyond these"),
-        Field("not_files", "processes", "gauge", "those with a socket, a pipe or an io_uring open"),
+        Field(
+            "not_files",
+            "processes",
+            "gauge",
+            "those with a socket, a pipe, an io_uring or a device like /dev/zero open",
+        ),
         Field(
             "read_call_bytes", "bytes", "counter", "bytes that read calls returned, cached or not"
         ),
@@ -144,9 +151,19 @@ class JobReader(ProcessReader):
             targets = set(_descriptors(os.path.join(self._proc, pid, "fd")))
             own = _descriptors(os.path.join(self._proc, self._job.parent or str(os.getpid()), "fd"))
             # what the recorder passes on, its standard input for example, is nothing of the job's
-            found = any(t.startswith(_NOT_FILES) for t in targets.difference(own))
+            found = any(map(_is_no_file, targets.difference(own)))
         self._looked[pid] = (now, found)
         return found
+
+
+def _is_no_file(target: str) -> bool:
+    """Return whether reading from ``target``, as a link of /proc/PID/fd names it, reads no file."""
+    if target.startswith("/dev/") and not target.startswith(_NOTHING_READ):
+        try:
+            return stat.S_ISCHR(os.stat(target).st_mode)
+        except OSError:
+            return False
+    return target.startswith(_NOT_FILES)
 
 
 def _descriptors(directory: str) -> "Iterator[str]":
@@ -255,10 +272,10 @@ class JobPids(Pids):
     def _stat_of(self, pid: str) -> "tuple[int, int]":
         """Return (PID of the parent, start in clock ticks since boot) of a process, or zeros."""
         try:
-            stat = parse_pid_stat(read_once(os.path.join(self._proc, pid, "stat")))
+            found = parse_pid_stat(read_once(os.path.join(self._proc, pid, "stat")))
         except (OSError, IndexError, ValueError):  # it has ended
             return 0, 0
-        return stat.ppid, stat.starttime
+        return found.ppid, found.starttime
 
 
 def _words(path: str) -> "list[bytes]":

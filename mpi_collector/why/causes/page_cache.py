@@ -4,8 +4,8 @@ A warning and never a limit. What the job asked for is compared with what storag
 the recording knows both: an NFS client counts the bytes that applications read and those that came
 from the server (mountstats, ``bytes:``), a Lustre client those of llite and of its targets, and the
 sources ``job`` and ``processes`` the bytes of read calls of the job's processes (``rchar`` of
-/proc/PID/io), which miss mmap, libaio and io_uring and include pipes and sockets: where such
-descriptors were open, or storage delivered more than was asked for, nothing is known.
+/proc/PID/io), which miss mmap, libaio and io_uring and include pipes, sockets and /dev/zero: where
+such descriptors were open, or storage delivered more than was asked for, nothing is known.
 """
 
 from __future__ import annotations

@@ -96,6 +96,7 @@ def test_others_are_not_the_job(reader: JobReader, data: Path) -> None:
         ("sleep 2 < /dev/null; true", False),
         ("sleep 2 | cat; true", True),
         ("exec 5<> /dev/null; sleep 2; true", False),
+        ("exec 5< /dev/zero; sleep 2; true", True),
         ("mkfifo f; exec 5<> f; sleep 2; true", False),
     ],
 )

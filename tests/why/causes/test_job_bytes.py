@@ -19,19 +19,22 @@ ROWS = 40
 S = sy.S
 
 
-def share(tmp_path: Path, rate: float = 100e6, disk: float = 25e6, every: int = 1,
-          marks: tuple[tuple[str, int, int], ...] = (), device: str = "command",
-          **levels: int) -> Any:  # fmt: skip
-    """The share of a job that reads ``rate`` bytes per second from second 5 to second 35."""
+def judged(tmp_path: Path, rate: float = 100e6, disk: float = 25e6, every: int = 1,
+           marks: tuple[tuple[str, int, int], ...] = (), device: str = "command",
+           in_flight: float = 0.0, **levels: int) -> Any:  # fmt: skip
+    """What limited a job that reads ``rate`` bytes per second from second 5 to second 35."""
     tick, times = sy.grid(ROWS)
     busy = np.zeros(len(times) - 1)
     busy[5:35] = 1
     read = sy.counter(rate * busy, times, 0)
     status = np.where((np.arange(len(tick)) % every == 0) | (tick < 0), OK, SKIPPED)
     columns = sy.disk("nvme0n1", times, disk * busy, 0)
+    weighted = "diskstats.nvme0n1.weighted_time_doing_ios_ms"
+    columns[weighted] = sy.counter(1e3 * in_flight * np.ones(len(times) - 1), times, 0)
     for name in ("command", "user"):
         grown = read if name == device else np.zeros_like(read)
         columns[f"job.{name}.read_call_bytes"] = np.where(status == OK, grown, sy.MISSING)
+        columns[f"job.{name}.write_call_bytes"] = np.where(status == OK, 0, sy.MISSING)
         for gauge in ("processes", "not_files", "left_out"):
             level = levels.get(gauge, 2) if gauge == "processes" else levels.get(gauge, 0)
             columns[f"job.{name}.{gauge}"] = np.where(status == OK, level, sy.MISSING)
@@ -40,7 +43,12 @@ def share(tmp_path: Path, rate: float = 100e6, disk: float = 25e6, every: int = 
     more: dict[str, Any] = {"command_ns": [start + 4 * S, start + 36 * S]}
     more["marks"] = [m for n, a, b in marks for m in sy.pair(n, start + a * S, start + b * S)]
     with Recording(sy.write(tmp_path / "run.npz", [("node001", host)], **more)) as recording:
-        (found,) = why(recording)["cache"]
+        return why(recording)
+
+
+def share(tmp_path: Path, **how: Any) -> Any:
+    """What came from memory, of the recording that ``judged`` makes."""
+    (found,) = judged(tmp_path, **how)["cache"]
     return found
 
 
@@ -95,3 +103,18 @@ def test_a_real_job(tmp_path: Path) -> None:
             pytest.skip("this machine is too busy to read a process within 20 ms")
     assert found["asked_bytes"] == pytest.approx(240e6, rel=0.02)
     assert 0 <= found["from_memory_share"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("how", "confidence"),
+    [({}, "certain"), ({"rate": 0.0}, "likely"), ({"rate": 0.0, "not_files": 1}, "certain")],
+    ids=str,
+)
+def test_io_that_is_not_the_jobs(tmp_path: Path, how: dict[str, Any], confidence: str) -> None:
+    """A limit of storage is not certain where COMMAND asked for next to nothing, and that is said."""
+    (claim, *_) = judged(tmp_path, in_flight=1.0, **how)["claims"]
+    assert claim["cause"] == "latency"
+    assert claim["confidence"] == confidence
+    said = [e["text"] for e in claim["against"]]
+    assert bool(said) == (confidence == "likely")
+    assert not said or "COMMAND's read and write calls were 0 % of the 750 MB" in said[0]
