@@ -26,11 +26,11 @@ _ADDRESSES_MOST = 8
 def spool_failure(spool_dir: str) -> str:
     """Return why no spool can be made in ``spool_dir``, "" if one was; nothing of it stays."""
     directory = RunDirectory(spool_dir, "check-%d" % os.getpid())
-    path = directory.spool_path("trial")
     try:
         inside = directory.open()
     except SpoolError as e:
         return "no spool can be made: %s" % e
+    path = directory.spool_path("trial")  # only now: another name may have been needed
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open("trial", flags, 0o600, dir_fd=inside)
