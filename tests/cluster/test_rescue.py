@@ -114,7 +114,10 @@ def test_a_run_that_ends_well_leaves_nothing(bed: Bed, openmpi: Mpi) -> None:
         )
         job = bed.run(0, openmpi.collect(3, bed.hostfile(openmpi, (1, 2, 3)), *words))
         assert job.process.returncode == 0, job.err
-        assert job.err.count("--rescue-dir: ") == warnings
+        said = [line for line in job.err.splitlines() if "--rescue-dir: " in line]
+        assert sum(line.startswith("mpi_collector: node") for line in said) == warnings
+        # ... and once in the remarks of the summary, with the hosts
+        assert sum("remark: " in line for line in said) == bool(warnings)
         assert saved(safe) == []
 
 

@@ -105,7 +105,10 @@ class RunDirectory:
                 return self._opened(user, why)
             except _UnfitError as e:
                 why = why or str(e)
-        return self._opened("%s-%s" % (usual, os.urandom(_SUFFIX_BYTES).hex()), why)
+        try:
+            return self._opened("%s-%s" % (usual, os.urandom(_SUFFIX_BYTES).hex()), why)
+        except _UnfitError as e:  # no name will do
+            raise SpoolError(why) from e
 
     def _opened(self, user: str, why: str) -> int:
         """Open the directory in ``user``. ``why``: what keeps from using the usual one."""
