@@ -27,6 +27,11 @@ CERTAIN_SHARE = 0.2
 _EXTRA = 0.02
 #: share of what was asked for that may lie outside of the phase, since the job is read now and then
 _MOST_UNSURE = 0.1
+#: shares of what was read that were written, too, and of that what reached storage: then what was
+#: read may come from /dev/zero or a pipe whose reader ended before its descriptors were looked at
+_COPIED = 0.9
+_STORED = 0.5
+_KB = 1024.0
 _IN_MEMORY = ("loop", "zram", "ram")  #: block devices whose data are in other ones, or nowhere
 Amounts = tuple[float, float, float]  #: bytes asked for, delivered, share of uncertainty
 
@@ -123,10 +128,30 @@ def _job_bytes(stretch: Stretch) -> Amounts | None:
     total = host.value(f"{job}.read_call_bytes")[seen]
     most = sum(_grown(total, times, begin, end, outwards=True) for begin, end in parts)
     least = sum(_grown(total, times, begin, end, outwards=False) for begin, end in parts)
+    if _may_be_copied(stretch, job, most):
+        return None
     if stretch.is_command:  # outside of COMMAND its processes do not exist
         return most, delivered, 0.0
     asked = _bytes(stretch, stretch.rate(f"{job}.read_call_bytes"))
     return asked, delivered, max(most - asked, asked - least) / asked if asked else 1.0
+
+
+def _may_be_copied(stretch: Stretch, job: str, asked: float) -> bool:
+    """Return whether as much was written as was read, and reached storage or waits for it.
+
+    A writer that reads /dev/zero looks like this, and so does one that copies a file.
+    """
+    seen = stretch.host.statuses["job"] == OK
+    times = stretch.host.timestamp_ns[seen]
+    if not stretch.has(f"{job}.write_call_bytes"):
+        return False
+    total = stretch.host.value(f"{job}.write_call_bytes")[seen]
+    written = sum(_grown(total, times, begin, end, outwards=True) for begin, end in stretch.parts)
+    stored = sum(_bytes(stretch, d.write_bytes_per_s) for d in stretch.disks)
+    dirty = stretch.level("meminfo.Dirty")
+    if dirty is not None and np.isfinite(dirty).any():
+        stored += _KB * float(np.nanmax(dirty) - np.nanmin(dirty))
+    return written >= _COPIED * asked and stored >= _STORED * asked
 
 
 def _job_device(stretch: Stretch, seen: Any) -> str | None:

@@ -21,20 +21,22 @@ S = sy.S
 
 def judged(tmp_path: Path, rate: float = 100e6, disk: float = 25e6, every: int = 1,
            marks: tuple[tuple[str, int, int], ...] = (), device: str = "command",
-           in_flight: float = 0.0, **levels: int) -> Any:  # fmt: skip
+           in_flight: float = 0.0, written: float = 0.0, stored: float = 0.0,
+           **levels: int) -> Any:  # fmt: skip
     """What limited a job that reads ``rate`` bytes per second from second 5 to second 35."""
     tick, times = sy.grid(ROWS)
     busy = np.zeros(len(times) - 1)
     busy[5:35] = 1
     read = sy.counter(rate * busy, times, 0)
     status = np.where((np.arange(len(tick)) % every == 0) | (tick < 0), OK, SKIPPED)
-    columns = sy.disk("nvme0n1", times, disk * busy, 0)
+    columns = sy.disk("nvme0n1", times, disk * busy, stored * busy)
     weighted = "diskstats.nvme0n1.weighted_time_doing_ios_ms"
     columns[weighted] = sy.counter(1e3 * in_flight * np.ones(len(times) - 1), times, 0)
     for name in ("command", "user"):
         grown = read if name == device else np.zeros_like(read)
         columns[f"job.{name}.read_call_bytes"] = np.where(status == OK, grown, sy.MISSING)
-        columns[f"job.{name}.write_call_bytes"] = np.where(status == OK, 0, sy.MISSING)
+        calls = sy.counter(written * busy, times, 0)
+        columns[f"job.{name}.write_call_bytes"] = np.where(status == OK, calls, sy.MISSING)
         for gauge in ("processes", "not_files", "left_out"):
             level = levels.get(gauge, 2) if gauge == "processes" else levels.get(gauge, 0)
             columns[f"job.{name}.{gauge}"] = np.where(status == OK, level, sy.MISSING)
@@ -118,3 +120,19 @@ def test_io_that_is_not_the_jobs(tmp_path: Path, how: dict[str, Any], confidence
     said = [e["text"] for e in claim["against"]]
     assert bool(said) == (confidence == "likely")
     assert not said or "COMMAND's read and write calls were 0 % of the 750 MB" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("how", "known"),
+    [
+        ({"written": 100e6, "stored": 100e6}, False),  # dd if=/dev/zero of=FILE, or a copy
+        ({"written": 100e6}, True),  # dd if=FILE of=/dev/null
+        ({"written": 10e6, "stored": 10e6}, True),  # mostly reads
+        ({"stored": 100e6}, True),  # somebody else writes
+    ],
+    ids=str,
+)
+def test_what_is_written_as_it_is_read(tmp_path: Path, how: dict[str, Any], known: bool) -> None:
+    """What a short-lived writer reads may be /dev/zero: nothing is known of its share."""
+    found = share(tmp_path, disk=0.0, **how)
+    assert (found["from_memory_share"] is not None) == known
