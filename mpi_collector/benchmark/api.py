@@ -165,7 +165,7 @@ class EmbeddedRecorder:
         except Exception as e:  # noqa: BLE001 - the program goes on, and no rank waits for this one
             collection.give_up(e)
             collection.close()
-            self._finish(collection.all_present)
+            self._finish(bool(collection.all_present))
 
     def _exit_as_worker(self, worker: Worker, kind: type[BaseException] | None) -> None:
         """Serve rank 0 until the recording has ended.
@@ -189,7 +189,7 @@ class EmbeddedRecorder:
         except Exception as e:  # noqa: BLE001 - the program's own work is done and must not fail now
             collection.give_up(e)
         collection.close()
-        self._finish(collection.all_present)
+        self._finish(bool(collection.all_present))
 
     def _finish(self, all_present: bool) -> None:
         if self._world is not None:

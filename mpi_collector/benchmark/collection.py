@@ -119,11 +119,11 @@ class Collection(RunState):
         if not isinstance(error, CollectorError):
             self.console.warn("".join(traceback.format_exception(error)))
         self.console.warn(f"warning: the recording failed: {type(error).__name__}: {error}")
-        self.all_present = False
         try:
             if self.attached:
                 self.console.warn(self.kept())
                 nothing_sampled = not any(h.sampling for h in self.transport.hosts)
+                self.all_present = False
                 self.all_present = self.transport.close(nothing_sampled)
         except Exception as e:  # noqa: BLE001 - the transport may be what failed
             self.console.debug(f"{type(e).__name__}: {e}")

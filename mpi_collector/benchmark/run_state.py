@@ -49,7 +49,8 @@ class RunState:
         self.command: CommandRun | None = None  #: None: there is none, or it was never tried
         self.started_ns = 0  #: tick 0, monotonic; 0: not yet
         self.ended_ns = 0  #: when the stop began, monotonic; 0: not yet
-        self.all_present = False  #: at the end no rank is missing: MPI_Finalize will not hang
+        #: at the end no rank is missing: MPI_Finalize will not hang; None: they were not told
+        self.all_present: bool | None = None
         self.result: RunDocument | None = None  #: None until the files are written
         self.written: list[Path] = []  #: the files, once they are written
         self.outside_marks: list[Mark] = []  #: of hosts that are not recorded, and of COMMAND

@@ -134,8 +134,10 @@ def _record_this_host(args: argparse.Namespace) -> int:
 
 def _record(
     args: argparse.Namespace, launch: Launch | None, world: World | None
-) -> tuple[int, bool]:
+) -> tuple[int, bool | None]:
     """Record this host or all ranks; return the exit code, and whether all ranks are there.
+
+    None where they were not told that it is over.
 
     ResultsError, or any other exception as long as COMMAND has not started.
     """
@@ -170,7 +172,7 @@ def _run_part(args: argparse.Namespace, launch: Launch, world: World) -> RankRes
 
 def _coordinate(args: argparse.Namespace, launch: Launch, world: World) -> RankResult:
     """Record all ranks as rank 0."""
-    all_present: bool | None = None  # None: nothing was recorded
+    all_present: bool | None = None  # None: the ranks do not know that it is over
 
     def record() -> int:
         nonlocal all_present
@@ -188,7 +190,7 @@ def _coordinate(args: argparse.Namespace, launch: Launch, world: World) -> RankR
 
 
 def _release_ranks(args: argparse.Namespace, world: World) -> bool:
-    """Let the other ranks go: nothing is recorded. Return whether all of them are there."""
+    """Let the other ranks go; their spools stay. Return whether all of them are there."""
     try:
         from mpi_collector.transport.ranks.release import refuse
 

@@ -191,6 +191,11 @@ OF_ONE_RANK = {
 _ONE_RANK = {*OF_ONE_RANK, "ctypes cannot be imported"}
 _EVERY = {**WAYS, **OF_LAUNCHES, **OF_ONE_RANK}
 #: rank 0 cannot let the others go, and ends the launcher: docs/reliability.md
+#: rank 0 cannot let the others go, and leaves without MPI_Finalize: Open MPI makes 1 of an exit code 0
+_NO_FINALIZE = {
+    ("openmpi", "rank 0 cannot talk to the others", "0"),
+    ("openmpi", "the ranks cannot be spoken to", "0"),
+}
 _CODE_LOST = {
     ("mpich", "rank 0 cannot talk to the others"),
     ("mpich", "the ranks cannot be spoken to"),
@@ -253,7 +258,10 @@ def test_the_job_runs(
         ["sh", "-c", 'exec 5<five; exec "$@"', "sh", *words, "sh", "-c", script],
         cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
-    if (launch, way) not in _CODE_LOST:
+    lost = (launch, way) in _CODE_LOST
+    if not lost and (launch, way, end) not in _NO_FINALIZE:
         assert done.returncode == _CODES[end], done.stderr
     assert (tmp_path / "ran").read_text() == "ran\n", done.stderr
-    assert done.stdout == f"{'five' + chr(10) if read else ''}[] [of a user]\n"
+    said = f"{'five' + chr(10) if read else ''}[] [of a user]\n"
+    # hydra reports ranks that it has ended on stdout
+    assert done.stdout == said or (lost and done.stdout.startswith(said))
