@@ -242,7 +242,6 @@ def _live(
     go, done = fifos
     go.read_text()
     readings.settle()
-    assert all(state.get(clock) != "" for state in states), "an empty clock is never read"
     for n, state in enumerate(states):
         if n:
             readings.wait()
