@@ -129,14 +129,17 @@ def record(
             directory / "tree.txt",
             {},
         )
+    code = 99
     try:
         code, said = run_cli(
             command, directory / "collect.txt", {"MPI_COLLECTOR_ROOT": str(root), **(environ or {})}
         )
     finally:
-        os.kill(tree, signal.SIGKILL)  # it has ended, unless COMMAND was never started
-        os.waitpid(tree, 0)
+        if code:
+            os.kill(tree, signal.SIGKILL)  # COMMAND may never have been started
+        _, status = os.waitpid(tree, 0)
     assert code == 0, said
+    assert status == 0, (directory / "tree.txt").read_text()
     (path,) = results.glob("*_timeseries.npz")
     return Recorded(path, summary_of(path, directory), said)
 
@@ -173,6 +176,8 @@ def _become(program: Callable[[], int], output: Path, environ: Mapping[str, str]
         code = program()
     except SystemExit as e:
         code = e.code if isinstance(e.code, int) else 98
+        if isinstance(e.code, str):
+            print(e.code, file=sys.stderr)
     except BaseException:  # noqa: BLE001 - shown by the test, from the output
         import traceback
 
@@ -241,16 +246,18 @@ def _live(
     readings = Readings(root / clock, *(changing - {root / clock}))
     go, done = fifos
     go.read_text()
-    readings.settle()
-    for n, state in enumerate(states):
-        if n:
+    try:
+        readings.settle()
+        for n, state in enumerate(states):
+            if n:
+                readings.wait()
+            # the clock is written last, and always: readings before it are those of the old state
+            plant(root, {p: c for p, c in state.items() if p != clock})
+            plant(root, {clock: state.get(clock) or (root / clock).read_text()})
+        if not last_at_stop:
             readings.wait()
-        # the clock is written last, and always: readings before it are those of the old state
-        plant(root, {p: c for p, c in state.items() if p != clock})
-        plant(root, {clock: state.get(clock) or (root / clock).read_text()})
-    if not last_at_stop:
-        readings.wait()
-    done.write_text("\n")
+    finally:
+        done.write_text("\n")  # also where this fails: COMMAND waits for it
     return 0
 
 
