@@ -87,6 +87,10 @@ class PhaseRows:
         total = float(self.seconds[known].sum())
         return float((values[known] * self.seconds[known]).sum() / total) if total else np.nan
 
+    def amount(self, rate: Float64) -> float:
+        """Return what a rate adds up to in the phase, of what is known."""
+        return float(np.nansum(rate * self.seconds))
+
     def smoothed(self, values: Float64, seconds: float) -> Float64:
         """Return the running mean over about ``seconds`` of what is known."""
         step = float(np.median(self.seconds)) if len(self) else 1.0

@@ -30,8 +30,6 @@ _FIRST = (memory, steal, write_back)
 #: resources that may be full together: the one for which more threads wait counts
 _TOGETHER = (cgroup, cpu, one_core, network, remote_storage, device)
 _LAST = (latency, nothing)
-
-
 #: limits of storage, which are the job's as far as the I/O is
 _STORAGE = ("device", "latency", "write-back")
 
@@ -88,9 +86,14 @@ def _waiting(stretch: Stretch, claim: Claim) -> float:
 
 def why_not(stretch: Stretch) -> str:
     """Return why nothing is claimed about a host in a phase."""
+    if not len(stretch):
+        return "it is shorter than an interval"
     if len(stretch) < 4:
-        some = "1 interval is" if len(stretch) == 1 else f"{len(stretch)} intervals are"
-        return f"{some} too few" if len(stretch) else "it is shorter than an interval"
+        return (
+            "1 interval is too few"
+            if len(stretch) == 1
+            else f"{len(stretch)} intervals are too few"
+        )
     missing = [
         what
         for what, column in (("CPU time", "stat.cpu.idle"), ("pressure", "pressure.io.some_us"))

@@ -10,14 +10,12 @@ such descriptors were open, or storage delivered more than was asked for, nothin
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mpi_collector.formats.why_document import CacheShare, Claim
-from mpi_collector.node.status import OK
-from mpi_collector.store.host import Float64, Int64
+from mpi_collector.store.host import Float64
 from mpi_collector.why.claims import claim_of
+from mpi_collector.why.job_bytes import COMMAND, USER, JobCalls
 from mpi_collector.why.stretch import Stretch
 
 LEAST_ASKED = 50e6  #: bytes; less says nothing about storage
@@ -80,7 +78,7 @@ def cache_share(stretch: Stretch) -> CacheShare:
 
 def _bytes(stretch: Stretch, rate: Float64 | None) -> float:
     """Return the amount of a rate over the phase; 0 where it is not recorded."""
-    return 0.0 if rate is None else float(np.nansum(rate * stretch.seconds))
+    return 0.0 if rate is None else stretch.amount(rate)
 
 
 def _network_bytes(stretch: Stretch) -> Amounts | None:
@@ -107,73 +105,41 @@ def _from_disks(stretch: Stretch) -> float | None:
 def _job_bytes(stretch: Stretch) -> Amounts | None:
     """Return what the job's read calls returned; None where it is not recorded or incomplete."""
     delivered = _from_disks(stretch)
-    host = stretch.host
-    status = host.statuses.get("job")
-    if delivered is None or status is None:
+    device = _job_device(stretch)
+    if delivered is None or device is None:
         return None
-    seen = status == OK
-    job = _job_device(stretch, seen)
-    if job is None:
-        return None
-    times = host.timestamp_ns[seen]
-    if len(times) < 2:
-        return None
-    parts = stretch.parts
-    for gauge in ("not_files", "left_out"):
-        levels = host.value(f"{job}.{gauge}")[seen]
-        for begin, end in parts:
-            inside = (times >= begin) & (times <= end)
-            if np.nanmax(levels[inside], initial=0.0) > 0:
-                return None
-    total = host.value(f"{job}.read_call_bytes")[seen]
-    most = sum(_grown(total, times, begin, end, outwards=True) for begin, end in parts)
-    least = sum(_grown(total, times, begin, end, outwards=False) for begin, end in parts)
-    if _may_be_copied(stretch, job, most):
+    calls = JobCalls(stretch, device)
+    most = calls.grown("read_call_bytes")
+    if not calls.complete() or _may_be_copied(stretch, calls, most):
         return None
     if stretch.is_command:  # outside of COMMAND its processes do not exist
         return most, delivered, 0.0
-    asked = _bytes(stretch, stretch.rate(f"{job}.read_call_bytes"))
+    least = calls.grown("read_call_bytes", outwards=False)
+    asked = _bytes(stretch, stretch.rate(f"{device}.read_call_bytes"))
     return asked, delivered, max(most - asked, asked - least) / asked if asked else 1.0
 
 
-def _may_be_copied(stretch: Stretch, job: str, asked: float) -> bool:
+def _may_be_copied(stretch: Stretch, calls: JobCalls, asked: float) -> bool:
     """Return whether as much was written as was read, and reached storage or waits for it.
 
     A writer that reads /dev/zero looks like this, and so does one that copies a file.
     """
-    seen = stretch.host.statuses["job"] == OK
-    times = stretch.host.timestamp_ns[seen]
-    if not stretch.has(f"{job}.write_call_bytes"):
+    if not calls.has("write_call_bytes"):
         return False
-    total = stretch.host.value(f"{job}.write_call_bytes")[seen]
-    written = sum(_grown(total, times, begin, end, outwards=True) for begin, end in stretch.parts)
     stored = sum(_bytes(stretch, d.write_bytes_per_s) for d in stretch.disks)
     dirty = stretch.level("meminfo.Dirty")
     if dirty is not None and np.isfinite(dirty).any():
         stored += _KB * float(np.nanmax(dirty) - np.nanmin(dirty))
-    return written >= _COPIED * asked and stored >= _STORED * asked
+    return calls.grown("write_call_bytes") >= _COPIED * asked and stored >= _STORED * asked
 
 
-def _job_device(stretch: Stretch, seen: Any) -> str | None:
+def _job_device(stretch: Stretch) -> str | None:
     """Return the device of the job: COMMAND's tree where it was seen, else the user's processes."""
-    for device in ("job.command", "job.user"):
-        if stretch.has(f"{device}.read_call_bytes") and stretch.has(f"{device}.processes"):
-            grown = np.nanmax(stretch.host.value(f"{device}.read_call_bytes")[seen], initial=0.0)
-            if grown > 0 or device == "job.user":
-                return device
+    for device in (COMMAND, USER):
+        calls = JobCalls(stretch, device)
+        if calls.known and (device == USER or calls.most("read_call_bytes") > 0):
+            return device
     return None
-
-
-def _grown(total: Float64, times: Int64, begin: int, end: int, outwards: bool) -> float:
-    """Return the growth between the readings just outside of a stretch, or just inside."""
-    if outwards:
-        first = int(np.searchsorted(times, begin, side="right")) - 1
-        last = int(np.searchsorted(times, end, side="left"))
-    else:
-        first = int(np.searchsorted(times, begin, side="left"))
-        last = int(np.searchsorted(times, end, side="right")) - 1
-    first, last = max(first, 0), min(last, len(times) - 1)
-    return max(float(total[last] - total[first]), 0.0) if last > first else 0.0
 
 
 def _process_bytes(stretch: Stretch) -> Amounts | None:
