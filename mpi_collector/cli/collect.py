@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.console import print_message
-from mpi_collector.benchmark.exit_codes import INCOMPLETE, MISTAKE, OK
-from mpi_collector.benchmark.given_command import run_without_recording
+from mpi_collector.benchmark.exit_codes import MISTAKE, OK
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.recorded_job import RecordedJob
 from mpi_collector.cli.argument_types import seconds
 from mpi_collector.cli.options import add_recording_options
-from mpi_collector.cli.outer_wall import record_or_run
+from mpi_collector.cli.outer_wall import record_or_run, run_unrecorded
 from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.rank_process import RankResult, run_rank, run_worker
 from mpi_collector.cli.run_summary import end_run
@@ -104,8 +103,7 @@ def main(words: Sequence[str]) -> int:
         return _record_this_host(args)
 
     def without_mpi(error: Exception) -> int:
-        code = run_without_recording(args.command, launch, error, print_message)
-        return INCOMPLETE if code == OK and args.strict else code
+        return run_unrecorded(args.command, args.strict, error, launch)
 
     part = partial(_run_part, args, launch)
     return run_rank(launch, part, without_mpi if args.command else None)
@@ -138,7 +136,6 @@ def _record(
     """Record this host or all ranks; return the exit code, and whether all ranks are there.
 
     None where they were not told that it is over.
-
     ResultsError, or any other exception as long as COMMAND has not started.
     """
     collection, coordinator = _prepare(args, world)

@@ -30,5 +30,15 @@ def record_or_run(
     except Exception as e:
         if not command:
             raise
-        code = run_without_recording(command, launch, e, print_message)
+        return run_unrecorded(command, strict, e, launch)
+
+
+def run_unrecorded(
+    command: Sequence[str], strict: bool, error: Exception, launch: Launch | None = None
+) -> int:
+    """Run ``command``, say why it is not recorded, and return its exit code.
+
+    With strict, a COMMAND that succeeds is INCOMPLETE.
+    """
+    code = run_without_recording(command, launch, error, print_message)
     return INCOMPLETE if code == OK and strict else code

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from mpi_collector.errors import ResultsError
 from mpi_collector.node.regular_file import open_regular
+from mpi_collector.node.spool.lock import is_locked
 
 RUN_SUFFIX = ".run.json"
 SUFFIXES = (
@@ -192,13 +193,7 @@ def may_be_locked(path: Path) -> bool:
         fd = open_regular(path, os.O_RDWR | os.O_NOFOLLOW)
     except OSError:
         return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may ask at the same time
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+    return is_locked(fd)
 
 
 class NewFile:

@@ -16,6 +16,11 @@ def has_writer(path: str) -> bool:
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return False
+    return is_locked(fd)
+
+
+def is_locked(fd: int) -> bool:
+    """Return True while a process holds the exclusive lock on an open file. Close ``fd``."""
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may look at the same time
     except OSError:
