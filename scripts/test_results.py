@@ -25,7 +25,8 @@ def row(path: Path) -> str:
     total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
     failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
     minutes = float(suite.get("time", 0)) / 60
-    title = _TITLES.get(path.stem, path.stem)
+    name = path.stem.removesuffix("-alone")
+    title = _TITLES.get(name, name) + (", what failed, alone" if name != path.stem else "")
     return f"| {title} | {total - skipped - failed} | {failed} | {skipped} | {minutes:.1f} min |"
 
 
