@@ -198,7 +198,9 @@ class RecordedJob:
             keeper=self._collection.keeper,
             read_stdin=self._reads_stdin(),
             watch_launcher=self._launch is not None,
-            poll=self._poll,
+            wakes=transport.wakes,
+            poll=transport.poll,
+            show=self._show_status,
             say=self._console.warn,
         )
         return self._conditions.wait()
@@ -209,13 +211,12 @@ class RecordedJob:
             return False
         return sys.stdin is not None and not sys.stdin.closed
 
-    def _poll(self) -> bool | None:
-        """Poll the transport, about once a second; without COMMAND show the status."""
+    def _show_status(self) -> None:
+        """Show the status; not while COMMAND shares the terminal."""
         if not self._plan.command:
             elapsed_s = (mono_ns() - self._collection.started_ns) * 1e-9
             facts = {"elapsed_s": elapsed_s, "marks": self._count_marks()}
             self._console.status({**facts, **self._collection.transport.status()})
-        return self._collection.transport.poll()
 
     def _count_marks(self) -> int:
         """Return the number of marks made so far on this host."""

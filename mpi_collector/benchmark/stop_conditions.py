@@ -10,8 +10,9 @@ from mpi_collector.benchmark.command import Command, ends_programs
 from mpi_collector.benchmark.keeper.client import Keeper
 from mpi_collector.benchmark.signals import Signals
 from mpi_collector.node.compat import mono_ns, readable
+from mpi_collector.transport.base import Wakes
 
-_POLL_S = 1.0  #: interval at which files and the launcher are checked, and ``poll`` is called
+_LOOK_S = 1.0  #: interval at which files and the launcher are checked
 _STDIN_BYTES = 8192
 
 
@@ -22,8 +23,8 @@ class StopConditions:
     the run ends.
     stop_file: its existence ends the run, and so does a request that ``keeper`` finds. read_stdin:
     a line ``stop`` on stdin ends the run. watch_launcher: the death of the parent process ends the
-    run. poll: called about once a second, a true value ends the run. say: receives messages for the
-    user.
+    run. poll: called as ``wakes`` says, a true value ends the run. show: called about once a
+    second. say: receives messages for the user.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class StopConditions:
         keeper: Keeper | None = None,
         read_stdin: bool = False,
         watch_launcher: bool = False,
+        wakes: Callable[[], Wakes] = Wakes,
         poll: Callable[[], bool | None] = lambda: None,
+        show: Callable[[], object] = lambda: None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._signals = signals
@@ -47,11 +50,14 @@ class StopConditions:
         self._stdin_open = read_stdin
         self._stdin_data = b""
         self._parent = os.getppid() if watch_launcher else None
+        self._wakes = wakes
         self._poll = poll
+        self._is_woken = False  # one of the descriptors of ``wakes`` is readable
+        self._show = show
         self._say = say
         self._handled = 0  # number of signals in signals.seen that are dealt with
         self._told_to_end = 0  # number of those by which a program is ended
-        self._poll_at_ns = mono_ns() + int(_POLL_S * 1e9)
+        self._look_at_ns = mono_ns() + int(_LOOK_S * 1e9)
 
     def wait(self) -> str:
         """Return what ended the run.
@@ -62,7 +68,9 @@ class StopConditions:
             condition = self._condition()
             if condition:
                 return condition
-            ready = readable(self._fds(), self._timeout_s())
+            wakes = self._wakes()
+            ready = readable([*self._fds(), *wakes.fds], self._timeout_s(wakes.due_ns))
+            self._is_woken = not set(wakes.fds).isdisjoint(ready)
             if self._signals.fd in ready:
                 self._signals.drain()
             if 0 in ready:
@@ -81,12 +89,12 @@ class StopConditions:
             for number in self._signals.seen[self._handled :]:
                 self._handled += 1
                 self._forward(number)
-            if readable([self._signals.fd], _POLL_S):  # SIGCHLD wakes it, too
+            if readable([self._signals.fd], _LOOK_S):  # SIGCHLD wakes it, too
                 self._signals.drain()
 
-    def _timeout_s(self) -> float:
-        """Return the seconds until the next check or the end of the run."""
-        until = self._poll_at_ns if self._end_ns is None else min(self._poll_at_ns, self._end_ns)
+    def _timeout_s(self, poll_at_ns: int | None) -> float:
+        """Return the seconds until the next check, poll or the end of the run."""
+        until = min(t for t in (self._look_at_ns, self._end_ns, poll_at_ns) if t is not None)
         return max(0.0, (until - mono_ns()) * 1e-9)
 
     def _condition(self) -> str:
@@ -105,7 +113,13 @@ class StopConditions:
             return "request"
         if b"stop" in self._stdin_data.split(b"\n")[:-1]:
             return "stdin"
-        return self._polled() if mono_ns() >= self._poll_at_ns else ""
+        if self._is_poll_due() and self._poll():
+            return "request"
+        return self._looked() if mono_ns() >= self._look_at_ns else ""
+
+    def _is_poll_due(self) -> bool:
+        due_ns = self._wakes().due_ns
+        return self._is_woken or (due_ns is not None and mono_ns() >= due_ns)
 
     def _left_to_command(self, number: int) -> bool:
         """Pass a signal on to COMMAND. Return whether the run goes on until COMMAND ends.
@@ -135,11 +149,12 @@ class StopConditions:
         if number == signal.SIGTSTP:
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    def _polled(self) -> str:
+    def _looked(self) -> str:
         """Check what has no file descriptor to wait on."""
-        self._poll_at_ns = mono_ns() + int(_POLL_S * 1e9)
+        self._look_at_ns = mono_ns() + int(_LOOK_S * 1e9)
+        self._show()
         # os.path.exists: what cannot be looked at is not there, whatever the error
-        if self._poll() or os.path.exists(self._stop_file):
+        if os.path.exists(self._stop_file):
             return "request"
         return "launcher" if self._parent is not None and os.getppid() != self._parent else ""
 

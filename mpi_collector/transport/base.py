@@ -77,6 +77,18 @@ class Sink(Protocol):
         """Discard what came of the host that was begun: its sender was lost."""
 
 
+@dataclass(frozen=True)
+class Wakes:
+    """What ``Transport.poll`` waits for.
+
+    It is to be called when one of ``fds`` is readable, and at ``due_ns`` at the latest (monotonic;
+    None: never).
+    """
+
+    fds: tuple[int, ...] = ()
+    due_ns: int | None = None
+
+
 class RunStatus(TypedDict):
     """Progress of a run as far as it is known without asking any host."""
 
@@ -89,8 +101,7 @@ class RunStatus(TypedDict):
 class Transport(Protocol):
     """What the life cycle of a run drives.
 
-    The steps are ``open``, ``start``, ``poll`` about once a second, ``stop``, ``gather``,
-    ``close``.
+    The steps are ``open``, ``start``, ``poll`` as ``wakes`` says, ``stop``, ``gather``, ``close``.
 
     Implemented by ranks.Coordinator (MPI ranks, or this host alone), ssh.SshCoordinator (agents)
     and launch.ControlClient (a Coordinator in a launch of its own). A host that fails has its
@@ -125,11 +136,11 @@ class Transport(Protocol):
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Return {key: snapshot} of the hosts that answer in time."""
 
-    def poll(self) -> bool | None:
-        """Do what is due; to be called about once a second.
+    def wakes(self) -> Wakes:
+        """Return what ``poll`` waits for; to be asked again after every ``poll``."""
 
-        True when a host was asked to stop the run.
-        """
+    def poll(self) -> bool | None:
+        """Do what is due, without waiting. True when a host was asked to stop the run."""
 
     def status(self) -> RunStatus:
         """Return the progress of the run without asking any host."""

@@ -32,9 +32,9 @@ def test_a_recording_that_was_given_up_is_partial(tmp_path: Path) -> None:
         """
         @on_import("mpi_collector.transport.ranks.coordinator")
         def change(module):
-            def poll(self):
+            def wakes(self):
                 raise ValueError("broken on purpose")
-            module.Coordinator.poll = poll
+            module.Coordinator.wakes = wakes
         """,
     )
     spool = ["--spool-dir", str(tmp_path)]

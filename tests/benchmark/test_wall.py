@@ -54,12 +54,12 @@ WAYS = {
                 raise OSError(5, "broken on purpose")
             module.Sampler._loop = loop
         """,
-    "the poll fails": """
+    "the wait fails": """
         @on_import("mpi_collector.transport.ranks.coordinator")
         def change(module):
-            def poll(self):
+            def wakes(self):
                 raise ValueError("broken on purpose")
-            module.Coordinator.poll = poll
+            module.Coordinator.wakes = wakes
         """,
     "the stop fails": """
         @on_import("mpi_collector.benchmark.collection")

@@ -14,7 +14,7 @@ from mpi_collector.errors import SessionLostError, TransportError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.errors import RunClaimedError
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.transport.base import HostState, RunStatus, Sink, run_status
+from mpi_collector.transport.base import HostState, RunStatus, Sink, Wakes, run_status
 from mpi_collector.transport.control_messages import CONTROL
 from mpi_collector.transport.deadline import HURRIED_S, Hurry
 from mpi_collector.transport.failures import launcher_failure
@@ -189,6 +189,10 @@ class ControlClient:
             found.update(answer["snapshots"])
             more = answer["more"]
         return found
+
+    def wakes(self) -> Wakes:
+        """Return that ``poll`` waits for nothing."""
+        return Wakes()
 
     def poll(self) -> None:
         """No-op: rank 0 polls its ranks by itself."""

@@ -18,7 +18,7 @@ from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.table.facts import LEFT
 from mpi_collector.transport.agreement import check_ready, table_bounds
-from mpi_collector.transport.base import HostState, RunStatus, Sink, run_status, write_host
+from mpi_collector.transport.base import HostState, RunStatus, Sink, Wakes, run_status, write_host
 from mpi_collector.transport.deadline import Hurry
 from mpi_collector.transport.ranks.clocks import LeaderClocks
 from mpi_collector.transport.ranks.election import elect, refused
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _LEAD_NS = 50_000_000
 _LEAD_PER_LEADER_NS = 200_000
 _DISCARD_S = 10.0
+_POLL_EVERY_NS = 1_000_000_000  #: as long as no message rings
 
 
 class Coordinator:
@@ -63,6 +64,7 @@ class Coordinator:
         self.hurry = Hurry() if world is None else world.hurry
         self.t0_ns = self.local_t0_ns = 0
         self.epoch_ns = 0
+        self._polled_ns = 0
         self._json = False  # the hosts were asked for the suite's samples, too
         self._recorder: BatchRecorder | None = None
         self._recorder_class = recorder_class
@@ -176,15 +178,8 @@ class Coordinator:
         self.epoch_ns = wall_ns() + self.t0_ns - mono_ns()
         hosts = len(self.leaders)
         self.recorder.start(self.t0_ns, self.epoch_ns, self.capacity, hosts)
-        answers = self._inbox.ask(
-            ranks,
-            "start",
-            limit_s,
-            t0_ns=self.t0_ns,
-            epoch_ns=self.epoch_ns,
-            capacity=self.capacity,
-            hosts=hosts,
-        )
+        grid = {"t0_ns": self.t0_ns, "epoch_ns": self.epoch_ns, "capacity": self.capacity}
+        answers = self._inbox.ask(ranks, "start", limit_s, hosts=hosts, **grid)
         self.leaders[0].sampling = self.recorder.wait_first(limit_s)
         for rank in ranks:
             host = self.leaders[rank]
@@ -203,6 +198,10 @@ class Coordinator:
         return out
 
     # ---- during it
+    def wakes(self) -> Wakes:
+        """Return when to look for messages: every second, never when there are no other ranks."""
+        return Wakes() if self.world is None else Wakes(due_ns=self._polled_ns + _POLL_EVERY_NS)
+
     def poll(self) -> bool:
         """Take messages, update the replicas and measure clocks as they are due.
 
@@ -210,6 +209,7 @@ class Coordinator:
         """
         if self._clocks is None or self._replication is None:
             return False
+        self._polled_ns = mono_ns()
         self._inbox.receive_all()
         messages = [self._inbox.take(rank, "stop_request") for rank in self.leaders.alive()]
         self._clocks.measure_due()

@@ -15,7 +15,14 @@ from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool.reader import SpoolReader
 from mpi_collector.node.table.table import SampleTable
 from mpi_collector.transport.agreement import table_bounds
-from mpi_collector.transport.base import HostState, Progress, RunStatus, Sink, run_status
+from mpi_collector.transport.base import (
+    HostState,
+    Progress,
+    RunStatus,
+    Sink,
+    Wakes,
+    run_status,
+)
 from mpi_collector.transport.hosts import HostSpec, find_aliases
 from mpi_collector.transport.replicas import Replicas
 from mpi_collector.transport.ssh.agents import Agents
@@ -101,6 +108,10 @@ class SshCoordinator(Agents):
         return {r.state.key: found[r.state.key] for r in self.remotes if r.state.key in found}
 
     # ---- during it
+    def wakes(self) -> Wakes:
+        """Return that ``poll`` waits for nothing."""
+        return Wakes()
+
     def poll(self) -> None:
         """No-op: the tasks of the event loop do what is due."""
 
