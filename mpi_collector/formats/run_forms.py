@@ -68,6 +68,7 @@ FACTS = Record(
             ),
             _MANY,
         ),
+        "late_sources": Table(MOMENT, _MANY, NAME),
         "slowed": Table(COUNT, _MANY, NAME),
         "absent_devices": Items(
             Record(

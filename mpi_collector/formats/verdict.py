@@ -202,6 +202,8 @@ def _some(names: Sequence[str]) -> str:
 def _host_remarks(facts: HostFacts) -> Iterator[str]:
     yield from (absence(d) for d in facts.get("absent_devices", []) if d["counted"])
     yield from map(_missing, (m for m in facts.get("missing_sources", []) if not _was_expected(m)))
+    for source, since_ns in facts.get("late_sources", {}).items():
+        yield f"{source} there since {_clock(since_ns)}"
     for source in facts["statuses"]:
         if not _lacks_much(facts, source):
             due = facts["source_rows"][source]["due"]

@@ -158,6 +158,7 @@ FACTS = Record(
             ),
             1024,
         ),
+        "late_sources": Table(Whole(), 1024, NAME),
         "slowed": Table(COUNT, 1024, NAME),
         "absent_devices": Items(
             Record(

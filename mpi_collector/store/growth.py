@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpi_collector.node.row.layout import MISSING
-from mpi_collector.node.status import OK, SKIPPED
+from mpi_collector.node.status import ABSENT, OK, SKIPPED
 from mpi_collector.store.device_counters import (
     MAY_FALL,
     DeviceCounters,
@@ -109,7 +109,11 @@ class CounterGrowth:
             for source, status in statuses.items()
             if (status == SKIPPED).any()
         }
-        self._was_read = {source: status == OK for source, status in statuses.items()}
+        late = rows.meta.get("absent")
+        self._was_read = {
+            source: (status == OK) | (_yet_to_come(status) if source in (late or ()) else False)
+            for source, status in statuses.items()
+        }
         self._of_device: dict[tuple[str, str], list[str]] = {}
         for column in rows.columns:
             source, device, _ = split(column)
@@ -270,3 +274,10 @@ class CounterGrowth:
         key = (source, what, reason)
         known = self.unknown.setdefault(key, Unknown(source, what, reason, rows))
         known.rows = known.rows | rows
+
+
+def _yet_to_come(status: Int64) -> Bool:
+    """Return the rows before a source that came during the run was there."""
+    absent = (status == ABSENT) | (status == SKIPPED)
+    out: Bool = np.logical_and.accumulate(absent)
+    return out

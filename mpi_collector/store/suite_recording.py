@@ -119,6 +119,7 @@ def _facts(host: SuiteHost, series: SuiteTimeSeries) -> HostFacts:
         "cpu_ns": None,
         "source_rows": {},
         "missing_sources": [],
+        "late_sources": {},
         "slowed": {},
         "absent_devices": [],
         "unknown_cells": [],

@@ -73,6 +73,7 @@ class Recorder:
         self._changes: "Changes | None" = None
         self._marks: "Any" = None
         self._end_snapshot: "Snapshot | None" = None
+        self._came: "list[str]" = []  # sources that are there now, and have no columns
         self._offset_ns = 0
         self._backup_path = ""  # of the last copy in --rescue-dir
         self._backup_lock = threading.Lock()
@@ -235,6 +236,7 @@ class Recorder:
         self._marks.take()
         if self._end_snapshot is None:
             self._end_snapshot = take(self._places(), self._root)
+            self._came = self.probe.came()
         failure = self.sampler.failure
         return {
             "samples": self.sampler.taken,
@@ -276,6 +278,7 @@ class Recorder:
             self._table = SampleTable(self.spool.reader())
             self._marks.complete(self._table.events)
             self._table.meta["snapshot_end"] = self._end_snapshot
+            self._table.meta["came"] = self._came
         return self._table
 
     def facts(self) -> "HostFacts":

@@ -12,8 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: kernfs: ENODEV; procfs after remove_proc_entry: EIO; a network file system: ESTALE
-_GONE = frozenset((errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ESTALE, errno.EIO))
+#: kernfs: ENODEV; procfs after remove_proc_entry: EIO; network file systems: ESTALE; FUSE: ENOTCONN
+_GONE = frozenset(
+    (errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ESTALE, errno.EIO, errno.ENOTCONN)
+)
 _WAIT_MAX = 16  #: readings between two attempts, at most
 _RELIST_MAX = 256  #: readings between two listings, at most
 

@@ -1,8 +1,9 @@
 """Open the sources that this node has, read each once and declare the layout."""
 
 from ..row.decode import make_layout
-from ..status import status_of
+from ..status import ABSENT, ERROR, status_of
 from .kernel_file import KernelFile
+from .late import LateReadable
 from .pacing import Throttled
 from .worker import BlockingReader, call_with_timeout
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         tells_pace: bool
         may_block: bool
         start_s: float
+        named: bool
 
         def open(self, root: str) -> "Readable": ...
 
@@ -29,14 +31,18 @@ if TYPE_CHECKING:
 STAGE_SLOTS = 256  #: samples that are decoded together, at most
 STAGE_BYTES = 8 << 20  #: room for their texts, unless eight of them need more
 _LEAST_SLOTS = 8
+_START_S_MOST = 3.0  #: a source whose start may take longer (NVML) is not asked again
+_LOOK_S = 0.3  #: for a look at what is there now, at the end of a run
 
 
 class Probe:
     """The sources that this node has, opened and read once.
 
     ``sources`` and ``files`` go in step. ``absent``: {name: status} of the sources that could not
-    be read, ``reasons``: {name: text}. ``layout``: the columns of all sources that are there.
-    ``root``: root directory of the file system that sources read.
+    be read, ``reasons``: {name: text}. ``layout``: the columns of all sources that are there, and
+    of those that may come: they were asked for by name, or did not answer, and their fields are
+    known (``Source.later_fields``). These are in ``sources`` and in ``absent``. ``root``: root
+    directory of the file system that sources read.
     """
 
     def __init__(self, sources: "Iterable[Openable]", root: str = "/") -> None:
@@ -44,7 +50,9 @@ class Probe:
         self.files: "list[OpenSource]" = []
         self.absent: "dict[str, int]" = {}
         self.reasons: "dict[str, str]" = {}
-        raws = []
+        self._root = root
+        self._left_out: "list[Openable]" = []
+        raws: "list[bytes | None]" = []
         for source in sources:
             try:
                 opened = open_source(source, root)
@@ -52,7 +60,12 @@ class Probe:
             except OSError as e:
                 self.absent[source.name] = status_of(e)
                 self.reasons[source.name] = str(e.strerror or e)
-                continue
+                if not may_come(source, e):
+                    self._left_out.append(source)
+                    continue
+                opened = _open_later(source, root, e)
+                opened.first()
+                raws.append(None)
             self.sources.append(source)
             self.files.append(opened)
         self.layout = make_layout(self.sources, raws)
@@ -76,10 +89,44 @@ class Probe:
             "absent_reasons": self.reasons,
         }
 
+    def came(self) -> "list[str]":
+        """Return the sources that were absent, have no columns, and are there now."""
+        found: "list[str]" = []
+
+        def look() -> None:
+            for source in self._left_out:
+                if self.absent[source.name] == ABSENT and source.start_s <= _START_S_MOST:
+                    try:
+                        source.open(self._root).close()
+                    except OSError:
+                        continue
+                    found.append(source.name)
+
+        if self._left_out:
+            try:
+                call_with_timeout(_LOOK_S, look, "a look at what has come")
+            except OSError:
+                return []
+        return found
+
     def close(self) -> None:
         """Close all files."""
         for f in self.files:
             f.close()
+
+
+def may_come(source: "Openable", error: OSError) -> bool:
+    """Return whether a source that could not be read at the start is asked again.
+
+    Its columns are made then, so it must be wanted: by its name; or it is there, and failed.
+    """
+    wanted = source.named or status_of(error) == ERROR
+    return wanted and source.start_s <= _START_S_MOST and bool(source.later_fields())
+
+
+def _open_later(source: "Openable", root: str, error: OSError) -> Throttled:
+    late: "Readable" = LateReadable(lambda: source.open(root), error)
+    return _throttled(BlockingReader(late, source.start_s) if source.may_block else late, source)
 
 
 def open_source(source: "Openable", root: str) -> "OpenSource":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         def scan(self, text: bytes) -> "Scan": ...
         def field(self, table: str, name: str) -> "Field": ...
         def known_fields(self, raw: bytes) -> "dict[str, tuple[str, ...]]": ...
+        def later_fields(self) -> "dict[str, tuple[str, ...]]": ...
         def spare_slots(self, table: str, devices: int) -> int: ...
 
     class Row(Protocol):
@@ -205,8 +206,8 @@ def _table_name(cell: "Cell") -> str:
     return cell.table if cell.table or cell.device == "" else DEVICES
 
 
-def declare(source: "Decodable", raw: bytes) -> "list[DeviceTable]":
-    """Return the tables of a source as its first text shows them.
+def declare(source: "Decodable", first: "bytes | None") -> "list[DeviceTable]":
+    """Return the tables of a source as its first text shows them; None: it has yet to come.
 
     What the text has is declared, and what ``known_fields`` says will come later. The order of
     columns is decided here:
@@ -217,13 +218,14 @@ def declare(source: "Decodable", raw: bytes) -> "list[DeviceTable]":
     * of every device first the fields that the source declares, in declared order, then those that
       it does not know, in the order in which they are found.
     """
+    raw = first or b""
     found: "dict[str, tuple[dict[str, None], dict[str, None]]]" = {}
     for role in source.scan(source.prepare(raw)).roles:
         if isinstance(role, Cell):
             fields, devices = found.setdefault(_table_name(role), ({}, {}))
             fields[role.field] = None
             devices[role.device] = None
-    known = source.known_fields(raw)
+    known = source.later_fields() if first is None else source.known_fields(raw)
     for key in known:
         found.setdefault(key, ({}, {}))
     if source.lists_devices and not found:
@@ -239,8 +241,8 @@ def declare(source: "Decodable", raw: bytes) -> "list[DeviceTable]":
     return tables
 
 
-def make_layout(sources: "Sequence[Decodable]", raws: "Sequence[bytes]") -> "Layout":
-    """Return the layout for these sources, given the first text of each.
+def make_layout(sources: "Sequence[Decodable]", raws: "Sequence[bytes | None]") -> "Layout":
+    """Return the layout for these sources, given the first text of each, None where there is none.
 
     The sources in reading order, the collector's own columns last.
     """

@@ -51,6 +51,7 @@ def select(spec: str) -> "list[Source]":
     ValueError names what is not known, and what there is.
     """
     wanted: "set[str]" = set()
+    named: "set[str]" = set()
     options: "dict[str, str]" = {}
     if spec == "none":
         return []
@@ -63,6 +64,7 @@ def select(spec: str) -> "list[Source]":
                 % (word, ", ".join(sorted(BY_NAME)))
             )
         wanted.update(GROUPS.get(name, (name,)))
+        named.add(name)
         if colon:
             _check_option(name, option, options)
             options[name] = option
@@ -72,6 +74,7 @@ def select(spec: str) -> "list[Source]":
     for cls in ALL:
         if cls.name in wanted:
             source = cls()
+            source.named = cls.name in named
             if cls.name in options:
                 source.choose(options[cls.name])
             out.append(source)

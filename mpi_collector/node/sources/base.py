@@ -53,6 +53,7 @@ class Source:
     may_block = False  #: a reading may hang: opened and read in a thread of its own
     start_s = 3.0  #: time for opening and for the first reading, where it may block
 
+    named = False  #: it was asked for by its name, not as one of a group
     run = ""  #: the run that is recorded, where that is known
     directories: "tuple[str, ...]" = ()  #: of the run: results, and those that COMMAND names
 
@@ -104,6 +105,14 @@ class Source:
         """
         return {DEVICES: tuple(f.name for f in self.fields)} if self.fields_from_start else {}
 
+    def later_fields(self) -> "dict[str, tuple[str, ...]]":
+        """Return what is a column where nothing of the source is there at the start, per table.
+
+        None: a source that is not there then cannot be recorded later. The default: what is known
+        of an empty text.
+        """
+        return self.known_fields(b"")
+
     def spare_slots(self, table: str, devices: int) -> int:
         """Return for how many devices that appear later a table has room."""
         return max(4, devices // 4)
@@ -130,6 +139,11 @@ class KernelFileSource(Source):
 
     def open(self, root: str) -> KernelFile:
         return KernelFile(root, self.path, self.record_max)
+
+    def later_fields(self) -> "dict[str, tuple[str, ...]]":
+        if self.device_at is None:
+            return {}
+        return {DEVICES: tuple(f.name for f in self.fields)}
 
     def scan(self, text: bytes) -> Scan:
         lines = text.split(b"\n")

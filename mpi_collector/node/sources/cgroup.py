@@ -50,6 +50,7 @@ _LEVELS = (
     b"writeback",
 )
 _MEMORY = (*_LEVELS, b"pgfault", b"pgmajfault", b"workingset_refault_file", b"pgscan", b"pgsteal")
+_ONLY_V1 = (b"cache", b"rss", b"mapped_file", b"dirty", b"writeback")
 #: file of one number -> field
 _SINGLE = {
     "memory.current": b"memory_bytes",
@@ -60,6 +61,35 @@ _SINGLE = {
     "memory.failcnt": b"memory_limit_hits",
 }
 _IO = {b"rbytes": b"read_bytes", b"wbytes": b"written_bytes", b"rios": b"reads", b"wios": b"writes"}
+_KNOWN_V2 = {
+    "cpu": (
+        "usage_us",
+        "user_us",
+        "system_us",
+        "nr_periods",
+        "nr_throttled",
+        "throttled_us",
+        "nr_bursts",
+        "burst_us",
+        "nice_us",
+        "core_sched_force_idle_us",
+    ),
+    "memory": (
+        "memory_bytes",
+        "swap_bytes",
+        *(key.decode() for key in _MEMORY if key not in _ONLY_V1),
+        *("events_" + key for key in ("low", "high", "max", "oom", "oom_kill", "oom_group_kill")),
+        "events_sock_throttled",
+    ),
+    "pids": ("pids",),
+    "pressure": tuple(
+        "%s_%s_us" % (resource, share)
+        for resource in ("cpu", "memory", "io", "irq")
+        for share in ("some", "full")
+        if (resource, share) != ("irq", "some")
+    ),
+    "io": tuple(name.decode() for name in _IO.values()),
+}
 _NUMBER = re.compile(rb"[0-9]+:[0-9]+\Z")  #: of a block device
 _DOC = {
     "usage_us": "CPU time, user and system",
@@ -127,12 +157,18 @@ class Cgroup(FileGroupSource):
         return Field(name, unit or "events", kind, _DOC.get(name, _other_doc(name)))
 
     def known_fields(self, raw: bytes) -> "dict[str, tuple[str, ...]]":
-        """The I/O of version 2: io.stat lists the devices that the cgroup has used."""
+        """Those of version 2: a controller may be enabled later, or COMMAND move to another cgroup.
+
+        The root has no memory.current, and io.stat lists the devices that a cgroup has used.
+        """
         is_v2 = b"\nusage_usec " in raw or b"@io.stat\n" in raw
-        return {"io": tuple(name.decode() for name in _IO.values())} if is_v2 else {}
+        return _KNOWN_V2 if is_v2 else {}
+
+    def later_fields(self) -> "dict[str, tuple[str, ...]]":
+        return _KNOWN_V2
 
     def spare_slots(self, table: str, devices: int) -> int:
-        return max(8, devices // 4) if table == "io" else 0
+        return max(8, devices // 4) if table == "io" else 1 - min(devices, 1)
 
     def prepare(self, raw: bytes) -> bytes:
         out = []

@@ -140,6 +140,9 @@ class Infiniband(FileGroupSource):
     def known_fields(self, raw: bytes) -> "dict[str, tuple[str, ...]]":
         return {_PORTS: tuple(_KNOWN)}
 
+    def later_fields(self) -> "dict[str, tuple[str, ...]]":
+        return {_PORTS: tuple(_KNOWN), _CARDS: tuple(_KNOWN)}
+
     def table_of(self, line: bytes) -> str:
         return _PORTS if b"/" in line.partition(b" ")[0] else _CARDS
 

@@ -3,7 +3,7 @@
 import re
 
 from ..read.kernel_file import list_names
-from ..row.layout import Field
+from ..row.layout import DEVICES, Field
 from ..row.scan import is_number
 from .base import FileGroupSource, labelled
 
@@ -56,6 +56,9 @@ class Numa(FileGroupSource):
             elif file == b"meminfo":
                 _add_meminfo(node, lines, out)
         return b"\n".join(out)
+
+    def later_fields(self) -> "dict[str, tuple[str, ...]]":
+        return {DEVICES: tuple(f.name for f in self.fields)}
 
     def spare_slots(self, table: str, devices: int) -> int:
         return 2  # memory that is added later is a node of its own

@@ -69,6 +69,13 @@ class Power(FileGroupSource):
     def known_fields(self, raw: bytes) -> "dict[str, tuple[str, ...]]":
         return {"energy": ("energy_uj", "max_energy_range_uj")} if b":energy_uj\n" in raw else {}
 
+    def later_fields(self) -> "dict[str, tuple[str, ...]]":
+        return {
+            "energy": ("energy_uj", "max_energy_range_uj"),
+            "power": ("power1_average", "power1_input"),
+            "temp": ("temp1_input",),
+        }
+
     def table_of(self, line: bytes) -> str:
         """Return what is measured: energy, power or temp."""
         words = line.split(b" ")

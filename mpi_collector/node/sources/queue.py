@@ -19,6 +19,7 @@ class Queue(FileGroupSource):
     later_bytes = 16384
     budget_us = 10000
     default = False
+    fields_from_start = True
     fields = (
         Field("reads_in_flight", "requests", "gauge", "reads issued and not completed"),
         Field("writes_in_flight", "requests", "gauge", "writes issued and not completed"),

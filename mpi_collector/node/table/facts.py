@@ -4,7 +4,14 @@ from ..clock import Timeline
 from ..row.layout import MISSING, STOP_TICK
 from ..row.placement import level_of
 from ..status import SKIPPED, STATUS_NAMES
-from .presence import devices_in_part, missing_sources, slowed_sources, source_rows
+from .presence import (
+    devices_in_part,
+    late_sources,
+    missing_sources,
+    slowed_sources,
+    source_rows,
+    statuses_since_there,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +62,7 @@ class HostFacts(TypedDict):
     cpu_ns: "int | None"  #: CPU time of the recorder from the first row to the last
     source_rows: "dict[str, SourceRows]"  #: of sources that were not read well in all rows
     missing_sources: "list[MissingSource]"  #: not read at the start
+    late_sources: "dict[str, int]"  #: UTC ns of the first row of those that came later
     slowed: "dict[str, int]"  #: throttled source -> at every so many ticks it was read, at worst
     absent_devices: "list[AbsentDevice]"
     unknown_cells: "list[UnknownCells]"
@@ -123,6 +131,7 @@ def facts_of(table: "SampleTable") -> "HostFacts":
         "columns": table.layout.width,
         "source_rows": source_rows(table),
         "missing_sources": missing_sources(table),
+        "late_sources": late_sources(table),
         "slowed": slowed_sources(table),
         "absent_devices": absent,
         "unknown_cells": unknown,
@@ -197,8 +206,8 @@ def _cpu_ns(table: "SampleTable") -> "int | None":
 def _bad_statuses(table: "SampleTable") -> "dict[str, dict[str, int]]":
     """Return source -> name of a status -> number of rows, without "ok" and "skipped"."""
     out: "dict[str, dict[str, int]]" = {}
-    for i, source in enumerate(table.layout.sources):
-        bad = [s for s in table.source_head(i, "status") if s and s != SKIPPED]
+    for source, status in statuses_since_there(table).items():
+        bad = [s for s in status if s and s != SKIPPED]
         if bad:
             out[source] = {STATUS_NAMES[s]: bad.count(s) for s in set(bad)}
     return out
