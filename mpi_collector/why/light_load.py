@@ -18,17 +18,23 @@ _NVME = (0.12, 2.0e6)
 _SSD = (0.15, 0.45e6)
 _CLOUD = (0.8, 0.25e6)
 _SPINNING = (7.0, 0.18e6)
+_VIRTUAL_BUSES = ("virtio", "vmbus", "xen", "rbd", "iscsi")
+_VIRTUAL_NAMES = ("vd", "xvd", "rbd")
+
+
+def is_virtual(disk: DiskActivity) -> bool:
+    """Return whether a drive is another machine's: what it says of its rotation means nothing."""
+    return disk.facts.get("bus") in _VIRTUAL_BUSES or disk.name.startswith(_VIRTUAL_NAMES)
 
 
 def usual_ms(disk: DiskActivity, request_bytes: float) -> float:
     """Return the usual time of one request of this size for this kind of drive."""
-    bus = str(disk.facts.get("bus") or "")
-    if disk.facts.get("rotational"):
-        fixed, per_ms = _SPINNING
-    elif bus == "nvme" or disk.name.startswith("nvme"):
-        fixed, per_ms = _NVME
-    elif bus in ("virtio", "vmbus", "xen", "rbd", "iscsi") or disk.name.startswith(("vd", "xvd")):
+    if is_virtual(disk):
         fixed, per_ms = _CLOUD
+    elif disk.facts.get("rotational"):
+        fixed, per_ms = _SPINNING
+    elif disk.facts.get("bus") == "nvme" or disk.name.startswith("nvme"):
+        fixed, per_ms = _NVME
     else:
         fixed, per_ms = _SSD
     return fixed + request_bytes / per_ms

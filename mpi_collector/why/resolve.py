@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from mpi_collector.formats.why_document import Claim
+from mpi_collector.why.asynchronous import unseen_waits
 from mpi_collector.why.causes import (
     cgroup,
     cpu,
@@ -67,6 +68,9 @@ def _claims(stretch: Stretch, causes: Sequence[_Cause]) -> list[Claim]:
 
 def _waiting(stretch: Stretch, claim: Claim) -> float:
     """Return how many threads or requests wait for the resource of a claim, mean."""
+    if claim["cause"] == "device" and device.is_held_back(claim):
+        blocked = stretch.blocked
+        return 0.0 if blocked is None else stretch.mean(blocked)
     if claim["cause"] == "device":
         disk = next(d for d in stretch.disks if d.name == claim["device"])
         return device.waiting(stretch, disk)
@@ -106,4 +110,6 @@ def why_not(stretch: Stretch) -> str:
     busy = stretch.cpu_busy
     if busy is None or not np.isfinite(busy).any():
         return "CPU time is unknown in the whole phase"
+    if (unseen := unseen_waits(stretch)) is not None:
+        return unseen
     return "no resource was in use for long enough, and not all were idle"

@@ -26,9 +26,11 @@ class Judgement:
     """One recording. ``found``: the cause that was named, None where nothing was.
 
     ``ceiling``: the ceiling that was named / the injected one; None where there are not both.
+    ``made``: model or real.
     """
 
     file: str
+    made: str
     causes: tuple[str, ...]
     strength: str
     held_out: bool
@@ -78,6 +80,7 @@ def judge_all(directory: Path) -> list[Judgement]:
         out.append(
             Judgement(
                 entry["file"],
+                entry["made"],
                 tuple(entry["causes"]),
                 entry["strength"],
                 entry["held_out"],
@@ -127,6 +130,7 @@ def tables(judgements: Sequence[Judgement]) -> list[str]:
                       [j for j in judgements if j.strength == "barely"]))  # fmt: skip
     lines.append(_row("not held out", open_))
     lines.append(_row("held out", held))
+    lines.append(_row("made for real", [j for j in judgements if j.made == "real"]))
     lines += ["", "| said | claims | wrong | share | upper end of the 95 % interval |",
               "|---|---:|---:|---:|---:|"]  # fmt: skip
     for word in ("certain", "likely"):

@@ -18,6 +18,9 @@ LEAST_IN_FLIGHT = 0.55  #: below, the job spends its time elsewhere
 FEW_IN_FLIGHT = 3.0  #: so few requests hardly queue, whatever the device
 MOST_IN_FLIGHT = 16.0  #: more are a queue, even where each takes its usual time
 NOT_SLOWED = 1.4  #: time of a request / its time at light load
+#: share of the time with a request in flight; below, many come at once and then none (a throttle
+#: above the device: 0.04; one request after the other: 0.66 to 0.7)
+LEAST_BUSY = 0.4
 
 
 def claim(stretch: Stretch) -> Claim | None:
@@ -32,6 +35,8 @@ def claim(stretch: Stretch) -> Claim | None:
         disk = max(stretch.disks, key=lambda d: stretch.mean(d.in_flight))
         light, _ = light_load_ms(stretch, disk)
         few |= (together <= MOST_IN_FLIGHT) & (disk.await_ms < NOT_SLOWED * light)
+    if not stretch.mounts:
+        few &= np.nan_to_num(np.fmax.reduce([d.busy for d in stretch.disks]), nan=1.0) >= LEAST_BUSY
     name = max(parts, key=lambda p: stretch.mean(p[1]))[0]
     mean = stretch.mean(together)
     return claim_of(

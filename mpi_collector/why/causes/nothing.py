@@ -11,6 +11,7 @@ import numpy as np
 from mpi_collector.formats.why_document import Claim
 from mpi_collector.store.figures.cpu import BUSY
 from mpi_collector.store.figures.disk import QUEUE_DEPTH
+from mpi_collector.why.asynchronous import unseen_waits
 from mpi_collector.why.claims import claim_of
 from mpi_collector.why.stretch import Stretch
 
@@ -24,6 +25,8 @@ def claim(stretch: Stretch) -> Claim | None:
     """Return the claim, None where a resource is in use or not known."""
     busy, busiest = stretch.cpu_busy, stretch.busiest_cpu
     if busy is None or not stretch.devices("diskstats", "sectors_read"):
+        return None
+    if unseen_waits(stretch) is not None:
         return None
     one = busy if busiest is None else busiest
     flights = [d.in_flight for d in stretch.disks] + [m.in_flight for m in stretch.mounts]

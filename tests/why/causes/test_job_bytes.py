@@ -32,6 +32,7 @@ def judged(tmp_path: Path, rate: float = 100e6, disk: float = 25e6, every: int =
     columns = sy.disk("nvme0n1", times, disk * busy, stored * busy)
     weighted = "diskstats.nvme0n1.weighted_time_doing_ios_ms"
     columns[weighted] = sy.counter(1e3 * in_flight * np.ones(len(times) - 1), times, 0)
+    columns[weighted.replace("weighted_", "")] = columns[weighted]  # one after the other
     for name in ("command", "user"):
         grown = read if name == device else np.zeros_like(read)
         columns[f"job.{name}.read_call_bytes"] = np.where(status == OK, grown, sy.MISSING)
