@@ -17,7 +17,6 @@ from mpi_collector.batch.digit_delta import DigitDeltaDecoder
 from mpi_collector.batch.reference import Text
 from mpi_collector.node.row.decode import COLLECTOR_FIELDS, RowDecoder
 from mpi_collector.node.row.layout import MISSING, Layout
-from mpi_collector.node.sources.base import Source
 from mpi_collector.node.spool.format import (
     STAGE_ENDS,
     STAGE_SIZES,
@@ -32,7 +31,6 @@ from mpi_collector.node.status import TRUNCATED
 
 Int64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-Prepare = Callable[[bytes], bytes]
 
 #: words of the stage header that are the last columns of a row
 _COLLECTOR = [stage_word(field.name) for field in COLLECTOR_FIELDS]
@@ -60,9 +58,6 @@ class BatchDecoder(RowDecoder):
         super().__init__(sources, layout, on_event)
         self._followers = [
             DigitDeltaDecoder(d, _columns(layout, d.source.name)) for d in self.decoders
-        ]
-        self._prepares: list[Prepare | None] = [
-            None if type(s).prepare is Source.prepare else s.prepare for s in sources
         ]
         self._out: Int64 = np.zeros((0, 0), "<i8")
 
@@ -113,28 +108,20 @@ class BatchDecoder(RowDecoder):
         texts: list[Text] = [
             view[end - n : end] for n, end in zip(places.sizes.tolist(), places.ends.tolist())
         ]
+        decode = self._followers[i].decode
         begin = 0
         for row in np.flatnonzero(places.cut | ~places.present).tolist():
             whole = slice(begin, row)
-            self._decode_texts(i, texts[whole], ticks[whole], rows[whole], statuses[whole])
+            decode(texts[whole], ticks[whole], rows[whole], statuses[whole])
             begin = row + 1
             if places.present[row]:
                 one = slice(row, begin)
                 lines: list[Text] = [whole_lines(bytes(texts[row]))]
-                self._decode_texts(i, lines, ticks[one], rows[one], statuses[one])
+                decode(lines, ticks[one], rows[one], statuses[one])
                 statuses[row] = TRUNCATED
             else:
                 statuses[row] = status_in(int(places.sizes[row]))
-        self._decode_texts(i, texts[begin:], ticks[begin:], rows[begin:], statuses[begin:])
-
-    def _decode_texts(
-        self, i: int, texts: list[Text], ticks: list[int], rows: Int64, statuses: Int64
-    ) -> None:
-        prepare = self._prepares[i]
-        prepared: list[Text] = (
-            texts if prepare is None else [prepare(bytes(text)) for text in texts]
-        )
-        self._followers[i].decode(prepared, ticks, rows, statuses)
+        decode(texts[begin:], ticks[begin:], rows[begin:], statuses[begin:])
 
 
 def locate_texts(sizes: Int64, bases: Int64, shape: SpoolShape) -> list[SourceTexts]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from mpi_collector.batch.reference import Int64, Reference, Text, stretched
-from mpi_collector.node.row.decode import SourceDecoder, wrap
+from collections.abc import Callable
+
+from mpi_collector.batch.copied import is_same, plan_of_raw, split_at_equals
+from mpi_collector.batch.reference import NUMBERS, WORDS, Int64, Reference, Text, stretched
+from mpi_collector.node.row.decode import Plan, SourceDecoder, wrap
 from mpi_collector.node.row.layout import MISSING
+from mpi_collector.node.sources.base import Source
+
+Prepare = Callable[[bytes], bytes]
 
 
 class DigitDeltaDecoder:
@@ -21,23 +27,30 @@ class DigitDeltaDecoder:
 
     def __init__(self, decoder: SourceDecoder, columns: slice) -> None:
         self._decoder, self._columns = decoder, columns
+        source = decoder.source
+        self._prepare: Prepare | None = (
+            None if getattr(type(source), "prepare", None) is Source.prepare else source.prepare
+        )
+        #: raw texts are followed, and prepared only where they are decoded as a whole
+        self._copies = self._prepare is not None and getattr(source, "copies_numbers", False)
+        self._raw_plan: Plan | None = None
         self._reference: Reference | None = None
         self._batches = 0
         self._hopeless = False
 
-    def decode(self, texts: list[Text], ticks: list[int], rows: Int64, statuses: Int64) -> None:
+    def decode(self, raws: list[Text], ticks: list[int], rows: Int64, statuses: Int64) -> None:
         """Decode texts of consecutive samples into rows and statuses.
 
-        ``texts``: prepared by the source. ``rows``: int64, texts x columns; ``statuses``: int64,
-        one a text.
+        ``rows``: int64, texts x columns; ``statuses``: int64, one a text.
         """
-        if self._reference is not None and len(texts) <= self.FEW:
-            for i, text in enumerate(texts):
-                statuses[i] = self._whole(text, ticks[i], rows[i])
+        if self._reference is not None and len(raws) <= self.FEW:
+            for i, raw in enumerate(raws):
+                statuses[i] = self._whole(self._prepared(raw), ticks[i], rows[i])
             return
         self._batches += 1
         if self._batches % self.ERA == 0:
             self._hopeless, self._reference = False, None
+        texts = self._followed(raws)
         at = tries = 0
         while at < len(texts):
             some = texts[at : at + self.FEW + self.AT_ONCE // (len(texts[at]) or 1)]
@@ -48,25 +61,50 @@ class DigitDeltaDecoder:
                 if done == len(some):
                     continue
                 some = some[done:]
-            statuses[at] = self._whole(texts[at], ticks[at], rows[at])
+            text = self._prepared(raws[at]) if self._copies else texts[at]
+            statuses[at] = self._whole(text, ticks[at], rows[at])
             if tries < self.TRIES and not statuses[at] and not self._hopeless:
-                self._learn(some, rows[at])
+                self._learn(some, raws[at], rows[at])
             at, tries = at + 1, tries + 1
 
+    def _prepared(self, raw: Text) -> Text:
+        return raw if self._prepare is None else self._prepare(bytes(raw))
+
+    def _followed(self, raws: list[Text]) -> list[Text]:
+        """Return the texts whose digits are followed."""
+        if self._copies:
+            return [split_at_equals(bytes(raw)) for raw in raws]
+        return raws if self._prepare is None else [self._prepared(raw) for raw in raws]
+
     def _whole(self, text: Text, tick: int, row: Int64) -> int:
-        """Decode a text token by token; return its status."""
+        """Decode a prepared text token by token; return its status."""
         row[self._columns] = MISSING
         return self._decoder.decode_text(bytes(text), tick=tick, row=Cells(row))
 
-    def _learn(self, texts: list[Text], row: Int64) -> None:
-        """Make the first of ``texts``, whose values are in ``row``, the next reference."""
-        plan, before = self._decoder.plan, self._reference
+    def _learn(self, texts: list[Text], raw: Text, row: Int64) -> None:
+        """Make the first of ``texts``, whose values are in ``row``, the next reference.
+
+        ``raw``: the same text as it was read.
+        """
+        plan, before = self._plan(raw), self._reference
+        if plan is None:
+            self._reference = None
+            return
         elastic: frozenset[int] = frozenset()
         if before is not None and before.plan is plan:
             elastic = before.elastic | stretched(plan, [before.text, *texts])
-        new = Reference(bytes(texts[0]), plan, row, elastic)
+        new = Reference(bytes(texts[0]), plan, row, elastic, NUMBERS if self._copies else WORDS)
         self._hopeless = len(elastic) > Reference.MOST_ELASTIC
         self._reference = new if new.usable else None
+
+    def _plan(self, raw: Text) -> Plan | None:
+        """Return the plan of the text that is followed; the same object for the same shape."""
+        if not self._copies or self._prepare is None:
+            return self._decoder.plan
+        found = plan_of_raw(self._prepare, self._decoder.plan, bytes(raw))
+        if found is None or self._raw_plan is None or not is_same(found, self._raw_plan):
+            self._raw_plan = found
+        return self._raw_plan
 
 
 class Cells:

@@ -31,6 +31,9 @@ _BLANK, _ZERO, _LOW = np.uint8(32), np.uint8(48), np.uint8(15)
 _DIGITS = 20  #: of the largest 64-bit number
 _POWERS = np.array([10**k for k in range(_DIGITS)], np.uint64).view(np.int64)
 
+#: characters of an elastic token that is neither label nor value
+WORDS, NUMBERS = rb"\S", rb"[0-9.]"
+
 Text = bytes | memoryview  #: the text of a source in one sample
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
@@ -44,13 +47,19 @@ class Reference:
     ``values``: int64, a row of the layout with the values of the text.
 
     ``elastic``: numbers of the tokens that may have another length in the next text. Not ``usable``
-    when they are too many, or when the plan does not describe the text.
+    when they are too many, or when the plan does not describe the text. ``ignored``: the characters
+    of those among them that are neither label nor value, as a class of a regular expression.
     """
 
     MOST_ELASTIC = 64
 
     def __init__(
-        self, text: bytes, plan: Plan, values: Int64, elastic: frozenset[int] = frozenset()
+        self,
+        text: bytes,
+        plan: Plan,
+        values: Int64,
+        elastic: frozenset[int] = frozenset(),
+        ignored: bytes = WORDS,
     ) -> None:
         self.text, self.plan, self.elastic = text, plan, elastic
         data = np.frombuffer(text, np.uint8)
@@ -69,7 +78,7 @@ class Reference:
             self._may_change, self._may_blank = np.zeros(len(text), bool), np.zeros(len(text), bool)
             self._weigh(data, np.array(plan.value_at, np.intp))
             self._ignore(data)
-            self._loosen(data)
+            self._loosen(data, ignored)
 
     def _weigh(self, data: Bytes, value_at: Indices) -> None:
         """Set power and column of every digit and of the blanks before a right-aligned number."""
@@ -97,7 +106,7 @@ class Reference:
             token = slice(self._starts[i], self._ends[i])
             self._may_change[token] = data[token] - _ZERO < 10
 
-    def _loosen(self, data: Bytes) -> None:
+    def _loosen(self, data: Bytes, ignored: bytes) -> None:
         """Cut the elastic tokens out of the reference."""
         column_of = dict(zip(self.plan.value_at, self.columns.tolist()))
         pattern: list[bytes] = []
@@ -111,10 +120,8 @@ class Reference:
                 self._loose.append(2 * len(pattern) + 1)
                 self._loose_columns.append(column_of[i])
             # a token ends where it ends: nothing that does not match is tried twice
-            token = (
-                rb"(.{%d})([0-9]{1,%d})(?![0-9])" if i in column_of else rb"(.{%d})(\S{1,%d})(?!\S)"
-            )
-            pattern.append(token % (begin - at, _DIGITS))
+            kind = rb"[0-9]" if i in column_of else ignored
+            pattern.append(rb"(.{%d})(%s{1,%d})(?!%s)" % (begin - at, kind, _DIGITS, kind))
             at = end
         # an elastic number that was right-aligned once may not use the blanks before it: they are
         # not read with it

@@ -44,6 +44,11 @@ class Source:
     lists_devices = False  #: has its table of devices even when none is there at the start
     may_be_empty = False  #: a text without tokens is in order: there are no devices
 
+    copies_numbers = False
+    """``prepare`` copies numbers as they are, each at most once; which it keeps depends on no
+    number. A number is a word of digits, or what stands behind a ``=``. Such texts are decoded
+    as fast as those of one kernel file (batch/copied.py)."""
+
     # ---- when and how it is read
     order = 50  #: reading order: first what changes fastest and matters most; blocking ones last
     every = 1  #: read at every so many ticks; a power of two

@@ -68,6 +68,7 @@ class Lustre(FileGroupSource):
 
     name = "lustre"
     order = 22
+    copies_numbers = True
     kernel_file = "lustre/{llite,osc,mdc}/*/stats, lnet/stats"
     file_bytes = 4096  # a line a call, as calls are made
     may_be_empty = True  # the module is loaded and nothing is mounted yet

@@ -35,6 +35,7 @@ class Numa(FileGroupSource):
 
     name = "numa"
     order = 15
+    copies_numbers = True
     kernel_file = "/sys/devices/system/node/node*/{numastat,meminfo}"
     doc = "allocations that hit or missed their NUMA node, and each node's memory"
     budget_us = 10000
