@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FIRST_BYTES = 1 << 22  #: room for the first reading
+_NEWLINE = 10
 _LEAST_ROOM = 512  #: bytes of buffer below which the next file is not begun
 
 
@@ -42,6 +43,9 @@ class FileGroup(Readable):
     A file that cannot be opened or read is left out. OSError when that is so of all of them: at the
     start, or at a reading. ``may_be_empty``: no files at all are in order, and so is that they go.
 
+    ``in_one_piece``: the kernel formats each file in one piece (single_open, sysfs, kernfs), and
+    one system call reads it. Others are read on to their end.
+
     ``capacity`` has room for half as much again, for ``file_bytes`` of every file, and for
     ``later_bytes`` of files and devices that appear later. ``clock``: monotonic nanoseconds.
     """
@@ -54,6 +58,7 @@ class FileGroup(Readable):
         file_bytes: int = 0,
         later_bytes: int = 4096,
         may_be_empty: bool = False,
+        in_one_piece: bool = False,
         clock: "Callable[[], int]" = mono_ns,
     ) -> None:
         super().__init__()
@@ -63,6 +68,7 @@ class FileGroup(Readable):
         self._file_bytes = file_bytes
         self._later_bytes = later_bytes
         self._may_be_empty = may_be_empty
+        self._in_one_piece = in_one_piece
         # Of an ordinary file that was removed the text can still be read, of one in /sys it cannot.
         self._ordinary_files = os.path.realpath(root) != "/"
         self._open: "dict[str, _Held]" = {}
@@ -116,9 +122,8 @@ class FileGroup(Readable):
         """Close files that are gone; they are looked for again."""
         for label in gone:
             os.close(self._open.pop(label).fd)
-        if gone:
-            self._gone.update(gone)
-            self._pace.failed()
+        self._gone.update(gone)
+        self._pace.failed()
 
     # ---- reading
     def first(self) -> bytes:
@@ -134,19 +139,25 @@ class FileGroup(Readable):
 
     def _fill(self, view: memoryview) -> int:
         at = 0
+        size = len(view)
+        whole = self._in_one_piece
         error = self._failing
-        gone = []
+        gone: "list[str]" = []
         for label, held in self._open.items():
             if held.left_out:
                 held.left_out = False
                 continue
-            room = len(view) - at - len(held.head)
-            if room <= _LEAST_ROOM:
-                return len(view)  # full, which means truncated
+            head = held.head
+            begin = at + len(head)
+            if size - begin <= _LEAST_ROOM:
+                return size  # full, which means truncated
             try:
                 if self._ordinary_files:
                     self._check_linked(held)
-                at = self._append(held, view, at, room)
+                n = preadv(held.fd, [view[begin:]], 0)
+                end = begin + n
+                if n and not whole:
+                    end = self._rest(held.fd, view, begin, end)
             except OSError as e:
                 if is_gone(e):
                     gone.append(label)
@@ -154,24 +165,26 @@ class FileGroup(Readable):
                     self._failing = e
                 if e.errno == errno.EIO or not (is_gone(e) and self._may_be_empty):
                     error = e
-        self._drop(gone)
+                continue
+            view[at:begin] = head
+            at = end
+            if at > begin and view[at - 1] != _NEWLINE and at < size:
+                view[at] = _NEWLINE
+                at += 1
+        if gone:
+            self._drop(gone)
         if not at and not (self._may_be_empty and error is None):
             raise error or FileNotFoundError(2, "nothing of it is there any more", self._root)
         return at
 
-    def _append(self, held: _Held, view: memoryview, at: int, room: int) -> int:
-        """Put the text of a file into ``view`` at ``at``. Return where it ends."""
-        head = held.head
-        n = got = preadv(held.fd, [view[at + len(head) :]], 0)
-        while n > 0 and got < room:
-            n = preadv(held.fd, [view[at + len(head) + got :]], got)
-            got += n
-        view[at : at + len(head)] = head
-        at += len(head) + got
-        if got and view[at - 1] != 10 and at < len(view):
-            view[at] = 10
-            at += 1
-        return at
+    def _rest(self, fd: int, view: memoryview, begin: int, end: int) -> int:
+        """Read on at ``end``, to the end of a file whose text is from ``begin`` on."""
+        while end < len(view):
+            n = preadv(fd, [view[end:]], end - begin)
+            if not n:
+                break
+            end += n
+        return end
 
     def _check_linked(self, held: _Held) -> None:
         """Open an ordinary file that was replaced. FileNotFoundError when it was removed."""

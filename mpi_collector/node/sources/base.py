@@ -169,6 +169,7 @@ class FileGroupSource(Source):
     of all of them.
     """
 
+    in_one_piece = False  #: the kernel formats each file in one piece (FileGroup)
     relist_s = 0  #: seconds after which ``files`` is asked again at the latest (FileGroup)
     file_bytes = 0  #: length that the text of a file may reach, where it is short at the start
     later_bytes = 4096  #: room for the text of files and devices that appear later
@@ -188,6 +189,7 @@ class FileGroupSource(Source):
             file_bytes=self.file_bytes,
             later_bytes=self.later_bytes,
             may_be_empty=self.may_be_empty,
+            in_one_piece=self.in_one_piece,
         )
 
     def prepare(self, raw: bytes) -> bytes:

@@ -134,6 +134,7 @@ class Cgroup(FileGroupSource):
     name = "cgroup"
     order = 14
     copies_numbers = True
+    in_one_piece = True
     kernel_file = "/sys/fs/cgroup of COMMAND, or of this process"
     doc = "the job's cgroup: CPU time and throttling, memory, I/O per device, pressure"
     budget_us = 20000  # with many CPUs and cgroups the kernel takes long to sum memory.stat

@@ -106,6 +106,7 @@ class Infiniband(FileGroupSource):
 
     name = "infiniband"
     order = 20
+    in_one_piece = True
     kernel_file = "/sys/class/infiniband/*/ports/*/{counters,counters_ext,hw_counters}/*"
     doc = "InfiniBand, RoCE and Omni-Path ports: bytes, packets, congestion, errors"
     may_block = True

@@ -3,9 +3,11 @@
 Versions 1.0 and 1.1 of the statistics. The columns are those that nfsiostat(8) shows.
 """
 
+import os
 import re
+import select
 
-from ..read.kernel_file import WholeFile, read_whole
+from ..read.kernel_file import WholeFile, open_or_none, read_whole
 from ..read.reader import Reader
 from ..row.layout import Field
 from ..row.scan import is_number
@@ -15,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_LOOK_EVERY = 64  #: readings of which one looks at mountstats, also without NFS mounts
 #: operations that have columns of their own; the others are summed as OTHER
 _OPS = (
     b"READ",
@@ -147,19 +150,26 @@ class NfsReader(Reader):
     A bind mount, or another mount of the same file system, shows the same counters again. The
     number of the file system tells (major:minor in mountinfo, proc(5)); that is read again when the
     mounts have changed. Without mountinfo every mount counts.
+
+    While there is no NFS mount, mountstats is read only when the mounts have changed.
     """
 
     def __init__(self, root: str) -> None:
         super().__init__()
         self._root = root
         self._mountstats = WholeFile(root, "proc/self/mountstats")
+        self._mounts = MountChanges(root)
+        self._none = False  # no NFS mount at the last look
         self._heads: "list[bytes]" = []
         self._repeated: "set[int]" = set()
 
     def read(self) -> bytes:
         """Return the blocks of mountstats that count."""
+        if not self._mounts.changed() and self._none:  # asked first: a change after it shows next
+            return b""
         raw = self._mountstats.read()
-        if b" with fstype nfs" not in raw:
+        self._none = b" with fstype nfs" not in raw
+        if self._none:
             return b""
         # of mounts on the same place the last one hides the others, and keeps the name
         blocks = list({_place(block): block for block in _blocks(raw) if _is_nfs(block)}.values())
@@ -190,6 +200,36 @@ class NfsReader(Reader):
 
     def close(self) -> None:
         self._mountstats.close()
+        self._mounts.close()
+
+
+class MountChanges:
+    """Whether something was mounted or unmounted: the kernel tells a poll of mountinfo (proc(5)).
+
+    Where that cannot be had, and at one call in ``_LOOK_EVERY``, it is taken for changed.
+    """
+
+    def __init__(self, root: str) -> None:
+        # poll tells nothing of an ordinary file
+        there = os.path.realpath(root) == "/"
+        self._fd = open_or_none(os.path.join(root, "proc/self/mountinfo")) if there else None
+        self._poll = select.poll()
+        if self._fd is not None:
+            self._poll.register(self._fd, select.POLLPRI)
+        self._calls = 0
+
+    def changed(self) -> bool:
+        """Return whether the mounts may have changed since the last call."""
+        self._calls += 1
+        if self._fd is None or self._calls % _LOOK_EVERY == 1:
+            return True
+        return bool(self._poll.poll(0))
+
+    def close(self) -> None:
+        """Close mountinfo."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
 
 def _mount(lines: "list[bytes]") -> "dict[bytes, int]":

@@ -36,6 +36,7 @@ class Numa(FileGroupSource):
     name = "numa"
     order = 15
     copies_numbers = True
+    in_one_piece = True
     kernel_file = "/sys/devices/system/node/node*/{numastat,meminfo}"
     doc = "allocations that hit or missed their NUMA node, and each node's memory"
     budget_us = 10000

@@ -28,6 +28,7 @@ class Power(FileGroupSource):
     name = "power"
     order = 25
     copies_numbers = True
+    in_one_piece = True
     kernel_file = "/sys/class/powercap/*/energy_uj, /sys/class/hwmon/*"
     doc = (
         "energy of packages and memory (RAPL), power and temperature sensors, "

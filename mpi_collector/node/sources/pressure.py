@@ -12,6 +12,7 @@ class Pressure(FileGroupSource):
 
     name = "pressure"
     order = 10
+    in_one_piece = True
     kernel_file = "/proc/pressure/*"
     doc = "time lost waiting for CPU, I/O, memory and interrupts (PSI)"
     budget_us = 10000

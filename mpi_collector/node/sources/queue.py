@@ -14,6 +14,7 @@ class Queue(FileGroupSource):
     name = "queue"
     order = 16
     copies_numbers = True
+    in_one_piece = True
     kernel_file = "/sys/block/*/inflight"
     doc = "reads and writes in flight on every block device at the moment of the sample"
     relist_s = 60

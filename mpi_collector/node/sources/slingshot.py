@@ -59,6 +59,7 @@ class Slingshot(FileGroupSource):
 
     name = "slingshot"
     order = 21
+    in_one_piece = True
     kernel_file = "/sys/class/cxi/*/device/telemetry/*"
     doc = "HPE Slingshot (Cassini) cards: bytes, packets, pauses, replays, errors, and the link"
     may_block = True

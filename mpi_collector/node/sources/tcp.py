@@ -97,6 +97,7 @@ class Tcp(FileGroupSource):
     name = "tcp"
     order = 12
     copies_numbers = True
+    in_one_piece = True
     kernel_file = "/proc/net/snmp, /proc/net/netstat, /proc/net/snmp6"
     doc = "TCP, UDP and IP: retransmits, timeouts, drops, out of order (of this network namespace)"
     budget_us = 10000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from mpi_collector.node.row.decode import RowDecoder, make_layout
 from mpi_collector.node.row.layout import MISSING
 from mpi_collector.node.sources import (
     BY_NAME,
+    nfs,
 )
 
 
@@ -220,3 +223,42 @@ def test_another_version_that_is_mounted_later(tmp_path: Path) -> None:
     )
     assert found.known("nfs./mnt/v4.OPEN_errors")[-1] == 1
     assert [r for r in found.reasons if "nfs" in r] == []
+
+
+_MOUNTING = """
+import subprocess
+from mpi_collector.node.sources.nfs import MountChanges
+changes = MountChanges("/")
+told = [changes.changed() for _ in range(5)]
+subprocess.run(["mount", "-t", "tmpfs", "none", "/mnt"], check=True)
+told.append(changes.changed())
+told += [changes.changed() for _ in range(60)]
+print(*map(int, told), sep="")
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0,
+    reason="needs a mount namespace of its own",
+)
+def test_mountstats_is_looked_at_when_mounts_change() -> None:
+    """At the first call, after a mount, and once in 64 calls; not otherwise."""
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-c", _MOUNTING],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "1" + "0" * 4 + "1" + "0" * 58 + "10"
+
+
+def test_without_mountinfo_mountstats_is_read_each_time(tmp_path: Path) -> None:
+    """An NFS mount that appears in a tree of files is seen at the next reading."""
+    (tmp_path / "proc/self").mkdir(parents=True)
+    path = tmp_path / "proc/self/mountstats"
+    path.write_text("device proc mounted on /proc with fstype proc\n")
+    reader = nfs.NfsReader(str(tmp_path))
+    assert reader.read() == b""
+    path.write_text(mountstats())
+    assert b" with fstype nfs" in reader.read()
+    reader.close()
