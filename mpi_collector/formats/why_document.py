@@ -42,6 +42,7 @@ class Ceiling(TypedDict):
     kind: CeilingKind
 
 
+#: ``others``: how full other resources were; of the first claim on a host, else empty
 Claim = TypedDict(
     "Claim",
     {
@@ -56,6 +57,7 @@ Claim = TypedDict(
         "ceiling": "Ceiling | None",
         "for": "list[Evidence]",
         "against": "list[Evidence]",
+        "others": "list[Evidence]",
     },
 )
 

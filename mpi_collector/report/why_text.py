@@ -42,10 +42,17 @@ def headline(claim: Claim, name: Callable[[object], str]) -> str:
 
 def _claim(claim: Claim, out: TextWriter, head: str) -> None:
     out.line(head + headline(claim, out.name), "bold" if head == "limited by: " else "")
-    for name in ("for", "against"):
-        found = claim["for"] if name == "for" else claim["against"]
-        if found:
-            out.line(f"  {name + ':':8} {'; '.join(_text(e, out) for e in found[:_EVIDENCE])}")
+    is_limit = head == "limited by: "
+    for name, found in evidence_rows(claim):
+        shown = "; " if name != "others" else ", "
+        text = shown.join(_text(e, out) for e in (found if name == "others" else found[:_EVIDENCE]))
+        if text or (is_limit and name == "against"):
+            out.line(f"  {name + ':':8} {text or 'nothing'}")
+
+
+def evidence_rows(claim: Claim) -> list[tuple[str, list[Evidence]]]:
+    """Return what speaks for and against a claim, and the other resources, with their headings."""
+    return [("for", claim["for"]), ("against", claim["against"]), ("others", claim["others"])]
 
 
 def _text(evidence: Evidence, out: TextWriter) -> str:

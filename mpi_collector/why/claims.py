@@ -46,4 +46,5 @@ def claim_of(
         "ceiling": ceiling,
         "for": evidence,
         "against": against or [],
+        "others": [],
     }

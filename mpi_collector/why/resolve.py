@@ -23,6 +23,7 @@ from mpi_collector.why.causes import (
     write_back,
 )
 from mpi_collector.why.job_bytes import io_of_others
+from mpi_collector.why.others import others
 from mpi_collector.why.stretch import Stretch
 
 #: what explains the others, first: reclaim makes devices busy, the hypervisor makes CPUs look full,
@@ -41,11 +42,13 @@ def claims_on(stretch: Stretch) -> list[Claim]:
     A limit of storage that others use more than the job is not certain.
     """
     found = _found(stretch)
-    if any(c["cause"] in _STORAGE for c in found) and (others := io_of_others(stretch)):
+    if any(c["cause"] in _STORAGE for c in found) and (foreign := io_of_others(stretch)):
         for claim in found:
             if claim["cause"] in _STORAGE:
                 claim["confidence"] = "likely"
-                claim["against"] = [*claim["against"], others]
+                claim["against"] = [*claim["against"], foreign]
+    if found:
+        found[0]["others"] = others(stretch, found[0]["cause"])
     return found
 
 

@@ -47,7 +47,7 @@ def test_json_is_the_contract(run: Path, capsys: Capture) -> None:
     assert list(document) == ["run", "limited_by", "claims", "not_known", "cache", "slow_hosts"]
     assert list(document["limited_by"]) == [
         "cause", "device", "host", "phase", "begin_ns", "end_ns", "share_of_time", "confidence",
-        "ceiling", "for", "against",
+        "ceiling", "for", "against", "others",
     ]  # fmt: skip
     assert {c["phase"]: c["cause"] for c in reversed(document["claims"])} == {
         "deep": "device",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
 from mpi_collector.formats.why_document import Cause, Claim, Evidence, WhyDocument
 from mpi_collector.report.page.data import PageData
 from mpi_collector.report.page.sections import esc
-from mpi_collector.report.why_text import headline, not_known_texts
+from mpi_collector.report.why_text import evidence_rows, headline, not_known_texts
 from mpi_collector.store.figures import BY_NAME, cgroup, cpu, disk, lustre, memory, network, nfs
 from mpi_collector.store.figures.pressure import BY_RESOURCE as PRESSURE
 from mpi_collector.store.figures.scheduling import RUNNABLE
@@ -88,12 +88,11 @@ def _claim(n: int, claim: Claim, why: WhyDocument) -> str:
     button = f"<button type='button' data-claim='{n}'>{text}</button>"
     if not is_limit:
         return f"<div>{button}</div>"
-    rows = "".join(_evidence(name, claim) for name in ("for", "against"))
+    rows = "".join(_evidence(name, found) for name, found in evidence_rows(claim))
     return f"<div class='limit'>{button}<dl>{rows}</dl></div>"
 
 
-def _evidence(name: str, claim: Claim) -> str:
-    found = claim["for"] if name == "for" else claim["against"]
+def _evidence(name: str, found: Sequence[Evidence]) -> str:
     if not found:
         return f"<dt>{name}</dt><dd>nothing</dd>" if name == "against" else ""
     shown = "; ".join(f"{esc(e['text'])} <code>{esc(e['figure'])}</code>" for e in found)

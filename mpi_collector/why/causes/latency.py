@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mpi_collector.formats.why_document import Claim
+from mpi_collector.formats.why_document import Claim, Evidence
 from mpi_collector.store.figures.disk import QUEUE_DEPTH
 from mpi_collector.why.claims import claim_of
 from mpi_collector.why.light_load import light_load_ms
@@ -47,6 +47,19 @@ def claim(stretch: Stretch) -> Claim | None:
         [
             stretch.evidence(f"{mean:.1f} requests in flight, on average", QUEUE_DEPTH.name, mean,
                              "requests"),
+            *_each(stretch, name),
         ],
         device=name,
     )  # fmt: skip
+
+
+def _each(stretch: Stretch, name: str) -> list[Evidence]:
+    """Return how many requests there were and how long each took."""
+    rates = [(d.iops, d.await_ms, "requests") for d in stretch.disks if d.name == name]
+    rates += [(m.ops, m.ms_per_op, "operations") for m in stretch.mounts if m.name == name]
+    iops, took, word = rates[0]
+    each = stretch.mean(took)
+    if not np.isfinite(each):
+        return []
+    text = f"{stretch.mean(iops):.0f} {word} a second, {each:.3g} ms each"
+    return [stretch.evidence(text, name, each, "ms")]

@@ -33,7 +33,11 @@ def claim(stretch: Stretch) -> Claim | None:
             stretch.evidence(f"one CPU {100 * mean:.0f} % busy", "stat.cpu.idle", 100 * mean,
                              "%"),
             stretch.evidence(
-                f"the other {stretch.cpus - 1} CPUs {100 * stretch.mean(others):.0f} % busy",
+                f"the other {_cpus(stretch.cpus - 1)} {100 * stretch.mean(others):.0f} % busy",
                 BUSY.name, 100 * stretch.mean(busy), "%"),
         ],
     )  # fmt: skip
+
+
+def _cpus(n: int) -> str:
+    return "CPU" if n == 1 else f"{n} CPUs"
