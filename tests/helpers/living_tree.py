@@ -51,7 +51,7 @@ def plant(root: Path, state: Mapping[str, Any]) -> None:
             at.unlink(missing_ok=True)
             at.symlink_to(content.target)
             continue
-        text = content.encode()
+        text = content.encode("utf-8", "surrogateescape")
         fd = os.open(at, os.O_WRONLY | os.O_CREAT, 0o644)
         os.pwrite(fd, text, 0)
         os.ftruncate(fd, len(text))

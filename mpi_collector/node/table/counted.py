@@ -16,7 +16,8 @@ recording decides which of them is counted.
 * In a network namespace without a physical interface (a container) the others count, whatever their
   kind: not lo, not what is built on another one, not pairs within the namespace.
 
-Recordings without a topology, and disks that sysfs did not describe, are decided by their names.
+Recordings without a topology are decided by names, and so are devices that were there all the time
+and that sysfs did not describe: it may be that of another network namespace.
 """
 
 from .device_names import block_rule, net_rule, path_head
@@ -43,7 +44,7 @@ _BUILT_DISKS = {
     "drbd": "DRBD: the disk below it is counted",
     "nbd": "a network block device",
 }
-_REAL_WITHOUT_DEVICE = ("nvme", "rbd", "pmem")
+_REAL_WITHOUT_DEVICE = ("nvme", "rbd", "pmem", "scini")
 _PHYSICAL = ("ethernet", "infiniband", "wireless")
 _UNSEEN = "it appeared during the run, and was gone before sysfs could be asked"
 _TUNNELS = ("tunnel", "wireguard", "gre", "vxlan", "geneve", "bareudp", "tap", "none", "other")
@@ -86,12 +87,12 @@ def count_disks(names: "Sequence[str]", topology: object, moved: "Moved") -> "Co
         "its I/O is that of {}, which is counted",
         "the kernel counts its I/O at its paths {} (before Linux 6.2)",
     )
-    return _counted(names, {**reasons, **shared}, bool(facts), moved)
+    return _counted(names, {**reasons, **shared}, facts, moved)
 
 
 def _disk_reason(name: str, about: "Mapping[str, Any] | None", names: "Iterable[str]") -> str:
     """Return "" when a disk counts as far as sysfs or its name tells, else why it does not."""
-    if about is None:
+    if about is None or about.get("unseen"):
         return block_rule(name, names)
     kind = str(about.get("kind") or "disk")
     parents = _names(about.get("parents"))
@@ -121,7 +122,7 @@ def count_interfaces(names: "Sequence[str]", topology: object, moved: "Moved") -
     """Return which interfaces count. ``topology``: {name: facts}, or anything for none."""
     facts = _facts(topology)
     physical = {name for name, about in facts.items() if _is_physical(about)}
-    if facts and not physical:
+    if any(name in facts for name in names) and not physical.intersection(names):
         reasons = _without_physical(names, facts)
     else:
         reasons = {n: _interface_reason(n, facts.get(n), physical, facts) for n in names}
@@ -132,7 +133,7 @@ def count_interfaces(names: "Sequence[str]", topology: object, moved: "Moved") -
         "{} carries its traffic and is counted",
         "its traffic shows at {}",
     )
-    return _counted(names, {**reasons, **shared}, bool(facts), moved)
+    return _counted(names, {**reasons, **shared}, facts, moved)
 
 
 def _is_physical(about: "Mapping[str, Any]") -> bool:
@@ -160,7 +161,9 @@ def _interface_reason(
     if ":" in name:
         return f"an alias of {name.partition(':')[0]}"
     if about is None:
-        return _UNSEEN if facts else net_rule(name, ())
+        return net_rule(name, ())
+    if about.get("unseen"):
+        return _UNSEEN
     parents = _names(about.get("parents"))
     kind = str(about.get("kind") or "not physical")
     if name not in physical:
@@ -189,6 +192,8 @@ def _alone_reason(name: str, about: "Mapping[str, Any] | None", facts: "_Facts")
     if ":" in name:
         return f"an alias of {name.partition(':')[0]}"
     if about is None:
+        return net_rule(name, ())
+    if about.get("unseen"):
         return _UNSEEN
     kind = str(about.get("kind") or "")
     if kind == "loopback" or name == "lo":
@@ -222,7 +227,7 @@ def _facts(topology: object) -> "_Facts":
     return {
         name: about
         for name, about in known.items()
-        if isinstance(about, dict) and ("device" in about or "leaf" in about)
+        if isinstance(about, dict) and any(key in about for key in ("device", "leaf", "unseen"))
     }
 
 
@@ -255,13 +260,13 @@ def _groups(
 
 
 def _counted(
-    names: "Sequence[str]", reasons: "Mapping[str, str]", by_topology: bool, moved: "Moved"
+    names: "Sequence[str]", reasons: "Mapping[str, str]", facts: "_Facts", moved: "Moved"
 ) -> "Counted":
     devices = [name for name in names if not reasons[name]]
     return Counted(
         devices=devices,
         left_out={name: reasons[name] for name in names if reasons[name]},
-        by_topology=by_topology,
+        by_topology=any(name in facts for name in devices or names),
         idle=[name for name in devices if not moved(name)],
     )
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -42,8 +41,8 @@ from mpi_collector.store.figures.figure import (
     Scale,
     Scope,
 )
-from mpi_collector.store.growth import Unknown
-from mpi_collector.store.host import Float64, Host, Int64
+from mpi_collector.store.figures.unknown import unknown_note, with_cpus_together
+from mpi_collector.store.host import Float64, Host
 
 _DISK_TRAFFIC = ("reads_completed", "writes_completed", "sectors_read", "sectors_written")
 _NET_TRAFFIC = ("rx_bytes", "tx_bytes")
@@ -315,10 +314,10 @@ class Deriver:
 
     def note_unknown(self) -> None:
         """Note what was left out of the figures, once per device and reason, with its time."""
-        for unknown in self.host.counters.unknown.values():
+        for unknown in with_cpus_together(self.host.counters.unknown.values()):
             rows = np.flatnonzero(unknown.rows[self._clip.intervals])
             if len(rows):
-                text = _unknown_note(unknown, self._clip.end_ns[rows])
+                text = unknown_note(unknown, self._clip.end_ns[rows])
                 self.derived.notes.append(text)
                 if not self._left_out(unknown.source, unknown.what):
                     self.derived.remarks.append(text)
@@ -337,16 +336,6 @@ def device_fields(columns: Iterable[str]) -> dict[str, dict[str, set[str]]]:
         if device:
             out.setdefault(source, {}).setdefault(device, set()).add(field)
     return out
-
-
-def _unknown_note(unknown: Unknown, ends_ns: Int64) -> str:
-    """Return ``diskstats sda: ... (3 intervals are unknown, the first up to 12:00:10 UTC)``."""
-    when = time.strftime("%H:%M:%S UTC", time.gmtime(int(ends_ns[0]) // 10**9))
-    if len(ends_ns) == 1:
-        left_out = f"the interval up to {when} is unknown"
-    else:
-        left_out = f"{len(ends_ns)} intervals are unknown, the first up to {when}"
-    return f"{unknown.source} {unknown.what}: {unknown.reason}; {left_out}"
 
 
 def positive(values: Float64) -> Float64:

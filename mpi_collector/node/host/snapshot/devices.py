@@ -6,6 +6,7 @@ Documentation/ABI/{stable,testing}/sysfs-block, sysfs-class-net, sysfs-class-inf
 numbers and hardware addresses are left out: they identify a machine and explain nothing.
 """
 
+import os
 import re
 
 TYPE_CHECKING = False
@@ -182,12 +183,18 @@ def _flag(word: "str | None") -> "bool | None":
 # ---- network
 def net_topology(files: "HostFiles") -> "dict[str, NetFacts]":
     """Return {interface: its facts}."""
-    return {name: _net_facts(files, name) for name in _interfaces(files)}
+    return {_shown(name): _net_facts(files, name) for name in _interfaces(files)}
 
 
 def net_device(files: "HostFiles", name: str) -> "NetFacts | None":
     """Return the facts of one interface, None when there is none of this name now."""
-    return _net_facts(files, name) if files.is_dir("sys/class/net/" + name) else None
+    found = next((n for n in _interfaces(files) if _shown(n) == name), None)
+    return None if found is None else _net_facts(files, found)
+
+
+def _shown(name: str) -> str:
+    """Return a name as that of /proc/net/dev is shown: bytes that are no UTF-8 are escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _interfaces(files: "HostFiles") -> "list[str]":
@@ -198,7 +205,8 @@ def _interfaces(files: "HostFiles") -> "list[str]":
 def _net_facts(files: "HostFiles", name: str) -> "NetFacts":
     base = "sys/class/net/" + name
     kind = _net_kind(files, name, base)
-    lower = [n[6:] for n in files.names(base) if n.startswith("lower_")]
+    lower = [_shown(n[6:]) for n in files.names(base) if n.startswith("lower_")]
+    master = files.target(base + "/master")
     if kind == "infiniband" and (files.exists(base + "/parent") or "." in name):
         kind = "infiniband partition"  # ib0.8001: a partition key on ib0, with its device
         lower = lower or [name.partition(".")[0]]
@@ -206,7 +214,7 @@ def _net_facts(files: "HostFiles", name: str) -> "NetFacts":
         "kind": kind,
         "parents": lower,
         "device": files.exists(base + "/device"),
-        "master": files.target(base + "/master"),
+        "master": master and _shown(master),
         "port": files.word(base + "/phys_port_name"),
         "index": files.number(base + "/ifindex"),
         "link": files.number(base + "/iflink"),
@@ -222,7 +230,7 @@ def nics(files: "HostFiles") -> "list[Nic]":
         speed = files.number(base + "/speed")
         out.append(
             {
-                "name": name,
+                "name": _shown(name),
                 "kind": facts["kind"],
                 "physical": facts["device"] and facts["kind"] in _PHYSICAL_KINDS,
                 "state": files.word(base + "/operstate"),
