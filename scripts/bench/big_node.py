@@ -15,6 +15,7 @@ from by_hand import ByHand
 from mpi_collector.benchmark.suite_recorder import SuiteRecorder
 from mpi_collector.node.agent import recorder as node_recorder
 from mpi_collector.node.compat import mono_ns, wall_ns
+from mpi_collector.node.host.identity import identity
 from mpi_collector.node.host.snapshot import take
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.sample.sampler import Sampler
@@ -61,16 +62,17 @@ def full_recorder(
         interval_s=1.0, max_samples=rows, sources=sources, root=str(root), spool_dir=str(work)
     )
     recorder = SuiteRecorder(
-        options, f"bench-{mono_ns()}", key, {"benchmark": "host", "identity": {"hostname": key}}
+        options, f"bench-{mono_ns()}", key, {"benchmark": "host", "identity": dict(identity(), hostname=key)}
     )
     node_recorder.take = _snapshot  # type: ignore[assignment]
     recorder.prepare()
     recorder.own_clock()
-    begin = mono_ns()
+    began_ago_ns = (rows + 1) * 10**9
+    begin = mono_ns() - began_ago_ns
     grid = {
         "type": "grid",
         "t0_ns": begin,
-        "epoch_ns": wall_ns(),
+        "epoch_ns": wall_ns() - began_ago_ns,
         "interval_ns": 10**9,
         "policy": "decimate",
         "capacity": rows,
@@ -79,8 +81,22 @@ def full_recorder(
     for tick, payload in enumerate(_payloads(recorder, rows, begin)):
         recorder.spool.write_row(tick, tick, payload)
     recorder.spool.event({"type": "end", "last_tick": rows - 1, "samples": rows})
-    recorder._end_snapshot = _snapshot((), options.root)
+    recorder._end_snapshot = _later(_snapshot((), options.root))
     return recorder
+
+
+def _later(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """The same host an hour later: what counts has grown."""
+    grown = ("meminfo", "vmstat", "diskstats", "netdev")
+    return {**snapshot, **{part: _grown(snapshot[part]) for part in grown}, "uptime_seconds": 1e5}
+
+
+def _grown(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _grown(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_grown(v) for v in value]
+    return value + value // 7 if isinstance(value, int) else value
 
 
 def _snapshot(directories: Any, root: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,19 @@ from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.node.table.npy import NpzMember, npy_header
 from mpi_collector.transport.base import HostState, nap
 from mpi_collector.transport.ranks.coordinator import Coordinator
 from mpi_collector.transport.ranks.election import elect
 from mpi_collector.transport.ranks.world import World
 
 work, nodes, results, kind = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
+
+
+def about() -> dict[str, Any]:
+    """What a node has packed, see ``end_of_job``."""
+    found: dict[str, Any] = json.loads((work / "heads.json").read_text())
+    return found
 
 
 class Quiet(RunConsole):
@@ -49,14 +57,27 @@ class Crowd(World):
 
 
 class EveryNode:
-    """Answers for all leaders."""
+    """Answers for all leaders: each has the same table, under its own name and that of the run."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.packed = (work / "packed").read_bytes()
-        self.about = json.loads((work / "heads.json").read_text())
-        plain = [h for h in self.about["heads"] if h["kind"] != "json"]
-        self.heads = {True: self.about["heads"], False: plain}
+        self.about = about()
+        first, *rest = self.about["heads"]
+        packed = (work / "packed").read_bytes()
+        self.meta = zlib.decompress(packed[: first["packed"]], -15)
+        self.meta = self.meta[10 + int.from_bytes(self.meta[8:10], "little") :]
+        self.text = self.meta.decode("utf-32-le")
+        self.rest = packed[first["packed"] :]
+        plain = [h for h in rest if h["kind"] != "json"]
+        self.heads = {True: rest, False: plain}
+        self.run = ""
+
+    def meta_of(self, who: int) -> NpzMember:
+        """The meta data of a node; made anew each time, since those of 10,000 take 450 MB."""
+        text = self.text.replace(json.dumps(self.about["run"]), json.dumps(self.run))
+        text = text.replace('"host": "host"', f'"host": "node{who}"')
+        plain = [npy_header(f"<U{len(text)}", ()), text.encode("utf-32-le")]
+        return NpzMember("npz", f"node{who}/meta", plain)
 
     def serve(self) -> None:
         with_json = False
@@ -69,15 +90,18 @@ class EveryNode:
             who, what = message["to"], message["do"]
             if what == "exit":
                 return
+            if what == "run":
+                self.run = message["run"]
             if what == "stop":
                 self.answer(who, answer="stop", samples=3600, last_tick=3599, failure=None)
             elif what == "pack":
                 with_json = message["json"]
-                heads = [self.renamed(h, who) for h in self.heads[with_json]]
+                heads = [self.meta_of(who).head()]
+                heads += [self.renamed(h, who) for h in self.heads[with_json]]
                 self.answer(who, answer="pack", facts=self.about["facts"], heads=heads)
             elif what == "send":
                 size = sum(h["packed"] for h in self.heads[with_json])
-                self.world.send_stream(0, [self.packed[:size]], 60)
+                self.world.send_stream(0, [*self.meta_of(who).chunks, self.rest[:size]], 60)
             elif what == "discard":
                 self.answer(who, answer="discard")
 
@@ -100,14 +124,17 @@ def root_side(world: World) -> dict[str, Any]:
     collection.attach(root)
     root.leaders.update(elect({0: identity()}, {}).leaders)
     root.prepare_own({})
+    super(Crowd, world).send(1, do="run", to=0, run=collection.run)
+    node = about()
     for rank in range(1, nodes + 1):
         who = {"hostname": f"node{rank}", "boot_id": f"{rank:036d}", "machine_id": f"{rank:032d}",
                "addresses": [f"10.{n}.{rank >> 8}.{rank & 255}" for n in range(3)]}  # fmt: skip
         spool = f"/dev/shm/mpi_collector-1000/{collection.run}/node{rank}"
-        ready = {"rows": 3600, "spool": spool, "absent": {}, "columns": 1500, "warnings": []}
+        ready = {"rows": 3600, "spool": spool, "absent": {}, "columns": node["facts"]["columns"], "warnings": []}
         root.leaders[rank] = HostState(f"node{rank}", f"node{rank}", who, ready, True)
-    root.t0_ns, root.epoch_ns = mono_ns(), time.time_ns()
-    root.recorder.start(root.t0_ns, root.epoch_ns, 30)
+    grid = node["grid"]
+    root.t0_ns, root.epoch_ns, root.capacity = grid["t0_ns"], grid["epoch_ns"], grid["capacity"]
+    root.recorder.start(mono_ns(), time.time_ns(), 30)
     root.leaders[0].sampling = root.recorder.wait_first(5)
     collection.started_ns = mono_ns()
     keeper = collection.keeper.pid
@@ -122,6 +149,8 @@ def root_side(world: World) -> dict[str, Any]:
         "before_mb": before / 1024,
     }
     out["cpu_s"] = out["rank_s"] + out["keeper_s"]
+    if lost := collection.result["hosts_partial"]:
+        sys.exit(f"{len(lost)} nodes were not taken: {next(iter(lost.items()))}")
     out["hosts"] = len(collection.result["hosts"])
     collection.close()
     root.recorder.discard()
