@@ -107,11 +107,17 @@ class ClusterInformation(ClusterSummary):
     hosts: list[HostInformation]
 
 
+class ReferringInformation(ClusterInformation):
+    """The same of hosts that are described elsewhere: see ``host_difference``."""
+
+    hosts_refer_to: str  #: key of that list in this document, or ``file: key``
+
+
 class ClusterSnapshots(TypedDict):
     """The hosts at the start and at the end of a run."""
 
-    start: ClusterInformation
-    end: ClusterInformation
+    start: ReferringInformation
+    end: ReferringInformation
     collection_method: str
 
 

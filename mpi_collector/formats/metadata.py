@@ -53,8 +53,8 @@ class Metadata(TypedDict):
     result_dir: str
     parameters: dict[str, Any]  #: what COMMAND sets, nested: {"dataset": {"num_files_train": 6}}
     override_parameters: dict[str, Any]  #: the same, flat: {"dataset.num_files_train": 6}
-    system_info: ClusterInformation  #: at the start
-    cluster_information: ClusterInformation  #: the same
+    system_info: None  #: the suite's other name of the next key
+    cluster_information: ClusterInformation  #: at the start
     cluster_snapshots: ClusterSnapshots
     timeseries_data: TimeSeriesReference | None  #: None: --skip-timeseries
     runtime: float  #: of COMMAND, or of the recording where there was none; seconds
@@ -83,6 +83,7 @@ def metadata(
     benchmark_type: str,
     run_datetime: str,
     result_dir: str,
+    cluster: ClusterInformation,
     snapshots: ClusterSnapshots,
     timeseries: TimeSeriesReference | None,
     cluster_info_file: str,
@@ -104,8 +105,8 @@ def metadata(
         "result_dir": result_dir,
         "parameters": parameters_of(command),
         "override_parameters": overrides,
-        "system_info": snapshots["start"],
-        "cluster_information": snapshots["start"],
+        "system_info": None,
+        "cluster_information": cluster,
         "cluster_snapshots": snapshots,
         "timeseries_data": timeseries,
         "runtime": (end_ns - begin_ns) / 1e9,

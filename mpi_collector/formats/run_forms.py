@@ -7,7 +7,7 @@ later version may write more. Texts have lengths because a recording may come fr
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpi_collector.node.documents import LAYOUT
 from mpi_collector.node.forms import (
@@ -30,6 +30,9 @@ from mpi_collector.node.forms import (
     Whole,
 )
 from mpi_collector.node.host.snapshot.form import SNAPSHOT, TOPOLOGY
+
+if TYPE_CHECKING:
+    from mpi_collector.node.forms import Place
 
 _MANY = 1 << 20
 _KEY = Text(NAME_BYTES, bool)  #: of a host
@@ -169,7 +172,7 @@ _EVENTS = {
 class _Event(Form):
     """An entry of the event log."""
 
-    def check(self, value: Any, where: str = "") -> None:
+    def check(self, value: Any, where: Place = "") -> None:
         _EVENT.check(value, where)
         _EVENTS.get(value["type"], _EVENT).check(value, where)
 

@@ -69,20 +69,23 @@ class ClusterInformation:
     def from_dict(
         cls, data: Mapping[str, Any] | None, logger: Any = None
     ) -> ClusterInformation | None:
-        """Return the object of a document, None when it is none. Our keys are kept."""
+        """Return the object of a document, None when it is none. Our keys are kept.
+
+        Hosts that are described elsewhere in the document have no object here.
+        """
         if data is None or data.get("total_memory_bytes") is None:
             return None
+        described = [] if _REFERRING in data else data.get("hosts", [])
         out = cls(
-            [HostInfo.from_collected_data(h) for h in data.get("hosts", [])],
+            [HostInfo.from_collected_data(h) for h in described],
             logger,
             calculate_aggregated_info=False,
         )
         for name in _TOTALS:
             setattr(out, name, data.get(name, getattr(out, name)))
         out.host_consistency_issues = list(data.get("host_consistency_issues", []))
-        out.extra = {
-            k: v for k, v in data.items() if k not in (*_TOTALS, "hosts", "host_consistency_issues")
-        }
+        known = {*_TOTALS, "host_consistency_issues", *(() if _REFERRING in data else ("hosts",))}
+        out.extra = {k: v for k, v in data.items() if k not in known}
         return out
 
     @classmethod
@@ -132,6 +135,7 @@ class ClusterInformation:
         return cls._from_collection(collected_data, logger, "ssh")
 
 
+_REFERRING = "hosts_refer_to"
 _TOTALS = (
     "total_memory_bytes",
     "total_cores",

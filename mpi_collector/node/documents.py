@@ -36,6 +36,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .forms import Place
+
 _EVENTS_MOST = 1 << 15  #: in a log of 256 kB, and of marks in a file of 1 MB
 COLUMNS_MOST = 1 << 18  #: of a host; one of a thousand CPUs has 50,000
 _STATUS = Whole(0, len(STATUS_NAMES) - 1)
@@ -116,7 +118,7 @@ _OTHER_EVENT = Record({"type": NAME}, further=Anything(depth=2, most=PATH_CHARS)
 class _Event(Form):
     """An entry of the event log: the form of its type, anything for a type not listed here."""
 
-    def check(self, value: "Any", where: str = "") -> None:
+    def check(self, value: "Any", where: "Place" = "") -> None:
         _OTHER_EVENT.check(value, where)
         _EVENTS.get(value["type"], _OTHER_EVENT).check(value, where)
 

@@ -10,7 +10,11 @@ from .errors import FormError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Mapping
+    from typing import Any, Callable, Mapping, Tuple, Union
+
+    #: where a value is: "", or the place of what holds it and a name there; it is text only in a
+    #: message, since to make the text of every place took a third of the time
+    Place = Union[str, Tuple["Place", str]]
 
 INT64_MAX = 2**63 - 1
 _SHOWN_CHARS = 40  #: of a name in a message
@@ -19,15 +23,28 @@ _SHOWN_CHARS = 40  #: of a name in a message
 class Form:
     """A form. ``check`` raises FormError with the place of the first value that does not fit."""
 
-    def check(self, value: "Any", where: str = "") -> None:
+    def check(self, value: "Any", where: "Place" = "") -> None:
         raise NotImplementedError
 
 
-def _wrong(where: str, what: str) -> FormError:
-    return FormError("%s %s" % (("field %r" % where) if where else "it", what))
+def _wrong(where: "Place", what: str) -> FormError:
+    shown = _shown(where)
+    return FormError("%s %s" % (("field %r" % shown) if shown else "it", what))
 
 
-def _of_type(where: str, value: object) -> FormError:
+def _shown(where: "Place") -> str:
+    """Return a place as text: ``snapshot.mounts[].device``."""
+    if isinstance(where, str):
+        return where
+    outer = _shown(where[0])
+    name = where[1]
+    if name in ("[]", "{}"):
+        return outer + name
+    name = name[:_SHOWN_CHARS]
+    return "%s.%s" % (outer, name) if outer else name
+
+
+def _of_type(where: "Place", value: object) -> FormError:
     return _wrong(where, "is of type %s" % type(value).__name__)
 
 
@@ -38,7 +55,7 @@ class Whole(Form):
         self.low = low
         self.high = high
 
-    def check(self, value: "Any", where: str = "") -> None:
+    def check(self, value: "Any", where: "Place" = "") -> None:
         if type(value) is not int:
             raise _of_type(where, value)
         if not self.low <= value <= self.high:
@@ -48,7 +65,7 @@ class Whole(Form):
 class Real(Form):
     """A finite number."""
 
-    def check(self, value: "Any", where: str = "") -> None:
+    def check(self, value: "Any", where: "Place" = "") -> None:
         if type(value) not in (int, float):
             raise _of_type(where, value)
         if not math.isfinite(value):
@@ -58,7 +75,7 @@ class Real(Form):
 class Flag(Form):
     """True or false."""
 
-    def check(self, value: "Any", where: str = "") -> None:
+    def check(self, value: "Any", where: "Place" = "") -> None:
         if type(value) is not bool:
             raise _of_type(where, value)
 
@@ -70,7 +87,7 @@ class Text(Form):
         self.most = most
         self.valid = valid
 
-    def check(self, value: "Any", where: str = "") -> None:
+    def check(self, value: "Any", where: "Place" = "") -> None:
         if type(value) is not str:
             raise _of_type(where, value)
         if len(value) > self.most:
@@ -85,7 +102,7 @@ class OneOf(Form):
     def __init__(self, *words: str) -> None:
         self.words = words
 
-    def check(self, value: "Any", where: str = "") -> None:
+    def check(self, value: "Any", where: "Place" = "") -> None:
         if type(value) is not str:
             raise _of_type(where, value)
         if value not in self.words:
@@ -98,7 +115,7 @@ class Maybe(Form):
     def __init__(self, form: Form) -> None:
         self.form = form
 
-    def check(self, value: "Any", where: str = "") -> None:
+    def check(self, value: "Any", where: "Place" = "") -> None:
         if value is not None:
             self.form.check(value, where)
 
@@ -111,13 +128,14 @@ class Items(Form):
         self.most = most
         self.least = least
 
-    def check(self, value: "Any", where: str = "") -> None:
+    def check(self, value: "Any", where: "Place" = "") -> None:
         if type(value) not in (list, tuple):
             raise _of_type(where, value)
         if not self.least <= len(value) <= self.most:
             raise _wrong(where, "has %d entries" % len(value))
+        place = (where, "[]")
         for item in value:
-            self.form.check(item, where + "[]")
+            self.form.check(item, place)
 
 
 class Table(Form):
@@ -128,14 +146,15 @@ class Table(Form):
         self.most = most
         self.key = key
 
-    def check(self, value: "Any", where: str = "") -> None:
+    def check(self, value: "Any", where: "Place" = "") -> None:
         if type(value) is not dict:
             raise _of_type(where, value)
         if len(value) > self.most:
             raise _wrong(where, "has %d entries" % len(value))
+        place = (where, "{}")
         for key, item in value.items():
-            self.key.check(key, where + "{}")
-            self.form.check(item, where + "{}")
+            self.key.check(key, place)
+            self.form.check(item, place)
 
 
 class Record(Form):
@@ -154,17 +173,17 @@ class Record(Form):
         self.optional = optional or {}
         self.further = further
 
-    def check(self, value: "Any", where: str = "") -> None:
+    def check(self, value: "Any", where: "Place" = "") -> None:
         if type(value) is not dict:
             raise _of_type(where, value)
         for name in self.needed:
             if name not in value:
-                raise _wrong(_inside(where, name), "is missing")
+                raise _wrong((where, name), "is missing")
         for name, item in value.items():
             form = self.needed.get(name) or self.optional.get(name) or self.further
             if form is None:
-                raise _wrong(_inside(where, name[:_SHOWN_CHARS]), "is not known")
-            form.check(item, _inside(where, name[:_SHOWN_CHARS]))
+                raise _wrong((where, name), "is not known")
+            form.check(item, (where, name))
 
 
 class Anything(Form):
@@ -177,10 +196,11 @@ class Anything(Form):
         self.depth = depth
         self.most = most
 
-    def check(self, value: "Any", where: str = "") -> None:
-        self._check(value, where, self.depth)
+    def check(self, value: "Any", where: "Place" = "") -> None:
+        if type(value) is not int or not -(2**63) <= value < 2**64:  # most are such integers
+            self._check(value, where, self.depth)
 
-    def _check(self, value: "Any", where: str, depth: int) -> None:
+    def _check(self, value: "Any", where: "Place", depth: int) -> None:
         kind = type(value)
         if kind in (dict, list, tuple):
             if not depth:
@@ -198,10 +218,6 @@ class Anything(Form):
                 raise _wrong(where, "has a number that is not finite")
         elif kind is not bool and value is not None:
             raise _of_type(where, value)
-
-
-def _inside(where: str, name: str) -> str:
-    return "%s.%s" % (where, name) if where else name
 
 
 #: an object without fields

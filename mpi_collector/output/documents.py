@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from mpi_collector.formats.cluster_info import (
     ClusterInfoDocument,
-    ClusterInformation,
-    ClusterSnapshots,
+    ClusterSummary,
     ComparedHost,
     HostInformation,
+    ReferringInformation,
     cluster_summary,
     compared_parts,
     host_information,
 )
 from mpi_collector.formats.host_changes import changes
 from mpi_collector.formats.host_consistency import settings_issues, settings_of
+from mpi_collector.formats.host_difference import differing_parts
 from mpi_collector.formats.metadata import metadata, time_series_reference
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.output.files import RunFiles
@@ -48,56 +49,60 @@ class _HostsAtMoment:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.full = HostList(directory)  #: for cluster_info.json
-        self.slim = HostList(directory)  #: for metadata.json
+        self.hosts = HostList(directory)
         self.compared: dict[str, ComparedHost] = {}
         self.settings: dict[str, dict[str, Any]] = {}
 
-    def information(self, run: RunDocument, hosts: HostList) -> ClusterInformation:
-        """Return the information on the cluster with the placeholder of ``hosts``."""
+    def summary(self, run: RunDocument) -> ClusterSummary:
+        """Return the information on the cluster without its hosts, and put those in order."""
         known = {k: self.compared[k] for k in run["hosts"] if k in self.compared}
-        failed: list[HostInformation] = [
+        self.hosts.order = list(known)
+        self.hosts.rest = [
             {"hostname": key, "error": why}
             for key, why in run["hosts_partial"].items()
             if key not in known
         ]
-        hosts.order = list(known)
-        hosts.rest = failed
         issues = settings_issues({k: self.settings[k] for k in known})
-        summary = cluster_summary(known, run["collection_method"], issues)
-        placeholder = cast("list[HostInformation]", hosts.placeholder)
-        return {**summary, "hosts": placeholder}
+        return cluster_summary(known, run["collection_method"], issues)
 
 
 class HostDocuments:
-    """Takes the hosts one at a time and makes both documents at the end of the run."""
+    """Takes the hosts one at a time and makes both documents at the end of the run.
+
+    Each host is in them once as a whole, and once with what was different at the end.
+    """
 
     def __init__(self, directory: Path) -> None:
-        self._at: dict[_Moment, _HostsAtMoment] = {
-            "start": _HostsAtMoment(directory),
-            "end": _HostsAtMoment(directory),
-        }
+        self._start = _HostsAtMoment(directory)
+        self._end = _HostsAtMoment(directory)
         self._changes: dict[str, list[str]] = {}
         self._interned: dict[str, Any] = {}
 
     def add(self, key: str, meta: Mapping[str, Any]) -> None:
         """Take the host ``key`` by the ``meta`` of its recording."""
-        snapshots: dict[_Moment, dict[str, Any]] = {}
-        for moment, name in _SNAPSHOT.items():
-            snapshot = meta.get(name)
-            if isinstance(snapshot, dict):
-                snapshots[moment] = snapshot
-                self._add_snapshot(self._at[moment], key, snapshot)
-        if len(snapshots) == 2 and (found := changes(snapshots["start"], snapshots["end"])):
-            self._changes[key] = found
+        start, end = (
+            snapshot if isinstance(snapshot := meta.get(name), dict) else None
+            for name in _SNAPSHOT.values()
+        )
+        at_start: HostInformation = {"hostname": key}
+        if start is not None:
+            at_start = self._information(self._start, key, start)
+            every: Mapping[str, Any] = at_start
+            head = {k: every[k] for k in _METADATA_KEYS if k in every}
+            self._start.hosts.add(key, head, {k: v for k, v in every.items() if k not in head})
+        if end is not None:
+            at_end = self._information(self._end, key, end)
+            self._end.hosts.add(key, differing_parts(at_start, at_end))
+            if start is not None and (found := changes(start, end)):
+                self._changes[key] = found
 
-    def _add_snapshot(self, to: _HostsAtMoment, key: str, snapshot: dict[str, Any]) -> None:
+    def _information(
+        self, at: _HostsAtMoment, key: str, snapshot: dict[str, Any]
+    ) -> HostInformation:
         host = host_information(snapshot, key)
-        every: Mapping[str, Any] = host
-        to.full.add(key, host)
-        to.slim.add(key, {k: every[k] for k in _METADATA_KEYS if k in host})
-        to.compared[key] = cast(ComparedHost, self._intern(compared_parts(host)))
-        to.settings[key] = self._intern(settings_of(snapshot))
+        at.compared[key] = cast(ComparedHost, self._intern(compared_parts(host)))
+        at.settings[key] = self._intern(settings_of(snapshot))
+        return host
 
     def _intern(self, parts: Mapping[str, Any]) -> dict[str, Any]:
         """Return ``parts`` with values that other hosts have, too, once in memory."""
@@ -107,48 +112,67 @@ class HostDocuments:
         self, files: RunFiles, run: RunDocument, series: str | None
     ) -> dict[str, Iterator[bytes]]:
         """Return {suffix of the file: its text}. ``series``: suffix of the time series, or None."""
+        start, end = self._start.summary(run), self._end.summary(run)
         return {
-            "cluster_info.json": self._cluster_info(run),
-            files.document: self._metadata(files, run, series),
+            "cluster_info.json": self._cluster_info(run, start, end),
+            files.document: self._metadata(files, run, series, start, end),
         }
 
-    def _cluster_info(self, run: RunDocument) -> Iterator[bytes]:
-        snapshots = self._snapshots(run, lambda at: at.full)
+    def _cluster_info(
+        self, run: RunDocument, start: ClusterSummary, end: ClusterSummary
+    ) -> Iterator[bytes]:
+        hosts = "hosts"
         document: ClusterInfoDocument = {
-            **snapshots["start"],
-            "cluster_snapshots": snapshots,
+            **start,
+            "hosts": _placeholder(self._start.hosts.whole),
+            "cluster_snapshots": {
+                "start": _referring(start, self._start.hosts.names, hosts),
+                "end": _referring(end, self._end.hosts.whole, hosts),
+                "collection_method": run["collection_method"],
+            },
             "changes": {k: self._changes[k] for k in run["hosts"] if k in self._changes},
         }
-        return pieces(document, [at.full for at in self._at.values()])
+        return pieces(document, [self._start.hosts, self._end.hosts])
 
-    def _metadata(self, files: RunFiles, run: RunDocument, series: str | None) -> Iterator[bytes]:
+    def _metadata(
+        self,
+        files: RunFiles,
+        run: RunDocument,
+        series: str | None,
+        start: ClusterSummary,
+        end: ClusterSummary,
+    ) -> Iterator[bytes]:
         native = files.path("timeseries.npz").name
+        info = files.path("cluster_info.json").name
         document = metadata(
             run,
             benchmark_type=files.benchmark,
             run_datetime=files.datetime,
             result_dir=str(files.directory.absolute()),
-            snapshots=self._snapshots(run, lambda at: at.slim),
+            cluster={**start, "hosts": _placeholder(self._start.hosts.heads)},
+            snapshots={
+                "start": _referring(start, self._start.hosts.names, "cluster_information.hosts"),
+                "end": _referring(
+                    end, self._end.hosts.names, f"{info}: cluster_snapshots.end.hosts"
+                ),
+                "collection_method": run["collection_method"],
+            },
             timeseries=(
                 time_series_reference(run, files.path(series).name, native) if series else None
             ),
-            cluster_info_file=files.path("cluster_info.json").name,
+            cluster_info_file=info,
         )
-        return pieces(document, [at.slim for at in self._at.values()])
-
-    def _snapshots(
-        self, run: RunDocument, list_of: Callable[[_HostsAtMoment], HostList]
-    ) -> ClusterSnapshots:
-        start = self._at["start"]
-        end = self._at["end"]
-        return {
-            "start": start.information(run, list_of(start)),
-            "end": end.information(run, list_of(end)),
-            "collection_method": run["collection_method"],
-        }
+        return pieces(document, [self._start.hosts, self._end.hosts])
 
     def close(self) -> None:
         """Remove what is on disk."""
-        for at in self._at.values():
-            at.full.close()
-            at.slim.close()
+        self._start.hosts.close()
+        self._end.hosts.close()
+
+
+def _placeholder(text: str) -> list[HostInformation]:
+    return cast("list[HostInformation]", text)
+
+
+def _referring(summary: ClusterSummary, placeholder: str, to: str) -> ReferringInformation:
+    return {**summary, "hosts": _placeholder(placeholder), "hosts_refer_to": to}

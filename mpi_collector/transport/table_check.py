@@ -16,9 +16,10 @@ from mpi_collector.node.documents import META
 from mpi_collector.node.errors import FormError
 from mpi_collector.node.row.layout import STOP_TICK, Layout
 from mpi_collector.node.status import STATUS_NAMES
-from mpi_collector.node.table.npy import npy_header, text_vector
+from mpi_collector.node.table.npy import npy_header
 from mpi_collector.node.table.pack import MEMBERS, ROW_VECTORS, TEXT_VECTORS
 from mpi_collector.node.table.table import layout_with_devices
+from mpi_collector.transport.known_layouts import SAMPLE_BYTES, VALUE_BYTES, KnownLayouts
 from mpi_collector.transport.packed_member import Kept, Member, Numbers, Samples
 
 _WORD = 8
@@ -30,8 +31,6 @@ _TEXT_BYTES = 64 << 20
 _SOURCES_MOST = 1024
 _VALUES_MOST = 1 << 20  #: of the JSON of ``meta``
 _KEPT = ("meta", *TEXT_VECTORS)
-_SAMPLE_BYTES = 4096  #: of the suite's sample without its columns
-_VALUE_BYTES = 40  #: of a column in it, without its name
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,8 @@ class TableCheck:
     """Checks one table: ``begin`` each member, ``feed`` it, and ``end`` in the end.
 
     ``facts``, ``heads``: what the host has announced. ``whole``: inflate the values, too; without
-    it their checksum is left to whoever reads them. TableError says what is wrong.
+    it their checksum is left to whoever reads them. ``layouts``: shared with the checks of other
+    hosts. TableError says what is wrong.
     """
 
     def __init__(
@@ -67,14 +67,16 @@ class TableCheck:
         facts: Mapping[str, Any],
         heads: Sequence[Mapping[str, Any]],
         whole: bool = True,
+        layouts: KnownLayouts | None = None,
     ) -> None:
+        self._layouts = layouts or KnownLayouts()
         self._bounds = bounds
         self._facts = facts
         self._heads = heads
         self._whole = whole
         self._next = 0
         self._member: Member | None = None
-        self._known: dict[str, bytes] = {}  # expected plain bytes of the vectors of text
+        self._known: Mapping[str, bytes] = {}  # expected plain bytes of the vectors of text
         self._sources = 0
         self._columns = 0
         self._sample_most = 0
@@ -109,7 +111,7 @@ class TableCheck:
             width = max(columns, _SOURCES_MOST)
             return min(_HEADER_MOST + _CHAR * _NAME_CHARS * width, _TEXT_BYTES)
         if name == "json":
-            return 16 + rows * (_SAMPLE_BYTES + (_NAME_CHARS + _VALUE_BYTES) * columns)
+            return 16 + rows * (SAMPLE_BYTES + (_NAME_CHARS + VALUE_BYTES) * columns)
         width = columns if name == "values" else 1 if name in ROW_VECTORS else _SOURCES_MOST
         return _HEADER_MOST + _WORD * rows * width
 
@@ -221,7 +223,7 @@ class TableCheck:
     def _take_meta(self, plain: bytes) -> None:
         try:
             meta = strict_json.loads(_text_of(plain), _VALUES_MOST)
-            META.check(meta)
+            META.check(self._unchecked(meta))
             layout = layout_with_devices(meta)
         except (FormError, ValueError, KeyError, TypeError) as e:
             raise TableError(f"'meta' is not in the protocol: {e}") from None
@@ -235,20 +237,31 @@ class TableCheck:
             raise TableError("'meta' has another tick grid than the run")
         if layout.width != self._bounds.columns:
             raise TableError(f"{layout.width} columns, where {self._bounds.columns} were agreed on")
+        self._layouts.note(meta["layout"])
         self._take_layout(layout)
 
+    def _unchecked(self, meta: Any) -> Any:
+        """Return ``meta`` without what is equal to something that was checked, or is checked."""
+        if type(meta) is not dict:
+            return meta
+        kept = dict(meta)
+        if self._layouts.has(meta.get("layout")):
+            kept["layout"] = {"sources": [], "tables": []}
+        start, end = meta.get("snapshot"), meta.get("snapshot_end")
+        if type(start) is dict and type(end) is dict:
+            kept["snapshot_end"] = {
+                name: part
+                for name, part in end.items()
+                if name == "hostname" or name not in start or start[name] != part
+            }
+        return kept
+
     def _take_layout(self, layout: Layout) -> None:
-        used = [c for c in layout.columns() if c.device is not None]
-        self._columns = len(used)
-        self._sources = len(layout.sources)
-        names = [c.name for c in used] + layout.sources
-        self._sample_most = _SAMPLE_BYTES + sum(len(n) + _VALUE_BYTES for n in names)
-        self._known = {
-            "columns": text_vector([c.name for c in used]),
-            "units": text_vector([c.unit for c in used]),
-            "kinds": text_vector([c.kind for c in used]),
-            "sources": text_vector(layout.sources),
-        }
+        texts = self._layouts.texts_of(layout)
+        self._columns = texts.columns
+        self._sources = texts.sources
+        self._sample_most = texts.sample_most
+        self._known = texts.plain
 
 
 def _check_facts(bounds: TableBounds, facts: Mapping[str, Any]) -> None:

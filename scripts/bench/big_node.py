@@ -62,7 +62,10 @@ def full_recorder(
         interval_s=1.0, max_samples=rows, sources=sources, root=str(root), spool_dir=str(work)
     )
     recorder = SuiteRecorder(
-        options, f"bench-{mono_ns()}", key, {"benchmark": "host", "identity": dict(identity(), hostname=key)}
+        options,
+        f"bench-{mono_ns()}",
+        key,
+        {"benchmark": "host", "identity": dict(identity(), hostname=key)},
     )
     node_recorder.take = _snapshot  # type: ignore[assignment]
     recorder.prepare()

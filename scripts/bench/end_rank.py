@@ -130,7 +130,13 @@ def root_side(world: World) -> dict[str, Any]:
         who = {"hostname": f"node{rank}", "boot_id": f"{rank:036d}", "machine_id": f"{rank:032d}",
                "addresses": [f"10.{n}.{rank >> 8}.{rank & 255}" for n in range(3)]}  # fmt: skip
         spool = f"/dev/shm/mpi_collector-1000/{collection.run}/node{rank}"
-        ready = {"rows": 3600, "spool": spool, "absent": {}, "columns": node["facts"]["columns"], "warnings": []}
+        ready = {
+            "rows": 3600,
+            "spool": spool,
+            "absent": {},
+            "columns": node["facts"]["columns"],
+            "warnings": [],
+        }
         root.leaders[rank] = HostState(f"node{rank}", f"node{rank}", who, ready, True)
     grid = node["grid"]
     root.t0_ns, root.epoch_ns, root.capacity = grid["t0_ns"], grid["epoch_ns"], grid["capacity"]

@@ -90,4 +90,6 @@ def test_time_series_round_trip(tmp_path: Path) -> None:
         ClusterSnapshots.from_dict(about["cluster_snapshots"]).as_dict()
         == about["cluster_snapshots"]
     )
-    assert ClusterInformation.from_dict(about["system_info"]).as_dict() == about["system_info"]
+    assert ClusterSnapshots.from_dict(about["cluster_snapshots"]).start.host_info_list == []
+    cluster = about["cluster_information"]
+    assert ClusterInformation.from_dict(cluster).as_dict() == cluster

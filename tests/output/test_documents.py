@@ -10,6 +10,7 @@ from typing import Any
 from cluster_documents import cluster_information
 
 from mpi_collector.formats.host_consistency import settings_issues
+from mpi_collector.formats.host_difference import whole_host
 from mpi_collector.node.host.snapshot import take
 from mpi_collector.output.documents import HostDocuments
 from mpi_collector.output.files import RunFiles
@@ -30,10 +31,18 @@ def run(hosts: list[str], partial: dict[str, str]) -> dict[str, Any]:
             "verdict": {}, "program": "p", "run": "r"}  # fmt: skip
 
 
+def whole(referring: dict[str, Any], hosts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the information with all parts of the hosts again."""
+    assert referring.pop("hosts_refer_to") == "hosts"
+    known = {h["hostname"]: h for h in hosts}
+    return {**referring, "hosts": [whole_host(known[h["hostname"]], h) for h in referring["hosts"]]}
+
+
 def test_hosts_in_the_order_of_the_run(tmp_path: Path) -> None:
     """What comes in any order is written as the whole cluster at once would be."""
     start = {f"h{n}": snapshot(n) for n in (1, 2, 3)}
     end = {k: {**s, "version": "another"} if k == "h3" else s for k, s in start.items()}
+    del end["h3"]["mounts"]
     known = HostDocuments(tmp_path)
     for key in ("h3", "h1", "h2"):
         known.add(key, {"snapshot": start[key], "snapshot_end": end[key]})
@@ -51,23 +60,27 @@ def test_hosts_in_the_order_of_the_run(tmp_path: Path) -> None:
         start, {"h5": "no route"}, "mpi", further_issues=settings_issues(start)
     )
     assert {k: v for k, v in info.items() if k not in ("cluster_snapshots", "changes")} == expected
-    assert info["cluster_snapshots"]["start"] == expected
-    assert info["cluster_snapshots"]["end"] == cluster_information(
+    assert whole(info["cluster_snapshots"]["start"], info["hosts"]) == expected
+    assert whole(info["cluster_snapshots"]["end"], info["hosts"]) == cluster_information(
         end, {"h5": "no route"}, "mpi", further_issues=settings_issues(end)
     )
+    at_end = info["cluster_snapshots"]["end"]["hosts"]
+    assert at_end[0] == {"hostname": "h1"}
+    assert set(at_end[2]) == {"hostname", "system", "parts_gone"}
+    metadata_end = metadata["cluster_snapshots"]["end"]
+    assert (
+        metadata_end["hosts_refer_to"]
+        == f"{metadata['cluster_info_file']}: cluster_snapshots.end.hosts"
+    )
+    assert metadata_end["hosts"][:3] == [{"hostname": f"h{n}"} for n in (1, 2, 3)]
     assert any("vm.dirty_ratio" in issue for issue in info["host_consistency_issues"])
     assert list(info["changes"]) == ["h3"]
-    for part in (
-        metadata["cluster_information"],
-        metadata["system_info"],
-        metadata["cluster_snapshots"]["start"],
-    ):
+    for part in (metadata["cluster_information"], metadata["cluster_snapshots"]["start"]):
         assert [h["hostname"] for h in part["hosts"]] == ["h1", "h2", "h3", "h5"]
         assert part["num_hosts"] == 3
-        assert (
-            "mounts" not in part["hosts"][0]
-            and part["hosts"][0]["memory"] == expected["hosts"][0]["memory"]
-        )
+    (first, *_) = metadata["cluster_information"]["hosts"]
+    assert "mounts" not in first
+    assert first["memory"] == expected["hosts"][0]["memory"]
     assert list(tmp_path.iterdir()) == []
 
 

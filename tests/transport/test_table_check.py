@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -17,10 +17,12 @@ from mpi_collector.benchmark.suite_recorder import SuiteRecorder
 from mpi_collector.errors import TableError
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.options import SamplingOptions
-from mpi_collector.node.table.npy import NpzMember
+from mpi_collector.node.table.npy import NpzMember, json_member
+from mpi_collector.output.npz import json_of
 from mpi_collector.transport.agreement import table_bounds
 from mpi_collector.transport.base import HostState
 from mpi_collector.transport.checked_sink import stream_table
+from mpi_collector.transport.known_layouts import KnownLayouts
 from mpi_collector.transport.table_check import TableBounds, TableCheck
 
 
@@ -74,8 +76,9 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Table]:
 
 
 def check(table: Table, heads: Sequence[dict[str, Any]], packed: Sequence[bytes], step: int = 1 << 20,
-          whole: bool = True, facts: dict[str, Any] | None = None) -> None:  # fmt: skip
-    checked = TableCheck(table.bounds, table.facts if facts is None else facts, heads, whole)
+          whole: bool = True, facts: dict[str, Any] | None = None, layouts: KnownLayouts | None = None) -> None:  # fmt: skip
+    told = table.facts if facts is None else facts
+    checked = TableCheck(table.bounds, told, heads, whole, layouts)
     for data in packed:
         checked.begin()
         for at in range(0, len(data), step):
@@ -119,6 +122,48 @@ def test_any_damage_is_found(table: Table, data: Any) -> None:
     heads[number]["packed"] = len(new)
     with pytest.raises(TableError):
         check(table, heads, packed)
+    with pytest.raises(TableError):
+        check(table, heads, packed, layouts=layouts_of(table))
+
+
+def layouts_of(table: Table) -> KnownLayouts:
+    """What the check of another host with the same layout has left."""
+    known = KnownLayouts()
+    check(table, table.heads, table.packed, layouts=known)
+    return known
+
+
+def changed_meta(table: Table, change: Callable[[dict[str, Any]], object]) -> NpzMember:
+    meta = json_of(table.packed[0])
+    change(meta)
+    return json_member("node1/meta", meta)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m["layout"]["tables"][0]["fields"][0].__setitem__(0, "another"),
+        lambda m: m["layout"]["tables"][0].update(slots=-1),
+        lambda m: m["layout"].update(sources=5),
+        lambda m: m.update(layout=5),
+        lambda m: m.pop("layout"),
+        lambda m: m["snapshot"].update(mounts=5),
+        lambda m: m.update(snapshot=5, snapshot_end={"hostname": "h", "mounts": 5}),
+        lambda m: m.update(snapshot_end={"hostname": "h", "mounts": 5}),
+        lambda m: m.update(snapshot_end={"mounts": []}),
+        lambda m: m.update(snapshot_end=5),
+    ],
+)
+def test_meta_of_a_host_like_another(
+    table: Table, change: Callable[[dict[str, Any]], object]
+) -> None:
+    """What was checked of another host, or of the start, lets nothing through that is different."""
+    layouts = layouts_of(table)
+    check(table, table.heads, table.packed, layouts=layouts)
+    member = changed_meta(table, change)
+    heads = [member.head(), *table.heads[1:]]
+    with pytest.raises(TableError, match="meta|layout"):
+        check(table, heads, [b"".join(member.chunks), *table.packed[1:]], layouts=layouts)
 
 
 @settings(max_examples=100)

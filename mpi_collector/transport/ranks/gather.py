@@ -12,6 +12,7 @@ from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.transport.base import HostState, Sink
 from mpi_collector.transport.checked_sink import stream_table
 from mpi_collector.transport.deadline import Allowance
+from mpi_collector.transport.known_layouts import KnownLayouts
 from mpi_collector.transport.table_check import TableBounds, TableCheck
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class TableGathering:
         self._leaders = leaders
         self._timeout_s = timeout_s
         self._bounds_of = bounds_of
+        self._layouts = KnownLayouts()
         self._whole_left = _WHOLE_BYTES
         self._spare_s = timeout_s
 
@@ -78,7 +80,8 @@ class TableGathering:
         facts: HostFacts = packed["facts"]
         try:
             bounds = self._bounds_of(host)
-            check = TableCheck(bounds, facts, heads, self._is_whole(bounds, facts))
+            whole = self._is_whole(bounds, facts)
+            check = TableCheck(bounds, facts, heads, whole, self._layouts)
         except TableError as e:
             host.error = str(e)
             return
