@@ -62,11 +62,11 @@ class Transports:
 
     def _local(self, collection: Collection) -> Transport:
         import_numpy()
-        from mpi_collector.benchmark.suite_recorder import SuiteRecorder  # imports numpy
+        from mpi_collector.benchmark.suite_recorder import recorder_of_this_host  # imports numpy
         from mpi_collector.transport.ranks.coordinator import Coordinator
 
         names = {identity()["hostname"]: self._plan.hosts[0].name} if self._plan.hosts else {}
-        recorder = self._recorder or SuiteRecorder
+        recorder = self._recorder or recorder_of_this_host()
         return Coordinator(self._plan.sampling, collection.run, None, names, recorder)
 
     def _over_ssh(self, collection: Collection) -> Transport:

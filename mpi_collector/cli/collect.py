@@ -147,12 +147,14 @@ def _record(
 def _prepare(args: argparse.Namespace, world: World | None) -> tuple[Collection, Coordinator]:
     """Reserve the names of a run and make what records it. ResultsError."""
     import_numpy()
-    from mpi_collector.benchmark.suite_recorder import SuiteRecorder
+    from mpi_collector.benchmark.suite_recorder import recorder_of_this_host
     from mpi_collector.transport.ranks.coordinator import Coordinator
 
     plan = _plan(args)
     collection = Collection.reserve(plan, Terminal(args.quiet, args.verbose))
-    return collection, Coordinator(plan.sampling, collection.run, world, None, SuiteRecorder)
+    return collection, Coordinator(
+        plan.sampling, collection.run, world, None, recorder_of_this_host()
+    )
 
 
 def _run_part(args: argparse.Namespace, launch: Launch, world: World) -> RankResult:
@@ -160,10 +162,10 @@ def _run_part(args: argparse.Namespace, launch: Launch, world: World) -> RankRes
     if world.rank == 0 and not args.bridge:
         return _coordinate(args, launch, world)
     import_numpy()
-    from mpi_collector.benchmark.suite_recorder import SuiteRecorder
+    from mpi_collector.benchmark.suite_recorder import recorder_of_this_host
 
     if world.rank:
-        return run_worker(world, SuiteRecorder)
+        return run_worker(world, recorder_of_this_host())
     return _serve_control_client(world)
 
 
@@ -199,10 +201,10 @@ def _release_ranks(args: argparse.Namespace, world: World) -> bool:
 
 def _serve_control_client(world: World) -> RankResult:
     """Do as rank 0 what the launch node's process asks for, until it is gone."""
-    from mpi_collector.benchmark.suite_recorder import SuiteRecorder
+    from mpi_collector.benchmark.suite_recorder import recorder_of_this_host
     from mpi_collector.transport.ranks.control_server import ControlServer, LauncherGone
 
-    server = ControlServer(world, SuiteRecorder)
+    server = ControlServer(world, recorder_of_this_host())
     try:
         server.serve()
     except LauncherGone:

@@ -19,6 +19,8 @@ _BOUND_NS = 5_000_000
 _Number = TypeVar("_Number", int, float)
 _NAMED = 4  #: devices, fields or hosts that a text names
 _ABSENCES = 3  #: of a device that a text names
+#: files that every kernel has: when one cannot be read, something is wrong with the host
+_EVERYWHERE = ("diskstats", "loadavg", "meminfo", "netdev", "stat", "vmstat")
 
 
 class Verdict(TypedDict):
@@ -138,7 +140,12 @@ def _host_reasons(key: str, facts: HostFacts, interval_ns: int) -> Iterator[str]
 
 
 def _was_expected(missing: MissingSource) -> bool:
-    """Return whether a source is there that was asked for by name, and could not be read."""
+    """Return whether a source is there that was asked for by name, and could not be read.
+
+    What every host has is expected unasked, where its file fails or does not answer.
+    """
+    if missing["source"] in _EVERYWHERE and missing["status"] == "error":
+        return True
     return missing["named"] and missing["status"] != "absent"
 
 

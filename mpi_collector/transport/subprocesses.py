@@ -29,6 +29,8 @@ async def end_process(
     # without this, wait() waits for the end of the output, which other processes may hold open
     transport: asyncio.SubprocessTransport = getattr(process, "_transport")  # noqa: B009
     transport.close()
+    if process.returncode is None:  # it hangs in the kernel
+        return
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(process.wait(), _KILLED_S)
 

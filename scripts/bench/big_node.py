@@ -13,7 +13,7 @@ import numpy as np
 from by_hand import ByHand
 
 from mpi_collector.benchmark.suite_recorder import SuiteRecorder
-from mpi_collector.node.agent import recorder as node_recorder
+from mpi_collector.node.agent import foreign_files
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.host.snapshot import take
@@ -67,7 +67,7 @@ def full_recorder(
         key,
         {"benchmark": "host", "identity": dict(identity(), hostname=key)},
     )
-    node_recorder.take = _snapshot  # type: ignore[assignment]
+    foreign_files.take = _snapshot  # type: ignore[assignment]
     recorder.prepare()
     recorder.own_clock()
     began_ago_ns = (rows + 1) * 10**9

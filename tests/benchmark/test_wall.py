@@ -41,7 +41,7 @@ WAYS = {
             module._PROGRAM = "import nothing_of_this_name"
         """,
     "the snapshot fails": """
-        @on_import("mpi_collector.node.agent.recorder")
+        @on_import("mpi_collector.node.agent.foreign_files")
         def change(module):
             def take(*words, **more):
                 raise MemoryError

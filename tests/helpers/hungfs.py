@@ -1,6 +1,7 @@
 """A file system (FUSE, without a library) with one Lustre client's statistics whose reading hangs or fails when a file says so.
 
-hungfs.py MOUNTPOINT CONTROL      CONTROL holds "ok", "hang" or "fail"; prints "ready"
+hungfs.py MOUNTPOINT CONTROL         CONTROL holds "ok", "hang" or "fail"; prints "ready"
+hungfs.py MOUNTPOINT CONTROL TEXT    MOUNTPOINT is a file, and shows what TEXT holds; "hang": every request does, stat(2) included
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ def entries(node: int, offset: int) -> bytes:
 
 
 class Server:
-    def __init__(self, fd: int, control: Path) -> None:
-        self._fd, self._control, self._reads = fd, control, 0
+    def __init__(self, fd: int, control: Path, text: bytes | None = None) -> None:
+        self._fd, self._control, self._text, self._reads = fd, control, text, 0
 
     def serve(self) -> None:
         while True:
@@ -66,6 +67,8 @@ class Server:
             return struct.pack("<IIIIHHIIHHI7I", 7, 23, 4096, 0, 8, 6, 4096, 1, 0, 0, 0, *[0] * 7)[
                 :24
             ]
+        if self._text is not None and opcode in (GETATTR, OPEN, FLUSH):
+            self._hang()
         if opcode == LOOKUP:
             known = node <= len(PATH) and body.rstrip(b"\0").decode() == PATH[node - 1]
             return (
@@ -74,7 +77,7 @@ class Server:
                 else errno.ENOENT
             )
         if opcode == GETATTR:
-            return struct.pack("<QII", 60, 0, 0) + attributes(node)
+            return struct.pack("<QII", 0 if self._text else 60, 0, 0) + attributes(node)
         if opcode in (OPEN, OPENDIR):
             return struct.pack("<QII", 0, 1, 0)  # FOPEN_DIRECT_IO
         if opcode == READDIR:
@@ -85,11 +88,17 @@ class Server:
             return b""
         return None if opcode in (FORGET, BATCH_FORGET, INTERRUPT) else errno.ENOSYS
 
-    def _read(self, offset: int) -> bytes | int:
+    def _hang(self) -> str:
+        """Wait until no request is to hang any more; what is to happen then."""
         while (state := self._control.read_text()) == "hang":
             time.sleep(0.02)
-        if state == "fail":
+        return state
+
+    def _read(self, offset: int) -> bytes | int:
+        if self._hang() == "fail":
             return errno.EIO
+        if self._text is not None:
+            return self._text[offset:]
         if not offset:
             self._reads += 1
         text = f"snapshot_time 1.0 secs.nsecs\nread_bytes {self._reads} samples [bytes] 1 4096 {4096 * self._reads}\n"
@@ -97,14 +106,17 @@ class Server:
 
 
 def main() -> None:
-    place, control = sys.argv[1:]
+    place, control, *text = sys.argv[1:]
+    if text:
+        PATH.clear()
     fd = os.open("/dev/fuse", os.O_RDWR)
     libc = ctypes.CDLL(None, use_errno=True)
-    options = f"fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
+    mode = "100000" if text else "40000"
+    options = f"fd={fd},rootmode={mode},user_id=0,group_id=0,allow_other".encode()
     if libc.mount(b"hungfs", place.encode(), b"fuse", 6, options):  # MS_NOSUID | MS_NODEV
         sys.exit(f"cannot mount: {os.strerror(ctypes.get_errno())}")
     print("ready", flush=True)
-    Server(fd, Path(control)).serve()
+    Server(fd, Path(control), Path(text[0]).read_bytes() if text else None).serve()
 
 
 if __name__ == "__main__":

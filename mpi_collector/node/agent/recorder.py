@@ -7,8 +7,7 @@ import threading
 from .. import sources as node_sources
 from ..compat import mono_ns
 from ..errors import SpoolError
-from ..host.memory import available
-from ..host.snapshot import facts_of_device, take, topology
+from ..host.snapshot import facts_of_device, topology
 from ..host.snapshot.cpus import condense
 from ..knobs import file_system_root
 from ..options import SamplingOptions
@@ -24,6 +23,7 @@ from ..spool.writer import Spool
 from ..table.facts import ABORTED, LEFT, facts_of
 from ..table.pack import pack
 from ..table.table import SampleTable
+from . import foreign_files
 from .host_marks import HostMarks
 
 TYPE_CHECKING = False
@@ -87,7 +87,7 @@ class Recorder:
             source.run = self.run
             source.directories = tuple(options.directories)
         self.probe = Probe(chosen, self._root)
-        snapshot = take(self._places(), self._root)
+        snapshot = foreign_files.snapshot(self._places(), self._root)
         meta = dict(self._facts, run=self.run, host=self.key, options=options.to_dict())
         meta.update(snapshot=snapshot, topology=topology(snapshot))
         meta.update(self.probe.meta())
@@ -155,7 +155,7 @@ class Recorder:
         """
         rows = self.options.max_samples + 1
         why = ""
-        free, where = available(self._root)
+        free, where = foreign_files.available(self._root)
         if free is not None and (limit is None or free // 2 < limit):
             limit = free // 2
             why = ": half of the %.0f MB that are free in %s" % (free / 1e6, where)
@@ -235,7 +235,7 @@ class Recorder:
         self.sampler.stop()
         self._marks.take()
         if self._end_snapshot is None:
-            self._end_snapshot = take(self._places(), self._root)
+            self._end_snapshot = foreign_files.snapshot(self._places(), self._root)
             self._came = self.probe.came()
         failure = self.sampler.failure
         return {
@@ -246,7 +246,7 @@ class Recorder:
 
     def snapshot(self) -> "dict[str, Any]":
         """Describe this host as it is now, with all its CPUs in ``condensed_cpus``."""
-        found = take(self._places(), self._root, full=True)
+        found = foreign_files.snapshot(self._places(), self._root, full=True)
         cpus, found["cpuinfo"] = found["cpuinfo"], []
         return dict(found, condensed_cpus=condense(cpus))
 

@@ -6,10 +6,12 @@ launcher passes it on (Slurm does), they are found on other hosts, too.
 
 import os
 
+from .foreign_mounts import foreign_mounts, may_lie_on
 from .kernel_file import open_or_none, read_once
 from .process_files import is_collector
 
 _PROC = "/proc"
+_NEWEST = "/proc/loadavg"  #: its last word is the newest PID
 _VARIABLE = b"MPI_COLLECTOR_RUN="
 _LOOKED_AT = 256  #: processes, at most: each costs some ten microseconds
 _RESERVED = 300
@@ -42,7 +44,9 @@ def _later(own: int) -> "list[int]":
     """
     pids = sorted(int(name) for name in os.listdir(_PROC) if name.isdigit())
     later = [pid for pid in pids if pid > own]
-    newest = read_once(_PROC + "/loadavg").split()[-1:]
+    if may_lie_on(_NEWEST, "/", foreign_mounts()):  # it may hang, or be of another namespace
+        return later
+    newest = read_once(_NEWEST).split()[-1:]
     if newest and newest[0].isdigit() and int(newest[0]) < own:
         later += [pid for pid in pids if _RESERVED <= pid < own]
     return later

@@ -2,6 +2,7 @@
 
 from ..row.decode import make_layout
 from ..status import ABSENT, ERROR, status_of
+from .foreign_mounts import Patience, foreign_mounts, may_lie_on
 from .kernel_file import KernelFile
 from .late import LateReadable
 from .pacing import Throttled
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
         may_block: bool
         start_s: float
         named: bool
+
+        def location(self) -> str: ...
 
         def open(self, root: str) -> "Readable": ...
 
@@ -53,9 +56,10 @@ class Probe:
         self._root = root
         self._left_out: "list[Openable]" = []
         raws: "list[bytes | None]" = []
+        patience = Patience(foreign_mounts(root))
         for source in sources:
             try:
-                opened = open_source(source, root)
+                opened = open_source(source, root, patience)
                 raws.append(opened.first())
             except OSError as e:
                 self.absent[source.name] = status_of(e)
@@ -63,7 +67,7 @@ class Probe:
                 if not may_come(source, e):
                     self._left_out.append(source)
                     continue
-                opened = _open_later(source, root, e)
+                opened = _open_later(source, root, e, patience)
                 opened.first()
                 raws.append(None)
             self.sources.append(source)
@@ -124,22 +128,27 @@ def may_come(source: "Openable", error: OSError) -> bool:
     return wanted and source.start_s <= _START_S_MOST and bool(source.later_fields())
 
 
-def _open_later(source: "Openable", root: str, error: OSError) -> Throttled:
+def _open_later(source: "Openable", root: str, error: OSError, patience: Patience) -> Throttled:
     late: "Readable" = LateReadable(lambda: source.open(root), error)
-    return _throttled(BlockingReader(late, source.start_s) if source.may_block else late, source)
+    blocks = source.may_block or may_lie_on(source.location(), root, patience.mounts)
+    return _throttled(BlockingReader(late, source.start_s) if blocks else late, source)
 
 
-def open_source(source: "Openable", root: str) -> "OpenSource":
+def open_source(source: "Openable", root: str, patience: "Patience | None" = None) -> "OpenSource":
     """Open a source below ``root`` as its declaration says.
 
     A kernel file that is read at every tick, whatever it costs, is left to the sampler; everything
-    else is throttled, and what may block is opened and read in a thread. OSError when there is
-    nothing to read, or when it does not answer in time.
+    else is throttled, and what may block is opened and read in a thread. So is what may lie on the
+    mounts of ``patience``. OSError when there is nothing to read, or when it does not answer in
+    time.
     """
-    if source.may_block:
-        inner = call_with_timeout(source.start_s, lambda: source.open(root), source.name)
-        blocking = BlockingReader(inner, source.start_s)
-        return _throttled(blocking, source)
+    foreign = patience is not None and may_lie_on(source.location(), root, patience.mounts)
+    if source.may_block or foreign:
+        limit_s = source.start_s
+        if foreign and patience is not None:
+            limit_s = min(limit_s, patience.left_s())
+        inner = call_with_timeout(limit_s, lambda: source.open(root), source.name)
+        return _throttled(BlockingReader(inner, limit_s), source)
     opened = source.open(root)
     if isinstance(opened, KernelFile) and source.every == 1 and not source.budget_us:
         return opened

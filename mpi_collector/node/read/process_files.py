@@ -11,6 +11,7 @@ At every sample only what changed is looked at:
 import os
 
 from ..pid_stat import PidStat, parse_pid_stat
+from .foreign_mounts import foreign_mounts, may_lie_on
 from .kernel_file import open_or_none, read_again, read_once
 
 TYPE_CHECKING = False
@@ -52,7 +53,9 @@ class Pids:
         self._others: "dict[str, int]" = {}  # PID -> how often it was judged
         self._looks = 0
         self._last_pid = 0
-        self._loadavg = open_or_none(os.path.join(proc, "loadavg"))
+        newest = os.path.join(proc, "loadavg")
+        may_hang = may_lie_on(newest, "/", foreign_mounts(os.path.dirname(proc) or "/"))
+        self._loadavg = None if may_hang else open_or_none(newest)
 
     def __del__(self) -> None:
         if self._loadavg is not None:
