@@ -87,3 +87,12 @@ def test_cost_of_why() -> None:
     """Time and memory of both verbs are measured."""
     found = bench("why_cost", "--rows", "200", "--hosts", "16")
     assert all(is_figure(cell) for cell in (*found["16"][1:4], *found["16"][5:])), found
+
+
+def test_equal_real_runs_are_compared(tmp_path: Path) -> None:
+    """Every way to compare equal runs has a line for every figure and rule."""
+    if shutil.which("fio") is None:
+        pytest.skip("no fio here")
+    found = bench("real_aa", "--runs", "10", "--keep", str(tmp_path / "runs"))
+    assert {"5 + 5, one side after the other", "5 + 5, in turn", "1 + 1"} <= set(found)
+    assert len(list((tmp_path / "runs").glob("run-*/*_timeseries.npz"))) == 10

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mpi_collector.formats.host_changes import CONSTANT_PARTS, changes
 from mpi_collector.report.cluster import Cluster, aggregate_hosts
@@ -19,17 +21,21 @@ from mpi_collector.report.compared import (
     ComparedPhase,
     Comparison,
 )
-from mpi_collector.report.noise import RunValue, ratio_interval
-from mpi_collector.report.phases import moved_bytes
+from mpi_collector.report.noise import RunValue, TickError, ratio_interval, tick_error
+from mpi_collector.report.phases import STORAGE, moved_bytes
 from mpi_collector.report.summary import document
 from mpi_collector.report.summary_document import PhaseSummary
 from mpi_collector.store.figures import BY_NAME
-from mpi_collector.store.host import Float64
 from mpi_collector.store.recording import Recording
 
 #: the parts of a snapshot that say which machine it is and how it is set; the others always move
 _SETTINGS = (*CONSTANT_PARTS, "nics", "infiniband", "drives", "mounts")
 _NAMED = 3  #: hosts in a line
+_LATENCY = re.compile(r"\w+_ms")
+_NETWORK = ("net_rx_bytes_per_s", "net_tx_bytes_per_s")
+_CPU = ("cpu_busy_percent",)
+
+Slots = npt.NDArray[np.bool_]
 
 
 def align(recording: Recording, mark: str) -> Recording:
@@ -49,29 +55,31 @@ class _Run:
     def __init__(self, recording: Recording, side: str) -> None:
         cluster = aggregate_hosts(recording)
         self.summary = document(recording, cluster)
-        self.start_ns = recording.run["start_ns"]
-        self.totals = {n: _value(n, cluster, self.start_ns) for n in cluster.totals}
+        self._cluster = cluster
+        self._start_ns = recording.run["start_ns"]
         moved = moved_bytes(cluster)
         self.about = ComparedRun(side, str(recording.path), self.summary, moved)
-        self.whole = {DURATION: self.summary["span_s"], BYTES: moved}
+        self._whole = {DURATION: self.summary["span_s"], BYTES: moved}
+        self._all: Slots = np.ones(len(cluster.begin_ns), dtype=np.bool_)
 
     def values(self, name: str) -> RunValue | None:
         """Return a figure of the whole run."""
-        if name in self.whole:
-            return self._one(self.whole[name], np.zeros(0))
-        return self.totals.get(name)
+        if name in self._whole:
+            return self._value(name, self._whole[name], self._all)
+        total = self._cluster.totals.get(name)
+        return None if total is None else self._value(name, total.mean, self._all)
 
     def phase_values(self, phase: str, name: str) -> RunValue | None:
         """Return a figure of a phase."""
         found = self.phase(phase)
         if found is None:
             return None
-        if name == DURATION:
-            return self._one(found["duration_s"], np.zeros(0))
-        if name == BYTES:
-            return self._one(found["bytes"], np.zeros(0))
-        values = found["figures"].get(name)
-        return None if values is None else self._one(values["mean"], np.zeros(0))
+        if name in WHOLE_RUN_FIGURES:
+            mean = found["duration_s"] if name == DURATION else found["bytes"]
+        else:
+            values = found["figures"].get(name)
+            mean = None if values is None else values["mean"]
+        return self._value(name, mean, self._slots(found))
 
     def phase(self, name: str) -> PhaseSummary | None:
         return next((p for p in self.summary["phases"] if p["name"] == name), None)
@@ -80,13 +88,32 @@ class _Run:
         total = self.summary["cluster"].get(name)
         return total["peak"] if total else None
 
-    def _one(self, mean: float | None, ticks: Float64) -> RunValue | None:
-        return None if mean is None else RunValue(mean, ticks, self.start_ns)
+    def _slots(self, phase: PhaseSummary) -> Slots:
+        """Return (slots,) which of them the phase has a part of."""
+        out = np.zeros(len(self._all), dtype=np.bool_)
+        for begin_ns, end_ns in phase["stretches"]:
+            out |= (self._cluster.begin_ns < end_ns) & (self._cluster.end_ns > begin_ns)
+        return out
+
+    def _value(self, name: str, mean: float | None, slots: Slots) -> RunValue | None:
+        if mean is None or not math.isfinite(mean):
+            return None
+        total = self._cluster.totals.get(name)
+        ticks = np.zeros(0) if total is None else total.values[slots]
+        # known as well as the speed of the work at most
+        by_work = total is None or _LATENCY.fullmatch(name)
+        least = _work_error(self._cluster, slots) if by_work else None
+        return RunValue(mean, ticks, self._start_ns, least)
 
 
-def _value(name: str, cluster: Cluster, start_ns: int) -> RunValue | None:
-    total = cluster.totals[name]
-    return RunValue(total.mean, total.values, start_ns) if math.isfinite(total.mean) else None
+def _work_error(cluster: Cluster, slots: Slots) -> TickError | None:
+    """Return the error of the mean speed: bytes of storage, else of the network, else CPU time."""
+    for names in (STORAGE, _NETWORK, _CPU):
+        totals = [cluster.totals[name].values[slots] for name in names if name in cluster.totals]
+        speed = np.nansum(totals, axis=0)[np.isfinite(totals).any(axis=0)] if totals else ()
+        if np.any(speed):
+            return tick_error(RunValue(float(np.mean(speed)), np.asarray(speed)))
+    return None
 
 
 def compare(

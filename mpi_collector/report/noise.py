@@ -34,12 +34,25 @@ _STEPS = 4000  #: of the integral of Student's density
 
 
 @dataclass(frozen=True)
+class TickError:
+    """The error of a run's mean by its ticks alone. ``variance``: of its logarithm."""
+
+    variance: float
+    df: int
+
+
+@dataclass(frozen=True)
 class RunValue:
-    """A figure of one run. ``ticks``: (slots,) its values over time, NaN where unknown."""
+    """A figure of one run. ``ticks``: (slots,) its values over time, NaN where unknown.
+
+    ``least``: the error of its mean is no smaller, such as that of a duration than that of the
+    speed. None: its ticks tell all.
+    """
 
     mean: float
     ticks: Float64
     start_ns: int = 0
+    least: TickError | None = None
 
 
 @dataclass(frozen=True)
@@ -203,15 +216,13 @@ def alternate(a: Sequence[RunValue], b: Sequence[RunValue]) -> bool:
     return all(first != second for first, second in zip(order[::2], order[1::2]))
 
 
-@dataclass(frozen=True)
-class TickError:
-    """The error of a run's mean by its ticks alone. ``variance``: of its logarithm."""
-
-    variance: float
-    df: int
-
-
 def tick_error(run: RunValue) -> TickError:
+    """Return the error of a mean, from its ticks, or ``least`` where that is larger."""
+    own = _own_error(run)
+    return own if run.least is None or run.least.variance <= own.variance else run.least
+
+
+def _own_error(run: RunValue) -> TickError:
     """Return the error of a mean, from all blocks of successive ticks.
 
     The variance is the one that a moving block bootstrap has with infinitely many resamples.

@@ -16,8 +16,8 @@ from mpi_collector.store.recording import Recording
 from mpi_collector.why.analysis import limit_of
 
 #: bytes of storage, each counted where the job moves them
-_STORAGE = tuple(m.READ_BYTES for m in (disk, nfs, lustre)) + tuple(
-    m.WRITE_BYTES for m in (disk, nfs, lustre)
+STORAGE = tuple(
+    figure.name for m in (disk, nfs, lustre) for figure in (m.READ_BYTES, m.WRITE_BYTES)
 )
 
 
@@ -71,7 +71,7 @@ def _summary(
 
 def moved_bytes(cluster: Cluster) -> float | None:
     """Return what was read and written on disks, NFS and Lustre mounts; None: not known."""
-    means = [cluster.totals[f.name].mean for f in _STORAGE if f.name in cluster.totals]
+    means = [cluster.totals[name].mean for name in STORAGE if name in cluster.totals]
     known = [mean for mean in means if math.isfinite(mean)]
     return sum(known) * cluster.span_s if known else None
 

@@ -77,6 +77,26 @@ def test_compare(tmp_path: Path) -> None:
     assert aligned["span_s"][0] < found["span_s"][0] / 4
 
 
+def test_single_runs_of_unsteady_speed_are_not_told_apart_by_duration(tmp_path: Path) -> None:
+    """Neither of the whole run nor of a phase: 5 % between runs is not all that may differ."""
+    paths = []
+    for n, length in (("a", 40), ("b", 50)):
+        (tmp_path / n).mkdir()
+        marks = [
+            {"text": "read", "edge": edge, "utc_ns": sy.START_NS + at * S, "host": "node001"}
+            for edge, at in (("begin", 0), ("end", length))
+        ]
+        host = sy.workload(0, length + 1)
+        paths.append(sy.write(tmp_path / n / NAME, [("node001", host)], marks=marks))
+    found = json.loads(cli("compare", *paths, "--json").stdout)
+    whole, (phase,) = found["figures"], found["phases"]
+    for figures in (whole, phase["figures"]):
+        assert figures["duration_s"]["ratio"] == pytest.approx(1.25, abs=0.02)
+        assert figures["duration_s"]["word"] == "undecided", figures["duration_s"]
+        speed = figures["read_bytes_per_s"]
+        assert speed["high"] / speed["low"] > 1.6  # the assumed 5 % alone would be 1.48
+
+
 def test_compare_from_a_moment_on(tmp_path: Path) -> None:
     """A mark without a length aligns both: what comes after it is compared, on the page from it on."""
     paths = []

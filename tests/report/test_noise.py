@@ -147,3 +147,19 @@ def test_more_runs_than_anybody_has() -> None:
     assert found is not None and found.runs_needed(0.001) == MOST_RUNS
     equal = ratio_interval(runs(5, 5, 5), runs(5, 5, 5))
     assert equal is not None and (equal.low, equal.high) == (1, 1)
+
+
+def test_a_duration_is_known_as_well_as_the_speed() -> None:
+    """A value without ticks has the error of the work; one with ticks has the larger of the two."""
+    rng = np.random.default_rng(3)
+    speed = [RunValue(100.0, rng.normal(100, 40, 60)) for _ in "ab"]
+    errors = [tick_error(run) for run in speed]
+    lengths = [RunValue(10.0, np.zeros(0), 0, error) for error in errors]
+    of_speed, of_length = (ratio_interval([a], [b]) for a, b in (speed, lengths))
+    assert of_speed is not None and of_length is not None
+    assert of_length.high / of_length.low == pytest.approx(of_speed.high / of_speed.low)
+    steady = RunValue(5.0, np.full(60, 5.0), 0, errors[0])
+    assert tick_error(steady) == errors[0]
+    assert tick_error(RunValue(5.0, np.full(60, 5.0))).variance == 0
+    wild = RunValue(100.0, rng.normal(100, 90, 60), 0, errors[0])
+    assert tick_error(wild).variance > errors[0].variance
