@@ -25,15 +25,15 @@ from mpi_collector.report.noise import RunValue, TickError, ratio_interval, tick
 from mpi_collector.report.phases import STORAGE, moved_bytes
 from mpi_collector.report.summary import document
 from mpi_collector.report.summary_document import PhaseSummary
-from mpi_collector.store.figures import BY_NAME
+from mpi_collector.store.figures import BY_NAME, cpu, network
 from mpi_collector.store.recording import Recording
 
 #: the parts of a snapshot that say which machine it is and how it is set; the others always move
 _SETTINGS = (*CONSTANT_PARTS, "nics", "infiniband", "drives", "mounts")
 _NAMED = 3  #: hosts in a line
 _LATENCY = re.compile(r"\w+_ms")
-_NETWORK = ("net_rx_bytes_per_s", "net_tx_bytes_per_s")
-_CPU = ("cpu_busy_percent",)
+_NETWORK = (network.RX_BYTES.name, network.TX_BYTES.name)
+_CPU = (cpu.BUSY.name,)
 
 Slots = npt.NDArray[np.bool_]
 
