@@ -75,10 +75,10 @@ def split_by_time(
 def marks_of_phase(phase: ReportedPhase) -> list[Mark]:
     """Return begin and end of a phase as marks."""
     text = "".join(c if c.isprintable() else " " for c in phase.name).strip()[:TEXT_MAX] or "phase"
-    return [
-        {"text": text, "edge": "begin", "utc_ns": phase.begin_ns, "host": None},
-        {"text": text, "edge": "end", "utc_ns": phase.end_ns, "host": None},
-    ]
+    begin: Mark = {"text": text, "edge": "begin", "utc_ns": phase.begin_ns, "host": None}
+    if phase.read_bytes is not None:
+        begin["read_bytes"] = phase.read_bytes
+    return [begin, {"text": text, "edge": "end", "utc_ns": phase.end_ns, "host": None}]
 
 
 def rates_text(rates: dict[str, float]) -> str:

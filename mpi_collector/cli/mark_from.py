@@ -13,6 +13,7 @@ from mpi_collector.terminal_text import safe_text
 
 if TYPE_CHECKING:
     from mpi_collector.benchmark.readers.base import ReportedPhase
+    from mpi_collector.formats.later_marks import LaterMark
     from mpi_collector.formats.run_document import Mark
 
 _SAME_NS = 10**9  #: the run's time line and a wall clock may differ by less
@@ -26,7 +27,6 @@ def mark_from(report: Path, recording_path: Path) -> int:
     """
     from mpi_collector.benchmark.readers import read_report
     from mpi_collector.benchmark.reported import marks_of_phase, split_by_time
-    from mpi_collector.formats.later_marks import later_mark
     from mpi_collector.output.later_marks import add_later_marks
     from mpi_collector.store.load import load
 
@@ -45,7 +45,7 @@ def mark_from(report: Path, recording_path: Path) -> int:
     if not inside:
         raise Mistake(f"{report}: nothing of it lies in {path}; its times are those of another run")
     marks = [
-        later_mark(m["text"], m["edge"], min(max(m["utc_ns"], start_ns), end_ns))
+        _later(m, start_ns, end_ns)
         for phase in inside
         for m in marks_of_phase(phase)
         if not any(_same(m, other) for other in there)
@@ -54,6 +54,13 @@ def mark_from(report: Path, recording_path: Path) -> int:
         print_message(f"marked in {add_later_marks(path, marks)}")
     _print_rates(path, inside)
     return OK
+
+
+def _later(mark: Mark, start_ns: int, end_ns: int) -> LaterMark:
+    from mpi_collector.formats.later_marks import later_mark
+
+    at_ns = min(max(mark["utc_ns"], start_ns), end_ns)
+    return later_mark(mark["text"], mark["edge"], at_ns, mark.get("read_bytes"))
 
 
 def _same(mark: Mark, other: Mark) -> bool:

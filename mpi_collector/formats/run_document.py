@@ -15,16 +15,23 @@ from mpi_collector._version import __version__
 from mpi_collector.formats.run_forms import RUN
 from mpi_collector.formats.verdict import Verdict, remarks_of, verdict_of
 from mpi_collector.node.forms import INT64_MAX
-from mpi_collector.node.table.facts import HostFacts, HostMark
+from mpi_collector.node.table.facts import HostFacts
 
 FORMAT = 1
 PROGRAM = f"mpi_collector {__version__}"
 
 
-class Mark(HostMark):
+class _Mark(TypedDict):
+    text: str
+    edge: Literal["point", "begin", "end"]
+    utc_ns: int  #: on the common time line
+    host: str | None  #: key of the host it was made on; None: a host that is not recorded
+
+
+class Mark(_Mark, total=False):
     """A mark of the run, with the host it is from."""
 
-    host: str | None  #: key of the host it was made on; None: a host that is not recorded
+    read_bytes: int  #: of the begin of a phase: what its program says that it read in it
 
 
 class _Always(TypedDict):
@@ -67,7 +74,9 @@ class RunDocument(_Always, total=False):
 
 def marks_of(facts: Mapping[str, HostFacts]) -> list[Mark]:
     """Return the marks of all hosts, host by host."""
-    return [{**mark, "host": key} for key, f in facts.items() for mark in f.get("marks", [])]
+    return [
+        cast(Mark, {**mark, "host": key}) for key, f in facts.items() for mark in f.get("marks", [])
+    ]
 
 
 class _Absent(Enum):

@@ -150,7 +150,7 @@ RUN = Record(
         "options": Table(_FURTHER, 1024, NAME),
         "warnings": Table(Items(_LONG, _MANY), _MANY, _KEY),
         "clock_bound_ns": Table(Maybe(Whole()), _MANY, _KEY),
-        "marks": Items(Record(_MARK, {"host": Maybe(_KEY)}, _FURTHER), _MANY),
+        "marks": Items(Record(_MARK, {"host": Maybe(_KEY), "read_bytes": COUNT}, _FURTHER), _MANY),
         "command": Maybe(Items(_LONG, _MANY)),
         "command_exit_code": Maybe(Whole(-INT64_MAX)),
         "command_ns": Maybe(Items(MOMENT, 2, least=2)),

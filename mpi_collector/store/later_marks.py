@@ -40,12 +40,16 @@ def read_later_marks(recording: Path) -> list[LaterMark]:
 
 def as_marks(found: list[LaterMark]) -> list[Mark]:
     """Return the marks as the run document has them."""
-    return [
-        {
-            "text": m["name"],
-            "edge": cast(Literal["point", "begin", "end"], m["edge"]),
-            "utc_ns": m["at_ns"],
-            "host": None,
-        }
-        for m in found
-    ]
+    return [_as_mark(m) for m in found]
+
+
+def _as_mark(later: LaterMark) -> Mark:
+    out: Mark = {
+        "text": later["name"],
+        "edge": cast(Literal["point", "begin", "end"], later["edge"]),
+        "utc_ns": later["at_ns"],
+        "host": None,
+    }
+    if "read_bytes" in later:
+        out["read_bytes"] = later["read_bytes"]
+    return out

@@ -16,12 +16,14 @@ class Phase:
     """A stretch of time, or a moment when both ends are the same.
 
     ``begin_ns``, ``end_ns``: UTC ns on the time line of the recording. ``host``: where it was set.
+    ``read_bytes``: what its program says that it read, None where it says nothing.
     """
 
     name: str
     begin_ns: int
     end_ns: int
     host: str | None = None
+    read_bytes: int | None = None
 
     @property
     def moment(self) -> bool:
@@ -37,20 +39,21 @@ def phases_of(marks: Iterable[Mark], end_ns: int) -> list[Phase]:
     begin is a moment. A phase of several hosts is kept for each.
     """
     out: list[Phase] = []
-    begun: dict[tuple[str, str | None], list[int]] = {}
+    begun: dict[tuple[str, str | None], list[Mark]] = {}
     for mark in sorted(marks, key=lambda m: m["utc_ns"]):
         name = mark["text"]
         at = mark["utc_ns"]
         host = mark.get("host")
         waiting = begun.setdefault((name, host), [])
         if mark["edge"] == "begin":
-            waiting.append(at)
+            waiting.append(mark)
         elif mark["edge"] == "end" and waiting:
-            out.append(Phase(name, waiting.pop(), at, host))
+            first = waiting.pop()
+            out.append(Phase(name, first["utc_ns"], at, host, first.get("read_bytes")))
         else:
             out.append(Phase(name, at, at, host))
     for (name, host), starts in begun.items():
-        out += [Phase(name, at, max(at, end_ns), host) for at in starts]
+        out += [Phase(name, m["utc_ns"], max(m["utc_ns"], end_ns), host) for m in starts]
     return sorted(out, key=lambda p: (p.begin_ns, p.end_ns))
 
 

@@ -10,6 +10,7 @@ from mpi_collector.store.host import Host
 from mpi_collector.store.recording import Recording
 from mpi_collector.why.causes import another_host, page_cache
 from mpi_collector.why.ceilings import DeviceCeiling
+from mpi_collector.why.reported_bytes import reported_reads
 from mpi_collector.why.resolve import claims_on, why_not
 from mpi_collector.why.slow_hosts import HostRates, rates_of, slow_hosts
 from mpi_collector.why.stretch import Stretch
@@ -59,6 +60,7 @@ class Analysis:
         self._phases = stretches_of(recording)
         if phase is not None:
             self._phases = {n: parts for n, parts in self._phases.items() if n == phase}
+        self._reported = reported_reads(recording)
         self._hosts = {name: _PhaseHosts() for name in self._phases}
         self._not_known: list[NotKnown] = []
 
@@ -67,6 +69,7 @@ class Analysis:
         for name, parts in self._phases.items():
             stretch = Stretch(host, name, parts, self._ceilings)
             stretch.is_command = self._command_only
+            stretch.reported_read_bytes = self._reported.get(name)
             kept = self._hosts[name]
             kept.cache.append(page_cache.cache_share(stretch))
             if warning := page_cache.claim(stretch):

@@ -23,6 +23,7 @@ class PhaseRows:
     """
 
     is_command = False
+    reported_read_bytes: int | None = None  #: by the program of the phase
 
     def __init__(self, host: Host, name: str, stretches: Sequence[tuple[int, int]]) -> None:
         self.host = host
@@ -90,6 +91,25 @@ class PhaseRows:
     def amount(self, rate: Float64) -> float:
         """Return what a rate adds up to in the phase, of what is known."""
         return float(np.nansum(rate * self.seconds))
+
+    def amount_between(self, column: str) -> tuple[float, float, float]:
+        """Return the growth of a counter in the stretches: the least, the likely and the most.
+
+        An interval that lies partly outside counts nothing, by its part inside, and in full.
+        """
+        times = self.host.timestamp_ns
+        length = np.diff(times).astype(np.float64)
+        grown = np.nan_to_num(self.host.rate(column) * length * 1e-9)
+        inside = np.zeros(len(length))
+        for begin, end in self.parts:
+            overlap = np.minimum(times[1:], end) - np.maximum(times[:-1], begin)
+            inside += np.clip(overlap, 0, None)
+        share = np.divide(inside, length, out=np.zeros(len(length)), where=length > 0)
+        return (
+            float(grown[share >= 1].sum()),
+            float((grown * np.minimum(share, 1)).sum()),
+            float(grown[share > 0].sum()),
+        )
 
     def smoothed(self, values: Float64, seconds: float) -> Float64:
         """Return the running mean over about ``seconds`` of what is known."""

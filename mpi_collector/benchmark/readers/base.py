@@ -31,13 +31,15 @@ class ReportedPhase:
     """A phase of a benchmark program, UTC ns by its host's wall clock.
 
     ``rates``: what the program reports; keys are names of figures (``read_bytes_per_s``), or the
-    program's own words for what no host counts, per second.
+    program's own words for what no host counts, per second. ``read_bytes``: what it read in all,
+    None where it does not say.
     """
 
     name: str
     begin_ns: int
     end_ns: int
     rates: dict[str, float] = field(default_factory=dict)
+    read_bytes: int | None = None
 
 
 def local_ns(time: datetime, last: datetime, written_s: float) -> int:

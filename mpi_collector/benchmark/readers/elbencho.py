@@ -15,6 +15,7 @@ from mpi_collector.benchmark.readers.base import (
 )
 
 _TIME, _PHASE, _ELAPSED, _RANK = "ISO Date", "Phase", "RuntimeMS", "Rank"
+_UNSURE = 0.1  #: by which the mean of the rows' rates may differ from all bytes
 _DIRECTIONS = {"READ": "read", "WRITE": "write", "RWMIX": ""}
 
 
@@ -51,7 +52,15 @@ def _phase(rows: list[dict[str, str]], last: datetime, written_s: float) -> Repo
         rates[f"{direction}_iops"] = sum(float(row["IOPS"]) for row in rows) / len(rows)
     label = f" {final['Label']}" if final["Label"] else ""
     name = f"elbencho {final[_PHASE].lower()}{label}"
-    return ReportedPhase(name, end_ns - elapsed_ms * MS, end_ns, rates)
+    asked = _done_bytes(final, rates) if direction == "read" else None
+    return ReportedPhase(name, end_ns - elapsed_ms * MS, end_ns, rates, asked)
+
+
+def _done_bytes(final: dict[str, str], rates: dict[str, float]) -> int | None:
+    """Return what was read until the last row; None where its rates say something else."""
+    done = int(final.get("DoneBytes") or 0)
+    by_rate = rates[bandwidth_of("read")] * int(final[_ELAPSED]) / 1e3
+    return done if done and abs(by_rate - done) <= _UNSURE * done else None
 
 
 def _aware_ns(time: datetime) -> int:

@@ -31,18 +31,21 @@ def read(file: ReportFile) -> list[ReportedPhase]:
         return []
     document, _ = json.JSONDecoder().raw_decode(file.text, start)
     ends_ns = int(document["timestamp_ms"]) * MS
+    options = document.get("global options") or {}
     groups: dict[int, list[dict[str, Any]]] = {}
     for job in document["jobs"]:
         groups.setdefault(int(job.get("groupid", 0)), []).append(job)
     out = []
     for group in sorted(groups, reverse=True):
-        phases = _group(groups[group], ends_ns)
+        phases = _group(groups[group], ends_ns, options)
         ends_ns = min((phase.begin_ns for phase in phases), default=ends_ns)
         out += phases
     return out
 
 
-def _group(jobs: list[dict[str, Any]], ends_ns: int) -> list[ReportedPhase]:
+def _group(
+    jobs: list[dict[str, Any]], ends_ns: int, options: dict[str, Any]
+) -> list[ReportedPhase]:
     """Return the phases of jobs that run at the same time. ``ends_ns``: of the group."""
     named: dict[str, list[dict[str, Any]]] = {}
     for job in jobs:
@@ -59,8 +62,17 @@ def _group(jobs: list[dict[str, Any]], ends_ns: int) -> list[ReportedPhase]:
             if bandwidth:
                 rates[bandwidth_of(direction)] = bandwidth
                 rates[f"{direction}_iops"] = sum(float(job[direction]["iops"]) for job in of_name)
-        out.append(ReportedPhase(f"fio {name}", begin_ns, begin_ns + runtime_ns, rates))
+        asked = None
+        if not any(_has_ramp(job, options) for job in of_name):
+            asked = sum(int(job["read"]["io_bytes"]) for job in of_name)
+        end_ns = begin_ns + runtime_ns
+        out.append(ReportedPhase(f"fio {name}", begin_ns, end_ns, rates, asked))
     return out
+
+
+def _has_ramp(job: dict[str, Any], options: dict[str, Any]) -> bool:
+    """Return whether the job read before it counted."""
+    return "ramp_time" in options or "ramp_time" in (job.get("job options") or {})
 
 
 def _runtime_ns(job: dict[str, Any]) -> int:

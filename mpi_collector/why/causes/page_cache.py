@@ -1,11 +1,14 @@
 """``page cache``: reads that were answered from memory, where storage was to be measured.
 
 A warning and never a limit. What the job asked for is compared with what storage delivered, where
-the recording knows both: an NFS client counts the bytes that applications read and those that came
-from the server (mountstats, ``bytes:``), a Lustre client those of llite and of its targets, and the
-sources ``job`` and ``processes`` the bytes of read calls of the job's processes (``rchar`` of
-/proc/PID/io), which miss mmap, libaio and io_uring and include pipes, sockets and /dev/zero: where
-such descriptors were open, or storage delivered more than was asked for, nothing is known.
+the recording knows both. Asked bytes are, in this order: what the benchmark's own log says that it
+read in a phase (fio, elbencho; of a recording of one host, and where no other phase with such a log
+overlaps); the bytes that applications read, as an NFS client counts them (mountstats, ``bytes:``)
+beside those that came from the server, and a Lustre client those of llite and of its targets; the
+bytes of read calls of the job's processes (sources ``job`` and ``processes``: ``rchar`` of
+/proc/PID/io), which miss mmap, libaio and io_uring and include pipes, sockets and /dev/zero. Where
+such descriptors were open, storage delivered more than was asked for, or a file system is mounted
+whose bytes no source counts (CephFS, 9p, FUSE), nothing is known.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from mpi_collector.formats.why_document import CacheShare, Claim
 from mpi_collector.store.host import Float64
 from mpi_collector.why.claims import claim_of
 from mpi_collector.why.job_bytes import COMMAND, USER, JobCalls
+from mpi_collector.why.reported_bytes import delivered_in, has_uncounted_storage
 from mpi_collector.why.stretch import Stretch
 
 LEAST_ASKED = 50e6  #: bytes; less says nothing about storage
@@ -63,7 +67,12 @@ def cache_share(stretch: Stretch) -> CacheShare:
         "from_memory_share": None,
         "bound": None,
     }
-    known = _network_bytes(stretch) or _job_bytes(stretch) or _process_bytes(stretch)
+    known = (
+        _reported_bytes(stretch)
+        or _network_bytes(stretch)
+        or _job_bytes(stretch)
+        or _process_bytes(stretch)
+    )
     if known is None:
         return out
     asked, delivered, bound = known
@@ -74,6 +83,15 @@ def cache_share(stretch: Stretch) -> CacheShare:
     out["from_memory_share"] = round(max(1 - delivered / asked, 0.0), 4)
     out["bound"] = round(_EXTRA + bound, 4)
     return out
+
+
+def _reported_bytes(stretch: Stretch) -> Amounts | None:
+    """Return what the benchmark says that it read; None where it does not, or did not read."""
+    asked = stretch.reported_read_bytes
+    if not asked or _from_disks(stretch) is None or has_uncounted_storage(stretch):
+        return None
+    delivered, unsure = delivered_in(stretch, _IN_MEMORY)
+    return float(asked), delivered, unsure / asked
 
 
 def _bytes(stretch: Stretch, rate: Float64 | None) -> float:
@@ -106,7 +124,7 @@ def _job_bytes(stretch: Stretch) -> Amounts | None:
     """Return what the job's read calls returned; None where it is not recorded or incomplete."""
     delivered = _from_disks(stretch)
     device = _job_device(stretch)
-    if delivered is None or device is None:
+    if delivered is None or device is None or has_uncounted_storage(stretch):
         return None
     calls = JobCalls(stretch, device)
     most = calls.grown("read_call_bytes")
@@ -146,7 +164,7 @@ def _process_bytes(stretch: Stretch) -> Amounts | None:
     """Return bytes of read calls and of block devices; None without the source ``processes``."""
     names = stretch.devices("processes", "read_call_bytes")
     delivered = _from_disks(stretch)
-    if not names or delivered is None:
+    if not names or delivered is None or has_uncounted_storage(stretch):
         return None
     asked = stretch.sum_of_rates([f"processes.{n}.read_call_bytes" for n in names])
     return _bytes(stretch, asked), delivered, 0.0
