@@ -26,6 +26,7 @@ from mpi_collector.formats.run_document import Mark
 from mpi_collector.formats.suite_samples import time_series_head
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.table.facts import LEFT
+from mpi_collector.output.series import hosts_per_part
 from mpi_collector.transport.base import HostState, Transport
 
 _JSON_AUTO_BYTES = 2e9
@@ -219,7 +220,8 @@ class Collection(RunState):
         """Gather the tables into the files of ``keeper``. OSError when they cannot be written."""
         keep = not self.plan.skip_timeseries
         json = keep and self._wants_json()
-        sink = keeper.open_sink(json, keep, self._recorded_command())
+        each = hosts_per_part(len(self.transport.hosts), self.plan.shards)
+        sink = keeper.open_sink(json, keep, self._recorded_command(), each)
         self.files = sink.files
         try:
             self.transport.gather(sink, self._show_gathered, json)

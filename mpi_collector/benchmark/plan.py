@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.output.series import SHARDED_ABOVE
 from mpi_collector.transport.hosts import HostSpec, mark_local
 
 
@@ -17,6 +18,7 @@ class CollectPlan:
     sampling: SamplingOptions
     results_dir: Path = Path("results")
     json: str = "auto"
+    shards: int = SHARDED_ABOVE  #: hosts above which the recording is in parts, 0: never
     command: list[str] = field(default_factory=list)
     strict: bool = False
     benchmark: str = "host"

@@ -17,6 +17,7 @@ from mpi_collector.node.table.facts import BROKEN_OFF, LAUNCHER_LOST, STOPPED, H
 from mpi_collector.output.files import RunFiles, release, reserve
 from mpi_collector.output.litter import remove_litter_of
 from mpi_collector.output.placement import place
+from mpi_collector.output.series import SHARDED_ABOVE, hosts_per_part
 from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import Sink
 
@@ -114,7 +115,7 @@ def _write_hosts(
     errors: dict[str, str],
     files: RunFiles,
 ) -> tuple[RunDocument, dict[str, RecoverySource]]:
-    sink = FileSink(files, json=True)
+    sink = FileSink(files, json=True, hosts_each=hosts_per_part(len(sources), SHARDED_ABOVE))
     try:
         written: dict[str, RecoverySource] = {}
         for key, copies in sources.items():

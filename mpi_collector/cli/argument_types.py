@@ -10,6 +10,7 @@ from typing import TypeVar
 from mpi_collector.benchmark.suite_layout import SuiteLayout, parse_layout
 from mpi_collector.node.options import END_OF_SECONDS_S, END_OF_SPOOL_MB
 from mpi_collector.node.sources import select
+from mpi_collector.output.series import SHARDED_ABOVE
 
 _SHOWN_CHARACTERS = 60
 _Number = TypeVar("_Number", int, float)
@@ -76,6 +77,17 @@ def auto_or_never(text: str) -> str:
             "(MPI_COLLECTOR_REPORT is its default)"
         )
     return text
+
+
+def shards(text: str) -> int:
+    """Convert the value of --shards: hosts above which a recording is in parts, 0: never."""
+    if text == "auto":
+        return SHARDED_ABOVE
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise argparse.ArgumentTypeError(
+            f"{text[:_SHOWN_CHARACTERS]!r} is neither auto nor a number of hosts"
+        )
+    return int(text)
 
 
 def suite_layout(text: str) -> SuiteLayout:

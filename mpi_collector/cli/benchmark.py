@@ -127,6 +127,7 @@ def _plan(verb: str, args: argparse.Namespace) -> LifecyclePlan:
         sampling_options(args),
         results_dir=args.results_dir,
         json=args.json,
+        shards=args.shards,
         command=args.command,
         strict=args.strict,
         benchmark=benchmark,

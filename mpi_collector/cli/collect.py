@@ -114,6 +114,7 @@ def _plan(args: argparse.Namespace) -> CollectPlan:
         sampling_options(args),
         results_dir=args.results_dir,
         json=args.json,
+        shards=args.shards,
         command=args.command,
         strict=args.strict,
         skip_timeseries=args.skip_timeseries,

@@ -126,6 +126,7 @@ def plan_of(
         sampling_options(argparse.Namespace(**values)),
         results_dir=values["results_dir"],
         json=args.json,
+        shards=args.shards,
         command=list(command),
         strict=args.strict,
         benchmark=BENCHMARKS[benchmark],

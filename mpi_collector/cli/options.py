@@ -11,6 +11,7 @@ from mpi_collector.cli.argument_types import (
     auto_or_never,
     megabytes,
     seconds,
+    shards,
     shell_words,
     sources,
     whole_number,
@@ -87,6 +88,13 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "always", "never"),
         default=CollectPlan.json,
         help="write the suite's JSON (auto: up to 2 GB)",
+    )
+    add(
+        "--shards",
+        type=shards,
+        default="auto",
+        metavar="auto|N",
+        help="above N hosts the recording is in parts beside an index (auto: 1000; 0: never)",
     )
     add(
         "--report",

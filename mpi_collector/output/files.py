@@ -130,7 +130,7 @@ def _claimed(files: RunFiles) -> Iterator[Path]:
     """Yield the names that a run of this datetime may use."""
     if files.layout is not None:
         yield files.results_dir / files.layout / files.datetime
-    yield from (files.path(suffix) for suffix in SUFFIXES)
+    yield from (files.path(suffix) for suffix in (*SUFFIXES, "timeseries"))
     for name in (files.stem, f"mpi_collector_{files.datetime}"):
         yield files.results_dir / name
 
@@ -202,14 +202,24 @@ class NewFile:
     Write to ``file``, then ``commit`` or ``discard`` it. OSError when it cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, beside: Path | None = None) -> None:
+        """``beside``: the file whose name and directory the unfinished file has, else ``path``."""
         self.path = path
-        self._temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+        named = beside or path
+        self._temporary = named.parent / f".{named.name}.{secrets.token_hex(4)}.part"
         try:
             # x = O_EXCL, which follows no symlink either
             self.file: BinaryIO = open(self._temporary, "xb", buffering=1 << 20)  # noqa: SIM115
         except OSError as e:
             raise OSError(e.errno, e.strerror, str(path)) from e  # the name that the user knows
+
+    def close(self) -> None:
+        """Close the unfinished file. OSError when it cannot be written."""
+        self.file.close()
+
+    def reopen(self) -> None:
+        """Open it again after ``close``, to read and write."""
+        self.file = open(self._temporary, "r+b", buffering=1 << 20)  # noqa: SIM115
 
     def commit(self) -> None:
         """Put the file on disk and give it its name.
@@ -218,6 +228,8 @@ class NewFile:
         be written. In both cases nothing is left behind.
         """
         try:
+            if self.file.closed:
+                self.reopen()
             self.file.flush()
             os.fsync(self.file.fileno())
             self.file.close()

@@ -58,6 +58,7 @@ class NpzWriter:
         self._at = 0
         # of the zip, in its binary form: as objects it would be the largest thing in memory
         self._directory = bytearray()
+        self._directory_bytes = 0  # of what was put away
         self._count = 0
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
@@ -113,6 +114,20 @@ class NpzWriter:
         )
         self._directory += head + name + extra
         self._count += 1
+
+    def put_away(self) -> None:
+        """Write the zip's directory behind the members for now: nothing stays in memory."""
+        self._file.write(self._directory)
+        self._directory_bytes = len(self._directory)
+        self._directory = bytearray()
+
+    def go_on(self, file: BinaryIO) -> None:
+        """Go on in ``file``, which is the same one after ``put_away``."""
+        self._file = file
+        file.seek(self._at)
+        self._directory = bytearray(file.read(self._directory_bytes))
+        file.seek(self._at)
+        file.truncate()
 
     def mark(self) -> NpzMark:
         """Return the state to which ``rollback`` returns."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mpi_collector.formats.run_document import RunDocument
@@ -11,7 +10,8 @@ from mpi_collector.formats.suite_samples import TimeSeriesHead, encode_recorded
 from mpi_collector.output.documents import HostDocuments
 from mpi_collector.output.files import NewFile, RunFiles, create
 from mpi_collector.output.json import JsonMark, JsonWriter
-from mpi_collector.output.npz import NpzMark, NpzWriter, json_of
+from mpi_collector.output.npz import NpzMark, json_of
+from mpi_collector.output.series import Series, SeriesInParts
 
 
 @dataclass
@@ -30,16 +30,16 @@ class FileSink:
     """Writes the hosts to the npz and, if ``json``, to the suite's time series.
 
     ``finish`` writes cluster_info and metadata from what the hosts said of themselves, and all
-    files appear; before, none does. keep: False for the last two only (--skip-timeseries). OSError
-    when the files cannot be made.
+    files appear; before, none does. keep: False for the last two only (--skip-timeseries).
+    hosts_each: of a part of the recording, 0: it is one file. OSError when the files cannot be
+    made.
     """
 
-    def __init__(self, files: RunFiles, json: bool, keep: bool = True) -> None:
+    def __init__(self, files: RunFiles, json: bool, keep: bool = True, hosts_each: int = 0) -> None:
         self.hosts: list[str] = []
         self._files = files
         self._keep = keep
-        self._npz_file = NewFile(files.path("timeseries.npz"))
-        self._npz = NpzWriter(self._npz_file.file)
+        self._series = SeriesInParts(files, hosts_each) if hosts_each else Series(files)
         self._json_file: NewFile | None = None
         self._json: JsonWriter | None = None
         try:
@@ -53,6 +53,7 @@ class FileSink:
         self._host = self._next_host("")
 
     def _next_host(self, key: str) -> _CurrentHost:
+        self._npz = self._series.writer()
         return _CurrentHost(key, self._npz.mark(), self._json.mark() if self._json else None)
 
     def begin_host(self, key: str) -> None:
@@ -89,6 +90,7 @@ class FileSink:
             self.drop_host()
             raise RuntimeError(f"its table is damaged: meta: {e}") from e
         self.hosts.append(host.key)
+        self._series.took(host.key)
 
     def drop_host(self) -> None:
         """Remove what was written of the host."""
@@ -98,7 +100,7 @@ class FileSink:
 
     def finish(self, run: RunDocument, head: TimeSeriesHead) -> None:
         """Write what belongs to the whole run; the files appear. OSError when that fails."""
-        self._npz.finish(run)
+        self._series.finish(run)
         if self._json:
             self._encode_missing(self._json)
             self._json.finish(head, head["hosts_requested"])
@@ -107,7 +109,7 @@ class FileSink:
         if self._keep:
             if self._json_file is not None:
                 self._json_file.commit()
-            self._npz_file.commit()
+            self._series.commit()
         else:
             self.abandon()
         for suffix, text in documents.items():
@@ -122,15 +124,16 @@ class FileSink:
             return
         from mpi_collector.store.recording import Recording
 
-        self._npz_file.file.flush()
-        with Recording(Path(self._npz_file.file.name)) as recording:
-            for key in missing:
-                host = recording[key]
-                json.add(key, encode_recorded(host))
-                host.release()
+        for path in self._series.recordings():
+            with Recording(path) as recording:
+                for key in missing:
+                    if key in recording:
+                        host = recording[key]
+                        json.add(key, encode_recorded(host))
+                        host.release()
 
     def abandon(self) -> None:
         """Leave no time series behind but what appeared already. Raises nothing."""
-        for new in (self._json_file, self._npz_file):
-            if new is not None:
-                new.discard()
+        if self._json_file is not None:
+            self._json_file.discard()
+        self._series.discard()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from mpi_collector.errors import RecordingError
 from mpi_collector.formats.run_document import RunDocument, checked
 from mpi_collector.formats.run_forms import META
+from mpi_collector.formats.run_parts import SHARDS, checked_files
 from mpi_collector.node import strict_json
 from mpi_collector.node.row.layout import STOP_TICK, Layout
 from mpi_collector.node.status import STATUS_NAMES
@@ -28,6 +29,7 @@ _T = TypeVar("_T")
 _NAME_CHARACTERS = 1024  #: of a column
 _WORD_CHARACTERS = 64  #: of a unit, a kind, a source
 _SOURCES_MAX = 1024
+_PATH_CHARACTERS = 512  #: of the file of a part
 _VALUES_MAX = 1 << 21  #: of a document; the run document of 10,000 hosts has 600,000
 _KINDS = {"counter", "gauge"}
 _BY_ROW = (
@@ -79,11 +81,31 @@ class RecordingFile:
         """Return the run document."""
         return self.document("run", checked)
 
+    def shards(self, run: RunDocument) -> dict[str, str] | None:
+        """Return {host: file of its part} where the recording is in parts, else None."""
+
+        def shards_of(npz: NpzReader, name: str) -> dict[str, str] | None:
+            if name not in npz:
+                return None
+            return checked_files(npz.pairs(name, len(run["hosts"]), _PATH_CHARACTERS), run)
+
+        return self.read(SHARDS, shards_of)
+
+
+class MemberFile(Protocol):
+    """What a host's members are read from: a RecordingFile, or one that is opened when needed."""
+
+    def read(self, name: str, how: Callable[[NpzReader, str], _T]) -> _T: ...
+
+    def damaged(self, name: str, why: str) -> RecordingError: ...
+
+    def document(self, name: str, check: Callable[[object], _T]) -> _T: ...
+
 
 class HostMembers:
     """The stored arrays of the host ``key``. ``facts``: what the run document says of it."""
 
-    def __init__(self, file: RecordingFile, key: str, facts: HostFacts) -> None:
+    def __init__(self, file: MemberFile, key: str, facts: HostFacts) -> None:
         self.key = key
         self._file = file
         self._facts = facts

@@ -14,10 +14,12 @@ import numpy.typing as npt
 
 from mpi_collector.errors import RecordingError
 from mpi_collector.formats.run_document import RunDocument
+from mpi_collector.formats.run_parts import without
 from mpi_collector.formats.why_document import WhyDocument
 from mpi_collector.store.clip import Stretch, union
 from mpi_collector.store.figure_table import FigureTable
-from mpi_collector.store.host_members import HostMembers, RecordingFile
+from mpi_collector.store.host_members import HostMembers, MemberFile, RecordingFile
+from mpi_collector.store.parts import Parts
 from mpi_collector.store.phases import Phase, phases_of
 from mpi_collector.store.recorded_host import HostWindow, RecordedHost
 
@@ -35,8 +37,14 @@ class Recording(Mapping[str, RecordedHost]):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = RecordingFile(path)
+        self._parts: Parts | None = None
         try:
             self.run = self._file.run()
+            shards = self._file.shards(self.run)
+            if shards is not None:
+                self._parts = Parts(path, shards, self.run)
+                if self._parts.missing:
+                    self.run = without(self.run, self._parts.missing)
         except RecordingError:
             self._file.close()
             raise
@@ -44,14 +52,19 @@ class Recording(Mapping[str, RecordedHost]):
 
     def member(self, name: str) -> npt.NDArray[Any]:
         """Return a stored array. RecordingError when there is none or it is damaged."""
-        return self._file.read(name, lambda npz, of: npz.array(of))
+        host = name.partition("/")[0]
+        file = self._file_of(host) if host in self._hosts else self._file
+        return file.read(name, lambda npz, of: npz.array(of))
+
+    def _file_of(self, host: str) -> MemberFile:
+        return self._file if self._parts is None else self._parts.of(host)
 
     def __getitem__(self, key: str) -> RecordedHost:
         return self._hosts[key]
 
     def fresh(self, key: str) -> RecordedHost:
         """Return the host again, with nothing of it in memory."""
-        return RecordedHost(HostMembers(self._file, key, self.run["facts"][key]))
+        return RecordedHost(HostMembers(self._file_of(key), key, self.run["facts"][key]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._hosts)
@@ -116,6 +129,8 @@ class Recording(Mapping[str, RecordedHost]):
 
     def close(self) -> None:
         self._file.close()
+        if self._parts is not None:
+            self._parts.close()
 
 
 class Window(Recording):

@@ -141,6 +141,21 @@ class NpzReader:
         return out
 
     @_declared
+    def pairs(self, name: str, most: int, characters: int) -> list[tuple[str, str]]:
+        """Return up to ``most`` pairs of strings of up to ``characters``."""
+        with self._open(name) as (f, header):
+            width = header.item_bytes // CHARACTER_BYTES
+            fits = header.kind == "U" and len(header.shape) == 2 and not header.fortran
+            if not fits or header.shape[0] > most or header.shape[1] != 2 or width > characters:
+                raise ValueError(f"{header.described()} where up to {most} pairs of texts are due")
+            blocks = _blocks(f, header.items * header.item_bytes, max(header.item_bytes, 1))
+            found = [_decoded(data, header).rstrip("\0") for data in blocks]
+        return list(zip(found[::2], found[1::2], strict=True))
+
+    def __contains__(self, name: str) -> bool:
+        return f"{name}.npy" in self._zip.NameToInfo
+
+    @_declared
     def text(self, name: str) -> str:
         """Return a member that holds one string, as documents are stored."""
         with self._open(name) as (f, header):

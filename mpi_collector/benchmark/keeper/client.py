@@ -122,9 +122,12 @@ class Keeper:
         """Return the marks beside the results, and those of DLIO."""
         return cast(FoundMarks, self.call("marks", command, limit_s))
 
-    def open_sink(self, json: bool, keep: bool, command: RecordedCommand) -> KeptSink:
-        """Begin the files of the run."""
-        return KeptSink(self, cast(RunFiles, self.call("open_sink", json, keep, command)))
+    def open_sink(
+        self, json: bool, keep: bool, command: RecordedCommand, hosts_each: int = 0
+    ) -> KeptSink:
+        """Begin the files of the run. ``hosts_each``: see FileSink."""
+        words = (json, keep, command, hosts_each)
+        return KeptSink(self, cast(RunFiles, self.call("open_sink", *words)))
 
     def write_page(self, quiet: bool) -> list[str]:
         """Write the page; return messages about it."""

@@ -116,7 +116,9 @@ class ResultsDirectory:
         except OSError as e:
             return FoundMarks(found, [f"no marks of the benchmark's own files: {e}"], [], lost)
 
-    def open_sink(self, json: bool, keep: bool, command: RecordedCommand) -> RunFiles:
+    def open_sink(
+        self, json: bool, keep: bool, command: RecordedCommand, hosts_each: int = 0
+    ) -> RunFiles:
         """Begin the files; return the names that they will get. See FileSink."""
         from mpi_collector.benchmark.suite_run import placed_files
         from mpi_collector.output.sink import FileSink
@@ -124,7 +126,7 @@ class ResultsDirectory:
         self.looks_every_s = None
         self._failure = None
         self._reserved = placed_files(self.files, command)
-        self._sink = FileSink(self._reserved, json, keep)
+        self._sink = FileSink(self._reserved, json, keep, hosts_each)
         return self._reserved
 
     def begin_host(self, key: str) -> None:

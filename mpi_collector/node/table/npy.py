@@ -90,6 +90,15 @@ def text_vector(texts: "list[str]") -> bytes:
     return npy_header("<U%d" % width, (len(texts),)) + body
 
 
+def text_matrix(rows: "list[list[str]]") -> bytes:
+    """Return the plain bytes of a matrix of strings, whose rows have the same length."""
+    width = max([len(t) for row in rows for t in row] + [1])
+    body = b"".join(
+        t.encode("utf-32-le", "replace").ljust(4 * width, b"\0") for row in rows for t in row
+    )
+    return npy_header("<U%d" % width, (len(rows), len(rows[0]) if rows else 2)) + body
+
+
 def json_member(name: str, doc: object) -> "NpzMember":
     """Return a JSON document as a 0-dimensional string: ``json.loads(str(npz[name]))``."""
     text = json.dumps(doc)
