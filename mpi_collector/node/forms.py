@@ -172,6 +172,7 @@ class Record(Form):
         self.needed = needed
         self.optional = optional or {}
         self.further = further
+        self._forms = dict(self.optional, **needed)
 
     def check(self, value: "Any", where: "Place" = "") -> None:
         if type(value) is not dict:
@@ -180,7 +181,7 @@ class Record(Form):
             if name not in value:
                 raise _wrong((where, name), "is missing")
         for name, item in value.items():
-            form = self.needed.get(name) or self.optional.get(name) or self.further
+            form = self._forms.get(name) or self.further
             if form is None:
                 raise _wrong((where, name), "is not known")
             form.check(item, (where, name))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from mpi_collector.benchmark.keeper.pipe import BoundedPipe
-from mpi_collector.benchmark.keeper.values import FoundMarks, RecordedCommand, Screen
+from mpi_collector.benchmark.keeper.values import FoundMarks, RecordedCommand, Screen, Step
 from mpi_collector.output.files import RunFiles
 from mpi_collector.transport.own_python import python_argv
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _PROGRAM = "from mpi_collector.benchmark.keeper.process import main; main()"
 _END_S = 2.0  #: for the keeper to end by itself
 _SAID_BYTES = 4000
+_HELD_BYTES = 1 << 18  #: of a table, before they go to the keeper
 
 
 class Keeper:
@@ -217,26 +218,43 @@ class KeptSink:
     def __init__(self, keeper: Keeper, files: RunFiles) -> None:
         self.files = files
         self._keeper = keeper
+        self._steps: list[Step] = []  # that the keeper has not got yet
+        self._held_bytes = 0
 
     def begin_host(self, key: str) -> None:
-        self._keeper.post("begin_host", key)
+        self._do("begin_host", key)
 
     def begin(self, head: dict[str, Any]) -> None:
-        self._keeper.post("begin", head)
+        self._do("begin", head)
 
     def write(self, data: bytes | memoryview) -> None:
-        self._keeper.post("write", bytes(data))
+        self._do("write", bytes(data))
+        self._held_bytes += len(data)
+        if self._held_bytes >= _HELD_BYTES:
+            self._hand_over()
 
     def end_host(self) -> None:
         """End the host. RuntimeError when its data are damaged: the host is dropped."""
+        self._hand_over()
         with contextlib.suppress(OSError):
             self._keeper.call("end_host")
 
     def drop_host(self) -> None:
-        self._keeper.post("drop_host")
+        self._do("drop_host")
+        self._hand_over()
+
+    def _do(self, name: str, *arguments: Any) -> None:
+        self._steps.append((name, arguments))
+
+    def _hand_over(self) -> None:
+        """Send the steps: one message for the many small members of a host."""
+        self._keeper.post("sink_steps", self._steps)
+        self._steps = []
+        self._held_bytes = 0
 
     def finish(self, document: RunDocument, head: TimeSeriesHead) -> list[Path]:
         """Complete the files; return those of the run. OSError when one could not be written."""
+        self._hand_over()
         return cast("list[Path]", self._keeper.call("finish", document, head))
 
     def abandon(self) -> None:

@@ -7,13 +7,12 @@ requests that need them.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.keeper.in_child import in_child
-from mpi_collector.benchmark.keeper.values import FoundMarks, RecordedCommand
+from mpi_collector.benchmark.keeper.values import FoundMarks, RecordedCommand, Step
 from mpi_collector.node.host.identity import boot_id
 from mpi_collector.node.regular_file import is_own
 from mpi_collector.node.spool import marks
@@ -129,45 +128,33 @@ class ResultsDirectory:
         self._sink = FileSink(self._reserved, json, keep, hosts_each)
         return self._reserved
 
-    def begin_host(self, key: str) -> None:
-        self._damage = ""
-        self._write(lambda sink: sink.begin_host(key))
-
-    def begin(self, head: dict[str, Any]) -> None:
-        self._write(lambda sink: sink.begin(head))
-
-    def write(self, data: bytes) -> None:
-        self._write(lambda sink: sink.write(data))
-
-    def drop_host(self) -> None:
-        self._write(lambda sink: sink.drop_host())
+    def sink_steps(self, steps: list[Step]) -> None:
+        """Do steps of the sink: begin_host, begin, write, drop_host."""
+        for name, arguments in steps:
+            if name in ("begin_host", "drop_host"):
+                self._damage = ""
+            self._write(name, *arguments)
 
     def end_host(self) -> None:
         """End the host. RuntimeError when its data are damaged: the host is dropped."""
-        if self._damage:
-            self.drop_host()
-            raise RuntimeError(f"its table is damaged: {self._damage}")
-        damaged: list[RuntimeError] = []
+        if damage := self._damage:
+            self._damage = ""
+            self._write("drop_host")
+            raise RuntimeError(f"its table is damaged: {damage}")
+        self._write("end_host")
 
-        def end(sink: FileSink) -> None:
-            try:
-                sink.end_host()
-            except RuntimeError as e:
-                damaged.append(e)
-
-        self._write(end)
-        if damaged:
-            raise damaged[0]
-
-    def _write(self, step: Callable[[FileSink], None]) -> None:
-        """Do a step of the sink; note its first failure."""
+    def _write(self, step: str, *arguments: Any) -> None:
+        """Do a step of the sink; note its first failure. RuntimeError of ``end_host``."""
         if self._sink is None or self._failure is not None or self._damage:
             return
         try:
-            step(self._sink)
+            getattr(self._sink, step)(*arguments)
         except OSError as e:
             self._failure = e
-        except Exception as e:  # noqa: BLE001 - the data of this host, the others are whole
+        except Exception as e:
+            if step == "end_host" and isinstance(e, RuntimeError):
+                raise  # the sink has dropped the host
+            # the data of this host are damaged, the others are whole
             self._damage = f"{type(e).__name__}: {e}"
 
     def finish(self, document: RunDocument, head: TimeSeriesHead) -> list[Path]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from mpi_collector.formats.run_document import Mark
+
+
+Step = tuple[str, tuple[Any, ...]]  #: a method of the sink and its arguments
 
 
 class Screen(NamedTuple):
