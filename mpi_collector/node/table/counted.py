@@ -9,7 +9,7 @@ recording decides which of them is counted.
   drbd, ZFS volumes, loop, zram) and partitions do not count.
 * The paths of NVMe multipathing (nvme0c1n1, hidden) carry the I/O of their head (nvme0n1). Since
   Linux 6.2 the kernel counts it at both, and the head is counted here; before that it counts at the
-  paths alone, and they are.
+  paths alone, and they are, also where the head shows a few requests.
 * An interface counts when it is physical. Of a paravirtual interface and the function of an adapter
   that works for it (its slave: Azure, net_failover) the first is counted, since its numbers include
   those of the second; the second where the first did not move.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
-    Moved = Callable[[str], bool]  #: whether a device had traffic at any time of the recording
+    Moved = Callable[[str], float]  #: by how much a device's counters of traffic grew
     _Facts = Mapping[str, Mapping[str, Any]]
 
 _SOFTWARE_DISKS = {
@@ -47,6 +47,7 @@ _BUILT_DISKS = {
 _REAL_WITHOUT_DEVICE = ("nvme", "rbd", "pmem", "scini")
 _PHYSICAL = ("ethernet", "infiniband", "wireless")
 _UNSEEN = "it appeared during the run, and was gone before sysfs could be asked"
+_LEAST_SHARE = 0.5  #: of the I/O of its paths that a head shows where the kernel counts at both
 _TUNNELS = ("tunnel", "wireguard", "gre", "vxlan", "geneve", "bareudp", "tap", "none", "other")
 
 
@@ -86,6 +87,7 @@ def count_disks(names: "Sequence[str]", topology: object, moved: "Moved") -> "Co
         moved,
         "its I/O is that of {}, which is counted",
         "the kernel counts its I/O at its paths {} (before Linux 6.2)",
+        _LEAST_SHARE,
     )
     return _counted(names, {**reasons, **shared}, facts, moved)
 
@@ -237,11 +239,12 @@ def _groups(
     moved: "Moved",
     why_part: str,
     why_whole: str,
+    least_share: float = 0.0,
 ) -> "dict[str, str]":
     """Return {name: reason} of devices that show the traffic of others.
 
     ``above``: the device that stands for one of ``names``, or "". It counts, unless only the others
-    moved.
+    moved, or it had no more than ``least_share`` of what they moved.
     """
     groups: "dict[str, list[str]]" = {}
     for name in names:
@@ -252,7 +255,8 @@ def _groups(
     for whole, parts in groups.items():
         if whole not in names:
             continue
-        if moved(whole) or not any(moved(part) for part in parts):
+        of_parts = sum(moved(part) for part in parts)
+        if not of_parts or moved(whole) > least_share * of_parts:
             out.update(dict.fromkeys(parts, why_part.format(whole)))
         else:
             out[whole] = why_whole.format(", ".join(parts))

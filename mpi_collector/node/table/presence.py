@@ -2,11 +2,12 @@
 
 A device that its source does not list any more was removed by the machine: that is no gap in the
 recording. A source that could not be read is one, and so is a field that is missing while the rest
-of its device is there.
+of its device is there, or a GPU that does not answer any more.
 """
 
 from array import array
-from operator import gt
+from itertools import repeat
+from operator import sub
 
 from ..row.layout import MISSING
 from ..sources import ALIASES
@@ -41,6 +42,7 @@ _TRAFFIC = {
     "diskstats": ("reads_completed", "writes_completed", "sectors_read", "sectors_written"),
     "netdev": ("rx_bytes", "tx_bytes"),
 }
+_STAYS = ("gpu",)  #: devices that the machine does not remove: those without an answer are unknown
 _MISSING = array("q", [MISSING]).tobytes()  #: found four times as fast as among numbers
 _ABSENCES = 16  #: of a device that are kept
 
@@ -182,6 +184,7 @@ def devices_in_part(table: "SampleTable") -> "tuple[list[AbsentDevice], list[Unk
             if not rows or not any(_MISSING in v.tobytes() for v in values.values()):
                 continue
             there = [any(v[n] != MISSING for v in values.values()) for n in rows]
+            first = there.index(True) if True in there else len(there)
             gone = _absences([times[n] for n in rows], there)
             if gone:
                 absent.append(
@@ -193,6 +196,8 @@ def devices_in_part(table: "SampleTable") -> "tuple[list[AbsentDevice], list[Unk
                         "absent": gone,
                     }
                 )
+            if source in _STAYS:
+                there[first:] = [True] * (len(there) - first)
             unknown += _unknown(source, device, values, rows, there, counted)
     return absent, unknown
 
@@ -284,11 +289,11 @@ class _Counted:
             self._found[source] = found.devices
         return device in self._found[source]
 
-    def _moved(self, source: str, fields: "dict[str, int]") -> bool:
-        """Return whether a counter of a device's traffic grew in any interval."""
+    def _moved(self, source: str, fields: "dict[str, int]") -> int:
+        """Return by how much the counters of a device's traffic grew."""
+        out = 0
         for name in _TRAFFIC[source]:
             if name in fields:
                 known = [v for v in self._table.column(fields[name]) if v != MISSING]
-                if any(map(gt, known[1:], known)):
-                    return True
-        return False
+                out += sum(map(max, map(sub, known[1:], known), repeat(0)))
+        return out

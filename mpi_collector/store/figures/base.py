@@ -184,11 +184,11 @@ class Deriver:
         )
         return disks, interfaces
 
-    def _moved(self, device: str, fields: Iterable[str]) -> bool:
-        """Return whether any of these counters of a device grew at any time of the recording."""
+    def _moved(self, device: str, fields: Iterable[str]) -> float:
+        """Return by how much these counters of a device grew in the whole recording."""
         names = [f"{device}.{field}" for field in fields]
         grown = [self.host.counters.of(n) for n in names if n in self.columns]
-        return any(bool(np.nanmax(g, initial=0.0) > 0) for g in grown)
+        return float(sum(np.nansum(np.maximum(g, 0)) for g in grown))
 
     @property
     def intervals(self) -> int:

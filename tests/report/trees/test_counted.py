@@ -187,3 +187,17 @@ def test_interfaces_that_appear_during_the_run(tmp_path: Path) -> None:
     assert found.moved("net_rx_bytes_per_s") == pytest.approx(NET_BYTES + (STEPS - 2) * 10**6)
     said = [r for r in found.summary["verdict_remarks"] if " since " in r]
     assert len(said) == 1 and "ib7 there since" in said[0]
+
+
+def test_head_with_single_requests_before_linux_6_2(tmp_path: Path) -> None:
+    """What is counted at the head is a part of what its paths had: they count, not the head alone."""
+
+    def state(n: int) -> dict[str, str]:
+        busy = {"sectors_read": SECTORS * n, "reads_completed": 10 * n}
+        head = {"reads_completed": int(n > 2), "sectors_read": 8 * int(n > 2)}
+        return lt.diskstats({"nvme0n1": head, "nvme0c0n1": busy, "nvme0c1n1": busy})
+
+    states = [state(0) | MULTIPATH, *(state(n) for n in range(1, STEPS + 1))]
+    found = lt.record(tmp_path, states, sources="diskstats")
+    assert found.moved("read_bytes_per_s") == pytest.approx(2 * BYTES)
+    assert counted(found, "block")[0] == ["nvme0c0n1", "nvme0c1n1"]

@@ -25,6 +25,7 @@ LUSTRE = "proc/fs/lustre/llite/lfs-ffff8a/stats"
 CG = "sys/fs/cgroup/job"
 PORT = "sys/class/infiniband/mlx5_0/ports/1/counters"
 EFA = "sys/class/infiniband/efa_0/ports/1/hw_counters"
+LOST = 9  #: step from which on a GPU does not answer
 GONE, BACK = 4, 7  #: steps in which the adapter's driver is loaded again
 S390X = """\
 vendor_id       : IBM/S390
@@ -76,7 +77,7 @@ class NVMLError(Exception):
 
 
 class EightGpus(ModuleType):
-    """NVML of eight GPUs: the handle of the sixth fails, and a call of the first at the start."""
+    """NVML of eight GPUs: one never answers, one not at the start, one not any more."""
 
     NVMLError = NVMLError
 
@@ -99,8 +100,11 @@ class EightGpus(ModuleType):
         return index
 
     def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:
-        if handle == 0 and int(self._step.read_text() or "0") < 1:
+        step = int(self._step.read_text() or "0")
+        if handle == 0 and step < 1:
             raise NVMLError("Unknown Error")
+        if handle == 7 and step >= LOST:
+            raise NVMLError("GPU is lost")
         return SimpleNamespace(gpu=10 * handle, memory=1)
 
 
@@ -174,6 +178,16 @@ def test_one_bad_gpu_of_eight(found: lt.Recorded) -> None:
     names = [name for kind, name in found.devices if kind == "gpu"]
     assert sorted(names) == [f"nvidia{n}" for n in (0, 1, 2, 3, 4, 6, 7)]
     assert any("nvidia5 is left out: GPU is lost" in n for n in found.host["notes"])
+
+
+def test_gpu_that_does_not_answer_any_more(found: lt.Recorded) -> None:
+    """NVML lists it, and the machine has not removed it: its figures are unknown, not only gone."""
+    verdict = found.summary["verdict"]
+    assert verdict["verdict"] == "partial"
+    (reason,) = (r for r in verdict["reasons"] if "gpu" in r)
+    assert "gpu nvidia7: " in reason and " unknown in " in reason
+    assert any("nvidia7 gone since" in r for r in found.summary["verdict_remarks"])
+    assert not [r for r in verdict["reasons"] if "mlx5_0" in r]  # its driver was loaded again
 
 
 def test_call_that_failed_at_the_start(found: lt.Recorded) -> None:
