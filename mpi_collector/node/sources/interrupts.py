@@ -141,8 +141,10 @@ class InterruptReader(Reader):
             line.tail = tail
             name = b" ".join(line.tail).split()
             line.device = device_of(name) if label.isdigit() else b"_".join(label.split())
-            # ERR and MIS have one count; s390 lists parts of other lines, with [KIND] behind them
-            part = name[:1] != [] and name[0][:1] == b"["
+            # ERR and MIS have one count; s390 lists parts of EXT, I/O and AIO, with [KIND] behind
+            # them, or with the number of a message of AIO
+            kind = name[0].strip(b"[]") if b"".join(name)[:1] == b"[" else b""
+            part = kind in self._lines or (label.isdigit() and b"EXT" in self._lines)
             line.in_total = len(counts) == len(self._cpus) and not part
         before = line.counts or [0] * len(counts)
         if len(before) < len(counts):  # it was cut when it was first seen

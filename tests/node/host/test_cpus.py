@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nodekit import FIXTURES
 
 from mpi_collector.node.host.snapshot import take
 from mpi_collector.node.host.snapshot.cpus import cpu_numbers
@@ -159,3 +160,10 @@ def test_the_snapshot_on_the_screen(tmp_path: Path) -> None:
         check=True,
     )
     assert "2 sockets, 8 cores, 8 threads" in done.stdout
+
+
+def test_a_real_s390x() -> None:
+    """Two CPUs of Linux 2.6.32, which says nothing of cores and sockets."""
+    cpu = take((), str(FIXTURES / "s390x-2cpu"))["cpu"]
+    assert cpu["num_logical_cores"] == 2
+    assert cpu["vendor"] == "IBM/S390"

@@ -88,3 +88,11 @@ def test_a_container_under_lxcfs(tmp_path: Path) -> None:
     assert found.moved("read_bytes_per_s") == pytest.approx(204800 * 512, rel=1e-3)
     assert found.moved("read_iops") == pytest.approx(100, rel=1e-3)
     assert [r for r in found.reasons if "diskstats" in r] == []
+
+
+def test_a_real_container_of_lxcfs() -> None:
+    """Lines of 17 words: the first 11 values."""
+    cells, status = decoded("diskstats", text_of("lxcfs", "diskstats"))
+    assert status == OK
+    assert cells["sda.reads_completed"] == 18 and cells["dm-0.sectors_read"] == 1808
+    assert not [name for name in cells if "discard" in name]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from nodekit import QUICK
+from nodekit import FIXTURES, QUICK
 from sampled_tree import Tree, sampled
 from sourcekit import nonzero
 
@@ -308,3 +308,15 @@ def test_any_bytes_and_damaged_lines(tmp_path: Path, raw: bytes, damaged: int, c
         assert all(now[name] >= n for name, n in found.items())
         assert now["cpu1.serviced"] <= 60
         found = now
+
+
+def test_a_real_s390x() -> None:
+    """Messages of PCI devices are parts of AIO, and lines in brackets of others: four kinds for a CPU."""
+    found = values(InterruptReader(str(FIXTURES / "s390x-16cpu")))
+    assert found["cpu0.serviced"] == 30368 + 675 + 39
+    assert found["cpu15.serviced"] == 6909 + 377 + 34 + 1
+    assert found["DAS.count"] == sum(
+        (613, 502, 684, 592, 663, 550, 555, 564, 729, 797, 405, 417, 575, 556, 528, 340)
+    )
+    old = values(InterruptReader(str(FIXTURES / "s390x-2cpu")))
+    assert old["cpu1.serviced"] == 57022 + 33457

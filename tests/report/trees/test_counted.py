@@ -7,6 +7,7 @@ from typing import Any
 
 import living_tree as lt
 import pytest
+from nodekit import text_of
 from selection import first_of
 
 SECTORS = 2000  #: of each disk that moves, in a step
@@ -201,3 +202,22 @@ def test_head_with_single_requests_before_linux_6_2(tmp_path: Path) -> None:
     found = lt.record(tmp_path, states, sources="diskstats")
     assert found.moved("read_bytes_per_s") == pytest.approx(2 * BYTES)
     assert counted(found, "block")[0] == ["nvme0c0n1", "nvme0c1n1"]
+
+
+def test_a_real_machine_with_paths(tmp_path: Path) -> None:
+    """Drives with paths and without, of a kernel that counts at the paths alone: each drive once."""
+    text = text_of("multipath", "diskstats").decode()
+    disks = ["nvme1c1n1", "nvme0c0n1", "nvme2n1", "nvme3n1"]
+
+    def state(n: int) -> dict[str, str]:
+        lines = []
+        for line in text.splitlines():
+            words = line.split()
+            if words[2] in disks:
+                words[3], words[5] = str(int(words[3]) + 10 * n), str(int(words[5]) + SECTORS * n)
+            lines.append(" ".join(words) + "\n")
+        return {"proc/diskstats": "".join(lines)}
+
+    found = lt.record(tmp_path, [state(n) for n in range(STEPS + 1)], sources="diskstats")
+    assert counted(found, "block")[0] == [*disks[:2], "nvme3n1", "nvme2n1"]
+    assert found.moved("read_bytes_per_s") == pytest.approx(4 * BYTES)
