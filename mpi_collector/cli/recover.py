@@ -28,9 +28,11 @@ from mpi_collector.cli.rank_process import RankResult, run_rank, run_worker
 from mpi_collector.cli.result import explain_errors
 from mpi_collector.errors import HostsError
 from mpi_collector.node.errors import RunClaimedError
+from mpi_collector.node.host.identity import boot_id
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool.claim import RunClaim
 from mpi_collector.node.spool.directory import find_spools
+from mpi_collector.node.spool.retention import remove_unsampled
 from mpi_collector.transport.hosts import from_scheduler
 from mpi_collector.transport.launch.detect import detect
 
@@ -66,6 +68,9 @@ def main(words: Sequence[str]) -> int:
     choice = choose_access(plan, allocation)
     if choice.transport == "local":
         places = plan.sampling.places
+        for place in places:
+            for text in remove_unsampled(place, "", boot_id()):
+                print_message(text)
         return _act(args, {"": [s for place in places for s in find_spools(place)]}, {}, None)
     with open_spool_access(plan, choice, print_message) as access:
         return _warn_and_act(args, access.spools, access.unreached, access.reach)

@@ -124,7 +124,12 @@ class Recorder:
         options = self.options
         most = None if options.max_spool_mb is None else int(options.max_spool_mb * 1e6)
         warnings, held = apply_retention(
-            options.spool_dir, self.run, options.keep_spools, options.keep_spool_days, most
+            options.spool_dir,
+            self.run,
+            options.keep_spools,
+            options.keep_spool_days,
+            most,
+            boot_id=(self._facts.get("identity") or {}).get("boot_id"),
         )
         self.warnings += warnings
         try:

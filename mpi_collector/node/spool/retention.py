@@ -1,8 +1,9 @@
 """Retention: remove the oldest spools of dead runs that nobody recovered, to free their memory.
 
 Spools that have a living writer, are being recovered, or are younger than a day stay. Every removal
-is reported. What holds no sample goes after an hour: a run that never sampled, what lies beside
-spools that are gone, a directory without anything.
+is reported. What holds no sample goes: a run that never sampled when its writer was on this host
+since its last boot, and is dead; else after an hour, as what lies beside spools that are gone, and
+a directory without anything.
 """
 
 import os
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 GRACE_DAYS = 1.0
 LITTER_S = 3600.0  #: after which what holds no sample goes; a run that begins takes less
 _TOKEN = "retention"
+_REMOVED = "removed run %s, which was never recovered: %.1f MB, %.0f days old, beyond %s"
 _DAY_S = 86400.0
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", 7)  # named from Python 3.7 on
 
@@ -49,17 +51,18 @@ def apply_retention(
     bytes_max: "int | None",
     now: "float | None" = None,
     up_s: "float | None" = None,
+    boot_id: "str | None" = None,
 ) -> "tuple[list[str], int]":
     """Remove the oldest dead runs beyond the bounds; return (messages, bytes of those that stay).
 
     A bound of 0 or None does not apply. ``run``: the one that begins. Dead runs may take half of
-    ``bytes_max``. ``now``, ``up_s``: time and time since boot, s, if not those of this host.
+    ``bytes_max``. ``now``, ``up_s``, ``boot_id``: time and time since boot, s, if not those of this
+    host; and its boot id, if it is known.
     """
     now = time.time() if now is None else now
-    # nothing on tmpfs is older than the last boot: a wall clock far ahead must not make all spools
-    # old
+    # nothing on tmpfs is older than the last boot, however far ahead the wall clock is
     up_s = time.clock_gettime(_BOOTTIME) if up_s is None else up_s
-    said = _remove_litter(spool_dir, run, now, up_s)
+    said = _remove_litter(spool_dir, run, now, up_s) + remove_unsampled(spool_dir, run, boot_id)
     kept: "list[float]" = []
     held: int = 0
     for left in _dead(spool_dir, run):
@@ -68,10 +71,8 @@ def apply_retention(
             days, len(kept) + 1, held + left.bytes, runs_max, days_max, bytes_max
         )
         if bound and _remove(spool_dir, left, now - at_least * _DAY_S, _last_wall_s):
-            said.append(
-                "removed run %s, which was never recovered: %.1f MB, %.0f days old, beyond %s"
-                % (left.name, left.bytes / 1e6, days, bound)
-            )
+            about = (left.name, left.bytes / 1e6, days, bound)
+            said.append(_REMOVED % about)
         else:
             kept.append(days)
             held += left.bytes
@@ -147,6 +148,37 @@ def _remove_litter(spool_dir: str, run: str, now: float, up_s: float) -> "list[s
     ]
 
 
+def remove_unsampled(spool_dir: str, run: str, boot_id: "str | None") -> "list[str]":
+    """Remove runs, other than ``run``, that died on this host before their first sample.
+
+    ``boot_id``: of this host. On a file system of several hosts another host's lock may not show.
+    Return messages.
+    """
+    if boot_id is None:
+        return []
+    return [
+        "removed run %s, which had recorded nothing" % left.name
+        for left in _dead(spool_dir, run)
+        if all(_is_unsampled(path, boot_id) for path in _paths(spool_dir, left))
+        and _remove(spool_dir, left, 0.0, _any_sample)
+    ]
+
+
+def _is_unsampled(path: str, boot_id: str) -> bool:
+    """Return whether a spool was made since the boot ``boot_id``, and holds no sample."""
+    try:
+        reader = open_any(path)
+    except SpoolError:
+        return False
+    identity = reader.meta.get("identity")
+    made_here = isinstance(identity, dict) and identity.get("boot_id") == boot_id
+    return made_here and not _any_sample(reader)
+
+
+def _paths(spool_dir: str, left: "DeadRun") -> "list[str]":
+    return [RunDirectory(spool_dir, left.name, key).spool_path(key) for key in left.keys]
+
+
 def _age_s(path: str, now: float, up_s: float) -> float:
     """Return the seconds since a file or a directory was changed; 0 when it is gone."""
     try:
@@ -168,8 +200,7 @@ def _remove(
     except RunClaimedError:
         return False
     try:
-        paths = [RunDirectory(spool_dir, left.name, key).spool_path(key) for key in left.keys]
-        if any(_measured(path, measured, locks) > since for path in paths):
+        if any(_measured(p, measured, locks) > since for p in _paths(spool_dir, left)):
             return False
         for key in left.keys:
             RunDirectory(spool_dir, left.name, key).discard(key)

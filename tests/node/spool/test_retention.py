@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,12 +28,13 @@ NOW = time.time()
 LAYOUT = Layout(["a"], [DeviceTable("a", "", [Field("f", "", "gauge", "")], [""], 1)])
 
 
-def spool(place: Path, run: str, days: float, last_row_days: float | None = None) -> Spool:
+def spool(
+    place: Path, run: str, days: float, last_row_days: float | None = None, **meta: Any
+) -> Spool:
     """Return a spool made ``days`` ago; its writer lives until it is closed."""
     directory = RunDirectory(str(place), run).open()
-    made = Spool.create(
-        directory, "a", {"layout": LAYOUT.to_dict(), "raw_bytes": [64]}, [64], 2, 16
-    )
+    meta = {"layout": LAYOUT.to_dict(), "raw_bytes": [64], **meta}
+    made = Spool.create(directory, "a", meta, [64], 2, 16)
     os.close(directory)
     payload = bytearray(8 * made.shape.row_words)
     wall_ns = int((NOW - (days if last_row_days is None else last_row_days) * DAY) * 1e9)
@@ -169,6 +172,53 @@ def test_what_holds_no_sample_goes_after_an_hour(tmp_path: Path) -> None:
         f"removed run old-{n}, which had recorded nothing" for n in ("empty", "none")
     ]
     assert bounded(tmp_path)[0] == []
+
+
+def test_a_run_that_died_unsampled_goes_at_once(tmp_path: Path) -> None:
+    """Where its writer was on this host since its last boot, so that its lock says that it is dead."""
+
+    def unsampled(run: str, identity: Any) -> Spool:
+        made = spool(tmp_path, run, 0, identity=identity)
+        made.mm[made.shape.rows_at : made.shape.rows_at + 8] = bytes(8)  # its only row's stamp
+        return made
+
+    unsampled("here", {"boot_id": "b"}).close()
+    unsampled("elsewhere", {"boot_id": "c"}).close()
+    unsampled("unknown", {"boot_id": None}).close()
+    unsampled("odd", "b").close()
+    spool(tmp_path, "sampled", 0, identity={"boot_id": "b"}).close()
+    unreadable(tmp_path, "empty", 0, b"")  # its writer may be about to lock it
+    living = unsampled("living", {"boot_id": "b"})
+    there = sorted(["elsewhere", "empty", "living", "odd", "sampled", "unknown"])
+    for boot_id, stays in ((None, sorted([*there, "here"])), ("b", there)):
+        said, _ = apply_retention(str(tmp_path), "new", 0, 0, None, NOW, DAY, boot_id)
+        assert left(tmp_path) == stays
+    assert said == ["removed run here, which had recorded nothing"]
+    living.close(remove=True)
+
+
+@pytest.mark.parametrize("words", [["recover"], ["--sources", "loadavg", "--", "true"]])
+def test_a_killed_start_leaves_no_spool(tmp_path: Path, words: list[str]) -> None:
+    """A recorder is killed before its first sample: the next run, or recover, removes its spool."""
+    code = """if True:
+        import os, sys
+        from mpi_collector.node.agent.recorder import Recorder
+        from mpi_collector.node.host.identity import identity
+        from mpi_collector.node.options import SamplingOptions
+        options = SamplingOptions(sources="loadavg", spool_dir=sys.argv[1])
+        Recorder(options, "host_20260105_120000-abcdef", "a", {"identity": identity()}).prepare()
+        os.kill(os.getpid(), 9)
+        """
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert left(tmp_path) == ["host_20260105_120000-abcdef"]
+    mine = [sys.executable, "-m", "mpi_collector", *words]
+    mine[3:3] = [] if words == ["recover"] else ["collect", "--report", "never"]
+    at = mine.index("--") if "--" in mine else len(mine)
+    mine[at:at] = ["--spool-dir", str(tmp_path), "--results-dir", str(tmp_path / "results")]
+    done = subprocess.run(mine, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "removed run host_20260105_120000-abcdef, which had recorded nothing" in done.stderr
+    assert left(tmp_path) == []
 
 
 def test_what_is_in_use_stays(tmp_path: Path) -> None:
