@@ -21,6 +21,8 @@ from mpi_collector.output.series import SHARDED_ABOVE, hosts_per_part
 from mpi_collector.output.sink import FileSink
 from mpi_collector.transport.base import Sink
 
+_UNKNOWN = "recover"  #: of a run of which nobody has noted what ended it
+
 
 def recover_run(
     run: str,
@@ -172,7 +174,7 @@ def document_of(
         stem=meta.get("stem"),
         benchmark=meta["benchmark"],
         collection_method="recovered",
-        ended_by=_ended_by(facts),
+        ended_by=(ended_by := _ended_by(facts)),
         hosts=about,
         hosts_requested=[*about, *errors],
         hosts_partial=errors,
@@ -186,11 +188,12 @@ def document_of(
         clock_bound_ns={key: a["clock_bound_ns"] for key, a in about.items()},
         facts=facts,
         marks=marks_of(facts),
+        end_known=ended_by != _UNKNOWN or not all(f["complete"] for f in facts.values()),
         hosts_in_run=max(a["grid"].get("hosts", 0) for a in about.values()),
     )
 
 
 def _ended_by(facts: Mapping[str, HostFacts]) -> str:
-    """Return what ended a run that its launcher did not end; "recover" where that is not known."""
+    """Return what ended a run that its launcher did not end, or that it is not known."""
     reasons = {f["ended_by"] for f in facts.values()} - {STOPPED, BROKEN_OFF}
-    return LAUNCHER_LOST if LAUNCHER_LOST in reasons else next(iter(sorted(reasons)), "recover")
+    return LAUNCHER_LOST if LAUNCHER_LOST in reasons else next(iter(sorted(reasons)), _UNKNOWN)

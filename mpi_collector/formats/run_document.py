@@ -111,6 +111,7 @@ def run_document(
     marks: Iterable[Mark],
     outside_marks_lost: int = 0,
     hosts_in_run: int = 0,
+    end_known: bool = True,
     command: list[str] | None = None,
     command_exit_code: int | None = None,
     command_ns: list[int] | Literal[_Absent.ABSENT] | None = ABSENT,
@@ -119,7 +120,7 @@ def run_document(
 ) -> RunDocument:
     """Return the document with its verdict; ``marks`` in any order. Meanings: ``RunDocument``.
 
-    ``hosts_in_run``, ``outside_marks_lost``: see ``verdict_of``.
+    ``hosts_in_run``, ``outside_marks_lost``, ``end_known``: see ``verdict_of``.
     """
     lost = outside_marks_lost + sum(f.get("marks_lost", 0) for f in facts.values())
     known: dict[str, object] = {
@@ -156,6 +157,7 @@ def run_document(
             hosts_requested=len(requested),
             hosts_in_run=hosts_in_run,
             outside_marks_lost=outside_marks_lost,
+            end_known=end_known,
             hosts_partial=hosts_partial,
             missing_ranks=missing_ranks,
             clock_bound_ns=clock_bound_ns,

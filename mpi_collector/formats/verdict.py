@@ -16,6 +16,7 @@ _MISSED_SHARE = 0.01
 _UNKNOWN_SHARE = 0.01  #: of the due cells of a source or a device
 _BOUND_SHARE = 0.1
 _BOUND_NS = 5_000_000
+_UNKNOWN_END = "what ended the run is not known: its launch side has not written the files"
 _Number = TypeVar("_Number", int, float)
 _NAMED = 4  #: devices, fields or hosts that a text names
 _ABSENCES = 3  #: of a device that a text names
@@ -52,6 +53,7 @@ def verdict_of(
     hosts_requested: int,
     hosts_in_run: int = 0,
     outside_marks_lost: int = 0,
+    end_known: bool = True,
     hosts_partial: Mapping[str, str],
     missing_ranks: Sequence[int],
     clock_bound_ns: Mapping[str, int | None],
@@ -61,18 +63,17 @@ def verdict_of(
 
     ``hosts_in_run``: how many there were, where more is not known of those that are missing.
     ``outside_marks_lost``: of hosts that are not recorded, for want of room.
+    ``end_known``: somebody knows what ended the run.
     """
     reasons = [f"{key}: {why}" for key, why in hosts_partial.items()]
     reasons += _unnamed_reasons(hosts_in_run - len({*facts, *hosts_partial}), hosts_in_run)
-    reasons += [f"rank {rank} never answered" for rank in missing_ranks]
+    reasons += _run_reasons(missing_ranks, outside_marks_lost, end_known)
     reasons += [r for key, f in facts.items() for r in _host_reasons(key, f, interval_ns)]
-    reasons += [f"{outside_marks_lost:,} marks of other hosts lost"] if outside_marks_lost else []
     bounds = {key: bound for key, bound in clock_bound_ns.items() if key in facts}
     reasons += _bound_reasons(bounds, interval_ns)
     late_ns = _largest(f["late_p99_ns"] for f in facts.values())
-    rates = any(f["samples"] > 1 for f in facts.values())
     return {
-        "verdict": "invalid" if not rates else "partial" if reasons else "complete",
+        "verdict": _word(facts, reasons),
         "reasons": reasons,
         "hosts": len(facts),
         "hosts_requested": max(hosts_requested, hosts_in_run),
@@ -85,6 +86,14 @@ def verdict_of(
         "lateness": lateness(late_ns, interval_ns),
         "cpu_ns_max": _largest(f.get("cpu_ns") for f in facts.values()),
     }
+
+
+def _word(
+    facts: Mapping[str, HostFacts], reasons: Sequence[str]
+) -> Literal["complete", "partial", "invalid"]:
+    if not any(f["samples"] > 1 for f in facts.values()):
+        return "invalid"
+    return "partial" if reasons else "complete"
 
 
 def lateness(late_ns: int | None, interval_ns: int) -> Literal["good", "bad"] | None:
@@ -102,6 +111,15 @@ def _largest(values: Iterable[_Number | None]) -> _Number | None:
 def _unnamed_reasons(unnamed: int, hosts_in_run: int) -> Iterator[str]:
     if unnamed > 0:
         yield f"{unnamed} of the run's {hosts_in_run} hosts are not in this recording"
+
+
+def _run_reasons(missing_ranks: Iterable[int], marks_lost: int, end_known: bool) -> Iterator[str]:
+    for rank in missing_ranks:
+        yield f"rank {rank} never answered"
+    if not end_known:
+        yield _UNKNOWN_END
+    if marks_lost:
+        yield f"{marks_lost:,} marks of other hosts lost"
 
 
 def _bound_reasons(bounds: Mapping[str, int | None], interval_ns: int) -> Iterator[str]:

@@ -214,3 +214,23 @@ def test_killed_in_the_middle(tmp_path: Path) -> None:
     with mpi_collector.load(results) as run:
         assert len(run["a"].tick) >= 5
     assert not shm.joinpath(user_directory()).exists()
+
+
+def test_nobody_knows_the_end(tmp_path: Path) -> None:
+    """All hosts were stopped, and the launch side has died before it wrote the files: it alone knew why."""
+    dead(tmp_path / "spool", "a")
+    words = [
+        RUN,
+        "--spool-dir",
+        str(tmp_path / "spool"),
+        "--results-dir",
+        str(tmp_path / "results"),
+    ]
+    assert main(words) == 0
+    with mpi_collector.load(tmp_path / "results") as run:
+        assert run.run["facts"]["a"]["complete"]
+        assert run.run["ended_by"] == "recover"
+        verdict = run.run["verdict"]
+    assert verdict["verdict"] == "partial"
+    (reason,) = verdict["reasons"]
+    assert "what ended the run is not known" in reason
