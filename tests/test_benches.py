@@ -58,6 +58,15 @@ def test_parts_of_a_sample() -> None:
     ), found
 
 
+@needs_cc
+def test_whole_trees() -> None:
+    """The recorder as a user starts it is counted whole, beside the floor."""
+    words = ("--local", "--seconds", "4", "--interval", "1", "--sources", "default")
+    found = bench("tree_cost", *words)
+    assert found["C program that only preads, 1 Hz"][0] == "1.00"
+    assert float(found["collect alone"][0]) > 1 and is_figure(found["collect alone"][1]), found
+
+
 @pytest.mark.mpirun
 @needs_mpirun
 def test_memory() -> None:

@@ -66,6 +66,11 @@ def kept(value: float, promise: float) -> str:
     return "kept" if value <= promise else "NOT KEPT"
 
 
+def promise(text: str, value: float, bound: float) -> None:
+    """Print a line that scripts/bench/run repeats at its end."""
+    print(f"promise: {text}: {value:.3g}, at most {bound:.3g}: {kept(value, bound)}", flush=True)
+
+
 def percentile(values: Iterable[float], share: float) -> float:
     """The value below which ``share`` of them lie."""
     ordered = sorted(values)
@@ -99,6 +104,12 @@ def family(pid: int) -> list[int]:
 
 def family_cpu_ns(pid: int) -> int:
     return sum(cpu_ns(p) for p in family(pid))
+
+
+def reaped_ns(pid: int) -> int:
+    """CPU time of the children that a process has waited for; the kernel counts it in 10 ms."""
+    words = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return sum(map(int, words[13:15])) * 10**9 // os.sysconf("SC_CLK_TCK") if words else 0
 
 
 def kb(pid: int | str, field: str) -> int:

@@ -128,6 +128,14 @@ class Running:
                 time.sleep(1.0)  # until it listens
         self._counted = self._parts[: len(program.servers) + 1]
 
+    def pids(self) -> list[int]:
+        """Return the processes that count."""
+        return [pid for part in self._counted for pid in kit.family(part.pid)]
+
+    def wait(self) -> None:
+        """Wait for a program that ends by itself."""
+        self._parts[-1].wait(180)
+
     def cpu_ns(self) -> int:
         return sum(kit.family_cpu_ns(p.pid) for p in self._counted)
 

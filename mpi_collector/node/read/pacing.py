@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _EVERY_MAX = 64  #: a throttled source is read at one tick in 64, at least
 _WEIGHT = 8  #: readings over which the cost of a source is averaged
+_FEW = 3  #: readings that suffice where the mean is far above the budget
+_FAR_ABOVE = 2  #: budgets
 _OUTLIER = 4  #: budgets that one reading counts at most: a single hang says little about the others
 
 
@@ -21,7 +23,8 @@ class Throttled(OpenSource):
 
     When its mean cost, spread over the ticks it stands for, exceeds ``budget_us`` (0: no budget),
     it is read half as often, down to every 64th tick. Below a quarter of the budget it is read
-    twice as often again, up to every ``every``-th tick. Either way ``on_event`` receives
+    twice as often again, up to every ``every``-th tick. Eight readings decide, three where the cost
+    is far above the budget. Either way ``on_event`` receives
     ``slowed``. ``every``, a power of two: the present distance. ``clock``: monotonic nanoseconds.
     """
 
@@ -86,9 +89,10 @@ class Throttled(OpenSource):
         cost_ns = min(cost_ns, _OUTLIER * self._budget_ns * self.every // self._least_every)
         self._mean_ns += (cost_ns - self._mean_ns) / min(self._reads + 1, _WEIGHT)
         self._reads += 1
-        if self._reads < _WEIGHT:
-            return
         share_ns = self._mean_ns * self._least_every / self.every
+        far_above = share_ns > _FAR_ABOVE * self._budget_ns
+        if self._reads < (_FEW if far_above else _WEIGHT):
+            return
         if share_ns > self._budget_ns and self.every < _EVERY_MAX:
             self._pace(2 * self.every, tick)
         # a quarter: read twice as often it is at half the budget, well below it

@@ -66,6 +66,19 @@ def test_a_source_above_its_budget_is_read_less_often_and_that_is_told(
     assert seen[-1] - seen[-2] == every
 
 
+def test_what_is_far_above_its_budget_is_slowed_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After three readings at each pace; the first one alone, of cold files, slows nothing down."""
+    source, events = paced(Counting(monkeypatch, 5000), 1, 50)
+    reads(source, range(64))
+    assert [(e["every"], e["tick"]) for e in events[:4]] == [(2, 2), (4, 8), (8, 20), (16, 40)]
+    counting = Counting(monkeypatch, 5000)
+    source, events = paced(counting, 1, 50)
+    reads(source, range(1))
+    counting.cost_us = 10
+    reads(source, range(1, 64))
+    assert events == []
+
+
 def test_one_dear_reading_slows_nothing_down(monkeypatch: pytest.MonkeyPatch) -> None:
     counting = Counting(monkeypatch, 20)
     source, events = paced(counting, 1, 100)
