@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mpi_collector.benchmark.inherited import inherited_files
 from mpi_collector.errors import CommandError
+from mpi_collector.transport.death_signal import death_signal
 from mpi_collector.transport.limits import inherited_restorer
-from mpi_collector.transport.subprocesses import death_signal
 
 _SHELL = "/bin/sh"
 _FIRST_BYTES = 80  #: of a program, where a shell looks for what is in no text

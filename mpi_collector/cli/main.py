@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from typing import NoReturn
 
 from mpi_collector._version import __version__
@@ -33,46 +34,41 @@ examples:
 Verb = Callable[[Sequence[str]], int]  #: takes the words behind the verb, returns the exit code
 
 _LIFE_CYCLE = ("training", "checkpointing", "kvcache", "vectordb")
+_HELP = ("-h", "--help", "help")
 _OF_RANKS = ("collect", "recover")  #: verbs that the ranks of a launch do together
 _OF_ANYBODY = ("stop", "mark")  #: verbs that every rank of somebody's program may use
 
 
+#: module of ``mpi_collector.cli`` and function of every verb
+_VERBS = {
+    "collect": ("collect", "main"),
+    **dict.fromkeys(_LIFE_CYCLE, ("benchmark", "main")),
+    "mlpstorage": ("mlpstorage", "main"),
+    "snapshot": ("snapshot", "main"),
+    "check": ("check", "main"),
+    "stop": ("control", "stop"),
+    "mark": ("control", "mark"),
+    "recover": ("recover", "main"),
+    "summary": ("summary", "main"),
+    "why": ("why", "main"),
+    "probe": ("probe", "main"),
+    "report": ("report", "main"),
+    "compare": ("compare", "main"),
+    "export": ("export", "main"),
+    "sources": ("sources", "main"),
+}
+
+
 def all_verbs() -> dict[str, Verb]:
     """Return every verb by its name."""
-    from mpi_collector.cli import (
-        benchmark,
-        check,
-        collect,
-        compare,
-        control,
-        export,
-        mlpstorage,
-        probe,
-        recover,
-        report,
-        snapshot,
-        sources,
-        summary,
-        why,
-    )
+    return {name: _load(name) for name in _VERBS}
 
-    return {
-        "collect": collect.main,
-        **{verb: partial(benchmark.main, verb) for verb in _LIFE_CYCLE},
-        "mlpstorage": mlpstorage.main,
-        "snapshot": snapshot.main,
-        "check": check.main,
-        "stop": control.stop,
-        "mark": control.mark,
-        "recover": recover.main,
-        "summary": summary.main,
-        "why": why.main,
-        "probe": probe.main,
-        "report": report.main,
-        "compare": compare.main,
-        "export": export.main,
-        "sources": sources.main,
-    }
+
+def _load(name: str) -> Verb:
+    """Import the module of a verb; those of the others cost time at every start."""
+    module, function = _VERBS[name]
+    verb: Callable[..., int] = getattr(import_module(f"mpi_collector.cli.{module}"), function)
+    return partial(verb, name) if name in _LIFE_CYCLE else verb
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,32 +107,39 @@ def _replace_missing_streams() -> None:
 
 
 def _run(words: list[str]) -> int:
+    first = words[0] if words else ""
     try:
-        verbs = all_verbs()
+        verb = (
+            _load(first) if first in _VERBS else _load("collect") if _means_collect(first) else None
+        )
     except Exception as e:  # noqa: BLE001 - an installation that is broken, whatever it is
         return run_job_alone(words, e)
     if (refused := refuse_without_directory(words)) is not None:
         return refused
-    first = words[0] if words else ""
-    if first in verbs:
+    if verb is not None and first in _VERBS:
         code = _code_without_work(first, words[1:])
-        return verbs[first](words[1:]) if code is None else code
-    if first in ("-h", "--help", "help"):
-        usage = f"usage: mpi_collector [{'|'.join(verbs)}] [OPTIONS] [-- COMMAND ...]"
+        return verb(words[1:]) if code is None else code
+    if verb is not None:
+        return verb(words)
+    if first in _HELP:
+        usage = f"usage: mpi_collector [{'|'.join(_VERBS)}] [OPTIONS] [-- COMMAND ...]"
         _print_once(f"{usage}\n\n{_EPILOG.rstrip()}")
         return OK
     if first == "--version":
         _print_once(f"mpi_collector {__version__}")
         return OK
-    if first and not first.startswith("-"):
-        if may_print():
-            print(
-                f"mpi_collector: there is no verb {first!r}; there are {', '.join(verbs)}. "
-                "A COMMAND to record goes after --",
-                file=sys.stderr,
-            )
-        return MISTAKE
-    return verbs["collect"](words)
+    if may_print():
+        print(
+            f"mpi_collector: there is no verb {first!r}; there are {', '.join(_VERBS)}. "
+            "A COMMAND to record goes after --",
+            file=sys.stderr,
+        )
+    return MISTAKE
+
+
+def _means_collect(first: str) -> bool:
+    """Return whether words that begin with ``first``, which is no verb, are those of collect."""
+    return first not in (*_HELP, "--version") and (not first or first.startswith("-"))
 
 
 def _print_once(text: str) -> None:

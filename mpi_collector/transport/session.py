@@ -13,9 +13,10 @@ from mpi_collector.errors import MessageError, SessionLostError
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.errors import FrameError
 from mpi_collector.node.frames import encode
+from mpi_collector.transport.death_signal import death_signal
 from mpi_collector.transport.failures import BEGIN_MARK, telling_line
 from mpi_collector.transport.messages import AGENT, Protocol
-from mpi_collector.transport.subprocesses import REAPED_S, death_signal, end_process
+from mpi_collector.transport.subprocesses import REAPED_S, end_process
 
 _STDERR_KEPT = 8000  #: last bytes of stderr, for error messages
 _FIRST_ANSWER = -1  #: id under which the hello is awaited

@@ -1,4 +1,4 @@
-"""The end of subprocesses of an event loop, and a signal at the end of ours."""
+"""The end of subprocesses of an event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from mpi_collector.node.compat import mono_ns
 
 REAPED_S = 0.005  #: how often to look whether a subprocess has ended
 _KILLED_S = 2.0
-_PR_SET_PDEATHSIG = 1
 
 
 async def end_process(
@@ -33,19 +32,3 @@ async def end_process(
         return
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(process.wait(), _KILLED_S)
-
-
-def death_signal(number: int) -> Callable[[], object]:
-    """Return a function that a child runs before exec.
-
-    It has the kernel send the child signal ``number`` when its parent dies. No-op where Python has
-    no ctypes.
-    """
-    try:
-        import ctypes
-
-        # looked up here: nothing may be loaded between fork and exec
-        prctl = ctypes.CDLL(None).prctl
-    except (ImportError, OSError, AttributeError):
-        return lambda: None
-    return lambda: prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
