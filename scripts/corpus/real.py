@@ -123,6 +123,14 @@ def busy_share(seconds: float) -> float:
     return 1 - (grown[3] + grown[4]) / max(sum(grown), 1)
 
 
+def quiet_share(patience_s: float) -> float:
+    """Return the share of CPU time in use, once it is small or the patience is over."""
+    ends = time.monotonic() + patience_s
+    while (busy := busy_share(2.0)) > MOST_BUSY and time.monotonic() < ends:
+        pass
+    return busy
+
+
 @contextmanager
 def _storage() -> Iterator[tuple[Path, str, str]]:
     """Yield (a directory with a file, a loop device, its number)."""
@@ -196,11 +204,8 @@ def make_real(directory: Path, patience_s: float, only: str = "") -> None:
 
 def _quiet(patience_s: float) -> float | None:
     """Return the share of CPU time in use once it is small; None when it does not become so."""
-    ends = time.monotonic() + patience_s
-    while (busy := busy_share(2.0)) > MOST_BUSY and patience_s >= 0:
-        if time.monotonic() > ends:
-            return None
-    return busy
+    busy = quiet_share(patience_s)
+    return busy if busy <= MOST_BUSY or patience_s < 0 else None
 
 
 def _record(target: Path, recipe: RealRecipe, place: Path, loop: str, number: str) -> None:
