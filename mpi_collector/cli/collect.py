@@ -203,7 +203,8 @@ def _release_ranks(args: argparse.Namespace, world: World) -> bool:
 def _serve_control_client(world: World) -> RankResult:
     """Do as rank 0 what the launch node's process asks for, until it is gone."""
     from mpi_collector.benchmark.suite_recorder import recorder_of_this_host
-    from mpi_collector.transport.ranks.control_server import ControlServer, LauncherGone
+    from mpi_collector.transport.ranks.control_server import ControlServer
+    from mpi_collector.transport.ranks.control_service import LauncherGone
 
     server = ControlServer(world, recorder_of_this_host())
     try:

@@ -7,6 +7,7 @@ normal run needs them.
   snapshots and the boot id. It holds for the process that has it: ranks may have one each
 - MPI_COLLECTOR_ORPHAN_S (60): seconds after which an agent without a launcher ends; its spool stays
 - MPI_COLLECTOR_SILENT_S (3600): seconds without a message from rank 0 after which a worker ends
+- MPI_COLLECTOR_DOORBELLS (1): 0: no rank connects to rank 0 to be woken, all look for messages
 - MPI_COLLECTOR_CHUNK_BYTES (4194304): size of the largest MPI message of a table
 """
 
@@ -31,6 +32,11 @@ def orphan_s() -> float:
 def silent_s() -> float:
     """Return after how many seconds without a message from rank 0 an MPI worker ends."""
     return float(os.environ.get("MPI_COLLECTOR_SILENT_S", SILENT_S))
+
+
+def doorbells() -> bool:
+    """Return whether MPI workers are woken over connections of their own."""
+    return os.environ.get("MPI_COLLECTOR_DOORBELLS", "1") != "0"
 
 
 def chunk_bytes() -> int:

@@ -2,8 +2,6 @@
 
 import os
 
-from .compat import readable
-
 LOOK_S = 1.0  #: between two looks where the kernel cannot wake this process
 
 
@@ -25,7 +23,7 @@ class Parent:
 
     def is_gone(self) -> bool:
         """Return whether the parent has ended."""
-        return os.getppid() != self.pid or (self.fd >= 0 and bool(readable((self.fd,), 0)))
+        return os.getppid() != self.pid  # before ``fd`` is readable: exit_notify(), kernel/exit.c
 
     def close(self) -> None:
         """Close ``fd``; ``is_gone`` still works."""

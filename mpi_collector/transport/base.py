@@ -38,6 +38,7 @@ class HostState:
     collected: bool = False  #: its table is in the sink
     from_replica: bool = False  #: not collected, but its replica as of the last --replicate is
     error: str | None = None  #: why it is not, or only partly, recorded
+    cut_off: str = ""  #: why it may not answer the stop; no error as long as it may
     gone: bool = False  #: does not answer any more: nobody may wait for it in MPI
     #: empty until the host is collected
     facts: HostFacts = field(default_factory=lambda: cast(HostFacts, {}))
@@ -203,7 +204,7 @@ class RecoveryTransport(Protocol):
 
 def run_status(hosts: list[HostState], last_tick: int = -1, missed: int = 0) -> RunStatus:
     """Return the status of a run with ``hosts``."""
-    sampling = sum(h.sampling and h.error is None for h in hosts)
+    sampling = sum(h.sampling and h.error is None and not h.cut_off for h in hosts)
     return {"hosts": len(hosts), "sampling": sampling, "last_tick": last_tick, "missed": missed}
 
 

@@ -53,6 +53,7 @@ _HOST = Record(
         "collected": Flag(),
         "from_replica": Flag(),
         "error": Maybe(REASON),
+        "cut_off": REASON,
         "gone": Flag(),
         "facts": Record({}, FACTS.needed),
     }

@@ -52,6 +52,10 @@ class Replicas:
         """Return whether ``due`` will be true at the next turn."""
         return self.wanted and mono_ns() >= self._due_ns - _TURN_NS - _TURN_NS // 4
 
+    def next_turn_ns(self, flushed: bool) -> int | None:
+        """Return when the turn is that ``due_next_turn`` or, if ``flushed``, ``due`` waits for."""
+        return self._due_ns - (0 if flushed else _TURN_NS) if self.wanted else None
+
     def path(self, key: str) -> str | None:
         """Return the file that is the replica of ``key``, None as long as nothing has arrived."""
         return self._copies[key].path if key in self._copies else None

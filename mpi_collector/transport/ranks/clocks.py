@@ -19,6 +19,7 @@ ECHOES = 25  #: round trips of one measurement
 GROUP = 16  #: leaders that measure at the same time
 EVERY_NS = 180_000_000_000  #: between two measurements of one leader
 _TIMEOUT_S = 3.0
+_PAUSE_NS = 1_000_000_000  #: between two groups while the job runs
 
 
 class LeaderClocks:
@@ -43,6 +44,7 @@ class LeaderClocks:
         self._now_ns = now_ns
         self._begun_ns = now_ns()
         self._left: list[int] = []
+        self._group_ns = self._begun_ns  # when a group was measured last
 
     def measure_all(self) -> None:
         """Measure every leader, ``GROUP`` at a time."""
@@ -57,10 +59,20 @@ class LeaderClocks:
         job in time.
         """
         if self._now_ns() - self._begun_ns > EVERY_NS:
-            self._begin(self._left or self._alive())
+            self._begin(self._left or self._reachable())
         if self._left:
             for rank in self._measure_group():
                 self._world.send(rank, do="idle")
+
+    def due_ns(self) -> int | None:
+        """Return when ``measure_due`` has something to do; None: there is nobody to measure."""
+        if self._left:
+            return self._group_ns + _PAUSE_NS
+        return self._begun_ns + EVERY_NS + 1 if self._reachable() else None
+
+    def _reachable(self) -> list[int]:
+        """Return the leaders that will answer: waiting for others would hold up the stop."""
+        return [rank for rank in self._alive() if not self._leaders[rank].cut_off]
 
     def _begin(self, ranks: list[int]) -> None:
         self._begun_ns = self._now_ns()
@@ -74,4 +86,5 @@ class LeaderClocks:
         self._world.serve_echoes(group, ECHOES, _TIMEOUT_S)
         for rank, answer in self._inbox.wait_for(group, "measure_clock", _TIMEOUT_S).items():
             self._leaders[rank].clock_bound_ns = answer.get("bound_ns")
+        self._group_ns = self._now_ns()
         return group

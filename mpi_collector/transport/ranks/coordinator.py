@@ -7,27 +7,26 @@ the local transport.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from mpi_collector.batch.recorder import BatchRecorder
-from mpi_collector.errors import MessageError
-from mpi_collector.node.agent.messages import StopReport
 from mpi_collector.node.agent.recorder import use_all_cpus
 from mpi_collector.node.compat import mono_ns, wall_ns
 from mpi_collector.node.host.identity import identity
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.table.facts import LEFT
-from mpi_collector.transport.agreement import check_ready, table_bounds
+from mpi_collector.transport.agreement import table_bounds
 from mpi_collector.transport.base import HostState, RunStatus, Sink, Wakes, run_status, write_host
 from mpi_collector.transport.deadline import Hurry
 from mpi_collector.transport.ranks.clocks import LeaderClocks
 from mpi_collector.transport.ranks.election import elect, refused
 from mpi_collector.transport.ranks.gather import TableGathering
 from mpi_collector.transport.ranks.inbox import Inbox
+from mpi_collector.transport.ranks.leader_answers import take_ready, take_reports
 from mpi_collector.transport.ranks.leaders import Leaders
-from mpi_collector.transport.ranks.messages import answer_fields
 from mpi_collector.transport.ranks.release import bye_s, release
 from mpi_collector.transport.ranks.replication import LeaderReplication
+from mpi_collector.transport.ranks.watch import Watch
 from mpi_collector.transport.replicas import Replicas
 from mpi_collector.transport.table_check import TableBounds
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 _LEAD_NS = 50_000_000
 _LEAD_PER_LEADER_NS = 200_000
 _DISCARD_S = 10.0
-_POLL_EVERY_NS = 1_000_000_000  #: as long as no message rings
 
 
 class Coordinator:
@@ -64,7 +62,6 @@ class Coordinator:
         self.hurry = Hurry() if world is None else world.hurry
         self.t0_ns = self.local_t0_ns = 0
         self.epoch_ns = 0
-        self._polled_ns = 0
         self._json = False  # the hosts were asked for the suite's samples, too
         self._recorder: BatchRecorder | None = None
         self._recorder_class = recorder_class
@@ -75,8 +72,10 @@ class Coordinator:
         self._clocks: LeaderClocks | None = None
         self._replication: LeaderReplication | None = None
         self._gathering: TableGathering | None = None
+        self._watch: Watch | None = None
         if world is not None:
             alive = self.leaders.alive
+            self._watch = Watch(world, self.leaders)
             self._clocks = LeaderClocks(world, self._inbox, self.leaders, alive)
             self._replication = LeaderReplication(
                 world, self._inbox, self._replicas, self.leaders, alive
@@ -114,7 +113,9 @@ class Coordinator:
         """Elect the leaders, prepare a recorder on each, measure their clocks."""
         if self.world is not None and self.world.own:
             use_all_cpus()
-        self.meet()
+        identities = self.meet()
+        if self._watch is not None:
+            self._watch.open(self._followers, identities)
         for rank in self.leaders.alive():
             host = self.leaders[rank]
             self._send(
@@ -126,22 +127,12 @@ class Coordinator:
                 facts=dict(facts, identity=host.identity, rank=rank),
             )
         self.prepare_own(facts)
-        limit_s = self.options.start_timeout_s
-        answers = self._inbox.wait_for(self.leaders.alive(), "prepare", limit_s)
-        for rank in self.leaders.alive():
-            host = self.leaders[rank]
-            if rank not in answers:
-                host.mark_lost(f"not ready within {limit_s:g} s")
-                continue
-            try:
-                host.ready = check_ready(answer_fields(answers[rank]), self.options)
-            except MessageError as e:
-                host.error = str(e)
+        take_ready(self._inbox, self.leaders, self.options)
         self.capacity = min(h.ready["rows"] for h in self.hosts if h.error is None)
         self.measure_clocks()
 
-    def meet(self) -> None:
-        """Wait for the hello of every rank, and elect the leaders."""
+    def meet(self) -> dict[int, dict[str, Any]]:
+        """Wait for the hello of every rank, elect the leaders, and return all identities."""
         identities = {0: dict(identity())}
         odd: dict[int, dict[str, Any]] = {}
         if self.world is not None and self.world.size > 1:
@@ -155,6 +146,7 @@ class Coordinator:
         self.leaders.update(refused(odd, election))
         self._followers = election.followers
         self._send(self._followers, "follow", run=self.run, spool_dir=self.options.spool_dir)
+        return identities
 
     def prepare_own(self, facts: dict[str, Any]) -> None:
         """Make the recorder of this host ready."""
@@ -187,6 +179,8 @@ class Coordinator:
             if not host.sampling and host.error is None:
                 host.mark_lost(f"no first sample within {limit_s:g} s")
         self._send((*self.leaders.alive(), *self._followers), "idle")
+        if self._watch is not None:
+            self._watch.started()
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Return {key: snapshot} of the hosts that answer in time."""
@@ -199,17 +193,20 @@ class Coordinator:
 
     # ---- during it
     def wakes(self) -> Wakes:
-        """Return when to look for messages: every second, never when there are no other ranks."""
-        return Wakes() if self.world is None else Wakes(due_ns=self._polled_ns + _POLL_EVERY_NS)
+        """Return what rings, and when clocks, replicas or what nobody rings for are due."""
+        if self._clocks is None or self._replication is None or self._watch is None:
+            return Wakes()
+        due = (self._clocks.due_ns(), self._replication.due_ns(), self._watch.due_ns())
+        return Wakes(self._watch.fds, min((d for d in due if d is not None), default=None))
 
     def poll(self) -> bool:
         """Take messages, update the replicas and measure clocks as they are due.
 
         True when a host requests the stop.
         """
-        if self._clocks is None or self._replication is None:
+        if self._clocks is None or self._replication is None or self._watch is None:
             return False
-        self._polled_ns = mono_ns()
+        self._watch.turn()
         self._inbox.receive_all()
         messages = [self._inbox.take(rank, "stop_request") for rank in self.leaders.alive()]
         self._clocks.measure_due()
@@ -235,14 +232,10 @@ class Coordinator:
         self._send(started, "stop")
         self.leaders[0].stopped = self.recorder.stop()
         self.recorder.own_clock()
-        answers = self._inbox.wait_for(started, "stop", limit_s)
-        for rank in started:
-            answer = answers.get(rank)
-            if answer is None:
-                late = f"did not answer the stop within {limit_s:g} s"
-                self.leaders[rank].mark_lost(self.hurry.reason(late))
-            elif "error" not in answer:
-                self.leaders[rank].stopped = cast(StopReport, answer_fields(answer))
+        if self._watch is not None:
+            self._watch.turn()
+            for rank in take_reports(self._inbox, self.leaders, started, limit_s, self.hurry):
+                self._watch.remark_on(rank)
         self.measure_clocks()
 
     def gather(self, sink: Sink, progress: Callable[[int, int], None], json: bool) -> None:
@@ -297,4 +290,7 @@ class Coordinator:
         assert self.world is not None
         gone = self.leaders.gone | set(self.missing_ranks)
         left = set(range(1, self.world.size)) - gone
-        return release(self.world, self._inbox, left, bye_s(self.options)) and not gone
+        all_left = release(self.world, self._inbox, left, bye_s(self.options))
+        if self._watch is not None:
+            self._watch.close()
+        return all_left and not gone

@@ -44,6 +44,8 @@ class Inbox:
         """Take what has arrived; of many messages a part, so that no rank holds this one up."""
         if self._world is None:
             return
+        if self._world.ringer is not None:
+            self._world.ringer.turn()
         for _ in range(_AT_ONCE * self._world.size):
             try:
                 got = self._world.receive()

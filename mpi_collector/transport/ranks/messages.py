@@ -27,6 +27,7 @@ from mpi_collector.node.forms import (
     Whole,
 )
 from mpi_collector.node.frames import BLOB_MAX, JSON_MAX
+from mpi_collector.transport.ranks.bell_protocol import OFFER
 
 Message = dict[str, Any]
 
@@ -39,6 +40,7 @@ WORKER_REQUESTS: Mapping[str, Request] = {
     "follow": Request(
         "another rank leads this host: do nothing until exit", {"run": FILE_NAME, "spool_dir": PATH}
     ),
+    "bell": Request("connect to rank 0, to be woken by it (bell_protocol.py)", OFFER),
     "measure_clock": Request(
         "measure the offset to rank 0's clock and note it; bound_ns null: rank 0 did not respond",
         answer={"bound_ns": Maybe(MOMENT)},
@@ -48,7 +50,7 @@ WORKER_REQUESTS: Mapping[str, Request] = {
     "exit": Request("leave; why: set when nothing was recorded", optional={"why": REASON}),
 }
 #: requests that are answered only when they fail
-UNANSWERED = {"exit", "flush", "follow", "idle", "mark", "send"}
+UNANSWERED = {"bell", "exit", "flush", "follow", "idle", "mark", "send"}
 
 WORKER_EVENTS: Mapping[str, Form] = {
     "hello": Record({"identity": IDENTITY, "pid": Whole(1, INT64_MAX)}),

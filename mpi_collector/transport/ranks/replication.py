@@ -6,12 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mpi_collector.errors import PeerLostError
+from mpi_collector.node.compat import mono_ns
 from mpi_collector.transport.base import HostState
 from mpi_collector.transport.replicas import Replicas
 
 if TYPE_CHECKING:
     from mpi_collector.transport.ranks.inbox import Inbox
     from mpi_collector.transport.ranks.world import World
+
+
+_ARRIVING_NS = 20_000_000  #: MPI moves large messages on only while it is called
 
 
 class Arriving(NamedTuple):
@@ -42,12 +46,14 @@ class LeaderReplication:
         self._alive = alive
         self._arriving: dict[int, Arriving] = {}
         self._flushed = False
+        self._turned_ns = 0
 
     def turn(self) -> None:
         """Take what has come, and ask for more when it is time.
 
         One turn before it asks, it has the leaders decode their staged samples.
         """
+        self._turned_ns = mono_ns()
         self._take_answers()
         self._apply_arrived()
         if self._replicas.due():
@@ -59,6 +65,12 @@ class LeaderReplication:
             self._flushed = True
             for rank in self._alive():
                 self._world.send(rank, do="flush")
+
+    def due_ns(self) -> int | None:
+        """Return when ``turn`` has something to do; None: only when an answer has come."""
+        if self._arriving:
+            return self._turned_ns + _ARRIVING_NS
+        return self._replicas.next_turn_ns(self._flushed)
 
     def _ask(self, rank: int) -> None:
         number = self._replicas.last_number(self._leaders[rank].key)

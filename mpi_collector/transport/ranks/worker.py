@@ -1,8 +1,8 @@
 """A rank other than rank 0: samples its host if it leads there, else waits for the end.
 
-It sleeps and looks for requests of rank 0 a few times a second: no busy waiting, which would cost
-the job. A failure is reported to rank 0, and the rank goes on waiting for the end: one that left
-would end the whole launch.
+It sleeps until rank 0 rings (rest.py); where it has no doorbell it looks for requests a few times
+a second. There is no busy waiting, which would cost the job. A failure is reported to rank 0, and
+the rank goes on waiting for the end: one that left would end the whole launch.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from mpi_collector.node.host.identity import identity
 from mpi_collector.node.knobs import silent_s
 from mpi_collector.node.read.worker import stuck_in_kernel
 from mpi_collector.node.table.facts import LAUNCHER_LOST
-from mpi_collector.transport.base import nap
 from mpi_collector.transport.ranks.messages import UNANSWERED, WORKER_REQUESTS
+from mpi_collector.transport.ranks.rest import Rest
 from mpi_collector.transport.ranks.worker_service import PollInterval, WorkerService
 from mpi_collector.transport.ranks.world import World
 
 _LOOK_NS = 200_000_000  #: how often to look for an orphaned launch and for a stop request
+_RARE_LOOK_S = 10.0  #: the same for a stop request while rank 0 rings
 
 
 class Orphaned(Exception):
@@ -44,8 +45,10 @@ class Worker:
         self.released = False
         self.refused = ""
         self._poll_interval = PollInterval()
-        self._service = WorkerService(world, self._poll_interval, recorder_class)
-        self._parent = os.getppid()
+        self._rest = Rest(world)
+        self._service = WorkerService(
+            world, self._poll_interval, recorder_class, self._rest.connect
+        )
 
     def run(self) -> bool:
         """Say hello and serve until the end.
@@ -57,6 +60,7 @@ class Worker:
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             # a matter of rank 0; hydra also sends SIGUSR1 to the survivors of a crash
             signal.signal(number, signal.SIG_IGN)
+        self._rest.catch_signals()
         self.hello()
         return self.serve(("exit",))
 
@@ -78,12 +82,14 @@ class Worker:
                     break
         except (Orphaned, PeerLostError):
             self._service.close(LAUNCHER_LOST)
+            self._rest.close()
             return False
         if message["do"] == "exit":
             self.released = True
             self.refused = message.get("why", "")
             self.close()
             self.world.send(0, event="bye", stuck=stuck_in_kernel())
+            self._rest.close()
         return True
 
     def mark(self, event: dict[str, Any]) -> None:
@@ -132,12 +138,16 @@ class Worker:
         """Return the next request. Orphaned when none will come, or none has come ``within_s``."""
         looked = 0
         since = mono_ns()
+        is_rung = False
         patience_ns = int(2e9 * self._service.options.start_timeout_s)  # between two requests
         while True:
             got = self.world.receive(0)
             if got is not None:
                 return dict(got[1])
             now = mono_ns()
+            if is_rung and not self._rest.is_rung:  # from now on rank 0 is to be heard of
+                since = now
+            is_rung = self._rest.is_rung
             if now - looked > _LOOK_NS:
                 looked = now
                 if self._orphaned(now, since) or (
@@ -145,12 +155,21 @@ class Worker:
                 ):
                     raise Orphaned
                 self._look_for_stop_request()
-            nap(self._poll_interval.get_s(late=now - since >= patience_ns))
+            late = now - since >= patience_ns
+            self._rest.wait(self._poll_interval.get_s(late), self._longest_sleep_s(now))
+
+    def _longest_sleep_s(self, now_ns: int) -> float | None:
+        """Return after how long to look around although nothing has happened."""
+        look_s = _RARE_LOOK_S if self._service.stop_request else None
+        limits = [s for s in (look_s, self._poll_interval.left_s(now_ns)) if s is not None]
+        return min(limits, default=None)
 
     def _orphaned(self, now_ns: int, since_ns: int) -> bool:
         """Return whether the launcher has gone, or rank 0 says nothing for too long."""
-        if os.getppid() != self._parent or self._poll_interval.expired(now_ns):
+        if self._rest.launcher.is_gone() or self._poll_interval.expired(now_ns):
             return True
+        if self._rest.is_rung:
+            return False  # the kernel watches the connection
         leads = self._service.prepared and self.world.own
         return leads and now_ns - since_ns > int(silent_s() * 1e9)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mpi_collector.batch.recorder import BatchRecorder
@@ -13,6 +14,7 @@ from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool import marks
 from mpi_collector.node.spool.directory import RunDirectory
+from mpi_collector.transport.ranks.bell_protocol import Offer
 from mpi_collector.transport.ranks.clocks import ECHOES
 from mpi_collector.transport.ranks.messages import WORKER_REQUESTS
 from mpi_collector.transport.ranks.world import World
@@ -61,21 +63,33 @@ class PollInterval:
         self._leave_at_ns = mono_ns() + int(_TERMINATED_S * 1e9)
         self._interval_s = _BUSY_S
 
+    def left_s(self, now_ns: int) -> float | None:
+        """Return for how long rank 0 is waited for after a SIGTERM; None: there was none."""
+        return max(self._leave_at_ns - now_ns, 0) * 1e-9 if self._leave_at_ns else None
+
     def expired(self, now_ns: int) -> bool:
         """Return whether rank 0 has said nothing for too long after a SIGTERM."""
         return bool(self._leave_at_ns) and now_ns > self._leave_at_ns
 
 
 class WorkerService(RecorderService):
-    """A RecorderService on an MPI rank. ``poll_interval``: adjusted to what rank 0 is doing."""
+    """A RecorderService on an MPI rank. ``poll_interval``: adjusted to what rank 0 is doing.
+
+    ``connect``: begins to connect a doorbell.
+    """
 
     requests = WORKER_REQUESTS
     fatal = (PeerLostError,)
 
     def __init__(
-        self, world: World, poll_interval: PollInterval, recorder_class: type[BatchRecorder]
+        self,
+        world: World,
+        poll_interval: PollInterval,
+        recorder_class: type[BatchRecorder],
+        connect: Callable[[Offer], None],
     ) -> None:
         super().__init__(recorder_class)
+        self._connect = connect
         self._world = world
         self._poll_interval = poll_interval
         self._run = ("", "")  # directory and name of the run that a follower leaves marks to
@@ -85,6 +99,10 @@ class WorkerService(RecorderService):
     def follow(self, run: str, spool_dir: str) -> Answer:
         self._poll_interval.idle()
         self._run = (spool_dir, run)
+        return DONE
+
+    def bell(self, **offer: Any) -> Answer:
+        self._connect(Offer.from_dict(offer))
         return DONE
 
     def add_mark(self, event: dict[str, Any]) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import struct
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from mpi_collector.errors import (
     BrokenMPIError,
@@ -64,8 +65,21 @@ def _refuse(message: str | None) -> None:
         raise WrongMPIError(message)
 
 
+class Ringer(Protocol):
+    """The doorbells of this rank. No call waits."""
+
+    def ring(self, rank: int, count: int) -> None:
+        """Announce that ``count`` messages in all have been sent to ``rank``."""
+
+    def turn(self) -> None:
+        """Take what other ranks announce."""
+
+
 class World:
-    """The messages of this rank. ``comm``: of the recorded program; None: initialise MPI."""
+    """The messages of this rank. ``comm``: of the recorded program; None: initialise MPI.
+
+    ``sent``, ``received``: {rank: number of messages so far}. ``ringer``: announces each of them.
+    """
 
     def __init__(self, launch: Launch | None = None, comm: Any = None) -> None:
         self.own = comm is None
@@ -82,6 +96,9 @@ class World:
         self.rank = int(self.comm.Get_rank())
         self.size = int(self.comm.Get_size())
         self.hurry = Hurry()
+        self.sent: Counter[int] = Counter()
+        self.received: Counter[int] = Counter()
+        self.ringer: Ringer | None = None
         self._pending: list[tuple[Any, bytes]] = []
         self._tidy_at = 4
         self._abandoned: list[tuple[Any, memoryview]] = []
@@ -103,6 +120,14 @@ class World:
         if len(self._pending) >= self._tidy_at:
             self._pending = [p for p in self._pending if not p[0].Test()]
             self._tidy_at = 2 * len(self._pending) + 4
+        self.sent[dest] += 1
+        if self.ringer is not None:
+            self.ringer.ring(dest, self.sent[dest])
+
+    def unsent(self) -> bool:
+        """Return whether MPI still has to be called so that messages leave."""
+        self._pending = [p for p in self._pending if not p[0].Test()]
+        return bool(self._pending)
 
     def receive(self, source: int = MPI.ANY_SOURCE) -> tuple[int, Any] | None:
         """Return (sender, JSON value) if a message has arrived, else None.
@@ -113,6 +138,7 @@ class World:
         if arrived is None:
             return None
         sender, size = arrived
+        self.received[sender] += 1
         if size > MESSAGE_MAX:
             self._take_off(sender, _CONTROL)
             raise PeerMessageError(sender, f"sent a message of {size} bytes")

@@ -10,7 +10,7 @@ from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.launch.command_line import LaunchCommand
 from mpi_collector.transport.launch.control_client import ControlClient
 from mpi_collector.transport.launch.settings import Settings
-from mpi_collector.transport.ranks.control_server import ControlService
+from mpi_collector.transport.ranks.control_service import ControlService
 from mpi_collector.transport.ranks.coordinator import Coordinator
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from mpi_collector.node.frames import FrameDecoder, encode
 from mpi_collector.transport.control_messages import CONTROL_REQUESTS
 from mpi_collector.transport.deadline import Hurry
-from mpi_collector.transport.ranks.control_server import ControlServer, LauncherGone
+from mpi_collector.transport.ranks.control_server import ControlServer
+from mpi_collector.transport.ranks.control_service import LauncherGone
 
 
 class _World:

@@ -13,6 +13,7 @@ class Leaders:
     """A world whose leaders answer at once."""
 
     rank, own = 0, True
+    ringer = None
 
     def __init__(self, count: int) -> None:
         self.size = count + 1

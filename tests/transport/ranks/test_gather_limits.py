@@ -78,6 +78,7 @@ class _SilentWorld:
     """Ranks of which nothing comes."""
 
     size = 3
+    ringer = None
 
     def __init__(self) -> None:
         self.hurry = Hurry()

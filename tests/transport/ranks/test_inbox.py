@@ -37,6 +37,7 @@ class Arrived:
     """A world in which ``messages`` have arrived. Requests are noted, and answered by ``answers``."""
 
     size = 4
+    ringer = None
 
     def __init__(self, messages: list[tuple[int, Any]], answers: dict[int, Any]) -> None:
         self.messages = messages

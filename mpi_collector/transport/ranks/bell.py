@@ -1,0 +1,166 @@
+"""The doorbell of a worker: its side of the connection to rank 0 (bell_protocol.py)."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from contextlib import suppress
+from hmac import compare_digest
+
+from mpi_collector.node.compat import mono_ns
+from mpi_collector.transport.ranks.bell_protocol import (
+    HELLO,
+    REPLY_BYTES,
+    Counts,
+    Offer,
+    keep_alive,
+    send_count,
+)
+
+_CONNECT_NS = 2_000_000_000  #: for the addresses of rank 0, all tried side by side
+_REPLY_NS = 20_000_000_000  #: for rank 0, which may be preparing its own host; nothing waits for it
+_READ_BYTES = 4096
+
+
+class Bell:
+    """A connection to rank 0, from its first attempt to its end. No call waits.
+
+    ``live``: rank 0 rings it from now on. ``over``: it could not be made, or has ended.
+    ``sent``: messages that this worker has handed over to MPI.
+    """
+
+    def __init__(self, offer: Offer, rank: int, sent: int = 0) -> None:
+        self._offer = offer
+        self._rank = rank
+        self._began_ns = mono_ns()
+        self._trying = [s for a in offer.addresses if (s := _begin(a, offer.port)) is not None]
+        self._asked: dict[socket.socket, bytes] = {}  #: what of the reply has come
+        self._socket: socket.socket | None = None
+        self._counts = Counts()
+        self.over = not self._trying
+        self.sent = sent
+
+    @property
+    def live(self) -> bool:
+        return self._socket is not None
+
+    @property
+    def fd(self) -> int:
+        """Readable when rank 0 rings or is gone. -1 unless the bell is live."""
+        return self._socket.fileno() if self._socket is not None else -1
+
+    def turn(self) -> None:
+        """Connect as far as that goes, and take what rank 0 has sent."""
+        self._advance()
+        self._read()
+
+    def _advance(self) -> None:
+        """Take the next step towards a live bell, if one can be taken."""
+        if self._socket is not None or self.over:
+            return
+        for sock in [*self._trying]:
+            if _is_connected(sock):
+                self._trying.remove(sock)
+                self._ask(sock)
+        for sock in [*self._asked]:
+            if self._socket is None:
+                self._take_reply(sock)
+        waited_ns = mono_ns() - self._began_ns
+        waits = (self._trying and waited_ns < _CONNECT_NS) or (
+            self._asked and waited_ns < _REPLY_NS
+        )
+        if self._socket is None and not waits:
+            self.close()
+
+    def _ask(self, sock: socket.socket) -> None:
+        try:
+            keep_alive(sock)
+            if sock.send(HELLO.pack(self._offer.token, self._rank)) != HELLO.size:
+                raise OSError(errno.EPIPE, "no room")
+        except OSError:
+            sock.close()
+            return
+        self._asked[sock] = b""
+
+    def _take_reply(self, sock: socket.socket) -> None:
+        """Take what has come of the reply; the first whole one decides which connection it is."""
+        try:
+            data = sock.recv(REPLY_BYTES - len(self._asked[sock]))
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        reply = self._asked[sock] = self._asked[sock] + data
+        if not data or (len(reply) == REPLY_BYTES and not compare_digest(reply, self._offer.reply)):
+            del self._asked[sock]
+            sock.close()
+        elif len(reply) == REPLY_BYTES:
+            del self._asked[sock]
+            self._give_up_others()
+            self._socket = sock
+            self.ring(0, self.sent)  # rank 0 takes it for live only now
+
+    def ring(self, _dest: int, count: int) -> None:
+        """Announce to rank 0 that ``count`` messages in all have been sent."""
+        self.sent = count
+        if self._socket is None:
+            return
+        if not send_count(self._socket, count):
+            self.close()
+
+    def _read(self) -> None:
+        """Take what rank 0 has sent; at the end of the connection the bell is over."""
+        while self._socket is not None:
+            try:
+                data = self._socket.recv(_READ_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self.close()
+            self._counts.feed(data)
+
+    def announces(self, received: int) -> bool:
+        """Return whether rank 0 has sent more than the ``received`` messages."""
+        return self._counts.missing(received)
+
+    def close(self) -> None:
+        self._give_up_others()
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+        self.over = True
+
+    def _give_up_others(self) -> None:
+        for sock in (*self._trying, *self._asked):
+            sock.close()
+        self._trying = []
+        self._asked = {}
+
+
+def _begin(address: str, port: int) -> socket.socket | None:
+    """Return a socket that is being connected; None where that fails at once."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with suppress(OSError, ValueError):
+        socket.inet_pton(family, address)  # a name would be looked up
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            sock.connect((address, port))
+        except BlockingIOError:
+            return sock
+        except OSError:
+            sock.close()
+            return None
+        return sock
+    return None
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    """Return whether a connection is made."""
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
