@@ -161,7 +161,7 @@ def beside(transport: str) -> int:
 def check_others(flight: Flight, lost: int, code: int = EXIT_CODE) -> None:
     """The files are there, partial because of one host, and every other is whole; the job's exit code is its own."""
     with mpi_collector.load(flight.results) as run:
-        assert list(run.run["hosts_partial"]) == [f"node{lost}"]
+        assert list(run.run["hosts_partial"]) == [f"node{lost}"], run.run["hosts_partial"]
         assert run.run["command_exit_code"] == code
         for other in {1, 2, 3} - {lost}:
             assert run[f"node{other}"].tick[-1] == -1
