@@ -25,7 +25,8 @@ _READ_BYTES = 4096
 class Bell:
     """A connection to rank 0, from its first attempt to its end. No call waits.
 
-    ``live``: rank 0 rings it from now on. ``over``: it could not be made, or has ended.
+    ``live``: rank 0 has said that it rings from now on. ``over``: it could not be made, or has
+    ended.
     ``sent``: messages that this worker has handed over to MPI.
     """
 
@@ -37,16 +38,17 @@ class Bell:
         self._asked: dict[socket.socket, bytes] = {}  #: what of the reply has come
         self._socket: socket.socket | None = None
         self._counts = Counts()
+        self._confirmed = False
         self.over = not self._trying
         self.sent = sent
 
     @property
     def live(self) -> bool:
-        return self._socket is not None
+        return self._socket is not None and self._confirmed
 
     @property
     def fd(self) -> int:
-        """Readable when rank 0 rings or is gone. -1 unless the bell is live."""
+        """Readable when rank 0 rings or is gone. -1 where there is no connection."""
         return self._socket.fileno() if self._socket is not None else -1
 
     def turn(self) -> None:
@@ -98,7 +100,7 @@ class Bell:
             del self._asked[sock]
             self._give_up_others()
             self._socket = sock
-            self.ring(0, self.sent)  # rank 0 takes it for live only now
+            self.ring(0, self.sent)  # rank 0 rings from now on, and sends its first count
 
     def ring(self, _dest: int, count: int) -> None:
         """Announce to rank 0 that ``count`` messages in all have been sent."""
@@ -120,6 +122,7 @@ class Bell:
             if not data:
                 self.close()
             self._counts.feed(data)
+            self._confirmed = True
 
     def announces(self, received: int) -> bool:
         """Return whether rank 0 has sent more than the ``received`` messages."""

@@ -1,7 +1,8 @@
 """What goes over a doorbell: a TCP connection by which a rank and rank 0 wake each other.
 
-A worker sends a token and its rank, rank 0 answers with a token of its own. From then on both send
-counts, and nothing else can be said: how many messages the sender has handed over to MPI for the
+A worker sends a token and its rank, rank 0 answers with a token of its own, the worker sends its
+first count, and rank 0 does. Only then may the worker rely on being rung. Counts are all that can
+be said: how many messages the sender has handed over to MPI for the
 other one so far. A message may arrive after the count that announces it, and several counts may be
 read at once: whoever has received fewer messages looks at MPI until they are there.
 """

@@ -86,6 +86,22 @@ def test_both_sides_are_told_of_messages(bells: Any) -> None:
     bell.close()
 
 
+def test_a_worker_relies_on_no_bell_that_rank_0_does_not_ring(bells: Any) -> None:
+    """Rank 0 may be busy at any moment: what it sends before it has turned once more is not rung."""
+    bell = Bell(offers(bells)[1], 1)
+    for _ in range(_TURNS):
+        bell.turn()
+        if bell.live:
+            break
+        if not bells.is_live(1):
+            bells.ring(1, 1)  # as World.send does
+            bells.world.sent[1] = 1
+        bells.turn()
+    assert bells.is_live(1)
+    assert bell.announces(0)
+    bell.close()
+
+
 def test_the_end_of_a_connection_is_known(bells: Any) -> None:
     """The end of file wakes rank 0, which rings that rank no more; and the other way round."""
     found = offers(bells)
