@@ -1,0 +1,107 @@
+"""What doorbells of MPI ranks change when something dies, and that nothing else changes without them."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from datetime import datetime, timezone
+
+import pytest
+from flight import EXIT_CODE, Flights
+
+import mpi_collector
+
+MPIS = ["openmpi", "mpich"]
+over = pytest.mark.parametrize
+_KNOWN_S = 10  #: within which the death of a host is to be known
+_BUSY_S = 3  #: of a busy machine, and of whole seconds
+_LOST = re.compile(r"its connection to rank 0 was lost at (\d\d:\d\d:\d\d) UTC")
+
+
+def lost_after_s(said: str, since: float) -> float:
+    """Seconds from ``since`` (UTC) until the moment that a message names."""
+    found = _LOST.search(said)
+    assert found, said
+    day = datetime.fromtimestamp(since, timezone.utc)
+    at = datetime.strptime(found[1], "%H:%M:%S").replace(
+        year=day.year, month=day.month, day=day.day, tzinfo=timezone.utc
+    )
+    return (at.timestamp() - since) % 86_400
+
+
+@over("transport", MPIS)
+def test_a_dead_host_is_known(flights: Flights, transport: str) -> None:
+    """The error of its host says when, and the end does not wait for it as long as for others."""
+    flight = flights.start("--gather-timeout", "40", launch=1).recording()
+    try:
+        flight.bed.power_off(2)
+        off = time.time()
+        time.sleep(_KNOWN_S + _BUSY_S)
+        flight.end()
+        flight.job.finish(90)
+    finally:
+        flight.bed.power_on(2)
+    with mpi_collector.load(flight.results) as run:
+        partial = run.run["hosts_partial"]
+        assert list(partial) == ["node2"]
+        assert "it did not answer the stop within 10 s" in partial["node2"]
+        assert lost_after_s(partial["node2"], off) <= _KNOWN_S + _BUSY_S
+        assert run.run["command_exit_code"] == EXIT_CODE
+        assert all(run[key].tick[-1] == -1 for key in ("node1", "node3"))
+
+
+@over("transport", MPIS)
+def test_only_the_connection_breaks(flights: Flights, transport: str) -> None:
+    """A cable that is out for longer: MPI goes on later, and so does the host. That is a remark."""
+    flight = flights.start(launch=1).recording()
+    flight.bed.script("link", "3", "down")
+    out = time.time()
+    time.sleep(_KNOWN_S + _BUSY_S)
+    flight.bed.script("link", "3", "up")
+    time.sleep(10)  # TCP sends again after longer and longer pauses
+    flight.end()
+    assert flight.job.finish(90) == EXIT_CODE, flight.job.err
+    with mpi_collector.load(flight.results) as run:
+        assert run.run["hosts_partial"] == {}, run.run["hosts_partial"]
+        (remark,) = [r for r in run.run["verdict_remarks"] if _LOST.search(r)]
+        assert remark.startswith("node3: ")
+        assert "it was recorded all the same" in remark
+        assert lost_after_s(remark, out) <= _KNOWN_S + _BUSY_S
+
+
+@over("transport", MPIS)
+@over("what", ["a worker", "rank 0", "mpirun", "nothing"])
+def test_without_doorbells(flights: Flights, transport: str, what: str) -> None:
+    """Where ranks cannot connect they look for messages: the same is lost, and it is said."""
+    flight = flights.start(MPI_COLLECTOR_DOORBELLS="0").recording()
+    if what == "nothing":
+        flight.end()
+        assert flight.job.finish(60) == EXIT_CODE, flight.job.err
+        with mpi_collector.load(flight.results) as run:
+            said = " ".join(run.run["verdict_remarks"])
+            assert "no connection to rank 0" in said
+            assert run.run["hosts_partial"] == {}
+        return
+    victim, hosts = {
+        "a worker": (3, [3]),
+        "rank 0": (1, [1]),
+        "mpirun": (0, []),
+    }[what]
+    process = flight.sampler(victim) if victim else flight.job.launcher()
+    killed = time.time_ns()
+    process.signal(signal.SIGKILL)
+    row = flights.row(f"kill -9 of {what}, without doorbells", *hosts)
+    flight.job.finish(60)
+    flight.settle(row, killed)
+    assert max(row.lost.values()) <= 1
+
+
+@over("transport", MPIS)
+def test_with_doorbells_nothing_is_said(flights: Flights, transport: str) -> None:
+    flight = flights.start().recording()
+    time.sleep(1)
+    flight.end()
+    assert flight.job.finish(60) == EXIT_CODE, flight.job.err
+    with mpi_collector.load(flight.results) as run:
+        assert not [r for r in run.run["verdict_remarks"] if "rank 0" in r]
