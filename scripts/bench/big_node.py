@@ -102,7 +102,7 @@ def _grown(value: Any) -> Any:
     return value + value // 7 if isinstance(value, int) else value
 
 
-def _snapshot(directories: Any, root: str) -> dict[str, Any]:
+def _snapshot(directories: Any, root: str, full: bool = False) -> dict[str, Any]:
     """What the tree says, and of this machine what the tree does not have."""
     found = {**take(directories, "/"), **{k: v for k, v in take(directories, root).items() if v}}
     nvme = next(iter(found["drives"]), {"name": "", "model": "", "size_bytes": 0})
