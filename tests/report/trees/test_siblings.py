@@ -279,3 +279,37 @@ def test_controllers_that_are_enabled_later(enabled: lt.Recorded, column: str, l
 def test_nothing_of_a_cgroup_is_lost(enabled: lt.Recorded) -> None:
     said = [*enabled.summary["verdict"]["reasons"], *enabled.summary["verdict_remarks"]]
     assert not [r for r in said if "cgroup" in r], said
+
+
+# ---- a guest that is suspended for an hour, a drive that is replaced, a line that is printed twice
+def eventful(n: int) -> dict[str, str]:
+    """Idle time grows by an hour in step 4; nvme0n1 is another drive from step 4 on, sda twice in 3."""
+
+    def row(k: int) -> str:
+        return f"{5 * k * n} 0 0 {k * (20 * n + (360_000 if n >= 4 else 0))} 0 0 0 0 0 0"
+
+    disks = {"sda": {"reads_completed": 10 * n, "sectors_read": SECTORS * n}}
+    if n != 3:
+        before = 10**6 if n < 3 else 0
+        disks["nvme0n1"] = {
+            "reads_completed": 10 * n + before,
+            "sectors_read": SECTORS * n + 1000 * before,
+        }
+    text = lt.diskstats(disks)["proc/diskstats"]
+    again = text.splitlines(keepends=True)[0] if n == 3 else ""
+    stat = f"cpu  {row(2)}\ncpu0 {row(1)}\ncpu1 {row(1)}\nctxt {n}\nbtime {1700000000 + n}\nprocesses 1\n"
+    return {"proc/diskstats": text + again, "proc/stat": stat}
+
+
+def test_a_guest_that_was_suspended_and_a_drive_that_was_replaced(tmp_path: Path) -> None:
+    first = lt.disk_sysfs("sda") | lt.disk_sysfs("nvme0n1")
+    states = [eventful(0) | first, *(eventful(n) for n in range(1, CPU_STEPS))]
+    found = lt.record(tmp_path, states, sources="diskstats,stat", interval_s=0.25)
+    assert found.mean("cpu_busy_percent") == pytest.approx(20)
+    assert found.peak("cpu_busy_percent") == pytest.approx(20)
+    said = found.summary["verdict_remarks"]
+    assert len([r for r in said if "stat cpu" in r]) == 2  # of the sum, of all CPUs
+    # 6 steps of sda; of the drives what each is known to have read, 2 and 2
+    assert found.moved("read_bytes_per_s") == pytest.approx((6 + 4) * SECTORS * 512)
+    assert len([r for r in said if "nvme0n1 gone from" in r]) == 1
+    assert found.host["counted"]["block"] == ["sda", "nvme0n1"]
