@@ -56,6 +56,10 @@ class Analysis:
         self._ceilings = ceilings
         whole = recording.stretches is None and not recording.marks
         self._command_only = whole and bool(recording.run.get("command_ns"))
+        ends = (recording.run["start_ns"], recording.run["end_ns"])
+        self._span = (
+            None if whole or recording.stretches is not None or ends[0] >= ends[1] else ends
+        )
         self._run = str(recording.run.get("run", ""))
         self._phases = stretches_of(recording)
         if phase is not None:
@@ -66,8 +70,9 @@ class Analysis:
 
     def add(self, host: Host) -> None:
         """Judge a host in every phase; of its rows nothing is kept."""
+        run = Stretch(host, WHOLE_RUN, [self._span]) if self._span else None
         for name, parts in self._phases.items():
-            stretch = Stretch(host, name, parts, self._ceilings)
+            stretch = Stretch(host, name, parts, self._ceilings, run)
             stretch.is_command = self._command_only
             stretch.reported_read_bytes = self._reported.get(name)
             kept = self._hosts[name]

@@ -67,7 +67,7 @@ class MountActivity:
 class Stretch(PhaseRows):
     """One host in one phase, with the block devices, links and mounts that moved data.
 
-    ``ceilings``: of devices, as they were probed.
+    ``ceilings``: of devices, as they were probed. ``run``: the whole run, of which this is a phase.
     """
 
     def __init__(
@@ -76,9 +76,21 @@ class Stretch(PhaseRows):
         name: str,
         stretches: Sequence[tuple[int, int]],
         ceilings: Sequence[DeviceCeiling] = (),
+        run: Stretch | None = None,
     ) -> None:
         super().__init__(host, name, stretches)
         self._ceilings = ceilings
+        self._run = run
+        self._activities: dict[str, DiskActivity] = {}
+
+    def in_the_run(self, disk: DiskActivity) -> DiskActivity | None:
+        """Return a device in the whole run; None where this is not a phase of one."""
+        if self._run is None:
+            return None
+        known = self._run._activities
+        if disk.name not in known:
+            known[disk.name] = self._run._disk(disk.name, disk.facts)
+        return known[disk.name]
 
     def probed(self, disk: DiskActivity) -> DeviceCeiling | None:
         """Return what a device can do as it was probed; None where it was not."""
