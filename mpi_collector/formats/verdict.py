@@ -8,7 +8,8 @@ from typing import Literal, TypedDict, TypeVar
 
 from mpi_collector.formats.ordinal import ordinal
 from mpi_collector.node.table.facts import BROKEN_OFF, STOPPED, HostFacts
-from mpi_collector.node.table.presence import AbsentDevice, MissingSource, UnknownCells
+from mpi_collector.node.table.presence import AbsentDevice, UnknownCells
+from mpi_collector.node.table.read_sources import MissingSource
 
 _GOOD_SHARE = 0.1  #: of the interval: up to this lateness is good
 _LATE_SHARE = 0.5  #: of the interval: samples later than that describe another moment

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+NO_ANSWER = " does not answer: "  #: in a notice, between a device and the error
 _FIRST_BYTES = 1 << 22  #: room for the first reading
 _NEWLINE = 10
 _LEAST_ROOM = 512  #: bytes of buffer below which the next file is not begun
@@ -46,6 +47,8 @@ class FileGroup(Readable):
     ``in_one_piece``: the kernel formats each file in one piece (single_open, sysfs, kernfs), and
     one system call reads it. Others are read on to their end.
 
+    A device of which a file is there and gives an error has not gone: a notice names it, once.
+
     ``capacity`` has room for half as much again, for ``file_bytes`` of every file, and for
     ``later_bytes`` of files and devices that appear later. ``clock``: monotonic nanoseconds.
     """
@@ -75,6 +78,7 @@ class FileGroup(Readable):
         self._gone: "set[str]" = set()  # labels that were open, and failed
         self._failing: "OSError | None" = None  # why, where they have not just been removed
         self._pace = ReopeningPace()
+        self._silent: "set[str]" = set()  # devices that are named
         self.capacity = 0
         error = self._relist()
         if not self._open and not (may_be_empty and error is None):
@@ -161,6 +165,7 @@ class FileGroup(Readable):
             except OSError as e:
                 if is_gone(e):
                     gone.append(label)
+                self._name_silent(label, held, e)
                 if e.errno == errno.EIO:
                     self._failing = e
                 if e.errno == errno.EIO or not (is_gone(e) and self._may_be_empty):
@@ -176,6 +181,13 @@ class FileGroup(Readable):
         if not at and not (self._may_be_empty and error is None):
             raise error or FileNotFoundError(2, "nothing of it is there any more", self._root)
         return at
+
+    def _name_silent(self, label: str, held: _Held, error: OSError) -> None:
+        device = label.rpartition(":")[0]
+        there = os.path.exists(os.path.join(self._root, held.path))
+        if device and there and device not in self._silent:
+            self._silent.add(device)
+            self.notices.append(device + NO_ANSWER + (error.strerror or str(error)))
 
     def _rest(self, fd: int, view: memoryview, begin: int, end: int) -> int:
         """Read on at ``end``, to the end of a file whose text is from ``begin`` on."""

@@ -4,8 +4,8 @@ from ..clock import Timeline
 from ..row.layout import MISSING, STOP_TICK
 from ..row.placement import level_of
 from ..status import SKIPPED, STATUS_NAMES
-from .presence import (
-    devices_in_part,
+from .presence import devices_in_part
+from .read_sources import (
     late_sources,
     missing_sources,
     slowed_sources,
@@ -17,7 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal, TypedDict
 
-    from .presence import AbsentDevice, MissingSource, SourceRows, UnknownCells
+    from .presence import AbsentDevice, UnknownCells
+    from .read_sources import MissingSource, SourceRows
     from .table import Event, SampleTable
 else:
     TypedDict = dict  # Python 3.6 has none; at run time the documents are plain dicts

@@ -92,6 +92,28 @@ def test_what_never_came(named: lt.Recorded) -> None:
     assert not [r for r in named.summary["verdict"]["reasons"] if "slingshot" in r]
 
 
+def test_port_that_does_not_answer_any_more(tmp_path: Path) -> None:
+    """Its files are there and give an error: unknown, where one whose driver is loaded again is gone."""
+    other = PORT.replace("mlx5_0", "mlx5_1")
+
+    def state(n: int) -> dict[str, Any]:
+        files: dict[str, Any] = {f"{other}/port_rcv_data": f"{PER_STEP * n}\n"}
+        files |= lt.diskstats({"sda": {"reads_completed": n}})
+        if n < 3:
+            files[f"{PORT}/port_rcv_data"] = f"{PER_STEP * n}\n"
+        elif n == 3:  # a directory can be opened and not read
+            files |= {f"{PORT}/port_rcv_data": None, f"{PORT}/port_rcv_data/x": "1\n"}
+        return files
+
+    states = [state(n) for n in range(STEPS + 3)]
+    found = lt.record(tmp_path, states, sources="diskstats,infiniband")
+    reasons = found.summary["verdict"]["reasons"]
+    assert found.summary["verdict"]["verdict"] == "partial"
+    assert [r for r in reasons if "infiniband mlx5_0/1: port_rcv_data unknown in " in r], reasons
+    assert not [r for r in reasons if "mlx5_1" in r]
+    assert any("mlx5_0/1 does not answer: Is a directory" in n for n in found.host["notes"])
+
+
 def test_one_of_a_group_has_no_columns(grouped: lt.Recorded) -> None:
     """A row would be twice as long for what most hosts never have; that it came is said."""
     with load(grouped.path) as run:
