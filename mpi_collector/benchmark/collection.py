@@ -17,6 +17,7 @@ from mpi_collector.benchmark.announcement import announce_recording
 from mpi_collector.benchmark.console import RunConsole, error_reason, listed
 from mpi_collector.benchmark.elsewhere import other_places, reserved_s
 from mpi_collector.benchmark.keeper.client import Keeper
+from mpi_collector.benchmark.keeper.process import LOOK_EVERY_S
 from mpi_collector.benchmark.keeper.values import RecordedCommand
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.run_document import document_of
@@ -91,6 +92,14 @@ class Collection(RunState):
         transport.start()
         self.started_ns = transport.local_t0_ns
 
+    def open_door(self) -> None:
+        """Let users ring who have left a request; look rarely for those who cannot ring."""
+        self.door.open()
+        self.door.write(self.run_directory.door_path)
+        if self.door.is_open:
+            self.keeper.announce_door(self.door.address())
+        self.keeper.look_for_stop(LOOK_EVERY_S)
+
     def set_hurried(self, hurried: Callable[[], bool]) -> None:
         """Wait for no host and no file longer than 2 s a step once ``hurried`` is true."""
         self.keeper.set_hurried(hurried)
@@ -154,6 +163,7 @@ class Collection(RunState):
 
     def close(self) -> None:
         """Let the keeper go, as the last step. Raises nothing."""
+        self.door.close()
         self.keeper.close()
 
     def save(self, ended_by: str) -> bool:
@@ -162,6 +172,7 @@ class Collection(RunState):
         Report what cannot be written. Tables that lie in plain memory only are written elsewhere
         then; where that fails, too, or is not needed, return False.
         """
+        self.door.close()
         self.console.progress("stopping", 0, len(self.transport.hosts))
         self.ended_ns = mono_ns()
         self.transport.stop()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mpi_collector.benchmark.inherited import inherited_files
 from mpi_collector.errors import CommandError
+from mpi_collector.node.parent import LOOK_S, death_fd
 from mpi_collector.transport.death_signal import death_signal
 from mpi_collector.transport.limits import inherited_restorer
 
@@ -27,6 +28,8 @@ class Command:
     Where this process is in the foreground of a terminal, COMMAND is in its process group, and the
     terminal sends both the same signals. Elsewhere it has a group of its own. It gets a SIGTERM
     when this process dies. CommandError if it cannot be started.
+    ``fd``: readable once it has ended; -1 where the kernel has no such descriptor, and after
+    ``exit_code`` has told the end.
     """
 
     def __init__(
@@ -38,11 +41,20 @@ class Command:
         except (OSError, subprocess.SubprocessError) as e:
             raise CommandError(argv[0], _cause(e)) from e
         self.group = self._process.pid if own_group else 0  #: 0: this process's
+        self.fd = death_fd(self._process.pid)
 
     def exit_code(self) -> int | None:
         """Return the exit code, 128 + n after signal n as in a shell; None while COMMAND runs."""
         code = self._process.poll()
+        if code is not None and self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
         return code if code is None or code >= 0 else 128 - code
+
+    @property
+    def timeout_s(self) -> float | None:
+        """How long to wait for ``fd`` before ``exit_code`` is asked; None: any time."""
+        return LOOK_S if self.fd < 0 else None
 
     def wait(self) -> int:
         """Wait for the end, and return the exit code."""

@@ -40,7 +40,12 @@ def error_reason(error: Exception) -> str:
 
 
 class RunConsole:
-    """Messages of a run, by level. ``quiet``: only ``warn``. ``verbose``: ``debug`` too."""
+    """Messages of a run, by level. ``quiet``: only ``warn``. ``verbose``: ``debug`` too.
+
+    ``status_every_s``: how often ``status`` is to be called; None: never.
+    """
+
+    status_every_s: float | None = None
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet = quiet
@@ -68,7 +73,7 @@ class RunConsole:
         """Show that ``done`` of ``total`` hosts have finished the step ``what``."""
 
     def status(self, facts: dict[str, Any]) -> None:
-        """Show elapsed_s, hosts, sampling, last_tick, missed, marks; called about once a second.
+        """Show elapsed_s, hosts, sampling, last_tick, missed, marks.
 
         Not called while COMMAND shares the terminal.
         """

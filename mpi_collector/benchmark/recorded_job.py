@@ -15,10 +15,10 @@ from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.environment import RUN_VARIABLE
 from mpi_collector.benchmark.exit_codes import FAILED, INCOMPLETE, INTERRUPTED, OK
 from mpi_collector.benchmark.given_command import command_as_given
-from mpi_collector.benchmark.keeper.process import LOOK_EVERY_S
 from mpi_collector.benchmark.run_state import CommandRun
 from mpi_collector.benchmark.signals import CancelledBeforeStart, LeaveNow, Signals
 from mpi_collector.benchmark.stop_conditions import StopConditions
+from mpi_collector.benchmark.stop_requests import StopRequests
 from mpi_collector.benchmark.unrecorded import exec_command
 from mpi_collector.errors import CommandError, TransportError
 from mpi_collector.node.compat import mono_ns
@@ -38,6 +38,9 @@ class RecordedJob:
         self._launch = launch
         self._command: Command | None = None
         self._conditions: StopConditions | None = None
+        self._requests: StopRequests | None = None
+        self._marks = 0
+        self._marks_counted = -1  #: after so many rings
         self._refused = False  #: COMMAND cannot be started, which was reported
         self._exit_code = OK  #: of COMMAND, or why there is none
 
@@ -89,6 +92,7 @@ class RecordedJob:
             self._console.warn(str(e))
             self._exit_code = e.code
             return self._finish(f"signal {signal.Signals(e.number).name}")
+        self._collection.open_door()
         began_ns = mono_ns()
         self._command = self._start_command()
         if self._command is None and self._plan.command:
@@ -188,19 +192,18 @@ class RecordedJob:
         """Wait until something ends the recording; return what it was."""
         duration_ns = self._plan.sampling.duration_ns
         transport = self._collection.transport
-        self._collection.keeper.look_for_stop(LOOK_EVERY_S)
+        self._requests = StopRequests(self._collection)
         self._conditions = StopConditions(
             signals,
             # a duration is an option of collect only, whose coordinator is in this process
             end_ns=transport.t0_ns + duration_ns if duration_ns else None,
             command=self._command,
-            stop_file=self._collection.run_directory.stop_path,
-            keeper=self._collection.keeper,
+            requests=self._requests,
             read_stdin=self._reads_stdin(),
             watch_launcher=self._launch is not None,
-            wakes=transport.wakes,
-            poll=transport.poll,
             show=self._show_status,
+            # not while COMMAND shares the terminal
+            show_every_s=None if self._plan.command else self._console.status_every_s,
             say=self._console.warn,
         )
         return self._conditions.wait()
@@ -212,12 +215,14 @@ class RecordedJob:
         return sys.stdin is not None and not sys.stdin.closed
 
     def _show_status(self) -> None:
-        """Show the status; not while COMMAND shares the terminal."""
-        if not self._plan.command:
-            elapsed_s = (mono_ns() - self._collection.started_ns) * 1e-9
-            facts = {"elapsed_s": elapsed_s, "marks": self._count_marks()}
-            self._console.status({**facts, **self._collection.transport.status()})
+        elapsed_s = (mono_ns() - self._collection.started_ns) * 1e-9
+        facts = {"elapsed_s": elapsed_s, "marks": self._count_marks()}
+        self._console.status({**facts, **self._collection.transport.status()})
 
     def _count_marks(self) -> int:
-        """Return the number of marks made so far on this host."""
-        return marks.count(self._collection.run_directory.marks_path)
+        """Return the number of marks made so far on this host, as of the last ring."""
+        rings = self._requests.rings if self._requests is not None else 0
+        if self._marks_counted != rings or not self._collection.door.is_open:
+            self._marks_counted = rings
+            self._marks = marks.count(self._collection.run_directory.marks_path)
+        return self._marks

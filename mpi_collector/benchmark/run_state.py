@@ -13,6 +13,7 @@ from mpi_collector.formats.run_document import Mark, RunDocument
 from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.output.files import RunFiles
 from mpi_collector.transport.base import Transport
+from mpi_collector.transport.door import Door
 
 
 @dataclass
@@ -44,6 +45,7 @@ class RunState:
         self.keeper = keeper  #: of the directory of ``files``
         self.files = files
         self.run = run
+        self.door = Door()  #: where users ring who have left a request or a mark
         self.unusable: dict[str, str] = {}  #: hosts that were asked for and left out, and why
         self.aliases: dict[str, str] = {}  #: further name of a host: the name it is recorded by
         self.command: CommandRun | None = None  #: None: there is none, or it was never tried

@@ -35,6 +35,8 @@ examples:
   mpi_collector stop                                   # the only active run
   mpi_collector stop host_20260105_120000 --results-dir /shared/results
 """
+_STOP_RING_S = 2.0
+_MARK_RING_S = 0.2  #: it may be COMMAND that waits; the status line is all that is late otherwise
 _EDGE_NS = 10**9  #: a moment that is so far outside of a recording is at its edge
 
 
@@ -54,7 +56,8 @@ def stop(words: Sequence[str]) -> int:
             print_message(f"cannot make {request}: {e.strerror}")
     if not made:
         return MISTAKE
-    print_message(f"asked {run.name} to stop")
+    heard = run.ring(_STOP_RING_S)
+    print_message(f"asked {run.name} to stop{'' if heard else '; it looks for that every 10 s'}")
     return OK
 
 
@@ -76,13 +79,15 @@ def mark(words: Sequence[str]) -> int:
         parser.error(str(e))
     if args.at is not None:
         return _mark_recording(args)
-    path = find_one_run(args, living=True).marks_file
+    run = find_one_run(args, living=True)
+    path = run.marks_file
     try:
         marks.append(str(path), made)
     except OSError as e:
         raise Mistake(f"the mark is lost: cannot write {path}: {e.strerror}") from e
     except marks.MarksFullError as e:
         raise Mistake(f"the mark is lost: {e}") from e
+    run.ring(_MARK_RING_S)
     return OK
 
 

@@ -17,6 +17,7 @@ from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.regular_file import read_own
 from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.output.files import RUN_SUFFIX, may_be_locked
+from mpi_collector.transport.door import read_address, ring
 
 _MARKER_BYTES = 1 << 16
 
@@ -38,6 +39,18 @@ class FoundRun:
         if str(request) == directory.stop_path:
             return Path(directory.marks_path)
         return request.with_suffix(".marks")
+
+    def ring(self, limit_s: float) -> bool:
+        """Have the run look at its requests and marks; return whether it has heard that."""
+        for request in reversed(self.stop_requests):
+            path = request.with_name(request.name.removesuffix(".stop") + ".door")
+            try:
+                address = read_address(path, _owners(path))
+            except OSError:  # the run has ended
+                continue
+            if address is not None and ring(address, limit_s):
+                return True
+        return False
 
 
 def add_directory_options(parser: argparse.ArgumentParser) -> None:
@@ -93,15 +106,21 @@ def _markers(results_dir: Path) -> list[Path]:
     return near or sorted(m for d in run_directories(results_dir) for m in d.glob(name))
 
 
+def _owners(path: Path) -> tuple[int, ...]:
+    """Return whose file ``path`` may be: root may end the runs of whose directory it is. OSError.
+
+    That is beside this user and root.
+    """
+    return () if os.geteuid() else (os.stat(path.parent).st_uid,)
+
+
 def _about(marker: Path) -> tuple[str, str | None]:
     """Return the run that a marker names and the boot it was started in.
 
     "" for a file that is no marker, or another user's.
     """
     try:
-        # root may end the runs of the user whose directory it is
-        owners = () if os.geteuid() else (os.stat(marker.parent).st_uid,)
-        about = json.loads(read_own(marker, _MARKER_BYTES, owners))
+        about = json.loads(read_own(marker, _MARKER_BYTES, _owners(marker)))
         return str(about["run"]), about.get("boot_id")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return "", None

@@ -1,7 +1,7 @@
 """Messages, progress bar and status line of a run.
 
 On a terminal the bar (of steps that take longer than a second) and the status line are redrawn in
-place. Elsewhere there is no bar, and the status is a line a minute.
+place, the status once a second. Elsewhere there is neither.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from mpi_collector.benchmark.console import RunConsole, print_message
+from mpi_collector.benchmark.console import RunConsole
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _BAR_AFTER_S = 1.0
-_LINE_EVERY_S = 60.0
+_STATUS_EVERY_S = 1.0
 
 
 class Terminal(RunConsole):
@@ -32,7 +32,7 @@ class Terminal(RunConsole):
         self._live: Live | None = None
         self._what = ""
         self._since = 0.0
-        self._line_at = time.monotonic() + _LINE_EVERY_S
+        self.status_every_s = _STATUS_EVERY_S if self._interactive else None
 
     def write(self, text: str) -> None:
         """Clear bar and status line, then write the message."""
@@ -70,15 +70,9 @@ class Terminal(RunConsole):
         self._bar.update(self._bar.task_ids[0], completed=done, refresh=True)
 
     def status(self, facts: dict[str, Any]) -> None:
-        """Show elapsed_s, hosts, sampling, last_tick, missed, marks; called about once a second."""
-        if self.quiet:
-            return
-        text = status_line(facts)
+        """Show elapsed_s, hosts, sampling, last_tick, missed, marks."""
         if self._interactive:
-            self._draw_status(text)
-        elif time.monotonic() >= self._line_at:
-            self._line_at = time.monotonic() + _LINE_EVERY_S
-            print_message(text)
+            self._draw_status(status_line(facts))
 
     def _draw_status(self, text: str) -> None:
         from rich.live import Live

@@ -44,6 +44,7 @@ class Clock:
 
 
 SYSTEM_CLOCK = Clock()
+_POLL_MS_MAX = 1 << 30  #: poll(2) takes an int
 
 if hasattr(os, "preadv"):
     preadv = os.preadv
@@ -59,10 +60,10 @@ else:  # Python 3.6
 def readable(fds: "Iterable[int]", timeout_s: "float | None" = None) -> "list[int]":
     """Return the descriptors that can be read without blocking, after ``timeout_s`` at most.
 
-    By poll: select takes no descriptor above 1023.
+    Very long times are cut short. By poll: select takes no descriptor above 1023.
     """
     poll = select.poll()
     for fd in fds:
         poll.register(fd, select.POLLIN)
-    timeout_ms = None if timeout_s is None else int(timeout_s * 1e3) + 1
+    timeout_ms = None if timeout_s is None else min(int(timeout_s * 1e3) + 1, _POLL_MS_MAX)
     return [fd for fd, _event in poll.poll(timeout_ms)]

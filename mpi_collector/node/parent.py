@@ -15,7 +15,7 @@ class Parent:
 
     def __init__(self) -> None:
         self.pid = os.getppid()
-        self.fd = _pidfd(self.pid)
+        self.fd = death_fd(self.pid)
 
     @property
     def timeout_s(self) -> "float | None":
@@ -32,7 +32,7 @@ class Parent:
         self.fd = -1
 
 
-def _pidfd(pid: int) -> int:
+def death_fd(pid: int) -> int:
     """Return a descriptor that is readable once process ``pid`` has ended; -1: there is none."""
     if pid <= 0 or not hasattr(os, "pidfd_open"):  # Python 3.9
         return -1

@@ -74,6 +74,11 @@ class RunFiles:
         """The request of ``mpi_collector stop`` on a host that has the results directory."""
         return self.results_dir / f".mpi_collector_{self.stem}.stop"
 
+    @property
+    def door(self) -> Path:
+        """The address at which the run is told that a request was left here."""
+        return self.results_dir / f".mpi_collector_{self.stem}.door"
+
 
 def reserve(
     results_dir: Path,
@@ -166,11 +171,11 @@ def announce(files: RunFiles, about: Mapping[str, object]) -> None:
 
 
 def release(files: RunFiles) -> None:
-    """Remove the marker, a stop request, marks, and a subdirectory that stayed empty.
+    """Remove the hidden files of a run, and a subdirectory that stayed empty.
 
     Raises nothing.
     """
-    for path in (files.marker, files.stop_request, files.marks):
+    for path in (files.marker, files.door, files.stop_request, files.marks):
         with contextlib.suppress(OSError):
             path.unlink()
     if files.subdirectory.parts:

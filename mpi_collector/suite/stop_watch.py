@@ -7,14 +7,12 @@ import threading
 from collections.abc import Callable
 
 from mpi_collector.benchmark.collection import Collection
-from mpi_collector.benchmark.keeper.process import LOOK_EVERY_S
-from mpi_collector.node.compat import readable
-
-_POLL_S = 1.0
+from mpi_collector.benchmark.stop_requests import StopRequests
+from mpi_collector.node.compat import mono_ns, readable
 
 
 class StopWatch:
-    """Polls the transport of a recording, and calls ``on_request`` once when it is to stop.
+    """Waits for requests to stop a recording, and calls ``on_request`` once when there is one.
 
     Nothing else may use the collection until ``end`` has returned. error: why it looks no more,
     if it has.
@@ -26,7 +24,7 @@ class StopWatch:
         self._on_request = on_request
         self.error: Exception | None = None
         self._wake, self._ended = os.pipe()
-        collection.keeper.look_for_stop(LOOK_EVERY_S)
+        collection.open_door()
         self._thread = threading.Thread(target=self._work, name="stop watch", daemon=True)
         try:
             self._thread.start()
@@ -43,18 +41,16 @@ class StopWatch:
 
     def _work(self) -> None:
         try:
-            while not self._requested():
-                keeper = [self._collection.keeper.fd] if self._collection.keeper.fd >= 0 else []
-                if self._wake in readable([self._wake, *keeper], _POLL_S):
+            requests = StopRequests(self._collection)
+            ready: list[int] = []
+            while not requests.came(ready):
+                wakes = requests.wakes()
+                left_s = None if wakes.due_ns is None else (wakes.due_ns - mono_ns()) * 1e-9
+                ready = readable(
+                    [self._wake, *wakes.fds], None if left_s is None else max(0.0, left_s)
+                )
+                if self._wake in ready:
                     return
             self._on_request()
         except Exception as e:  # noqa: BLE001 - the recording goes on, and ends with the suite's run
             self.error = e
-
-    def _requested(self) -> bool:
-        collection = self._collection
-        return bool(
-            collection.transport.poll()
-            or collection.keeper.stop_requested()
-            or os.path.exists(collection.run_directory.stop_path)
-        )

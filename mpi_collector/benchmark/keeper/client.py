@@ -91,6 +91,14 @@ class Keeper:
         """From now on look for a request to stop; see ``stop_requested``."""
         self.post("look_for_stop", every_s)
 
+    def look(self) -> None:
+        """Look for a request to stop once, now; see ``stop_requested``."""
+        self.post("look")
+
+    def announce_door(self, address: str) -> None:
+        """Leave the address at which the run is told of requests beside the results."""
+        self.post("announce_door", address)
+
     def set_command_group(self, group: int) -> None:
         """End the process group ``group`` should this process die. 0: none, COMMAND has ended."""
         self.post("set_command_group", group)
@@ -107,12 +115,6 @@ class Keeper:
             with contextlib.suppress(OSError), self._noting_loss():
                 self._stop_requested |= bool(self._pipe.poll())
         return self._stop_requested
-
-    def count_marks(self) -> int:
-        """Return the number of marks beside the results, 0 when that cannot be known."""
-        with contextlib.suppress(OSError, RuntimeError):
-            return int(self.call("count_marks"))
-        return 0
 
     # ---- after it
     def set_hurried(self, hurried: Callable[[], bool]) -> None:

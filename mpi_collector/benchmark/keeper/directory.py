@@ -25,6 +25,7 @@ from mpi_collector.output.files import (
     take_over,
 )
 from mpi_collector.output.litter import remove_litter
+from mpi_collector.transport.door import write_address
 
 if TYPE_CHECKING:
     from mpi_collector.formats.run_document import Mark, RunDocument
@@ -38,7 +39,9 @@ class ResultsDirectory:
     def __init__(self) -> None:
         self.command_group = 0  #: process group of COMMAND, 0: none
         self.looks_every_s: float | None = None  #: while the job runs
+        self.is_rung = False  #: somebody has left something
         self._reserved: RunFiles | None = None
+        self._owner: int | None = None
         self._released = False
         self._sink: FileSink | None = None
         self._failure: Exception | None = None  #: of the sink; what comes after it is dropped
@@ -54,8 +57,9 @@ class ResultsDirectory:
     @property
     def _owners(self) -> tuple[int, ...]:
         """The user as whom this process writes there: a server may take root for another one."""
-        owner = marker_owner(self.files)
-        return () if owner is None else (owner,)
+        if self._owner is None:  # asked once: it may cost a request to a file server
+            self._owner = marker_owner(self.files)
+        return () if self._owner is None else (self._owner,)
 
     # ---- before and during the job
     def reserve(
@@ -67,6 +71,7 @@ class ResultsDirectory:
         """
         about = {"pid": pid, "run": run, "boot_id": boot_id()}
         files = self._reserved = reserve(directory, benchmark, about, **options)
+        self._owner = None
         announce(files, {**about, "run": f"{files.stem}-{run}"})
         remove_litter(directory)
         return files
@@ -74,11 +79,20 @@ class ResultsDirectory:
     def take_over(self, files: RunFiles) -> None:
         """Go on with a run whose keeper has died. OSError."""
         self._reserved = files
+        self._owner = None
         take_over(files)
 
     def look_for_stop(self, every_s: float) -> None:
         """From now on look for a request to stop every ``every_s`` seconds, until there is one."""
         self.looks_every_s = every_s
+
+    def look(self) -> None:
+        """Look for a request to stop once this is done."""
+        self.is_rung = True
+
+    def announce_door(self, address: str) -> None:
+        """Leave the address of the run's door in a file of its own. OSError."""
+        write_address(self.files.door, address)
 
     def stop_requested(self) -> bool:
         """Return whether the run was asked to stop, by its user or by root.
@@ -90,10 +104,6 @@ class ResultsDirectory:
     def set_command_group(self, group: int) -> None:
         """COMMAND's process group, which ends when the recording process does; 0: it has ended."""
         self.command_group = group
-
-    def count_marks(self) -> int:
-        """Return the number of marks beside the results."""
-        return marks.count(str(self.files.marks), self._owners)
 
     # ---- after it
     def marks(self, command: RecordedCommand, limit_s: float) -> FoundMarks:

@@ -34,10 +34,10 @@ class Keeper:
         try:
             while True:
                 message = self._pipe.receive(self._directory.looks_every_s)
-                if message is None:
-                    self._look()
-                else:
+                if message is not None:
                     self._do(message)
+                if message is None or self._directory.is_rung:
+                    self._look()
         except (EOFError, OSError):  # the other side has ended, however it did
             pass
         self._end_command()
@@ -45,6 +45,7 @@ class Keeper:
             self._directory.release()
 
     def _look(self) -> None:
+        self._directory.is_rung = False
         if self._directory.stop_requested():
             self._directory.looks_every_s = None
             self._pipe.send((0, "stop requested", None))

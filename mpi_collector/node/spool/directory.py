@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # no host has a name with a dot in front
 _STOP = ".stop"  #: its existence asks the run to stop
 _MARKS = ".marks"  #: marks of users on this host, one JSON document a line (marks.py)
+_DOOR = ".door"  #: where the run is told that it has a request to look at (transport/door.py)
 _UNFINISHED = ".part"  #: end of the name of a copy (backup.py)
 CLAIM = ".claim"  #: whoever locks it may take the run apart (claim.py)
 _SUFFIX_BYTES = 4  #: of the name that is used where another user has taken ours
@@ -39,7 +40,8 @@ class RunDirectory:
     """The directory ``SPOOL_DIR/mpi_collector-UID/RUN``: spools of a run on one host, named by key.
 
     Beside the spools it may hold the files ``.stop`` and ``.marks``, which other processes of the
-    user leave there, ``.NAME.part``, a copy that is not finished, and ``.claim`` (claim.py).
+    user leave there, ``.door``, where they ring then, ``.NAME.part``, a copy that is not finished,
+    and ``.claim`` (claim.py).
     ``elsewhere``: after ``open``, why another name than ``mpi_collector-UID`` is used, if it is.
     """
 
@@ -77,6 +79,11 @@ class RunDirectory:
     def stop_path(self) -> str:
         """Path of the file that asks the run to stop."""
         return os.path.join(self.path, _STOP)
+
+    @property
+    def door_path(self) -> str:
+        """Path of the file with the address at which the run is told of a request."""
+        return os.path.join(self.path, _DOOR)
 
     @property
     def marks_path(self) -> str:

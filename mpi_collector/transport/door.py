@@ -1,0 +1,272 @@
+"""The door of a run: where ``stop`` and ``mark`` ring when they have left something in a file.
+
+A ring says "look", and nothing else can be asked. Whoever rings shows a token, which lies with the
+address in a file that only the user of the run can read. Neither side waits without a limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import select
+import socket
+from collections.abc import Collection, Mapping
+from hmac import compare_digest
+from pathlib import Path
+from typing import Any
+
+from mpi_collector.node.compat import mono_ns, readable
+from mpi_collector.node.documents import IDENTITY
+from mpi_collector.node.errors import FormError
+from mpi_collector.node.forms import Record, Text, Whole
+from mpi_collector.node.host.identity import identity, same_host_key
+from mpi_collector.node.regular_file import read_own
+from mpi_collector.transport.base import Wakes
+
+_TOKEN_BYTES = 32
+_HEARD = b"+"
+_BACKLOG = 16
+_CALLERS_MOST = 8  #: connections at a time that have not shown the token
+_HELLO_NS = 2_000_000_000
+#: after a caller without the token, during which nobody is let in
+_PAUSE_NS = 250_000_000
+_FAILED_MOST = 4096  #: callers without the token; after that the door stays closed
+_FILE_BYTES = 1 << 20
+_ADDRESSES_MOST = 16
+_LOOPBACK = ("127.0.0.1", "::1")
+
+_FORM = Record(
+    {
+        "port": Whole(1, 65535),
+        "token": Text(_TOKEN_BYTES, lambda text: len(text) == _TOKEN_BYTES and text.isascii()),
+        "identity": IDENTITY,
+    }
+)
+
+
+class Door:
+    """Listens for rings from ``open`` on. No call waits, and none raises."""
+
+    def __init__(self) -> None:
+        self._listener: socket.socket | None = None
+        self._callers: dict[int, _Caller] = {}  # by descriptor
+        self._failed = 0
+        self._closed_until_ns = 0  # 0: somebody may come
+        self._token = b""
+        self._path = ""
+
+    def open(self) -> None:
+        """Listen; the door stays closed where this host cannot."""
+        with contextlib.suppress(OSError):
+            self._listener = _listener()
+            self._token = secrets.token_hex(_TOKEN_BYTES // 2).encode()
+
+    @property
+    def is_open(self) -> bool:
+        """True while somebody can ring."""
+        return self._listener is not None
+
+    def write(self, path: str) -> None:
+        """Leave the address in a new file, which ``close`` removes."""
+        if self._listener is None:
+            return
+        with contextlib.suppress(OSError):
+            write_address(path, self.address())
+            self._path = path
+
+    def address(self) -> str:
+        """Return what goes into the file; "" of a closed door."""
+        if self._listener is None:
+            return ""
+        here = identity()
+        here["addresses"] = here["addresses"][:_ADDRESSES_MOST]
+        port = self._listener.getsockname()[1]
+        return json.dumps({"port": port, "token": self._token.decode(), "identity": here})
+
+    def wakes(self) -> Wakes:
+        """Return what ``rung`` waits for."""
+        if self._listener is None:
+            return Wakes()
+        due = [c.since_ns + _HELLO_NS for c in self._callers.values()]
+        if self._closed_until_ns:
+            return Wakes(tuple(self._callers), min([*due, self._closed_until_ns]))
+        return Wakes((self._listener.fileno(), *self._callers), min(due, default=None))
+
+    def rung(self) -> bool:
+        """Return whether somebody has rung since the last time."""
+        if self._listener is None:
+            return False
+        rung = False
+        for fd in readable(self.wakes().fds, 0):
+            caller = self._callers.get(fd)
+            if caller is not None:
+                rung |= self._read(caller)
+            elif fd == self._listener.fileno():
+                rung |= self._accept(self._listener)
+        now = mono_ns()
+        for caller in [*self._callers.values()]:
+            if now - caller.since_ns > _HELLO_NS:
+                self._refuse(caller)
+        if now >= self._closed_until_ns:
+            self._closed_until_ns = 0
+        if self._failed > _FAILED_MOST:
+            self.close()
+        return rung
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        if self._listener is None:
+            return
+        for caller in self._callers.values():
+            caller.sock.close()
+        self._callers = {}
+        self._listener.close()
+        self._listener = None
+        with contextlib.suppress(OSError):
+            if self._path:
+                os.unlink(self._path)
+
+    def _accept(self, listener: socket.socket) -> bool:
+        """Let one caller in, and return whether he has rung."""
+        try:
+            sock, _address = listener.accept()
+        except OSError as e:
+            if e.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                self._pause()  # it would be readable all the time
+            return False
+        sock.setblocking(False)
+        if len(self._callers) >= _CALLERS_MOST:
+            self._refuse(next(iter(self._callers.values())))
+        caller = self._callers[sock.fileno()] = _Caller(sock)
+        return self._read(caller)
+
+    def _read(self, caller: _Caller) -> bool:
+        """Take what a caller has sent, and return whether he has rung."""
+        try:
+            data = caller.sock.recv(_TOKEN_BYTES - len(caller.shown))
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        caller.shown += data
+        if data and len(caller.shown) < _TOKEN_BYTES:
+            return False
+        if not compare_digest(caller.shown, self._token):
+            self._refuse(caller)
+            return False
+        with contextlib.suppress(OSError):
+            caller.sock.send(_HEARD)
+        self._drop(caller)
+        return True
+
+    def _refuse(self, caller: _Caller) -> None:
+        self._failed += 1
+        self._drop(caller)
+        self._pause()
+
+    def _drop(self, caller: _Caller) -> None:
+        del self._callers[caller.sock.fileno()]
+        caller.sock.close()
+
+    def _pause(self) -> None:
+        """Let nobody in for a moment: who connects in a loop costs little."""
+        self._closed_until_ns = mono_ns() + _PAUSE_NS
+
+
+class _Caller:
+    """A connection. ``shown``: what it has sent of the token."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.shown = b""
+        self.since_ns = mono_ns()
+
+
+def _listener() -> socket.socket:
+    """Return a socket that listens on all addresses of this host. OSError."""
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    listener = socket.create_server(("", 0), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+    listener.setblocking(False)
+    return listener
+
+
+def write_address(path: str | Path, text: str) -> None:
+    """Write an address into a new file that only this user can read. OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def read_address(path: str | Path, owners: Collection[int] = ()) -> dict[str, Any] | None:
+    """Return the address in a file; None: there is none, or the file is another user's."""
+    try:
+        about = json.loads(read_own(path, _FILE_BYTES, owners))
+        _FORM.check(about)
+    except (OSError, ValueError, RecursionError, FormError):
+        return None
+    return dict(about)
+
+
+def ring(about: Mapping[str, Any], limit_s: float) -> bool:
+    """Ring at a door. Return whether that was heard within ``limit_s``. Raises nothing."""
+    there = about["identity"]
+    # a loopback address of another host would be some other program's
+    near = _LOOPBACK if same_host_key(there) == same_host_key(identity()) else ()
+    addresses = [*near, *there["addresses"][:_ADDRESSES_MOST]]
+    found = [s for a in addresses if (s := _begin(a, about["port"])) is not None]
+    trying = {sock.fileno(): sock for sock in found}
+    try:
+        return _ring_any(trying, about["token"].encode(), mono_ns() + int(limit_s * 1e9))
+    finally:
+        for sock in found:
+            sock.close()
+
+
+def _ring_any(trying: dict[int, socket.socket], token: bytes, until_ns: int) -> bool:
+    """Show ``token`` wherever a connection is made, until one is answered."""
+    poll = select.poll()
+    for fd in trying:
+        poll.register(fd, select.POLLOUT)
+    while trying:
+        left_ms = (until_ns - mono_ns()) / 1e6
+        events = poll.poll(left_ms) if left_ms > 0 else []
+        if not events:
+            return False
+        for fd, event in events:
+            sock = trying[fd]
+            try:
+                if event & select.POLLOUT:
+                    sock.send(token)
+                    poll.modify(fd, select.POLLIN)
+                    continue
+                if sock.recv(1) == _HEARD:
+                    return True
+            except OSError:
+                pass
+            poll.unregister(fd)
+            del trying[fd]
+    return False
+
+
+def _begin(address: str, port: int) -> socket.socket | None:
+    """Return a socket that is being connected; None where that fails at once."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:
+        return None
+    sock.setblocking(False)
+    try:
+        sock.connect((address, port))
+    except BlockingIOError:
+        pass
+    except (OSError, UnicodeError):
+        sock.close()
+        return None
+    return sock
