@@ -65,7 +65,7 @@ class Run:
         return time.monotonic() - began
 
     def recovered(self) -> mpi_collector.store.recording.Recording:
-        (spool,) = (self.place / "spool").glob("mpi_collector-*/*/*")
+        (spool,) = (self.place / "spool").glob("mpi_collector-*/*/[!.]*")
         assert f"mpi_collector recover {spool.parent.name}" in self.err
         words = ["recover", spool.parent.name, "--spool-dir", "spool", "--results-dir", "recovered"]
         done = subprocess.run(
