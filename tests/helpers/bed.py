@@ -428,7 +428,9 @@ class Bed:
     def spools(self, host: int) -> list[str]:
         """``RUN/KEY`` of the spools on a host."""
         base = self.root(host) / f"dev/shm/mpi_collector-{os.getuid()}"
-        return sorted(str(f.relative_to(base)) for f in base.glob("*/[!.]*")) if base.is_dir() else []
+        return (
+            sorted(str(f.relative_to(base)) for f in base.glob("*/[!.]*")) if base.is_dir() else []
+        )
 
     def remains(self, host: int) -> list[str]:
         """Whatever else bears our name on a host's file systems in memory."""
