@@ -10,6 +10,17 @@ from mpi_collector.report.text import TextWriter
 
 _EVIDENCE = 3  #: of a claim that are printed
 _NAMED = 3  #: hosts in a line
+#: where a cause is, other than "CAUSE on HOST" and "CAUSE DEVICE on HOST"
+_PLACE = {
+    "nothing on the hosts": "nothing on the hosts, by what is known of {host}",
+    "another host": "another host, for which {host} waits",
+    "cgroup": "cgroup limit on {host}",
+}
+_PLACE_OF_DEVICE = {
+    "latency": "latency of {device} on {host}",
+    "write-back": "write-back to {device} on {host}",
+    "cgroup": "cgroup limit for {device} on {host}",
+}
 
 
 def print_why(document: WhyDocument, out: TextWriter, top: int) -> None:
@@ -34,10 +45,13 @@ def print_limit(limit: Claim | None, out: TextWriter) -> None:
 
 def headline(claim: Claim, name: Callable[[object], str]) -> str:
     """Return the claim in one line: cause, place, confidence, time and phase."""
-    where = f"{claim['cause']} {claim['device']}" if claim["device"] else claim["cause"]
+    host, device = name(claim["host"]), name(claim["device"] or "")
+    usual = "{cause} {device} on {host}" if device else "{cause} on {host}"
+    place = (_PLACE_OF_DEVICE if device else _PLACE).get(claim["cause"], usual)
+    where = place.format(cause=claim["cause"], device=device, host=host)
     times = f"{_clock(claim['begin_ns'])} to {_clock(claim['end_ns'])}"
     phase = f', phase "{name(claim["phase"])}"' if claim["phase"] else ""
-    return f"{name(where)} on {name(claim['host'])} ({claim['confidence']}), {times}{phase}"
+    return f"{where} ({claim['confidence']}), {times}{phase}"
 
 
 def _claim(claim: Claim, out: TextWriter, head: str) -> None:

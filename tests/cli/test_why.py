@@ -130,7 +130,7 @@ def test_the_page_shows_it_first(run: Path) -> None:
     claims = re.findall(r"data-claim='(\d)'>([^<]*)<", text)
     assert [n for n, _ in claims] == ["0", "1"]
     assert claims[0][1].startswith("limited by: device nvme0n1 on node1")
-    assert claims[1][1].startswith("single limited by: latency nvme0n1 on node1")
+    assert claims[1][1].startswith("single limited by: latency of nvme0n1 on node1")
     about = json.loads(re.search(r'id="about"[^>]*>(.*?)</script>', text, re.S)[1])
     first = about["claims"][0]
     assert first["end"] - first["begin"] == pytest.approx(30_000, abs=2_000)

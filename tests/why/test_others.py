@@ -12,9 +12,10 @@ import synthetic as sy
 
 from mpi_collector.node.host.snapshot import take
 from mpi_collector.report.text import TextWriter
-from mpi_collector.report.why_text import print_why
+from mpi_collector.report.why_text import headline, print_why
 from mpi_collector.store.recording import Recording
 from mpi_collector.why.analysis import why
+from mpi_collector.why.causes import another_host
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 #: recording -> what is said of the others
@@ -104,3 +105,43 @@ def test_the_network(tmp_path: Path, columns: Any, speeds: dict[str, int], text:
 def test_throttling(tmp_path: Path, periods: float, throttled: float, text: str) -> None:
     columns = {"cgroup.cpu.nr_periods": periods, "cgroup.cpu.nr_throttled": throttled}
     assert others(tmp_path, columns, {}) == [text]
+
+
+#: file, the first line that why prints
+HEADS = {
+    "real-sleep-00": "nothing on the hosts, by what is known of vm (likely)",
+    "real-memory-limit-01": "cgroup limit on vm (likely)",
+    "real-depth-1-00": "latency of vda on vm (likely)",
+    "real-spin-00": "one core on vm (certain)",
+    "real-depth-32-00": "device vda on vm (certain)",
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_first_line_is_a_sentence(name: str) -> None:
+    said = io.StringIO()
+    with Recording(CORPUS / f"{name}.npz") as recording:
+        print_why(why(recording), TextWriter(said), 1)
+    assert said.getvalue().startswith(f"limited by: {HEADS[name]}, ")
+
+
+def test_a_host_that_waits_has_its_own_latency_against_it() -> None:
+    def claim(cause: Any, host: str, text: str) -> Any:
+        found = {"text": text, "figure": "f", "value": 1.0, "unit": "", "begin_ns": 0, "end_ns": 1}
+        return {
+            "cause": cause, "device": "sda", "host": host, "phase": "", "begin_ns": 0, "end_ns": 1,
+            "share_of_time": 1.0, "confidence": "likely", "ceiling": None, "for": [found],
+            "against": [], "others": [],
+        }  # fmt: skip
+
+    hosts = {
+        "a": [claim("device", "a", "a queue")],
+        "b": [claim("latency", "b", "one request")],
+        "c": [claim("nothing on the hosts", "c", "idle")],
+    }
+    b, c = another_host.claims(hosts)
+    assert [e["text"] for e in b["for"]] == ["waits for a, where device is the limit"]
+    assert [e["text"] for e in b["against"]] == ["one request"]
+    assert [e["text"] for e in c["for"]] == ["waits for a, where device is the limit", "idle"]
+    assert c["against"] == []
+    assert headline(b, str).startswith("another host, for which b waits (likely), ")

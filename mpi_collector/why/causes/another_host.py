@@ -34,12 +34,13 @@ def _claim(own: Claim, limit: Claim, critical: list[str]) -> Claim:
         "begin_ns": limit["begin_ns"],
         "end_ns": limit["end_ns"],
     }
+    idle = own["cause"] == "nothing on the hosts"
     return {
         **own,
         "cause": "another host",
         "device": None,
         "confidence": "likely",
         "ceiling": None,
-        "for": [evidence, *own["for"]],
-        "against": own["against"] if own["cause"] == "nothing on the hosts" else own["for"],
+        "for": [evidence, *(own["for"] if idle else [])],
+        "against": own["against"] if idle else own["for"],
     }
