@@ -245,7 +245,7 @@ def test_planted_while_it_records(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mask", [0o022, 0o027, 0o077, 0o000])
 def test_the_umask_is_honoured(tmp_path: Path, mask: int) -> None:
     """Results have the umask's modes; spools and backups are private (test_directory, test_backup)."""
-    pytest.importorskip("bokeh")
+    pytest.importorskip("jinja2")
     old = os.umask(mask)
     try:
         done = cli(

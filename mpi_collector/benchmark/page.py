@@ -12,8 +12,8 @@ _VALUES_MAX = 300_000_000  #: values of a recording: reading more keeps the user
 
 
 def write_page(recording: Path, page_path: Path, console: RunConsole) -> None:
-    """Write the page of ``recording``. Without Bokeh: nothing. A failure is a message, no error."""
-    if find_spec("bokeh") is None:
+    """Write the page of ``recording``. Without Jinja2: nothing. A failure is a message."""
+    if find_spec("jinja2") is None:
         return
     try:
         from mpi_collector.report.page import page

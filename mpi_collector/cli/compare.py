@@ -15,7 +15,7 @@ from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.result import (
     Mistake,
     explain_errors,
-    needs_bokeh,
+    needs_page_extra,
     new_file,
     refuse_other_than_html,
     standard_output,
@@ -228,10 +228,10 @@ def _part(recording: Recording, mark: str) -> Recording:
 
 
 def _write_page(a: Recording, b: Recording, mark: str, target: Path) -> None:
-    """Write the page of both recordings; Mistake when ``target`` exists or Bokeh is missing."""
+    """Write the page of both recordings; Mistake when ``target`` exists or Jinja2 is missing."""
     from mpi_collector.output.files import create
 
-    with needs_bokeh():
+    with needs_page_extra():
         from mpi_collector.report.page.comparison import comparison_page
 
         text = comparison_page(a, b, since="the start" if mark == _WHOLE_RUN else mark)

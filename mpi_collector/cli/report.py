@@ -8,7 +8,12 @@ from pathlib import Path
 from mpi_collector.benchmark.exit_codes import OK
 from mpi_collector.cli.options import add_recording_argument
 from mpi_collector.cli.parser import make_parser
-from mpi_collector.cli.result import explain_errors, needs_bokeh, new_file, refuse_other_than_html
+from mpi_collector.cli.result import (
+    explain_errors,
+    needs_page_extra,
+    new_file,
+    refuse_other_than_html,
+)
 from mpi_collector.formats.later_marks import recording_stem
 
 _EPILOG = """\
@@ -25,7 +30,7 @@ def page_path(recording: Path) -> Path:
 
 @explain_errors
 def main(words: Sequence[str]) -> int:
-    """Write the page; MISTAKE for no readable recording, no Bokeh, a file that exists already."""
+    """Write the page; MISTAKE for no readable recording, no Jinja2, a file that exists already."""
     parser = make_parser("report", __doc__, _EPILOG)
     add_recording_argument(parser)
     parser.add_argument(
@@ -37,7 +42,7 @@ def main(words: Sequence[str]) -> int:
     from mpi_collector.output.files import create
     from mpi_collector.store.load import load
 
-    with needs_bokeh():
+    with needs_page_extra():
         from mpi_collector.report.page import page
 
     with load(args.path) as recording:

@@ -89,9 +89,9 @@ def refuse_other_than_html(target: Path) -> None:
 
 
 @contextmanager
-def needs_bokeh() -> Iterator[None]:
-    """Turn the ImportError of a page without Bokeh into a Mistake."""
+def needs_page_extra() -> Iterator[None]:
+    """Turn the ImportError of a page without Jinja2 into a Mistake."""
     try:
         yield
     except ImportError as e:
-        raise Mistake(f"the page needs Bokeh ({e}): pip install 'mpi-collector[report]'") from e
+        raise Mistake(f"the page needs Jinja2 ({e}): pip install 'mpi-collector[report]'") from e

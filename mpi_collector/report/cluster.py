@@ -56,11 +56,13 @@ class HostFigures:
 class Total:
     """A figure of all hosts together.
 
-    ``values``: (slots,), NaN where no host knows it. ``hosts``: (slots,) how many hosts know it.
-    ``coverage``: known seconds / recorded seconds, of the hosts that have it.
+    ``values``: (slots,), NaN where no host knows it. ``weights``: (slots,) of the hosts' mean, per
+    second, None of a sum. ``hosts``: (slots,) how many hosts know it. ``coverage``: known
+    seconds / recorded seconds, of the hosts that have it.
     """
 
     values: Float64
+    weights: Float64 | None
     hosts: Int64
     mean: float
     peak: float
@@ -97,7 +99,7 @@ class _FigureTotal:
         self._host_s = 0.0
 
     def add(self, series: Series, values: Float64, weight: Float64, span: HostSpan) -> None:
-        """Add a host. ``values``, ``weight``: (slots,).
+        """Add a host. ``values``, ``weight``: (slots,), ``weight`` per second.
 
         In a sum, a host counts with its mean where its value is unknown while it was recorded.
         """
@@ -125,6 +127,7 @@ class _FigureTotal:
         known = values[np.isfinite(values)]
         return Total(
             values=values,
+            weights=None if self._sums else self._weights,
             hosts=self._hosts,
             mean=mean,
             peak=max(float(known.max()), mean) if len(known) else mean,  # rows differ by jitter
@@ -159,7 +162,10 @@ class Aggregation:
         span = HostSpan(np.isfinite(to_slots(d, np.ones(len(d.tick)))), d.span_s)
         for name, series in d.series.items():
             if self._is_first(name, host):
-                values, weight = to_slots(d, series.values), to_slots(d, series.weight)
+                values, weight = (
+                    to_slots(d, series.values),
+                    to_slots(d, d.per_second(series.weight)),
+                )
                 self._sums[name].add(series, values, weight, span)
         self._hosts.append(_host_figures(d, derive_devices(host) if with_devices else []))
         return d

@@ -51,6 +51,11 @@ _UNITS_OF_ZERO = ("MB/s", "MiB", "ms")
 NOTHING = "-"  #: stands for what was not recorded
 
 
+def unit_scales() -> dict[str, list[list[str | float]]]:
+    """Return {unit as stored: [unit to show, divisor], the largest first}."""
+    return {unit: [list(step) for step in steps] for unit, steps in _SCALES.items()}
+
+
 def scale(unit: str, largest: float) -> UnitScale:
     """Return the unit in which ``largest`` has one to three digits before the point."""
     steps = _SCALES[unit]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-_HEAVY = {"asyncio", "ssl", "email", "multiprocessing", "rich", "ClusterShell", "mpi4py", "bokeh", "pandas", "pyarrow"}  # fmt: skip
+_HEAVY = {"asyncio", "ssl", "email", "multiprocessing", "rich", "ClusterShell", "mpi4py", "jinja2", "pandas", "pyarrow"}  # fmt: skip
 
 
 def imported(*argv: str) -> set[str]:

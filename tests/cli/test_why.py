@@ -120,7 +120,7 @@ def test_from_python(run: Path) -> None:
 
 def test_the_page_shows_it_first(run: Path) -> None:
     """The claims stand before everything but the verdict, with the window and charts of each."""
-    pytest.importorskip("bokeh")
+    pytest.importorskip("jinja2")
     from mpi_collector.report.page import page
     from mpi_collector.store.load import load
 

@@ -214,7 +214,7 @@ def test_a_page_is_html(make: Make, capsys: pytest.CaptureFixture[str], name: st
 
 def test_the_page_says_what_the_text_says(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     """Words in colour, phases, commands, exit codes, what cannot be compared."""
-    pytest.importorskip("bokeh")
+    pytest.importorskip("jinja2")
     marks = sy.pair("<read>", sy.START_NS + 5 * S, sy.START_NS + 25 * S, "n1")
     a, b = make(marks=marks), make(0.3, marks=marks, command_exit_code=3)
     target = a.with_name("page.html")

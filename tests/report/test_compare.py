@@ -113,7 +113,7 @@ def test_compare_from_a_moment_on(tmp_path: Path) -> None:
         )
     found = json.loads(cli("compare", *paths, "--align", "warm", "--json").stdout)
     assert found["span_s"] == pytest.approx([79, 49], abs=1.1)
-    pytest.importorskip("bokeh")
+    pytest.importorskip("jinja2")
     from mpi_collector.report.compare import align
     from mpi_collector.report.page.comparison import comparison_data
 

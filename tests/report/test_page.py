@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,12 @@ import pytest
 import synthetic as sy
 from selection import all_tests
 
-pytest.importorskip("bokeh", reason="the page needs Bokeh (the report extra)")
+pytest.importorskip("jinja2", reason="the page needs Jinja2 (the report extra)")
 
 from mpi_collector.cli.report import main, page_path
 from mpi_collector.report.cluster import RunIntervals
 from mpi_collector.report.page import page
+from mpi_collector.report.page.arrays import PageArrays
 from mpi_collector.report.page.data import PageData, PagePhase, page_data
 from mpi_collector.report.page.downsample import LINE_POINTS, Downsampler, median
 from mpi_collector.report.page.heat import UNKNOWN, shade
@@ -72,6 +75,22 @@ def document(text: str, name: str) -> Any:
     return json.loads(found[1])
 
 
+def arrays_of(text: str) -> list[Any]:
+    """The arrays of a page, unpacked as its script does it."""
+    found = re.search(r'<script type="text/plain" id="arrays">(.*?)</script>', text, re.DOTALL)
+    assert found
+    data = zlib.decompress(base64.b64decode(found[1]))
+    out, at = [], 0
+    for name, length in document(text, "about")["arrays"]:
+        dtype = np.dtype(name).newbyteorder("<")
+        part = np.frombuffer(data, np.uint8, length * dtype.itemsize, at)
+        at += part.size
+        planes = part.reshape(dtype.itemsize, length)
+        out.append(np.ascontiguousarray(planes.T).view(dtype).ravel())
+    assert at == len(data)
+    return out
+
+
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> str:
     return build(sy.cluster(tmp_path_factory.mktemp("four") / NAME, 4, 60, odd={3: 0.41}))
@@ -108,17 +127,18 @@ def test_nothing_is_fetched(four: str) -> None:
     assert "url(" not in style and "@import" not in style
 
 
-def test_every_chart_has_a_place_and_a_model(four: str) -> None:
-    """What the script looks up is there."""
-    about, (item,) = document(four, "about"), document(four, "items")
+def test_every_chart_has_a_place_and_its_values(four: str) -> None:
+    """What the script looks up is there: an element, times, and a line per host of as many values."""
+    about, arrays = document(four, "about"), arrays_of(four)
     places = [c["place"] for c in about["charts"]]
-    assert places == list(item["roots"].values()) and len(places) >= 14
+    assert len(set(places)) == len(places) >= 14
     ids = {a.get("id") for a in Elements(four).all("div")}
     assert set(places) <= ids
-    (doc,) = document(four, "models").values()
-    assert [r["attributes"]["name"] for r in doc["roots"]] == [
-        f"plot {c['name']}" for c in about["charts"]
-    ]
+    rows = len(arrays[about["rows"]["end"]])
+    for chart in about["charts"]:
+        assert [line["name"] for line in chart["lines"]] == [f"node{n:03d}" for n in range(1, 5)]
+        assert chart["x"] is None
+        assert {len(arrays[line["values"]]) for line in chart["lines"]} == {rows}
     assert about["start"] < about["end"]
 
 
@@ -148,10 +168,6 @@ def test_names_are_data(tmp_path: Path) -> None:
     assert "<script>alert(1)</script>" in e.text
     body = text[: text.index('<script type="application/json"')]
     assert not set(body) & set("\x1b\u202e")
-    models = document(text, "models")
-    assert "$$" not in json.dumps(
-        [r["attributes"].get("title") for d in models.values() for r in d["roots"]]
-    )
 
 
 def test_json_cannot_end_its_script() -> None:
@@ -192,13 +208,38 @@ def test_phases_side_by_side() -> None:
     assert tones[0] == tones[3] == tones[5] and tones[1] == tones[4] and len(set(tones)) == 3
 
 
-def test_a_value_between_unknown_ones_is_a_dot(tmp_path: Path) -> None:
-    """One read in a quiet run has a latency in one interval only: a line would not show it."""
-    text = build(sy.write(tmp_path / NAME, [("a", once(30, 9))]))
-    (doc,) = document(text, "models").values()
-    (chart,) = [r for r in doc["roots"] if r["attributes"]["name"] == "plot read_latency_ms"]
-    drawn = {g["attributes"]["glyph"]["name"] for g in chart["attributes"]["renderers"]}
-    assert drawn == {"Line", "Scatter"}
+def test_arrays_keep_five_digits_and_what_is_unknown() -> None:
+    """Floats of the charts within 1e-5, times and bytes as they are; an array that is added twice is there once."""
+    packed = PageArrays()
+    values = np.array([0, 1.2345678, -3e-9, 6.5e12, np.nan, np.inf, 3.4e38], np.float32)
+    times = np.array([1.7676144e12 + 1 / 3, 0.0])
+    codes = np.array([[0, 255], [7, 9]], np.uint8)
+    assert [packed.add(a) for a in (values, times, codes, values)] == [0, 1, 2, 0]
+    text = data_script("about", {"arrays": packed.kinds})
+    got = arrays_of(f'<script type="text/plain" id="arrays">{packed.text()}</script>{text}')
+    assert got[0][:4] == pytest.approx(values[:4], rel=1e-5)
+    assert np.isnan(got[0][4:6]).all()
+    assert got[1].tolist() == times.tolist() and got[2].tolist() == [0, 255, 7, 9]
+
+
+@pytest.mark.parametrize(("hosts", "points"), [(1, 60_000), (4, 60_000), (4, 100), (20, 60_000)])
+def test_rows_have_the_mean_and_the_peak_of_the_run(
+    tmp_path: Path, hosts: int, points: int
+) -> None:
+    """What the script computes the figures of a window from, put together, is what the summary says of the run."""
+    path = sy.cluster(tmp_path / NAME, hosts, 211, odd={0: 0.41})
+    s = data_of(path, points)
+    seconds = (s.end_ms - s.begin_ms) / 1e3
+    assert (s.begin_ms[1:] == s.end_ms[:-1]).all()
+    for name, total in s.summary["cluster"].items():
+        rows = s.rows[name].total
+        known = np.isfinite(rows.mean)
+        weight = (seconds if rows.weight is None else seconds * rows.weight)[known]
+        mean = (rows.mean[known] * weight).sum() / weight.sum()
+        assert mean == pytest.approx(total["mean"], rel=3e-3, abs=1e-9), name
+        peak = np.nanmax(rows.mean if rows.peak is None else rows.peak)
+        assert peak == pytest.approx(total["peak"], rel=1e-3), name
+        assert len(s.rows[name].hosts) == (hosts if hosts <= 16 else 0)
 
 
 def test_nothing_but_zero_has_no_chart(tmp_path: Path) -> None:
@@ -318,7 +359,7 @@ def test_256_hosts_below_15_mb(tmp_path: Path) -> None:
     text = build(sy.cluster(tmp_path / NAME, 256, 3600, odd={6: 0.41}))
     assert len(text.encode()) < 15e6
     about = document(text, "about")
-    assert len(about["heat"]) >= 8 and len(about["hosts"]) == 256
+    assert len(about["heat"]["figures"]) >= 8 and len(about["heat"]["hosts"]) == 256
 
 
 def test_command_writes_beside_the_recording(

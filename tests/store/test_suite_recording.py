@@ -293,7 +293,7 @@ def test_the_suites_json_is_not_exported_as_itself(tmp_path: Path) -> None:
     assert "already" in done.stderr
     assert not (tmp_path / "again.json").exists()
     for verb in ("summary", "report"):
-        assert cli(verb, path).returncode == 0 or verb == "report"  # the page needs Bokeh
+        assert cli(verb, path).returncode == 0 or verb == "report"  # the page needs Jinja2
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,22 +1,9 @@
 """The page of a recording: one HTML document that shows what every host did and loads nothing.
 
-The charts are drawn by Bokeh. Measured on 16 hosts x 3,600 samples x 12 charts, all in sight, in
-headless Chromium without a GPU on two busy cores:
-
-=====================  ==========  =====================
-library                page        a zoom step, median
-=====================  ==========  =====================
-Bokeh 3.9, canvas      3.8 MB      0.36 s
-Bokeh 3.9, WebGL       4.0 MB      did not finish
-Plotly 7, WebGL        18.8 MB     did not finish
-Plotly 7, SVG          18.8 MB     1.8 s
-=====================  ==========  =====================
-
-Bokeh draws on a plain canvas, which works on every remote desktop, and compresses its arrays. Its
-library takes 1.3 MB of a page, Plotly's 4.8 MB. The page's own script then made zooming fluent: it
-draws one chart per animation frame, and of its values only those that the window and its pixels
-need: the lowest and the highest of those that share a pixel. The first chart follows within 0.1 s,
-the others within half a second.
+The charts are drawn by uPlot, which is part of the package (``uplot/``, MIT licence); sizes and
+times against Bokeh, which drew them before, are in docs/performance.md. The page holds every row
+that its charts draw, as numbers of five significant digits; the script computes the figures of the
+window in view from them.
 """
 
 from __future__ import annotations

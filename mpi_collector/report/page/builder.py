@@ -3,47 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypedDict
-
-from bokeh.core.json_encoder import serialize_json
-from bokeh.embed.util import OutputDocumentFor, standalone_docs_json_and_render_items
-from bokeh.plotting import figure
+from typing import Any
 
 from mpi_collector.report.page import sections
+from mpi_collector.report.page.arrays import PageArrays
 from mpi_collector.report.page.charts import (
-    Line,
-    RenderedChart,
+    BORDER,
+    Chart,
     drawn_figures,
+    greatest_value,
     line_chart,
     missing_chart,
+    time_range,
     zero_figures,
 )
 from mpi_collector.report.page.data import PageData
-from mpi_collector.report.page.heat import HeatFigure, gradient, heat_map
+from mpi_collector.report.page.heat import HeatMap, gradient, heat_map
+from mpi_collector.report.page.limits import shown_claims
 from mpi_collector.report.page.phases import phase_spans
-from mpi_collector.report.page.scripts import data_script, page_scripts
-from mpi_collector.report.quantity import quantity
+from mpi_collector.report.page.window_rows import RowValues
+from mpi_collector.report.quantity import axis_scale, quantity, unit_scales
 from mpi_collector.store.figures import BY_NAME, UNCHARTED
-
-
-class ChartInfo(TypedDict):
-    """What the script knows of a chart. ``place``: the id of its element."""
-
-    name: str
-    place: str
-    unit: str
-    lines: list[Line]
-
-
-class HeatMap(NamedTuple):
-    """The HTML of the map of hosts over time, and its figures for the script; empty without one."""
-
-    html: str
-    figures: list[HeatFigure]
+from mpi_collector.terminal_text import safe_text
 
 
 class PageBuilder:
-    """Collects the charts with their places on the page.
+    """Collects the charts with their places on the page, and the arrays that they draw.
 
     ``caption``: returns the HTML of a figure's caption from its name and the unit of its axis.
     """
@@ -51,36 +36,30 @@ class PageBuilder:
     def __init__(
         self, page: PageData, caption: Callable[[PageData, str, str], str] | None = None
     ) -> None:
-        self.plots: list[figure] = []
-        self.about: list[ChartInfo] = []
+        self.arrays = PageArrays()
+        self.about: list[Chart] = []
+        self.heat_map: HeatMap | None = None
         self.phases = phase_spans(page.marks)
         self._page = page
         self._caption = caption or _caption
 
-    def _place(
-        self, chart: RenderedChart, name: str, caption: str, label: str, wide: bool = False
-    ) -> str:
-        """Return the HTML around a chart."""
-        place = f"chart-{len(self.plots)}"
-        self.plots.append(chart.plot)
-        self.about.append({"name": name, "place": place, "unit": chart.unit, "lines": chart.lines})
-        kind = " class='wide'" if wide else ""
-        return (
-            f"<figure{kind} aria-label='{sections.esc(label)}'>{caption}"
-            f"<div class='plot' id='{place}'{'' if wide else ' tabindex=0'}></div></figure>"
-        )
+    def _next_place(self) -> str:
+        return f"chart-{len(self.about)}"
 
     def charts(self) -> str:
         """Return the charts of all figures, and which figures have none."""
         out = []
         for name in drawn_figures(self._page):
-            chart = line_chart(self._page, name, self.phases)
-            caption = self._caption(self._page, name, chart.unit)
-            out.append(self._place(chart, name, caption, BY_NAME[name].label))
-        missing = missing_chart(self._page)
+            place = self._next_place()
+            self.about.append(line_chart(self._page, name, place, self.arrays))
+            unit = axis_scale(BY_NAME[name].unit, greatest_value(self._page.charts[name])).unit
+            caption = self._caption(self._page, name, unit)
+            out.append(_around(place, caption, BY_NAME[name].label))
+        missing = missing_chart(self._page, self._next_place(), self.arrays)
         if missing is not None:
+            self.about.append(missing)
             caption = "<figcaption><b>hosts without a sample</b></figcaption>"
-            out.append(self._place(missing, "missing", caption, "hosts without a sample"))
+            out.append(_around(missing["place"], caption, "hosts without a sample"))
         return f"<div class='grid'>{''.join(out)}</div>{self._not_drawn()}"
 
     def _not_drawn(self) -> str:
@@ -94,12 +73,13 @@ class PageBuilder:
                 out += f"<p class='quiet'>No chart of {label}: {sections.esc(reason)}.</p>"
         return out
 
-    def heat(self) -> HeatMap:
+    def heat(self) -> str:
         """Return the map of hosts over time; empty for few hosts."""
-        made = heat_map(self._page)
-        if made is None:
-            return HeatMap("", [])
-        options = "".join(f"<option>{sections.esc(h['label'])}</option>" for h in made.figures)
+        self.heat_map = heat_map(self._page, "heat", self.arrays)
+        if self.heat_map is None:
+            return ""
+        labels = [h["label"] for h in self.heat_map["figures"]]
+        options = "".join(f"<option>{sections.esc(label)}</option>" for label in labels)
         caption = (
             "<figcaption><label><b>hosts over time:</b> "
             f"<select id='heat-figure'>{options}</select></label>"
@@ -109,24 +89,62 @@ class PageBuilder:
             "<output class='quiet' id='heat-at' aria-live='off'>a row per host</output>"
             "</figcaption>"
         )
-        chart = RenderedChart(made.plot, "", [])
-        return HeatMap(
-            self._place(chart, "heat", caption, "hosts over time", wide=True), made.figures
-        )
+        return _around("heat", caption, "hosts over time", wide=True)
 
-    def models(self) -> str:
-        """Return the charts as data and the script that shows them; nothing without charts."""
-        if not self.plots:
-            return ""
-        with OutputDocumentFor(self.plots):
-            docs, (item,) = standalone_docs_json_and_render_items(self.plots)
-        roots = {str(plot.id): f"chart-{n}" for n, plot in enumerate(self.plots)}
-        item_json = {"docid": item.docid, "roots": roots, "root_ids": list(roots)}
-        return (
-            data_script("models", serialize_json(docs))
-            + data_script("items", [item_json])
-            + page_scripts()
-        )
+    def script_about(self) -> dict[str, Any]:
+        """Return what the script needs to know, under the keys that it reads.
+
+        Times are ms, as in ``PageData.x_ms``. To be called when all charts are made.
+        """
+        page = self._page
+        first, last = time_range(page)
+        about = {
+            "start": first,
+            "end": last,
+            "border": BORDER,
+            "hosts": [safe_text(h) for h in page.hosts] if page.few else page.hosts[:0],
+            "several": len(page.hosts) > 1,
+            "heat": self.heat_map,
+            "relative": page.relative,
+            "charts": self.about,
+            "scales": unit_scales(),
+            "rows": self._rows(),
+            "marks": [[m.begin_ms, m.end_ms] for m in page.marks],
+            "claims": shown_claims(page),
+            "phases": [
+                [p.begin_ms, p.end_ms, safe_text(p.text), p.lane, p.tone] for p in self.phases
+            ],
+        }
+        return {**about, "arrays": self.arrays.kinds}
+
+    def _rows(self) -> dict[str, Any] | None:
+        """Return what the figures of a window are computed from; None for a comparison."""
+        page = self._page
+        if not len(page.end_ms):
+            return None
+        number = {key: n for n, key in enumerate(page.hosts)}
+        figures = {
+            name: {
+                "unit": BY_NAME[name].unit,
+                "total": self._numbers(rows.total),
+                "hosts": {number[key]: self._numbers(of) for key, of in rows.hosts.items()},
+            }
+            for name, rows in page.rows.items()
+        }
+        ends = (self.arrays.add(page.begin_ms), self.arrays.add(page.end_ms))
+        return {"begin": ends[0], "end": ends[1], "figures": figures}
+
+    def _numbers(self, rows: RowValues) -> list[int | None]:
+        return [None if part is None else self.arrays.add(part) for part in rows]
+
+
+def _around(place: str, caption: str, label: str, wide: bool = False) -> str:
+    """Return the HTML around a chart."""
+    kind = " class='wide'" if wide else ""
+    return (
+        f"<figure{kind} aria-label='{sections.esc(label)}'>{caption}"
+        f"<div class='plot' id='{place}'{'' if wide else ' tabindex=0'}></div></figure>"
+    )
 
 
 def _caption(page: PageData, name: str, unit: str) -> str:
@@ -139,5 +157,7 @@ def _caption(page: PageData, name: str, unit: str) -> str:
     per = " per host" if several else ""
     return (
         f"<figcaption title='{sections.esc(about.doc)}'><b>{sections.esc(about.label)}</b> "
-        f"{sections.esc(unit)}{per} <span class='quiet'>{sections.esc(whole)}</span></figcaption>"
+        f"<span><span class='unit'>{sections.esc(unit)}</span>{per}</span> "
+        f"<span class='quiet' data-figure='{name}' data-value='caption'>{sections.esc(whole)}"
+        "</span></figcaption>"
     )

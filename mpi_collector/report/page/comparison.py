@@ -17,7 +17,7 @@ from mpi_collector.report.page import sections
 from mpi_collector.report.page.builder import PageBuilder
 from mpi_collector.report.page.charts import COLOURS
 from mpi_collector.report.page.data import Curves, PageData
-from mpi_collector.report.page.document import controls_html, document_html, script_about
+from mpi_collector.report.page.document import NO_SCRIPT, controls_html, document_html
 from mpi_collector.report.page.downsample import Float32
 from mpi_collector.report.quantity import duration
 from mpi_collector.report.summary import document
@@ -44,12 +44,11 @@ def comparison_page(a: Recording, b: Recording, since: str = "the start") -> str
     body = f"""<section id="figures"><h2>Figures</h2>{_figures(found)}</section>
 {_phases(found)}
 <section id="charts" tabindex="-1"><h2>Over time since {at}</h2>{controls_html(data)}{charts}
-<noscript><p>The charts need scripts; the tables do not.</p></noscript></section>
+{NO_SCRIPT}</section>
 <section id="changed"><h2>Differences, A → B</h2>{_differences(found.differences)}</section>"""
-    about = script_about(data, builder, None)
     names = [str(r.run.get("run", "")) for r in (a, b)]
     title = f"{sections.esc(names[0])} and {sections.esc(names[1])}"
-    return document_html(title, _head(found, names), body, about, builder.models())
+    return document_html(title, _head(found, names), body, builder)
 
 
 def _head(found: Comparison, names: list[str]) -> str:
@@ -137,7 +136,8 @@ def _resample(cluster: Cluster, zero_ns: int, name: str, x_ms: Float64) -> Float
 
 def _caption(_page: PageData, name: str, unit: str) -> str:
     label = sections.esc(BY_NAME[name].label)
-    return f"<figcaption><b>{label}</b> {sections.esc(unit)}, all hosts</figcaption>"
+    shown = f"<span><span class='unit'>{sections.esc(unit)}</span>, all hosts</span>"
+    return f"<figcaption><b>{label}</b> {shown}</figcaption>"
 
 
 def _figures(found: Comparison) -> str:

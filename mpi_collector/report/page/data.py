@@ -22,6 +22,7 @@ from mpi_collector.report.page.downsample import (
     Float32,
     median,
 )
+from mpi_collector.report.page.window_rows import FigureRows, RowReducer, RowValues
 from mpi_collector.report.run_intervals import STOP_SLOT, RunIntervals
 from mpi_collector.report.summary import document_and_why
 from mpi_collector.report.summary_document import SummaryDocument
@@ -68,7 +69,8 @@ class PageData:
     """Everything on the page.
 
     ``x_ms``: (points,) of all charts, ms since the epoch, or since the start if ``relative``.
-    ``bin_s``: the time that one point covers, 0 where values were not reduced. ``missing``:
+    ``bin_s``: the time that one point covers, 0 where values were not reduced. ``rows``: {figure:
+    what its figures in a window are computed from}, at ``begin_ms`` to ``end_ms``. ``missing``:
     (points,) hosts without a sample. ``changes``: {host: what differs between its snapshots at
     start and end}. ``named``: hosts that have a line in some chart, in the order of their colours
     (``charts.host_colour``). ``why``: what limited the run; None on the page of a comparison.
@@ -85,6 +87,9 @@ class PageData:
     changes: dict[str, list[str]]
     named: list[str]
     relative: bool = False
+    begin_ms: Float64 = field(default_factory=lambda: np.zeros(0))
+    end_ms: Float64 = field(default_factory=lambda: np.zeros(0))
+    rows: dict[str, FigureRows] = field(default_factory=dict)
     why: WhyDocument | None = None
 
     @property
@@ -92,12 +97,17 @@ class PageData:
         """Whether every host has a line of its own."""
         return len(self.hosts) <= FEW_HOSTS
 
+    @property
+    def exact(self) -> bool:
+        """Whether each row is a point of the charts, at its end."""
+        return self.few and not self.bin_s and len(self.x_ms) == len(self.end_ms)
+
 
 class _HostVisitor:
     """Reduces the figures of each host, once, as it is aggregated.
 
     ``lines``: {figure: {host: values}} of few hosts. ``bounds``: {figure: lowest, mean and highest
-    value, each (hosts, bins)} of many.
+    value, each (hosts, bins)} of many. ``rows``: {figure: {host: its rows}} of few.
     """
 
     def __init__(self, recording: Recording, line_points: int) -> None:
@@ -106,17 +116,26 @@ class _HostVisitor:
         self.downsampler: Downsampler | None = None
         self.lines: dict[str, dict[str, Float32]] = {f.name: {} for f in FIGURES}
         self.bounds: dict[str, tuple[Float32, Float32, Float32]] = {}
+        self.reducer: RowReducer | None = None
+        self.rows: dict[str, dict[str, RowValues]] = {f.name: {} for f in FIGURES}
         self.missing: Float64 = np.zeros(0)
         self.changes: dict[str, list[str]] = {}
         self._recording = recording
         self._line_points = line_points
 
     def __call__(self, intervals: RunIntervals, host: Derived) -> None:
-        if self.downsampler is None:
+        if self.downsampler is None or self.reducer is None:
             self.downsampler = Downsampler(intervals, len(self.hosts), self._line_points)
+            share = len(self.hosts) if self.downsampler.few else 1
+            self.reducer = RowReducer(intervals, self._line_points // max(share, 1))
             self.missing = np.zeros(intervals.slots)
         for name, series in host.series.items():
-            self._keep(self.downsampler, name, host.key, intervals.to_slots(host, series.values))
+            values = intervals.to_slots(host, series.values)
+            if self.downsampler.few:
+                weight = intervals.to_slots(host, host.per_second(series.weight))
+                self._keep_few(self.downsampler, self.reducer, name, host.key, values, weight)
+            else:
+                self._keep_many(self.downsampler, name, host.key, values)
         recorded = self._recording.fresh(host.key)
         self.missing += _absent(intervals, recorded.tick)
         start = recorded.meta.get("snapshot")
@@ -124,11 +143,23 @@ class _HostVisitor:
         if start and end and (what := changes(start, end)):
             self.changes[host.key] = what
 
-    def _keep(self, downsampler: Downsampler, name: str, key: str, values: Float64) -> None:
-        """``values``: (slots,) of the figure ``name`` of the host ``key``."""
-        if downsampler.few:
-            self.lines[name][key] = downsampler.line(values)
-            return
+    def _keep_few(
+        self,
+        downsampler: Downsampler,
+        reducer: RowReducer,
+        name: str,
+        key: str,
+        values: Float64,
+        weight: Float64,
+    ) -> None:
+        """Keep a host's line. ``values``, ``weight``: (slots,), ``weight`` per second."""
+        rows = reducer.values(values, weight)
+        self.rows[name][key] = rows
+        exact = downsampler.size == 1 and reducer.size == 1
+        self.lines[name][key] = rows.mean if exact else downsampler.line(values)
+
+    def _keep_many(self, downsampler: Downsampler, name: str, key: str, values: Float64) -> None:
+        """Keep a host's bounds. ``values``: (slots,)."""
         if name not in self.bounds:
             shape = (len(self.hosts), downsampler.bins)
             self.bounds[name] = (_unknown(shape), _unknown(shape), _unknown(shape))
@@ -159,6 +190,7 @@ def page_data(recording: Recording, line_points: int = LINE_POINTS) -> PageData:
     downsampler = visitor.downsampler
     few = len(visitor.hosts) <= FEW_HOSTS
     charts = _line_curves(visitor, cluster) if few else _band_curves(visitor, cluster, summary)
+    reducer = visitor.reducer
     with_lines = list(dict.fromkeys(k for c in charts.values() for k in c.lines))
     return PageData(
         run=recording.run,
@@ -176,8 +208,24 @@ def page_data(recording: Recording, line_points: int = LINE_POINTS) -> PageData:
         else np.zeros(0, np.float32),
         changes=visitor.changes,
         named=visitor.hosts if few else with_lines,
+        begin_ms=reducer.begin_ms if reducer else np.zeros(0),
+        end_ms=reducer.end_ms if reducer else np.zeros(0),
+        rows=_rows(visitor, reducer, cluster) if reducer else {},
         why=why,
     )
+
+
+def _rows(visitor: _HostVisitor, reducer: RowReducer, cluster: Cluster) -> dict[str, FigureRows]:
+    """Return {figure: rows of all hosts and of each}; of one host, all are the one."""
+    out = {}
+    for name, total in cluster.totals.items():
+        hosts = visitor.rows[name]
+        if len(visitor.hosts) == 1 and hosts:
+            (of_all,) = hosts.values()
+        else:
+            of_all = reducer.values(total.values, total.weights)
+        out[name] = FigureRows(of_all, hosts)
+    return out
 
 
 def _unique_phases(phases: list[Phase]) -> list[Phase]:

@@ -5,19 +5,17 @@ It is put together here from its sections, charts, style, scripts and data.
 
 from __future__ import annotations
 
-from importlib.resources import files
-from typing import Any
+import jinja2
+from markupsafe import Markup
 
 from mpi_collector._version import __version__
 from mpi_collector.formats.verdict import line
 from mpi_collector.report.page import sections
 from mpi_collector.report.page.builder import PageBuilder
-from mpi_collector.report.page.charts import BAND, BORDER, MIDDLE, host_colour, time_range
+from mpi_collector.report.page.charts import BAND, MIDDLE, host_colour
 from mpi_collector.report.page.data import PageData
-from mpi_collector.report.page.heat import HeatFigure
-from mpi_collector.report.page.limits import limits, shown_claims
-from mpi_collector.report.page.scripts import data_script
-from mpi_collector.terminal_text import safe_text
+from mpi_collector.report.page.limits import limits
+from mpi_collector.report.page.scripts import data_script, page_file, page_scripts, page_style
 
 #: nothing may be loaded from anywhere, whatever a name in the recording says
 _POLICY = (
@@ -26,9 +24,14 @@ _POLICY = (
 )
 _HELP = (
     "Drag across a chart to zoom in, double-click for the whole run; Ctrl + wheel zooms. Keys: "
-    "+ and - zoom, arrows move, 0 shows the whole run, comma and full stop step through a chart."
+    "+ and - zoom, arrows move, 0 shows the whole run, comma and full stop step through a chart, "
+    "u changes between UTC and local time."
 )
-_NO_SCRIPT = "<noscript><p>The charts need scripts; the tables do not.</p></noscript>"
+NO_SCRIPT = (
+    "<noscript><p>The charts need scripts; the tables do not.</p></noscript>"
+    "<p class='old-browser' hidden>The charts need a browser of 2023 or later; the tables do not."
+    "</p>"
+)
 #: id of a section -> its heading
 _SECTIONS = {
     "figures": "Figures",
@@ -53,18 +56,18 @@ def render(page: PageData) -> str:
     builder = PageBuilder(page)
     charts = builder.charts()
     heat = builder.heat()
-    controls = controls_html(page) if builder.plots else ""
+    controls = controls_html(page) if builder.about else ""
     notes = "".join(f"<li>{sections.esc(n)}</li>" for n in page.summary["notes"])
     links = "".join(f"<li><a href='#{i}'>{t}</a></li>" for i, t in _SECTIONS.items())
     verdict = sections.verdict(page.run, line(page.run["verdict"]), page.summary["verdict_remarks"])
     head = f"""{verdict}{limits(page)}<dl class="facts">{sections.facts(page)}</dl>"""
     tables = f"""{sections.figures(page)}<ul class="quiet notes">{notes}</ul>"""
     body = f"""<nav aria-label="sections"><ul>{links}</ul></nav>
-<section id="figures"><h2>Figures</h2>
+<section id="figures"><h2>Figures <span class="quiet figures-of">of the whole run</span></h2>
 {sections.findings(page)}<div class="tables">{tables}</div></section>
 <section id="charts" tabindex="-1"><h2>Over time</h2>
 <p class="quiet"><span class="keys">{_HELP}</span>{sections.esc(_reduced(page))}</p>
-{controls}{heat.html}{charts}{_NO_SCRIPT}</section>
+{controls}{heat}{charts}{NO_SCRIPT}</section>
 <section id="phases"><h2>Phases</h2>{sections.phases(page)}{sections.marks(page)}</section>
 <section id="missed"><h2>Missing data</h2>{sections.missed(page)}</section>
 <section id="changed"><h2>What changed</h2>{sections.changed(page)}</section>
@@ -73,8 +76,7 @@ def render(page: PageData) -> str:
         title=sections.esc(page.run.get("run", "")),
         head=head,
         body=body,
-        about=script_about(page, builder, heat.figures or None),
-        models=builder.models(),
+        builder=builder,
         program=f"{sections.esc(page.run.get('program', ''))}; ",
     )
 
@@ -104,10 +106,13 @@ def controls_html(page: PageData) -> str:
         f"<button type='button' data-act='{act}' aria-label='{label}'>{sign}</button>"
         for act, sign, label in _BUTTONS
     )
+    zone = "<button type='button' data-act='zone'>UTC / local</button>"
+    zone = "" if page.relative else zone
     # hidden from screen readers: the table of phases has the same buttons
     strip = "<div id='strip' aria-hidden='true'></div>" if page.marks else ""
     return (
         f"<div class='top'><div class='bar'>{buttons}<output id='window' class='quiet'></output>"
+        f"{zone}"
         f"<button type='button' id='theme'>light / dark</button></div>{strip}</div>"
         f"<div class='bar legend'>{_legend(page)}</div>"
     )
@@ -134,53 +139,22 @@ def _legend(page: PageData) -> str:
     return out
 
 
-def script_about(
-    page: PageData, builder: PageBuilder, heat: list[HeatFigure] | None
-) -> dict[str, Any]:
-    """Return what the script needs to know, under the keys that page.js reads.
-
-    Times are ms, as in ``PageData.x_ms``. ``heat``: figures of the map of hosts, None without one.
-    """
-    first, last = time_range(page)
-    return {
-        "start": first,
-        "end": last,
-        "border": BORDER,
-        "hosts": [safe_text(h) for h in page.hosts] if heat else [],
-        "heat": heat,
-        "relative": page.relative,
-        "charts": builder.about,
-        "marks": [[m.begin_ms, m.end_ms] for m in page.marks],
-        "claims": shown_claims(page),
-        "phases": [
-            [p.begin_ms, p.end_ms, safe_text(p.text), p.lane, p.tone] for p in builder.phases
-        ],
-    }
+def document_html(title: str, head: str, body: str, builder: PageBuilder, program: str = "") -> str:
+    """Return one HTML document that loads nothing. All arguments but ``builder`` are HTML."""
+    about = data_script("about", builder.script_about())
+    scripts = page_scripts(builder.arrays.text())
+    return _template().render(
+        policy=_POLICY,
+        title=Markup(title),
+        style=Markup(page_style()),
+        head=Markup(head),
+        body=Markup(body),
+        program=Markup(program),
+        version=__version__,
+        scripts=Markup(about + "\n" + scripts),
+    )
 
 
-def document_html(
-    title: str, head: str, body: str, about: dict[str, Any], models: str, program: str = ""
-) -> str:
-    """Return one HTML document that loads nothing. All arguments but ``about`` are HTML."""
-    style = files("mpi_collector.report.page").joinpath("page.css").read_text("utf-8")
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>{style}</style>
-</head>
-<body>
-<header><h1>{title}</h1>{head}</header>
-<main>
-{body}
-</main>
-<footer class="quiet">{program}page by mpi_collector {__version__}</footer>
-{data_script("about", about)}
-{models}
-</body>
-</html>
-"""
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string(page_file("page.html"))

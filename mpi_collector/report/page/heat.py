@@ -2,44 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
-from bokeh.models import ColumnDataSource, FixedTicker, LinearColorMapper, PlainText
-from bokeh.palettes import Cividis256
-from bokeh.plotting import figure
 
-from mpi_collector.report.page.charts import Range, empty_chart
+from mpi_collector.report.page.arrays import PageArrays
 from mpi_collector.report.page.data import PageData
 from mpi_collector.report.page.downsample import Float32
 from mpi_collector.report.quantity import axis_scale, number
 from mpi_collector.store.figures import BY_NAME, HEAT_MAPPED
 from mpi_collector.terminal_text import safe_text
 
+#: cividis, which the colour-blind see as others do, in steps of a sixteenth
+PALETTE = (
+    "#00204c",
+    "#002b68",
+    "#06366e",
+    "#2c416b",
+    "#414d6b",
+    "#50586c",
+    "#5f636e",
+    "#6e6f72",
+    "#7b7b78",
+    "#8b8778",
+    "#9b9377",
+    "#aba174",
+    "#bbad6f",
+    "#ccbb68",
+    "#deca5e",
+    "#f0d951",
+    "#ffe844",
+)
 UNKNOWN = 255  #: the byte of a cell that was not recorded
 _HIGHEST = 254
 _MIN_HEIGHT = 240
 _MAX_HEIGHT = 700
-_NAMES = 16  #: hosts whose name stands beside their row
-_NAME_LENGTH = 8
 
 
 class HeatFigure(TypedDict):
-    """What the script knows of a figure. ``step``: value of a byte. ``top``: the greatest value."""
+    """A figure of the map. ``codes``: number of the array of bytes. ``step``: value of a byte.
+
+    ``top``: the greatest value.
+    """
 
     name: str
     label: str
     unit: str
+    codes: int
     step: float
     top: str
 
 
-class HeatChart(NamedTuple):
-    """The chart, hosts from top to bottom, and its figures."""
+class HeatMap(TypedDict):
+    """What the script knows of the map. ``begin``, ``end``: ms. Hosts go from top to bottom."""
 
-    plot: figure
+    place: str
+    height: int
+    begin: float
+    end: float
+    columns: int
+    hosts: list[str]
+    palette: list[str]
     figures: list[HeatFigure]
 
 
@@ -60,74 +84,39 @@ def shade(values: Float32) -> Shades:
     return Shades(codes, top)
 
 
-def heat_map(page: PageData) -> HeatChart | None:
+def heat_map(page: PageData, place: str, arrays: PageArrays) -> HeatMap | None:
     """Return the map; None for few hosts, whose lines show the same."""
     offered = {f.name: page.charts[f.name].heat for f in HEAT_MAPPED if f.name in page.charts}
     rows = {name: heat for name, heat in offered.items() if heat is not None}
     if not rows:
         return None
-    hosts = len(page.hosts)
     step = float(page.x_ms[1] - page.x_ms[0]) if len(page.x_ms) > 1 else 1.0
-    times = Range(float(page.x_ms[0]) - step / 2, float(page.x_ms[-1]) + step / 2)
-    height = min(max(hosts * 3, _MIN_HEIGHT), _MAX_HEIGHT)
-    plot = empty_chart(page, "heat", times, Range(0.0, float(hosts)), height)
-    _name_rows(plot, page.hosts)
-    plot.ygrid.grid_line_color = None
-    mapper = LinearColorMapper(palette=[*Cividis256[:UNKNOWN], "#00000000"], low=0, high=UNKNOWN)
-    about = [
-        _draw(plot, name, heat, times, mapper, visible=not n)
-        for n, (name, heat) in enumerate(rows.items())
-    ]
-    return HeatChart(plot, about)
-
-
-def _draw(
-    plot: figure, name: str, heat: Float32, times: Range, mapper: LinearColorMapper, visible: bool
-) -> HeatFigure:
-    """Add the image of a figure. ``heat``: (hosts, points)."""
-    codes, top = shade(heat[::-1])  # the first row of an image lies at the bottom
-    data = {
-        "image": [codes],
-        "x": [times.start],
-        "y": [0],
-        "dw": [times.end - times.start],
-        "dh": [len(heat)],
+    return {
+        "place": place,
+        "height": min(max(len(page.hosts) * 3, _MIN_HEIGHT), _MAX_HEIGHT),
+        "begin": float(page.x_ms[0]) - step / 2,
+        "end": float(page.x_ms[-1]) + step / 2,
+        "columns": len(page.x_ms),
+        "hosts": [safe_text(h) for h in page.hosts],
+        "palette": list(PALETTE),
+        "figures": [_figure(name, heat, arrays) for name, heat in rows.items()],
     }
-    plot.image(
-        "image",
-        x="x",
-        y="y",
-        dw="dw",
-        dh="dh",
-        source=ColumnDataSource(data),
-        color_mapper=mapper,
-        name=f"heat {name}",
-        visible=visible,
-    )
+
+
+def _figure(name: str, heat: Float32, arrays: PageArrays) -> HeatFigure:
+    """``heat``: (hosts, points)."""
+    codes, top = shade(heat)
     unit, by = axis_scale(BY_NAME[name].unit, top)
     return {
         "name": name,
         "label": BY_NAME[name].label,
         "unit": unit,
+        "codes": arrays.add(codes),
         "step": top / by / _HIGHEST,
         "top": f"{number(top, by)} {unit}",
     }
 
 
-def _name_rows(plot: figure, hosts: Sequence[str]) -> None:
-    """Label some rows, evenly spaced, with the end of the host's name, which distinguishes it."""
-    rows = range(0, len(hosts), -(-len(hosts) // _NAMES))
-    at = [len(hosts) - n - 0.5 for n in rows]
-    plot.yaxis[0].ticker = FixedTicker(ticks=at)
-    names = [safe_text(hosts[n]) for n in rows]
-    short = [
-        name if len(name) <= _NAME_LENGTH else "…" + name[1 - _NAME_LENGTH :] for name in names
-    ]
-    plot.yaxis[0].major_label_overrides = {
-        y: PlainText(text=name) for y, name in zip(at, short)
-    }  # PlainText: a name is never read as a formula
-
-
 def gradient() -> str:
     """Return the colours from 0 to the greatest value, as CSS."""
-    return ", ".join(Cividis256[n] for n in range(0, UNKNOWN, 31))
+    return ", ".join(PALETTE)

@@ -1,71 +1,35 @@
-"use strict";
 // Moves all charts together, those in sight first, and applies the theme. Every action of the mouse has a key.
-(async () => {
-  const read = (id) => JSON.parse(document.getElementById(id).textContent);
-  const about = read("about");
+async function startPage() {
+  const about = JSON.parse(document.getElementById("about").textContent);
   const PAPER = 690;  // px: width between the margins of A4 and Letter
   const $ = (id) => document.getElementById(id);
   const root = document.documentElement;
-
-  await Bokeh.embed.embed_items(read("models"), read("items"));
-  const models = Bokeh.documents[Bokeh.documents.length - 1];
-  const charts = about.charts.map((c) => ({
-    ...c, model: models.get_model_by_name(`plot ${c.name}`), data: models.get_model_by_name(`data ${c.name}`)?.data,
-    drawn: models.get_model_by_name(`drawn ${c.name}`), place: $(c.place), seen: true, late: true,
-  }));
+  if (typeof DecompressionStream === "undefined") {
+    document.querySelector(".old-browser").hidden = false;
+    return;
+  }
+  const array = await unpackArrays($("arrays").textContent, about.arrays);
 
   // ---- one window of time for all charts
   const whole = { start: about.start, end: about.end };
   const least = Math.max((whole.end - whole.start) / 1e5, 1);
-  let view = { ...whole };
-  let moving = false;
+  const clock = new Clock(about.relative);
+  const phases = about.phases.map(([start, end, text, lane, tone]) => ({ start, end, text, lane, tone, moment: end <= start }));
+  const rows = about.rows ? new WindowFigures(about.rows, array) : null;
+  const page = {
+    array, clock, phases, whole, view: { ...whole }, border: about.border, scales: about.scales, style: {},
+    rowTimes: rows && rows.begin.length ? [rows.begin[0], ...rows.end] : [],
+    onZoom: (from, to) => from === null ? show(whole.start, whole.end) : show(from, to),
+    onPoint: (...where) => point(...where),
+  };
+  const charts = about.charts.map((spec) => new Chart(spec, page));
+  const heat = about.heat ? new HeatMap(about.heat, page) : null;
+  if (heat) charts.push(heat.chart);
   let due = 0;
 
   const follow = (chart) => {
-    moving = true;
-    chart.model.x_range.setv({ start: view.start, end: view.end });
-    moving = false;
-    if (chart.data) chart.drawn.data = needed(chart);
-    chart.late = false;
-  };
-
-  // ---- the values that are drawn: those in the window; of those that share a pixel, the lowest and the highest
-  const first = (x, ms) => {  // index of the first value at or after ms
-    let low = 0, high = x.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (x[middle] < ms) low = middle + 1; else high = middle;
-    }
-    return low;
-  };
-  const needed = ({ data, model, place }) => {
-    const from = Math.max(first(data.x, view.start) - 1, 0), to = Math.min(first(data.x, view.end) + 1, data.x.length);
-    const size = Math.ceil((to - from) / ((model.inner_width || place.clientWidth || 600) / 2));
-    const part = size < 3 ? (values) => plain(values).subarray(from, to) : (values) => extremes(values, from, to, size);
-    const out = Object.fromEntries(Object.entries(data).map(([name, values]) => [name, part(values)]));
-    if (size > 2) out.x = Array.from(out[Object.keys(out).find((name) => name !== "x")], (_, n) => {
-      const begin = from + (n >> 1) * size, end = Math.min(begin + size, to) - 1;
-      return data.x[begin] + (data.x[end] - data.x[begin]) * (n & 1 ? 0.75 : 0.25);
-    });
-    return out;
-  };
-  const plain = (values) => {  // a typed array without the shape of Bokeh's arrays
-    const Type = values.BYTES_PER_ELEMENT === 8 ? Float64Array : Float32Array;
-    return new Type(values.buffer, values.byteOffset, values.length);
-  };
-  const extremes = (values, from, to, size) => {
-    const out = new Float32Array(2 * Math.ceil((to - from) / size));
-    for (let begin = from, n = 0; begin < to; begin += size, n += 2) {
-      let low = -1, high = -1;
-      for (let i = begin; i < Math.min(begin + size, to); i++) {
-        if (Number.isNaN(values[i])) continue;
-        if (low < 0 || values[i] < values[low]) low = i;
-        if (high < 0 || values[i] > values[high]) high = i;
-      }
-      out[n] = low < 0 ? NaN : values[Math.min(low, high)];
-      out[n + 1] = low < 0 ? NaN : values[Math.max(low, high)];
-    }
-    return out;
+    chart.make();
+    chart.follow();
   };
   const flush = () => {
     due = 0;
@@ -73,47 +37,88 @@
     const next = late.find((c) => c.place.matches(":hover, :focus")) || late.find((c) => c.seen) || late[0];
     if (next) follow(next);
     if (late.length > 1) due = requestAnimationFrame(flush);  // one chart a frame, so that keys are handled in between
-    $("window").textContent = `${clock(view.start)} – ${clock(view.end)} ${zone}, ${span((view.end - view.start) / 1000)}`;
-    strip();
   };
   const show = (start, end) => {
     const wide = Math.min(Math.max(end - start, least), whole.end - whole.start);
     const from = Math.min(Math.max(start, whole.start), whole.end - wide);
-    view = { start: from, end: from + wide };
+    page.view = { start: from, end: from + wide };
     for (const chart of charts) chart.late = true;
     point(null);
+    tell();
     due = due || requestAnimationFrame(flush);
   };
-  const zone = about.relative ? "since the start" : "UTC";
-  const clock = (ms) => new Date(ms).toISOString().slice(11, view.end - view.start < 1e4 ? 23 : 19);
-  const span = (s) => s < 100 ? `${s.toPrecision(3)} s` : s < 6000 ? `${(s / 60).toPrecision(3)} min`
-    : `${(s / 3600).toPrecision(3)} h`;
-  for (const chart of charts) {
-    chart.model.x_range.change.connect(() => {
-      const { start, end } = chart.model.x_range;
-      if (!moving && (start !== view.start || end !== view.end)) show(start, end);
-    });
-  }
-  if ("IntersectionObserver" in window) {
-    const watcher = new IntersectionObserver((entries) => {
-      for (const entry of entries) {
-        const chart = charts.find((c) => c.place === entry.target);
-        chart.seen = entry.isIntersecting;
-        if (chart.seen && chart.late) follow(chart);
+  const tell = () => {
+    const { start, end } = page.view, fine = end - start < 1e4;
+    $("window").textContent = `${clock.time(start, fine)} – ${clock.time(end, fine)} ${clock.zone}, ${spanText((end - start) / 1000)}`;
+    strip();
+    figures();
+  };
+  const watcher = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      const chart = charts.find((c) => c.place === entry.target);
+      chart.seen = entry.isIntersecting;
+      if (chart.seen && chart.late) follow(chart);
+    }
+  }, { rootMargin: "150px" });
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target } of entries) charts.find((c) => c.place === target)?.resize();
+  });
+  const watch = (chart) => {
+    chart.late = true;
+    watcher.observe(chart.place);
+    sizes.observe(chart.place);
+  };
+
+  // ---- the figures of the window: tables and captions
+  const kept = new Map();  // element -> its text for the whole run
+  const put = (element, text) => {
+    if (!kept.has(element)) kept.set(element, element.innerHTML);
+    element.textContent = text;
+  };
+  const figures = () => {
+    const { start, end } = page.view, all = start === whole.start && end === whole.end;
+    for (const place of document.querySelectorAll(".figures-of")) {
+      place.textContent = all || !rows ? "of the whole run" : `of ${clock.time(start, true)} – ${clock.time(end, true)} ${clock.zone}`;
+    }
+    for (const [element, html] of kept) element.innerHTML = html;  // what the page came with, escaped there
+    kept.clear();
+    if (all || !rows) return;
+    const part = rows.select(start, end);
+    for (const [name, { total, hosts, unit }] of Object.entries(about.rows.figures)) {
+      const places = document.querySelectorAll(`[data-figure="${name}"]`);
+      if (!places.length) continue;
+      const values = { ...rows.values(part, total), ...spread(part, hosts) };
+      for (const place of places) {
+        const { value } = place.dataset, text = (v) => quantityText(about.scales, v, unit);
+        if (value === "caption") put(place, `${about.hosts.length > 1 ? "all hosts: " : ""}mean ${text(values.mean)}, peak ${text(values.peak)}`);
+        else if (value === "lowest" || value === "highest") {
+          const of = values[value];
+          put(place, of ? text(of.mean) : "-");
+          if (of && values.differ) {
+            const host = document.createElement("span");
+            host.className = "quiet";
+            host.textContent = ` ${about.hosts[of.host]}`;
+            place.append(host);
+          }
+        } else put(place, text(values[value] ?? null));
       }
-    }, { rootMargin: "150px" });
-    for (const chart of charts) watcher.observe(chart.place);
-  }
+    }
+  };
+  const spread = (part, hosts) => {  // of the hosts by their means
+    const means = Object.entries(hosts).map(([host, numbers]) => ({ host: Number(host), mean: rows.values(part, numbers).mean }))
+      .filter((h) => h.mean !== null).sort((a, b) => a.mean - b.mean);
+    if (!means.length) return {};
+    const middle = (means[(means.length - 1) >> 1].mean + means[means.length >> 1].mean) / 2;
+    return { lowest: means[0], highest: means[means.length - 1], median: middle, differ: means[0].mean !== means[means.length - 1].mean };
+  };
 
   // ---- phases above the charts
-  const phases = about.phases.map(([start, end, text, lane, tone]) => ({ start, end, text, lane, tone, moment: end <= start }));
   const lanes = Math.max(-1, ...phases.filter((p) => !p.moment).map((p) => p.lane)) + 1;
   const moments = phases.filter((p) => p.moment);
   moments.forEach((p, n) => { p.until = n + 1 < moments.length ? moments[n + 1].start : whole.end; });
   for (const p of $("strip") ? phases : []) {
     p.box = document.createElement("i");
     p.box.textContent = p.text;
-    p.box.title = `${p.text}, ${p.moment ? "at" : "from"} ${clock(p.start)} ${zone}${p.moment ? "" : `, ${span((p.end - p.start) / 1000)}`}`;
     p.box.className = p.moment ? "moment" : "";
     p.box.style.setProperty("--tone", p.tone);
     p.box.style.top = `${(p.moment ? lanes : p.lane) * 19}px`;
@@ -123,47 +128,26 @@
   if ($("strip")) $("strip").style.height = `${(lanes + (moments.length ? 1 : 0)) * 19}px`;
   const strip = () => {
     if (!$("strip")) return;
-    const [left, right] = about.border;
-    const part = (ms) => Math.min(Math.max((ms - view.start) / (view.end - view.start), 0), 1);
+    const [left, right] = about.border, { start, end } = page.view;
+    const part = (ms) => Math.min(Math.max((ms - start) / (end - start), 0), 1);
     const room = `(100% - ${left + right}px)`;
     for (const p of phases) {
-      const end = p.moment ? p.until : p.end;
-      p.box.hidden = end < view.start || p.start > view.end || (p.moment && p.start < view.start);
+      const until = p.moment ? p.until : p.end;
+      p.box.hidden = until <= start || p.start >= end || (p.moment && p.start < start);
       if (p.box.hidden) continue;
-      const wide = part(end) - part(p.start);
+      p.box.title = `${p.text}, ${p.moment ? "at" : "from"} ${clock.time(p.start)} ${clock.zone}${p.moment ? "" : `, ${spanText((p.end - p.start) / 1000)}`}`;
+      const wide = part(until) - part(p.start);
       p.box.style.left = `calc(${left}px + ${part(p.start)} * ${room})`;
       p.box.style.width = `max(calc(${wide} * ${room}), 2px)`;
       p.box.style.padding = wide < 0.01 ? "0" : "";
     }
   };
 
-  // ---- the pointer: a cursor line through all charts, and a tooltip with the values of one
+  // ---- the pointer: a line through all charts, and a box with the values of one
   const tip = document.createElement("div");
   tip.id = "tip";
   tip.hidden = true;
   document.body.append(tip);
-  for (const chart of charts) {
-    chart.cursor = document.createElement("i");
-    chart.cursor.className = "cursor";
-    chart.cursor.hidden = true;
-    chart.place.append(chart.cursor);
-  }
-  const inner = (chart) => {  // px: left edge and width of the plot area
-    const wide = chart.model.inner_width;
-    return [chart.place.clientWidth - about.border[1] - wide, wide];
-  };
-  const share = (chart, event) => {
-    const [left, wide] = inner(chart);
-    return (event.clientX - chart.place.getBoundingClientRect().left - left) / wide;
-  };
-  const nearest = (x, ms) => {
-    let low = 0, high = x.length - 1;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (x[middle] < ms) low = middle; else high = middle;
-    }
-    return ms - x[low] < x[high] - ms ? low : high;
-  };
   const line = (text, value, colour) => {
     const row = document.createElement("div"), number = document.createElement("span");
     if (colour) {
@@ -180,85 +164,75 @@
   const point = (chart, ms, x, y) => {
     pointed = null;
     tip.hidden = true;
-    for (const c of charts) c.cursor.hidden = true;
-    if (!chart || !(ms >= view.start && ms <= view.end)) return;
-    const times = chart.data ? chart.data.x : null;
-    const index = times && times.length ? nearest(times, ms) : -1;
-    const at = index >= 0 ? times[index] : ms;
-    for (const c of charts) {
-      const [left, wide] = inner(c);
-      c.cursor.style.left = `${left + (at - view.start) / (view.end - view.start) * wide}px`;
-      c.cursor.hidden = !c.seen || at < view.start || at > view.end;
+    const inside = chart && ms >= page.view.start && ms <= page.view.end;
+    const index = inside && !chart.heat ? chart.nearest(ms) : -1;
+    const at = index >= 0 ? chart.values[0][index] : inside ? ms : null;
+    for (const c of charts) if (c !== chart && (c.seen || at === null)) c.cursorAt(at);
+    if (inside && chart.heat) {
+      const box = chart.plot.over.getBoundingClientRect();
+      $("heat-at").textContent = heat.describe(ms, (y - box.top) / box.height);
     }
     if (index < 0) return;
     pointed = { chart, index };
-    const fine = new Date(at).toISOString().slice(11, 23);
-    const rows = chart.lines.filter(([, column]) => !hidden.has(column)).map(([name, column, colour]) => {
-      const value = chart.data[column][index];
-      return line(name, Number.isFinite(value) ? `${Number(value.toPrecision(3))} ${chart.unit}` : "not known", colour);
-    });
-    tip.replaceChildren(line(zone, fine), ...rows);
+    const lines = chart.lines.map((l, n) => [l, chart.values[n + 1][index]]).filter(([l]) => !chart.hidden.has(l.host));
+    tip.replaceChildren(line(clock.zone, clock.time(at, true)), ...lines.map(([l, value]) => line(l.name,
+      (value ?? null) === null ? "not known" : quantityText(about.scales, value, chart.unit), l.colour)));
     tip.hidden = false;
     const { width, height } = tip.getBoundingClientRect();
     tip.style.left = `${x + 18 + width < innerWidth ? x + 18 : Math.max(x - 18 - width, 0)}px`;
     tip.style.top = `${Math.max(Math.min(y + 14, innerHeight - height - 4), 0)}px`;
   };
-  const hidden = new Set();
-  for (const chart of charts) {
-    chart.place.addEventListener("pointermove", (event) => {
-      if (event.buttons) return point(null);
-      return point(chart, view.start + share(chart, event) * (view.end - view.start), event.clientX, event.clientY);
-    });
-    chart.place.addEventListener("pointerleave", () => point(null));
-    chart.place.addEventListener("blur", () => point(null));
-  }
-  addEventListener("scroll", () => { if (!tip.hidden) point(null); }, { passive: true });
+  addEventListener("scroll", () => { if (!tip.hidden && !pointed?.key) point(null); }, { passive: true });
   const step = (chart, by) => {  // move the pointer with the keyboard
-    const times = chart.data.x;
-    const from = pointed && pointed.chart === chart ? pointed.index + by : nearest(times, (view.start + view.end) / 2);
+    follow(chart);
+    const times = chart.values[0], { start, end } = page.view;
+    const from = pointed && pointed.chart === chart ? pointed.index + by : chart.nearest((start + end) / 2);
     const at = times[Math.min(Math.max(from, 0), times.length - 1)];
-    const box = chart.place.getBoundingClientRect(), [left, wide] = inner(chart);
-    point(chart, at, box.left + left + (at - view.start) / (view.end - view.start) * wide, box.top + 20);
+    const box = chart.plot.over.getBoundingClientRect();
+    chart.cursorAt(at);
+    point(chart, at, box.left + (at - start) / (end - start) * box.width, box.top + 20);
+    if (pointed) pointed.key = true;  // the key may scroll the chart into view
   };
 
   // ---- buttons and keys
   const zoom = (factor, share = 0.5) => {  // around the point at this share of the window
-    const wide = view.end - view.start, at = view.start + wide * share;
+    const { start, end } = page.view, wide = end - start, at = start + wide * share;
     show(at - wide * factor * share, at + wide * factor * (1 - share));
   };
   const move = (share) => {
-    const by = (view.end - view.start) * share;
-    show(view.start + by, view.end + by);
+    const { start, end } = page.view, by = (end - start) * share;
+    show(start + by, end + by);
   };
   const acts = {
     in: () => zoom(0.5), out: () => zoom(2), left: () => move(-0.25), right: () => move(0.25),
-    all: () => show(whole.start, whole.end),
+    all: () => show(whole.start, whole.end), zone: () => setZone(!clock.local),
   };
-  const keys = { "+": "in", "=": "in", "-": "out", ArrowLeft: "left", ArrowRight: "right", 0: "all", Home: "all" };
+  const keys = { "+": "in", "=": "in", "-": "out", ArrowLeft: "left", ArrowRight: "right", 0: "all", Home: "all", u: "zone" };
   for (const button of document.querySelectorAll("[data-act]")) {
     button.addEventListener("click", () => acts[button.dataset.act]());
   }
-  for (const chart of charts) {
+  const listen = (chart) => {
     const { place } = chart;
     place.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey) return;  // leave the wheel to scrolling the page
+      if (!event.ctrlKey || !chart.plot) return;  // leave the wheel to scrolling the page
       event.preventDefault();
-      zoom(event.deltaY < 0 ? 0.8 : 1.25, Math.min(Math.max(share(chart, event), 0), 1));
+      const box = chart.plot.over.getBoundingClientRect();
+      zoom(event.deltaY < 0 ? 0.8 : 1.25, Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1));
     }, { passive: false });
-    place.addEventListener("dblclick", acts.all);
-  }
+    place.addEventListener("blur", () => point(null));
+  };
   addEventListener("keydown", (event) => {
     const { target } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || target.closest("select, input, .scroll")) return;
-    const chart = charts.find((c) => c.place === target);
-    if (chart && chart.data && (event.key === "," || event.key === ".")) step(chart, event.key === "," ? -1 : 1);
+    const chart = charts.find((c) => c.place === target && !c.heat);
+    if (chart && (event.key === "," || event.key === ".")) step(chart, event.key === "," ? -1 : 1);
     else if (keys[event.key]) acts[keys[event.key]]();
     else return;
     event.preventDefault();
   });
   const showPhase = (start, end) => {
-    const wide = end > start ? end - start : (whole.end - whole.start) / 20;
-    show(start - wide * (end > start ? 0.05 : 0.5), (end > start ? end : start) + wide * (end > start ? 0.05 : 0.5));
+    const around = (whole.end - whole.start) / 40;
+    if (end > start) show(start, end); else show(start - around, start + around);
   };
   for (const button of document.querySelectorAll("[data-mark]")) {
     button.addEventListener("click", () => {
@@ -266,6 +240,16 @@
       $("charts").scrollIntoView();
     });
   }
+
+  // ---- UTC, or the time of this browser's zone
+  const setZone = (local) => {
+    clock.local = local;
+    for (const time of document.querySelectorAll("time[data-ms]")) time.textContent = clock.full(Number(time.dataset.ms));
+    for (const zone of document.querySelectorAll(".zone")) zone.textContent = clock.zone;
+    for (const chart of charts) chart.plot?.redraw(false, true);
+    point(null);
+    tell();
+  };
 
   // ---- claims: a click shows the stretch of time and the charts of the evidence
   for (const button of document.querySelectorAll("[data-claim]")) {
@@ -279,82 +263,68 @@
   }
 
   // ---- hosts: click to hide, hover or focus to highlight
-  const lines = (host) => charts.flatMap((c) => c.model.renderers.filter((r) => r.name === `h${host}`));
-  const every = charts.flatMap((c) => c.model.renderers.filter((r) => r.tags.includes("host")));
   for (const button of document.querySelectorAll("[data-host]")) {
-    const mine = new Set(lines(button.dataset.host));
-    const bring = (out) => { for (const drawn of every) drawn.muted = out && !mine.has(drawn); };
+    const host = Number(button.dataset.host);
+    const bring = (which) => { for (const chart of charts) if (chart.seen && !chart.heat) chart.highlight(which); };
     button.addEventListener("click", () => {
       const on = button.getAttribute("aria-pressed") !== "true";
       button.setAttribute("aria-pressed", String(on));
-      for (const drawn of mine) drawn.visible = on;
-      hidden[on ? "delete" : "add"](`h${button.dataset.host}`);
+      for (const chart of charts) chart.show(host, on);
     });
-    button.addEventListener("mouseenter", () => bring(true));
-    button.addEventListener("mouseleave", () => bring(false));
-    button.addEventListener("focus", () => { if (button.matches(":focus-visible")) bring(true); });
-    button.addEventListener("blur", () => bring(false));
+    button.addEventListener("mouseenter", () => bring(host));
+    button.addEventListener("mouseleave", () => bring(null));
+    button.addEventListener("focus", () => { if (button.matches(":focus-visible")) bring(host); });
+    button.addEventListener("blur", () => bring(null));
   }
 
-  // ---- heat map
-  if (about.heat) {
-    const plot = models.get_model_by_name("plot heat");
-    const images = Object.fromEntries(about.heat.map((h) => [h.name, models.get_model_by_name(`heat ${h.name}`)]));
-    const choose = $("heat-figure");
-    const chosen = () => about.heat[choose.selectedIndex];
+  // ---- map of hosts over time
+  if (heat) {
     const pick = () => {
-      for (const h of about.heat) images[h.name].visible = h === chosen();
-      $("heat-top").textContent = chosen().top;
+      heat.chosen = heat.figures[$("heat-figure").selectedIndex];
+      $("heat-top").textContent = heat.chosen.top;
+      heat.chart.plot?.redraw();
     };
-    choose.addEventListener("change", pick);
+    $("heat-figure").addEventListener("change", pick);
     pick();
-    models.event_manager.subscribed_models.add(plot);  // after embedding, on_event alone does not subscribe the model
-    plot.on_event("mousemove", (event) => {
-      const { data } = images[chosen().name].data_source;
-      const [rows, columns] = data.image[0].shape;
-      const column = Math.floor((event.x - data.x[0]) / data.dw[0] * columns), row = Math.floor(event.y);
-      if (!(column >= 0 && column < columns && row >= 0 && row < rows)) return;
-      const code = data.image[0][row * columns + column];
-      const value = code === 255 ? "not recorded" : `${(code * chosen().step).toPrecision(3)} ${chosen().unit}`;
-      $("heat-at").textContent = `${about.hosts[rows - 1 - row]}, ${clock(event.x)} ${zone}: ${value}`;
-    });
   }
 
-  // ---- light and dark
+  // ---- light and dark, and paper
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const paint = (model, wanted) => {
-    const fits = Object.entries(wanted).filter(([name]) => name in model.properties);
-    if (fits.length) model.setv(Object.fromEntries(fits));
-  };
   const colour = (theme) => {
     root.dataset.theme = theme;
     const style = getComputedStyle(root);
-    const [ink, line] = ["--quiet", "--line"].map((name) => style.getPropertyValue(name).trim());
-    for (const { model } of charts) {
-      for (const part of [...model.below, ...model.left, ...model.center]) {
-        paint(part, { axis_line_color: line, major_tick_line_color: line, minor_tick_line_color: null,
-          major_label_text_color: ink, axis_label_text_color: ink });
-        if ("grid_line_color" in part.properties && part.grid_line_color !== null) part.grid_line_color = line;
-      }
-    }
+    page.style = { quiet: style.getPropertyValue("--quiet").trim(), line: style.getPropertyValue("--line").trim() };
+    for (const chart of charts) chart.plot?.redraw(false, true);
   };
   const natural = () => dark.matches ? "dark" : "light";
   dark.addEventListener("change", () => colour(natural()));
-  $("theme").addEventListener("click", () => colour(root.dataset.theme === "dark" ? "light" : "dark"));
+  $("theme")?.addEventListener("click", () => colour(root.dataset.theme === "dark" ? "light" : "dark"));
   let before = "light";
   addEventListener("beforeprint", () => {
     before = root.dataset.theme;
-    for (const chart of charts) {
-      if (chart.late) follow(chart);
-      chart.place.style.zoom = PAPER / chart.place.clientWidth;  // a canvas does not reflow
-    }
+    root.classList.add("paper");
     colour("light");
+    for (const chart of charts) {
+      follow(chart);
+      chart.resize(PAPER);  // a canvas does not reflow
+    }
   });
   addEventListener("afterprint", () => {
-    for (const chart of charts) chart.place.style.zoom = "";
+    root.classList.remove("paper");
+    for (const chart of charts) chart.resize();
     colour(before);
   });
   colour(natural());
-  flush();
+  for (const chart of charts) {
+    watch(chart);
+    listen(chart);
+  }
+  if ($("window")) {
+    tell();
+    if (charts.length) follow(charts[0]);
+    due = requestAnimationFrame(flush);
+  }
+  root.page = { page, charts, heat };  // for the console
   root.dataset.ready = "yes";
-})();
+}
+startPage();

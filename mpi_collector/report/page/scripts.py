@@ -1,12 +1,12 @@
-"""The script elements of the page: its data, the Bokeh library and its own script."""
+"""The script elements of the page: its data, the uPlot library and its own script."""
 
 from __future__ import annotations
 
 import json
 from importlib.resources import files
 
-from bokeh.resources import Resources
-
+#: in this order, one script
+OWN_SCRIPTS = ("arrays.js", "units.js", "window.js", "chart.js", "heat.js", "page.js")
 #: in JSON, escapes of what could end a script element or a line of JavaScript
 _ESCAPES = {
     "<": "\\u003c",
@@ -25,10 +25,22 @@ def data_script(name: str, document: object) -> str:
     return f'<script type="application/json" id="{name}">{text}</script>'
 
 
-def page_scripts() -> str:
-    """Return the Bokeh library and the page's own script."""
-    own = files("mpi_collector.report.page").joinpath("page.js").read_text("utf-8")
-    resources = Resources(mode="inline", components=["bokeh"], minified=True, log_level="error")
-    library = "\n".join(resources.js_raw)
-    safe = library.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-    return f"<script>{safe}</script>\n<script>{own}</script>"
+def page_scripts(page_arrays: str) -> str:
+    """Return the packed arrays, the uPlot library with its licence, and the page's own script."""
+    licence = page_file("uplot/LICENSE").replace("*/", "* /")
+    library = page_file("uplot/uPlot.iife.min.js")
+    own = "\n".join(page_file(name) for name in OWN_SCRIPTS)
+    return (
+        f'<script type="text/plain" id="arrays">{page_arrays}</script>\n'
+        f"<script>/*! uPlot\n{licence}*/\n{library}</script>\n<script>{own}</script>"
+    )
+
+
+def page_style() -> str:
+    """Return the style of the page and of the charts."""
+    return page_file("uplot/uPlot.min.css") + page_file("page.css")
+
+
+def page_file(name: str) -> str:
+    """Return the text of a file beside this module."""
+    return files("mpi_collector.report.page").joinpath(name).read_text("utf-8")

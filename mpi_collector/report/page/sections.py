@@ -22,6 +22,7 @@ from mpi_collector.terminal_text import safe_text
 
 _ROWS = 4096  #: of a table; a reader of more has the JSON
 _REASONS = 50
+_VALUES = ("mean", "peak", "lowest", "median", "highest")  #: columns of the tables of figures
 
 
 def esc(text: object) -> str:
@@ -32,6 +33,11 @@ def esc(text: object) -> str:
 def clock(ms: float) -> str:
     """Return a UTC date and time with milliseconds."""
     return datetime.fromtimestamp(ms / 1e3, timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def moment(ms: float) -> str:
+    """Return a moment that the script shows in UTC or local time, as HTML."""
+    return f"<time data-ms='{ms!r}'>{clock(ms)}</time>"
 
 
 def table(
@@ -120,7 +126,13 @@ def _figure_row(page: PageData, name: str) -> list[str]:
     of_all = ", total" if several and about["across"] == "sum" else ""
     row = [f"<span title='{esc(about['doc'])}'>{esc(about['label'])}{of_all}</span>"]
     row += [esc(quantity(total["mean"], unit)), esc(quantity(total["peak"], unit))]
-    return row + (_spread_cells(page, name, unit) if several else [])
+    row += _spread_cells(page, name, unit) if several else []
+    return row[:1] + [_of_window(name, value, cell) for value, cell in zip(_VALUES, row[1:])]
+
+
+def _of_window(name: str, value: str, cell: str) -> str:
+    """Return a value that the script writes anew for the window in view."""
+    return f"<span data-figure='{name}' data-value='{value}'>{cell}</span>"
 
 
 def _spread_cells(page: PageData, name: str, unit: str) -> list[str]:
@@ -219,8 +231,13 @@ def marks(page: PageData) -> str:
     rows = []
     for n, m in enumerate(page.marks[:_ROWS]):
         button = f"<button type='button' data-mark='{n}'>{esc(m.text) or '(no text)'}</button>"
-        rows.append([button, clock(m.begin_ms), _lasted(m), esc(m.host)])
-    return table(["phase", "start (UTC)", "duration", "marked on"], rows, "phases", text=True)
+        rows.append([button, moment(m.begin_ms), _lasted(m), esc(m.host)])
+    return table(
+        ["phase", "start (<span class='zone'>UTC</span>)", "duration", "marked on"],
+        rows,
+        "phases",
+        text=True,
+    )
 
 
 def _lasted(mark: PagePhase) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mpi_collector.node.table.counted import Counted
 from mpi_collector.store.figures.figure import DeviceKind
 from mpi_collector.store.host import Float64, Int64
@@ -65,3 +67,8 @@ class Derived:
     busiest_cpu: tuple[str, float] | None = None  #: likewise
     notes: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)  #: those of ``notes`` that go with the verdict
+
+    def per_second(self, amounts: Float64) -> Float64:
+        """Return (intervals,) divided by the length of each interval, NaN where it has none."""
+        seconds = (self.end_ns - self.begin_ns) / 1e9
+        return amounts / np.where(seconds > 0, seconds, np.nan)
