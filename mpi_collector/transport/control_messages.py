@@ -112,13 +112,16 @@ CONTROL_REQUESTS: Mapping[str, Request] = {
     ),
     "drop_adopted": Request("RecoveryTransport.drop_adopted", {"host": FILE_NAME}),
 }
-#: calls of the sink, each with the key ``event``; write: the bytes are the blob
+#: each with the key ``event``: calls of the sink (write: the bytes are the blob), and what rank 0
+#: has been told while nothing was asked
 CONTROL_EVENTS: Mapping[str, Form] = {
     "begin_host": Record({"key": FILE_NAME}),
     "begin": Record({"head": HEAD}),
     "write": NOTHING,
     "end_host": NOTHING,
     "drop_host": NOTHING,
+    "stop_request": NOTHING,
+    "cut_off": Record({"key": FILE_NAME, "why": REASON}),
 }
 #: what the life-cycle process sends beside requests: a blob was taken; give up slow hosts
 CONTROL_NOTES: Mapping[str, Form] = {

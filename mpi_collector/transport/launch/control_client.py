@@ -20,6 +20,7 @@ from mpi_collector.transport.deadline import HURRIED_S, Hurry
 from mpi_collector.transport.failures import launcher_failure
 from mpi_collector.transport.launch.command_line import LaunchCommand
 from mpi_collector.transport.launch.sink_events import SinkEvents
+from mpi_collector.transport.launch.told import Told
 from mpi_collector.transport.loop_thread import LoopThread
 from mpi_collector.transport.session import Session
 
@@ -63,6 +64,7 @@ class ControlClient:
         self._has_told_hurry = False
         self._launched = launch
         self._session = _session(launch)
+        self._told = Told()
         self._loop = LoopThread("control client")
 
     def _request(self, do: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
@@ -150,6 +152,7 @@ class ControlClient:
 
     def _attempt(self, do: str, **fields: Any) -> dict[str, Any]:
         limit_s = self.options.start_timeout_s
+        self._session.on_event = self._told
         self._loop.run(self._session.connect(limit_s))
         return self._request(
             do,
@@ -191,11 +194,12 @@ class ControlClient:
         return found
 
     def wakes(self) -> Wakes:
-        """Return that ``poll`` waits for nothing."""
-        return Wakes()
+        """Return what is readable when rank 0 has told something by itself."""
+        return self._told.wakes()
 
-    def poll(self) -> None:
-        """No-op: rank 0 polls its ranks by itself."""
+    def poll(self) -> bool:
+        """Take what rank 0 has told. True when a host was asked to stop the run."""
+        return self._told.take(self.hosts)
 
     def status(self) -> RunStatus:
         return run_status(self.hosts)
@@ -226,6 +230,7 @@ class ControlClient:
         del why
         self._loop.run(self._session.disconnect())
         self._loop.close()
+        self._told.close()
 
 
 def _session(launch: LaunchCommand) -> Session:

@@ -52,7 +52,7 @@ class SinkEvents:
         elif event == "drop_host":
             self._in_host = False
             self._sink.drop_host()
-        else:
+        elif event not in ("stop_request", "cut_off"):  # those came too late
             raise RuntimeError(f"no such event: {event!r}")
 
     def finish(self) -> None:

@@ -20,6 +20,7 @@ from mpi_collector.node.parent import Parent
 from mpi_collector.transport.base import Wakes
 from mpi_collector.transport.control_messages import CONTROL_NOTES
 from mpi_collector.transport.ranks.control_service import ControlService, LauncherGone
+from mpi_collector.transport.ranks.coordinator import Coordinator
 from mpi_collector.transport.ranks.rest import wakeup_fd
 from mpi_collector.transport.ranks.world import World
 
@@ -45,6 +46,7 @@ class ControlServer:
         self._queue: list[dict[str, Any]] = []
         self._unacknowledged = 0
         self._is_hurried = False
+        self._cut_off: dict[str, str] = {}  # as the life-cycle process knows it
         self._looked_ns = 0
         world.hurry.ask_by(self._look_for_hurry)
         self._launcher = Parent()
@@ -100,7 +102,16 @@ class ControlServer:
             self._read(0)
         is_due = wakes.due_ns is not None and mono_ns() >= wakes.due_ns
         if coordinator is not None and (is_due or not set(wakes.fds).isdisjoint(ready)):
-            coordinator.poll()
+            self._report(coordinator, coordinator.poll())
+
+    def _report(self, coordinator: Coordinator, stop_requested: bool) -> None:
+        """Tell the life-cycle process what rank 0 has learned."""
+        if stop_requested:
+            self._send({"event": "stop_request"})
+        for host in coordinator.hosts:
+            if host.cut_off != self._cut_off.get(host.key, ""):
+                self._cut_off[host.key] = host.cut_off
+                self._send({"event": "cut_off", "key": host.key, "why": host.cut_off})
 
     # ---- frames
     def _send(self, message: dict[str, Any], blob: bytes | memoryview = b"") -> None:

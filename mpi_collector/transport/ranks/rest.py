@@ -8,6 +8,7 @@ import signal
 from mpi_collector.node.compat import mono_ns, readable
 from mpi_collector.node.parent import Parent
 from mpi_collector.transport.base import nap
+from mpi_collector.transport.door import Door
 from mpi_collector.transport.ranks.bell import Bell
 from mpi_collector.transport.ranks.bell_protocol import Offer, pause_ns
 from mpi_collector.transport.ranks.world import World
@@ -23,6 +24,7 @@ class Rest:
 
     def __init__(self, world: World) -> None:
         self.launcher = Parent()
+        self.door = Door()  #: of this host, where ``mpi_collector stop`` rings
         self._world = world
         self._bell: Bell | None = None
         self._signal_fd = -1
@@ -60,8 +62,11 @@ class Rest:
             self._sleep(bell, most_s)
 
     def _sleep(self, bell: Bell, most_s: float | None) -> None:
-        fds = [bell.fd, self.launcher.fd, self._signal_fd]
+        wakes = self.door.wakes()
+        fds = [bell.fd, self.launcher.fd, self._signal_fd, *wakes.fds]
         limits = [s for s in (most_s, self.launcher.timeout_s) if s is not None]
+        if wakes.due_ns is not None:
+            limits.append(max(wakes.due_ns - mono_ns(), 0) * 1e-9)
         ready = readable([fd for fd in fds if fd >= 0], min(limits, default=None))
         if self._signal_fd in ready:
             os.read(self._signal_fd, _PIPE_BYTES)
@@ -72,6 +77,7 @@ class Rest:
         if self._bell is not None:
             self._bell.close()
         self.launcher.close()
+        self.door.close()
 
 
 def wakeup_fd() -> int:

@@ -47,7 +47,7 @@ class Worker:
         self._poll_interval = PollInterval()
         self._rest = Rest(world)
         self._service = WorkerService(
-            world, self._poll_interval, recorder_class, self._rest.connect
+            world, self._poll_interval, recorder_class, self._rest.connect, self._rest.door
         )
 
     def run(self) -> bool:
@@ -155,12 +155,15 @@ class Worker:
                 ):
                     raise Orphaned
                 self._look_for_stop_request()
+            if self._rest.door.rung():
+                self._look_for_stop_request()
             late = now - since >= patience_ns
             self._rest.wait(self._poll_interval.get_s(late), self._longest_sleep_s(now))
 
     def _longest_sleep_s(self, now_ns: int) -> float | None:
         """Return after how long to look around although nothing has happened."""
-        look_s = _RARE_LOOK_S if self._service.stop_request else None
+        looks = self._service.stop_request and not self._rest.door.is_open
+        look_s = _RARE_LOOK_S if looks else None
         limits = [s for s in (look_s, self._poll_interval.left_s(now_ns)) if s is not None]
         return min(limits, default=None)
 

@@ -14,6 +14,7 @@ from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.spool import marks
 from mpi_collector.node.spool.directory import RunDirectory
+from mpi_collector.transport.door import Door
 from mpi_collector.transport.ranks.bell_protocol import Offer
 from mpi_collector.transport.ranks.clocks import ECHOES
 from mpi_collector.transport.ranks.messages import WORKER_REQUESTS
@@ -75,7 +76,7 @@ class PollInterval:
 class WorkerService(RecorderService):
     """A RecorderService on an MPI rank. ``poll_interval``: adjusted to what rank 0 is doing.
 
-    ``connect``: begins to connect a doorbell.
+    ``connect``: begins to connect a doorbell. ``door``: opened where this rank records its host.
     """
 
     requests = WORKER_REQUESTS
@@ -87,8 +88,10 @@ class WorkerService(RecorderService):
         poll_interval: PollInterval,
         recorder_class: type[BatchRecorder],
         connect: Callable[[Offer], None],
+        door: Door,
     ) -> None:
         super().__init__(recorder_class)
+        self._door = door
         self._connect = connect
         self._world = world
         self._poll_interval = poll_interval
@@ -121,7 +124,11 @@ class WorkerService(RecorderService):
         self.options = SamplingOptions.from_dict(options)
         answer = super().prepare(options, run, key, facts)
         spool = answer.fields["spool"]
-        self.stop_request = RunDirectory.of_spool(spool).stop_path if spool else ""
+        directory = RunDirectory.of_spool(spool) if spool else None
+        self.stop_request = directory.stop_path if directory is not None else ""
+        if directory is not None and self._world.own:
+            self._door.open()
+            self._door.write(directory.door_path)
         return answer
 
     def measure_clock(self) -> Answer:
@@ -148,7 +155,12 @@ class WorkerService(RecorderService):
 
     def stop(self) -> Answer:
         self._poll_interval.job_ended()
+        self._door.close()
         return super().stop()
+
+    def discard(self) -> Answer:
+        self._door.close()  # its file goes before the directory of the spool
+        return super().discard()
 
     def send(self) -> Answer:
         chunks = (chunk for member in self._members for chunk in member.chunks)

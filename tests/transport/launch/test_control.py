@@ -6,7 +6,9 @@ from typing import Any, cast
 
 import pytest
 
+from mpi_collector.node.compat import readable
 from mpi_collector.node.options import SamplingOptions
+from mpi_collector.transport.base import HostState
 from mpi_collector.transport.launch.command_line import LaunchCommand
 from mpi_collector.transport.launch.control_client import ControlClient
 from mpi_collector.transport.launch.settings import Settings
@@ -45,3 +47,25 @@ def test_snapshots_of_many_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(sizes) > 1
     assert max(sizes) < 10e6
     client.detach()
+
+
+def test_what_rank_0_tells_by_itself() -> None:
+    """A request to stop and the loss of a host wake whoever polls; what comes too late is dropped."""
+    launch = LaunchCommand(["true"], {}, {}, Settings())
+    client = ControlClient(SamplingOptions(), "run", launch, {})
+    client.hosts = [HostState("a", "a", {}, sampling=True), HostState("b", "b", {}, sampling=True)]
+    told = client._told
+    assert not readable(client.wakes().fds, 0)
+    assert not client.poll()
+    told({"event": "cut_off", "key": "b", "why": "no more"}, b"")
+    assert readable(client.wakes().fds, 0)
+    assert not client.poll()
+    assert not readable(client.wakes().fds, 0)
+    assert [h.cut_off for h in client.hosts] == ["", "no more"]
+    assert client.status()["sampling"] == 1
+    told({"event": "stop_request"}, b"")
+    assert readable(client.wakes().fds, 0)
+    assert client.poll()
+    client.detach()
+    told({"event": "stop_request"}, b"")
+    assert client.wakes().fds == ()
