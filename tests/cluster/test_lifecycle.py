@@ -338,6 +338,21 @@ def test_terminated_in_the_middle(bed: Bed, openmpi: Mpi) -> None:
         assert len(run) == 3
 
 
+def test_stop_on_a_host_of_the_collectors(bed: Bed, openmpi: Mpi) -> None:
+    """A host that only sees its own spool: its rank tells rank 0, and rank 0 the launch node."""
+    results = bed.directory("results")
+    job = bed.start(0, run_words(openmpi.python, "training", results, "sleep", "15"))
+    run = job.recording()
+    words = ["-m", "mpi_collector", "stop", run, "--results-dir", "/nonexistent"]
+    stop = bed.run(2, [openmpi.python, *words])
+    assert stop.process.returncode == 0, stop.err
+    assert "10 s" not in stop.err
+    assert job.finish(60) == 0, job.err
+    with mpi_collector.load(results) as recording:
+        assert len(recording) == 3
+        assert recording.run["ended_by"] == "request"
+
+
 def test_what_if_runs_nothing(bed: Bed, openmpi: Mpi) -> None:
     """--what-if, datagen and configview collect nothing."""
     results = bed.directory("results")
