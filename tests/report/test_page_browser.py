@@ -25,6 +25,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from mpi_collector.report.page import page
 from mpi_collector.report.quantity import quantity
+from mpi_collector.report.summary import document
 from mpi_collector.store.load import load
 
 NAME = "host_20260105_120000_timeseries.npz"
@@ -303,3 +304,79 @@ def test_two_recordings_on_one_page(driver: Any, tmp_path: Path) -> None:
     )
     assert names == ["A", "B"]
     assert "0.5" in opened.find("#figures").text
+
+
+def test_figures_are_those_of_the_window(driver: Any, tmp_path: Path) -> None:
+    """Between two rows they are what the recording's own window says; zoomed out they are those of the run again."""
+    opened = open_page(driver, tmp_path, 4, odd={2: 0.4})
+    begin, end = sy.START_NS + 33 * sy.S, sy.START_NS + 61 * sy.S
+    with load(tmp_path / NAME) as recording:
+        window = document(recording.between(begin, end))
+    cells = "return Object.fromEntries([...document.querySelectorAll('#figures [data-figure]')].map((e) => [`${e.dataset.figure} ${e.dataset.value}`, e.innerText]))"
+    whole = driver.execute_script(cells)
+    driver.execute_script(
+        "document.documentElement.page.page.onZoom(arguments[0], arguments[1])",
+        begin / 1e6,
+        end / 1e6,
+    )
+    shown = driver.execute_script(cells)
+    assert shown != whole
+    for name in ("read_bytes_per_s", "write_bytes_per_s", "cpu_busy_percent"):
+        unit = window["figures"][name]["unit"]
+        of_all, spread = window["cluster"][name], window["spread"][name]
+        assert shown[f"{name} mean"] == quantity(of_all["mean"], unit)
+        assert shown[f"{name} peak"] == quantity(of_all["peak"], unit)
+        assert (
+            shown[f"{name} lowest"]
+            == f"{quantity(spread['minimum'], unit)} {spread['minimum_host']}"
+        )
+        assert shown[f"{name} median"] == quantity(spread["median"], unit)
+    opened.click("[data-act=all]")
+    assert driver.execute_script(cells) == whole
+
+
+def test_local_time_and_back(driver: Any, tmp_path: Path) -> None:
+    """One button for the window, the axes and the tables; the time zone is that of the browser."""
+    driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Tokyo"})
+    try:
+        opened = open_page(driver, tmp_path, 1)
+        start = "return document.querySelector('time').textContent"
+        assert driver.execute_script(start) == "2026-01-05 12:00:00.000"
+        opened.click("[data-act=zone]")
+        assert driver.execute_script(start) == "2026-01-05 21:00:00.000"
+        assert opened.find("#window").text.startswith("21:00:00")
+        opened.find("#charts").send_keys("u")
+        assert opened.find("#window").text.startswith("12:00:00")
+    finally:
+        driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+
+
+def test_touch(driver: Any, tmp_path: Path) -> None:
+    """On a telephone nothing is wider than it; a tap on a chart shows its values, a swipe scrolls the page and zooms nothing."""
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    try:
+        opened = open_page(driver, tmp_path, 4)
+        assert driver.execute_script("return document.documentElement.scrollWidth") == 390
+        whole = opened.window()
+        middle = "arguments[0].scrollIntoView({block: 'center'}); const b = arguments[0].getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2];"
+        x, y = driver.execute_script(middle, opened.find(".grid .plot"))
+        touch(driver, "touchStart", x, y)
+        touch(driver, "touchEnd")
+        assert len(tip(opened)) == 5
+        before = driver.execute_script("return scrollY")
+        touch(driver, "touchStart", x, y)
+        for up in range(10, 160, 10):
+            touch(driver, "touchMove", x, y - up)
+        touch(driver, "touchEnd")
+        WebDriverWait(driver, 20).until(lambda d: d.execute_script("return scrollY") > before)
+        assert opened.window() == whole
+    finally:
+        driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def touch(driver: Any, kind: str, *at: float) -> None:
+    points = [{"x": at[0], "y": at[1]}] if at else []
+    driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
