@@ -1,5 +1,6 @@
 // One chart: uPlot with the page's axes, phases behind the lines, and what is drawn once it is in sight.
 const BORDER_TOP = 5, BORDER_BOTTOM = 24;
+const LABEL = 68;  // px: width of the label of a time
 const STEPS = 4;  // px a row must have for lines to become steps
 
 function plainArray(values, first) {  // uPlot knows gaps as null; the first value holds from the begin of the first row
@@ -83,7 +84,8 @@ class Chart {
       splits: (u, axis, min, max) => {
         const found = timeTicks(min, max, Math.max(u.bbox.width / devicePixelRatio / 85, 2), page.clock.offset(min));
         step = found.step;
-        return found.at;
+        const room = (max - min) * (LABEL / 2 - page.border[1]) / (u.bbox.width / devicePixelRatio);
+        return found.at.filter((ms) => ms <= max - room);  // the last label would be cut
       },
       values: (u, ticks) => page.clock.labels(ticks, step),
     };

@@ -63,8 +63,9 @@ def render(page: PageData) -> str:
     head = f"""{verdict}{limits(page)}<dl class="facts">{sections.facts(page)}</dl>"""
     tables = f"""{sections.figures(page)}<ul class="quiet notes">{notes}</ul>"""
     body = f"""<nav aria-label="sections"><ul>{links}</ul></nav>
-<section id="figures"><h2>Figures <span class="quiet figures-of">of the whole run</span></h2>
-{sections.findings(page)}<div class="tables">{tables}</div></section>
+<section id="figures"><h2>Figures</h2>
+{sections.findings(page)}<p class="quiet figures-of">of the whole run</p>
+<div class="tables">{tables}</div></section>
 <section id="charts" tabindex="-1"><h2>Over time</h2>
 <p class="quiet"><span class="keys">{_HELP}</span>{sections.esc(_reduced(page))}</p>
 {controls}{heat}{charts}{NO_SCRIPT}</section>
