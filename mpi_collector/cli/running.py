@@ -35,15 +35,14 @@ class FoundRun:
     def marks_file(self) -> Path:
         """Where marks go: beside the spool if this host has one, else beside the results."""
         request = self.stop_requests[-1]
-        directory = RunDirectory.of_spool(str(request))
-        if str(request) == directory.stop_path:
-            return Path(directory.marks_path)
-        return request.with_suffix(".marks")
+        directory = _spool_directory(request)
+        return request.with_suffix(".marks") if directory is None else Path(directory.marks_path)
 
     def ring(self, limit_s: float) -> bool:
         """Have the run look at its requests and marks; return whether it has heard that."""
         for request in reversed(self.stop_requests):
-            path = request.with_name(request.name.removesuffix(".stop") + ".door")
+            directory = _spool_directory(request)
+            path = request.with_suffix(".door") if directory is None else Path(directory.door_path)
             try:
                 address = read_address(path, _owners(path))
             except OSError:  # the run has ended
@@ -51,6 +50,12 @@ class FoundRun:
             if address is not None and ring(address, limit_s):
                 return True
         return False
+
+
+def _spool_directory(request: Path) -> RunDirectory | None:
+    """Return the directory of spools that a request lies in; None: it lies beside the results."""
+    directory = RunDirectory.of_spool(str(request))
+    return directory if str(request) == directory.stop_path else None
 
 
 def add_directory_options(parser: argparse.ArgumentParser) -> None:

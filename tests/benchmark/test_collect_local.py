@@ -85,7 +85,8 @@ def wait_for(what: Callable[[], object]) -> None:
 
 
 def spools(place: Path) -> list[Path]:
-    return sorted((place / "spool").glob("mpi_collector-*/*/[!.]*"))
+    found = (place / "spool").glob("mpi_collector-*/*/[!.]*")
+    return sorted(path for path in found if path.name != "door")
 
 
 def started_sampling(place: Path, process: subprocess.Popen[bytes]) -> None:

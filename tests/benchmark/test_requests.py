@@ -58,7 +58,7 @@ class Run:
 
     def doors(self) -> list[Path]:
         """The files with its address, as far as they are complete."""
-        found = [*self._place.glob("spool/*/*/.door"), *self._place.glob("results/.*.door")]
+        found = [*self._place.glob("spool/*/*/door"), *self._place.glob("results/.*.door")]
         return found if len(found) == 2 and all(p.stat().st_size for p in found) else []
 
     def verb(self, name: str, way: str, *words: str) -> str:

@@ -65,7 +65,8 @@ class Run:
         return time.monotonic() - began
 
     def recovered(self) -> mpi_collector.store.recording.Recording:
-        (spool,) = (self.place / "spool").glob("mpi_collector-*/*/[!.]*")
+        found = (self.place / "spool").glob("mpi_collector-*/*/[!.]*")
+        (spool,) = (path for path in found if path.name != "door")
         assert f"mpi_collector recover {spool.parent.name}" in self.err
         words = ["recover", spool.parent.name, "--spool-dir", "spool", "--results-dir", "recovered"]
         done = subprocess.run(

@@ -20,7 +20,7 @@ def wipe(bed: Bed, host: int) -> None:
 
 
 def saved(directory: Path) -> list[str]:
-    return sorted(p.name for p in directory.glob("*/*/[!.]*"))
+    return sorted(p.name for p in directory.glob("*/*/[!.]*") if p.name != "door")
 
 
 def recovered(bed: Bed, mpi: Mpi, host: int, safe: Path, *words: str) -> Path:

@@ -428,9 +428,8 @@ class Bed:
     def spools(self, host: int) -> list[str]:
         """``RUN/KEY`` of the spools on a host."""
         base = self.root(host) / f"dev/shm/mpi_collector-{os.getuid()}"
-        return (
-            sorted(str(f.relative_to(base)) for f in base.glob("*/[!.]*")) if base.is_dir() else []
-        )
+        found = base.glob("*/[!.]*") if base.is_dir() else ()
+        return sorted(str(f.relative_to(base)) for f in found if f.name != "door")
 
     def remains(self, host: int) -> list[str]:
         """Whatever else bears our name on a host's file systems in memory."""

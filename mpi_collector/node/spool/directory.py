@@ -5,6 +5,7 @@ import os
 import stat
 
 from ..errors import SpoolError
+from ..regular_file import read_own
 from .lock import has_writer
 
 TYPE_CHECKING = False
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 # no host has a name with a dot in front
 _STOP = ".stop"  #: its existence asks the run to stop
 _MARKS = ".marks"  #: marks of users on this host, one JSON document a line (marks.py)
-_DOOR = ".door"  #: where the run is told that it has a request to look at (transport/door.py)
+#: where the run is told that it has a request to look at, a JSON object (transport/door.py); a host
+#: of this name has its spool here, and no door then
+_DOOR = "door"
 _UNFINISHED = ".part"  #: end of the name of a copy (backup.py)
 CLAIM = ".claim"  #: whoever locks it may take the run apart (claim.py)
 _SUFFIX_BYTES = 4  #: of the name that is used where another user has taken ours
@@ -40,7 +43,7 @@ class RunDirectory:
     """The directory ``SPOOL_DIR/mpi_collector-UID/RUN``: spools of a run on one host, named by key.
 
     Beside the spools it may hold the files ``.stop`` and ``.marks``, which other processes of the
-    user leave there, ``.door``, where they ring then, ``.NAME.part``, a copy that is not finished,
+    user leave there, ``door``, where they ring then, ``.NAME.part``, a copy that is not finished,
     and ``.claim`` (claim.py).
     ``elsewhere``: after ``open``, why another name than ``mpi_collector-UID`` is used, if it is.
     """
@@ -96,7 +99,8 @@ class RunDirectory:
 
     def spool_names(self) -> "list[str]":
         """Return the names of the spools, without files that are being written (a dot in front)."""
-        return [n for n in _names(self.path) if not n.startswith(".")]
+        names = [n for n in _names(self.path) if not n.startswith(".")]
+        return [n for n in names if n != _DOOR or not _is_address(self.door_path)]
 
     def open(self) -> int:
         """Return a descriptor of the directory, made with mode 0700 if missing; follow no symlink.
@@ -231,6 +235,14 @@ def _names(path: str) -> "list[str]":
         return sorted(os.listdir(path)) if not os.path.islink(path) else []
     except OSError:
         return []
+
+
+def _is_address(path: str) -> bool:
+    """Return whether a file begins like a JSON object, or is still empty: no spool does."""
+    try:
+        return read_own(path, 1) in (b"{", b"")
+    except OSError:
+        return False
 
 
 def _unlink(path: str) -> None:

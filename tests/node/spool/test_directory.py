@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 from spoolkit import (
+    CAPS,
     EVENTS,
     ROWS,
+    STAGE_SLOTS,
     fill,
     found,
+    make_meta,
     make_spool,
 )
 
@@ -30,6 +33,8 @@ from mpi_collector.node.spool.directory import (
 )
 from mpi_collector.node.spool.lock import SpoolLock, has_writer
 from mpi_collector.node.spool.reader import open_reader
+from mpi_collector.node.spool.writer import Spool
+from mpi_collector.transport.door import write_address
 
 
 def test_modes(tmp_path: Path) -> None:
@@ -239,6 +244,30 @@ def test_removal(tmp_path: Path) -> None:
     remove_spool(str(other))
     assert list(tmp_path.iterdir()) == []
     remove_spool(str(other))
+
+
+@pytest.mark.parametrize("address", [b"", b'{"port": 1}'])
+def test_a_door_is_no_spool(tmp_path: Path, address: bytes) -> None:
+    """Neither when it is about to be written; it goes with the last spool."""
+    spool = make_spool(tmp_path)
+    directory = RunDirectory.of_spool(str(spool.path))
+    Path(directory.door_path).write_bytes(address)
+    assert directory.spool_names() == [Path(str(spool.path)).name]
+    assert [s["key"] for s in find_spools(str(tmp_path))] == directory.spool_names()
+    spool.close()
+    directory.discard(Path(str(spool.path)).name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_host_named_door(tmp_path: Path) -> None:
+    """Its spool is found; it has no door."""
+    fd = RunDirectory(str(tmp_path), "run").open()
+    spool = Spool.create(fd, "door", make_meta(), CAPS, STAGE_SLOTS, ROWS)
+    os.close(fd)
+    assert [s["key"] for s in find_spools(str(tmp_path))] == ["door"]
+    with pytest.raises(FileExistsError):
+        write_address(RunDirectory.of_spool(str(spool.path)).door_path, "{}")
+    spool.close()
 
 
 def test_a_run_begins_while_another_one_ends(
