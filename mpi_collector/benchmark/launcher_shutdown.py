@@ -23,6 +23,7 @@ from mpi_collector.benchmark.processes import PROC, is_running, process_name, re
 from mpi_collector.launchers import REMOTE_DAEMONS, REMOTE_SHELLS
 
 _STEP_S = 3.0  #: for the launcher to end after each step
+_ALONE_S = 10.0  #: for one that waits for no other host: it ends the ranks of this one itself
 _MAX_FD = 4096
 
 
@@ -53,7 +54,10 @@ def exit_and_end_launcher(code: int, say: Callable[[str], None]) -> None:
 def _end(launcher: int) -> None:
     if not _still_running(launcher):
         return
-    for pid in remote_shells_of(launcher):
+    shells = remote_shells_of(launcher)
+    if not shells and not _still_running(launcher, _ALONE_S):
+        return
+    for pid in shells:
         _signal(pid, signal.SIGTERM)
     for number in (signal.SIGTERM, signal.SIGKILL):
         if not _still_running(launcher):
@@ -61,9 +65,9 @@ def _end(launcher: int) -> None:
         _signal(launcher, number)
 
 
-def _still_running(pid: int) -> bool:
+def _still_running(pid: int, within_s: float = _STEP_S) -> bool:
     """Return whether a process still runs after the time it has to end."""
-    deadline = time.monotonic() + _STEP_S
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if not is_running(pid):
             return False

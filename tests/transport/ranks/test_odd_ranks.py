@@ -6,6 +6,8 @@ Half of the ways to be odd in one launch; all, over every MPI, with MPI_COLLECTO
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -57,7 +59,9 @@ def test_odd_ranks_cost_their_own_recording(name: str, names: list[str], tmp_pat
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
-    assert done.returncode == 7, done.stderr
+    # Open MPI 5 sometimes crashes while it ends ranks, after it has said COMMAND's exit code
+    assert done.returncode == 7 or done.returncode == -signal.SIGSEGV, done.stderr
+    assert done.returncode == 7 or re.search(r"Exit code: +7\b", done.stderr), done.stderr
     (path,) = results.glob("*_timeseries.npz")
     with mpi_collector.load(path) as run:
         partial = run.run["hosts_partial"]
