@@ -40,7 +40,8 @@ _CPU_TICKS = 2.0  #: per CPU; times are rounded, and counted by ticks
 #: of the time of a CPU; guest time is part of user time
 _MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 _LAG_S = 2.0
-"""Longest time between two updates of counters that an adapter keeps itself (bnxt_en, tg3: 1 s)."""
+"""Longest time between two updates of counters that an adapter keeps itself (bnxt_en, tg3: 1 s),
+and of those of a virtual CPU."""
 
 
 class Limits:
@@ -114,16 +115,39 @@ def impossible_cpu_time(
     """Return the intervals whose CPU time no machine can have had.
 
     ``change``: of a mode by its name, None where there is none. ``cpus``: (intervals,) online.
+
+    A kernel may count the ticks of a virtual CPU later that did not run, and a sample may be read
+    later than its row began: more time than there was is possible in an interval where it makes up
+    for less in those beside it.
     """
     changes = [c for mode in _MODES if (c := change(mode)) is not None]
     expected = cpus * seconds * USER_HZ
     tolerance = np.maximum(_CPU_MARGIN * expected, _CPU_TICKS * cpus)
     out = np.zeros(len(seconds), dtype=bool)
+    if not changes:
+        return out
+    total: Float64 = np.nansum(changes, axis=0)
+    total[np.isnan(changes).all(axis=0)] = np.nan
     with np.errstate(invalid="ignore"):
         for c in changes:
-            out |= (c > expected + tolerance) | (c < -tolerance)
-        out |= np.nansum(changes, axis=0) > expected + tolerance
+            out |= c < -tolerance
+        over = np.fmax.reduce([total, *changes]) - expected
+        for at in np.flatnonzero((over > tolerance) & ~out):
+            left = over[at] - tolerance[at]
+            out[at] = not _made_up(left, total - expected, seconds, int(at))
     return out
+
+
+def _made_up(too_much: float, over: Float64, seconds: Float64, at: int) -> bool:
+    """Return whether the intervals before ``at``, or those behind it, lack what it has too much."""
+    for step in (-1, 1):
+        left, time, n = too_much, float(seconds[at]), at + step
+        while 0 <= n < len(over) and (time := time + float(seconds[n])) <= _LAG_S:
+            left += float(over[n])
+            if left <= 0:
+                return True
+            n += step  # NaN stays NaN: what is not known makes up for nothing
+    return False
 
 
 def _rate(text: object) -> float | None:

@@ -19,6 +19,7 @@ from bed import LAUNCHERS, Bed, Mpi, descendants, poll
 
 import mpi_collector
 from mpi_collector.formats.cluster_info import host_information
+from mpi_collector.formats.host_difference import whole_host
 from mpi_collector.mlpstorage import (
     ClusterInformation,
     ClusterSnapshots,
@@ -103,13 +104,15 @@ def check_documents(results: Path, method: str, code: int, command: Sequence[str
     ):
         assert snapshot["collection_method"] == method
         assert [h["hostname"] for h in snapshot["hosts"]] == ["node1", "node2", "node3"]
-        assert [h["system"]["hostname"] for h in snapshot["hosts"]] == ["node1", "node2", "node3"]
         assert snapshot["num_hosts"] == 3
         assert snapshot["total_memory_bytes"] == 3 * os.sysconf("SC_PHYS_PAGES") * os.sysconf(
             "SC_PAGE_SIZE"
         )
-        assert snapshot["total_cores"] == sum(h["cpu"]["num_cores"] for h in snapshot["hosts"]) > 0
-    start, end = (info["cluster_snapshots"][when]["hosts"][0] for when in ("start", "end"))
+        assert snapshot["total_cores"] == sum(h["cpu"]["num_cores"] for h in info["hosts"]) > 0
+    for hosts in (info["hosts"], metadata["cluster_information"]["hosts"]):  # once in each file
+        assert [h["system"]["hostname"] for h in hosts] == ["node1", "node2", "node3"]
+    start = info["hosts"][0]
+    end = whole_host(start, info["cluster_snapshots"]["end"]["hosts"][0])
     assert start["collection_timestamp"] <= end["collection_timestamp"]
     assert set(start) == set(end)
     assert set(start) == set(host_information(take()))  # the same keys whatever the transport

@@ -158,7 +158,12 @@ def test_no_text_is_too_strange(name: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "kernel", sorted(p.name for p in FIXTURES.iterdir() if (p / "proc" / "diskstats").exists())
+    "kernel",
+    sorted(
+        p.name
+        for p in FIXTURES.iterdir()
+        if all((p / "proc" / name).exists() for name in ("diskstats", "meminfo"))
+    ),
 )
 def test_real_kernels(kernel: str) -> None:
     """Every device and key of the text is there."""
