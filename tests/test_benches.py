@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from selection import all_tests
 from stand_in_hosts import missing
 
 BENCH = Path(__file__).parents[1] / "scripts" / "bench"
@@ -100,6 +101,8 @@ def test_cost_of_why() -> None:
 
 def test_equal_real_runs_are_compared(tmp_path: Path) -> None:
     """Every way to compare equal runs has a line for every figure and rule."""
+    if not all_tests():
+        pytest.skip("takes a minute of CPU: scripts/test --all")
     if shutil.which("fio") is None:
         pytest.skip("no fio here")
     found = bench("real_aa", "--runs", "10", "--keep", str(tmp_path / "runs"))
