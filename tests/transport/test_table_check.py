@@ -117,6 +117,8 @@ def test_any_damage_is_found(table: Table, data: Any) -> None:
         new = old + bytes([data.draw(st.integers(0, 255))])
     else:
         new = old + old
+    if kind == "change" and _inflated(new) == _inflated(old):
+        return  # a bit that means nothing, such as those behind the end of a deflate stream
     packed[number] = new
     heads = table.heads
     heads[number]["packed"] = len(new)
@@ -124,6 +126,15 @@ def test_any_damage_is_found(table: Table, data: Any) -> None:
         check(table, heads, packed)
     with pytest.raises(TableError):
         check(table, heads, packed, layouts=layouts_of(table))
+
+
+def _inflated(packed: bytes) -> bytes | None:
+    inflate = zlib.decompressobj(-15)
+    try:
+        data = inflate.decompress(packed)
+    except zlib.error:
+        return None
+    return data if inflate.eof and not inflate.unused_data else None
 
 
 def layouts_of(table: Table) -> KnownLayouts:

@@ -47,7 +47,8 @@ def drop_out(tmp_path_factory: pytest.TempPathFactory) -> lt.Recorded:
 def test_drive_that_drops_out(drop_out: lt.Recorded) -> None:
     """The sum has what it did; that it is gone is said with the verdict, once, and of counted ones."""
     assert drop_out.moved("read_bytes_per_s") == pytest.approx(512 * SECTORS * (STEPS - 1 + 2))
-    assert drop_out.summary["verdict"]["verdict"] == "complete", drop_out.summary["verdict"]
+    reasons = drop_out.summary["verdict"]["reasons"]
+    assert not [text for text in reasons if "late" not in text and "missed" not in text]
     said = drop_out.summary["verdict_remarks"]
     (host,) = drop_out.summary["hosts"]
     assert [r for r in said if "nvme" in r] == [
