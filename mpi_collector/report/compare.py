@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ from mpi_collector.report.compared import (
 from mpi_collector.report.noise import RunValue, TickError, ratio_interval, tick_error
 from mpi_collector.report.phases import STORAGE, moved_bytes
 from mpi_collector.report.summary import document
-from mpi_collector.report.summary_document import PhaseSummary
 from mpi_collector.store.figures import BY_NAME, cpu, network
 from mpi_collector.store.recording import Recording
 
@@ -34,8 +34,6 @@ _NAMED = 3  #: hosts in a line
 _LATENCY = re.compile(r"\w+_ms")
 _NETWORK = (network.RX_BYTES.name, network.TX_BYTES.name)
 _CPU = (cpu.BUSY.name,)
-
-Slots = npt.NDArray[np.bool_]
 
 
 def align(recording: Recording, mark: str) -> Recording:
@@ -60,53 +58,63 @@ class _Run:
         moved = moved_bytes(cluster)
         self.about = ComparedRun(side, str(recording.path), self.summary, moved)
         self._whole = {DURATION: self.summary["span_s"], BYTES: moved}
-        self._all: Slots = np.ones(len(cluster.begin_ns), dtype=np.bool_)
 
-    def values(self, name: str) -> RunValue | None:
-        """Return a figure of the whole run."""
-        if name in self._whole:
-            return self._value(name, self._whole[name], self._all)
-        total = self._cluster.totals.get(name)
-        return None if total is None else self._value(name, total.mean, self._all)
+    @cached_property
+    def whole(self) -> _Part:
+        means = {name: total.mean for name, total in self._cluster.totals.items()}
+        slots = np.ones(len(self._cluster.begin_ns), dtype=np.bool_)
+        return _Part(self._cluster, slots, self._start_ns, {**means, **self._whole})
 
-    def phase_values(self, phase: str, name: str) -> RunValue | None:
-        """Return a figure of a phase."""
-        found = self.phase(phase)
+    def phase(self, name: str) -> _Part | None:
+        """Return a phase of the run; None: it has none of this name."""
+        found = next((p for p in self.summary["phases"] if p["name"] == name), None)
         if found is None:
             return None
-        if name in WHOLE_RUN_FIGURES:
-            mean = found["duration_s"] if name == DURATION else found["bytes"]
-        else:
-            values = found["figures"].get(name)
-            mean = None if values is None else values["mean"]
-        return self._value(name, mean, self._slots(found))
-
-    def phase(self, name: str) -> PhaseSummary | None:
-        return next((p for p in self.summary["phases"] if p["name"] == name), None)
+        means = {figure: values["mean"] for figure, values in found["figures"].items()}
+        whole = {DURATION: found["duration_s"], BYTES: found["bytes"]}
+        slots = np.zeros(len(self._cluster.begin_ns), dtype=np.bool_)
+        for begin_ns, end_ns in found["stretches"]:
+            slots |= (self._cluster.begin_ns < end_ns) & (self._cluster.end_ns > begin_ns)
+        return _Part(self._cluster, slots, self._start_ns, {**means, **whole})
 
     def peak(self, name: str) -> float | None:
         total = self.summary["cluster"].get(name)
         return total["peak"] if total else None
 
-    def _slots(self, phase: PhaseSummary) -> Slots:
-        """Return (slots,) which of them the phase has a part of."""
-        out = np.zeros(len(self._all), dtype=np.bool_)
-        for begin_ns, end_ns in phase["stretches"]:
-            out |= (self._cluster.begin_ns < end_ns) & (self._cluster.end_ns > begin_ns)
-        return out
 
-    def _value(self, name: str, mean: float | None, slots: Slots) -> RunValue | None:
+class _Part:
+    """A run, or a phase of it: ``means`` of its figures, and their values in ``slots``."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        slots: npt.NDArray[np.bool_],
+        start_ns: int,
+        means: Mapping[str, float | None],
+    ) -> None:
+        self._cluster = cluster
+        self._slots = slots
+        self._start_ns = start_ns
+        self._means = means
+
+    @cached_property
+    def _speed(self) -> TickError | None:
+        """The error of the mean speed of the work."""
+        return _work_error(self._cluster, self._slots)
+
+    def value(self, name: str) -> RunValue | None:
+        """Return a figure; None: not known."""
+        mean = self._means.get(name)
         if mean is None or not math.isfinite(mean):
             return None
         total = self._cluster.totals.get(name)
-        ticks = np.zeros(0) if total is None else total.values[slots]
+        ticks = np.zeros(0) if total is None else total.values[self._slots]
         # known as well as the speed of the work at most
-        by_work = total is None or _LATENCY.fullmatch(name)
-        least = _work_error(self._cluster, slots) if by_work else None
+        least = self._speed if total is None or _LATENCY.fullmatch(name) else None
         return RunValue(mean, ticks, self._start_ns, least)
 
 
-def _work_error(cluster: Cluster, slots: Slots) -> TickError | None:
+def _work_error(cluster: Cluster, slots: npt.NDArray[np.bool_]) -> TickError | None:
     """Return the error of the mean speed: bytes of storage, else of the network, else CPU time."""
     for names in (STORAGE, _NETWORK, _CPU):
         totals = [cluster.totals[name].values[slots] for name in names if name in cluster.totals]
@@ -145,9 +153,10 @@ def _sides(recordings: Sequence[Recording], side: str) -> list[_Run]:
 def _phase(
     name: str, left: Sequence[_Run], right: Sequence[_Run], confidence: float | None
 ) -> ComparedPhase:
+    parts = [[run.phase(name) for run in side] for side in (left, right)]
     found: dict[str, ComparedFigure] = {}
     for figure in (*WHOLE_RUN_FIGURES, *BY_NAME):
-        a, b = ([run.phase_values(name, figure) for run in side] for side in (left, right))
+        a, b = ([None if part is None else part.value(figure) for part in side] for side in parts)
         compared = _compared(figure, a, b, confidence)
         if compared.a is not None or compared.b is not None:
             found[figure] = compared
@@ -157,7 +166,7 @@ def _phase(
 def _figure(
     name: str, left: Sequence[_Run], right: Sequence[_Run], confidence: float | None
 ) -> ComparedFigure:
-    a, b = ([run.values(name) for run in side] for side in (left, right))
+    a, b = ([run.whole.value(name) for run in side] for side in (left, right))
     peaks = [_greatest(run.peak(name) for run in side) for side in (left, right)]
     return _compared(name, a, b, confidence, *peaks)
 

@@ -7,7 +7,6 @@ address in a file that only the user of the run can read. Neither side waits wit
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import secrets
@@ -25,6 +24,7 @@ from mpi_collector.node.forms import Record, Text, Whole
 from mpi_collector.node.host.identity import identity, same_host_key
 from mpi_collector.node.regular_file import read_own
 from mpi_collector.transport.base import Wakes
+from mpi_collector.transport.tcp import LOOPBACK, OUT_OF_ROOM, begin_connecting, listen
 
 _TOKEN_BYTES = 32
 _HEARD = b"+"
@@ -36,7 +36,6 @@ _PAUSE_NS = 250_000_000
 _FAILED_MOST = 4096  #: callers without the token; after that the door stays closed
 _FILE_BYTES = 1 << 20
 _ADDRESSES_MOST = 16
-_LOOPBACK = ("127.0.0.1", "::1")
 
 _FORM = Record(
     {
@@ -61,7 +60,7 @@ class Door:
     def open(self) -> None:
         """Listen; the door stays closed where this host cannot."""
         with contextlib.suppress(OSError):
-            self._listener = _listener()
+            self._listener = listen(_BACKLOG)
             self._token = secrets.token_hex(_TOKEN_BYTES // 2).encode()
 
     @property
@@ -134,7 +133,7 @@ class Door:
         try:
             sock, _address = listener.accept()
         except OSError as e:
-            if e.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            if e.errno in OUT_OF_ROOM:
                 self._pause()  # it would be readable all the time
             return False
         sock.setblocking(False)
@@ -185,15 +184,6 @@ class _Caller:
         self.since_ns = mono_ns()
 
 
-def _listener() -> socket.socket:
-    """Return a socket that listens on all addresses of this host. OSError."""
-    both = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both else socket.AF_INET
-    listener = socket.create_server(("", 0), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
-    listener.setblocking(False)
-    return listener
-
-
 def write_address(path: str | Path, text: str) -> None:
     """Write an address into a new file that only this user can read. OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -217,9 +207,9 @@ def ring(about: Mapping[str, Any], limit_s: float) -> bool:
     """Ring at a door. Return whether that was heard within ``limit_s``. Raises nothing."""
     there = about["identity"]
     # a loopback address of another host would be some other program's
-    near = _LOOPBACK if same_host_key(there) == same_host_key(identity()) else ()
+    near = LOOPBACK if same_host_key(there) == same_host_key(identity()) else ()
     addresses = [*near, *there["addresses"][:_ADDRESSES_MOST]]
-    found = [s for a in addresses if (s := _begin(a, about["port"])) is not None]
+    found = [s for a in addresses if (s := begin_connecting(a, about["port"])) is not None]
     trying = {sock.fileno(): sock for sock in found}
     try:
         return _ring_any(trying, about["token"].encode(), mono_ns() + int(limit_s * 1e9))
@@ -252,21 +242,3 @@ def _ring_any(trying: dict[int, socket.socket], token: bytes, until_ns: int) -> 
             poll.unregister(fd)
             del trying[fd]
     return False
-
-
-def _begin(address: str, port: int) -> socket.socket | None:
-    """Return a socket that is being connected; None where that fails at once."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-    except OSError:
-        return None
-    sock.setblocking(False)
-    try:
-        sock.connect((address, port))
-    except BlockingIOError:
-        pass
-    except (OSError, UnicodeError):
-        sock.close()
-        return None
-    return sock

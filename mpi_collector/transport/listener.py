@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from mpi_collector.node.host.identity import addresses
+from mpi_collector.transport.tcp import listen
 
 _BACKLOG = 4096  #: connections that the kernel completes; nobody takes them
 
@@ -16,12 +16,10 @@ _BACKLOG = 4096  #: connections that the kernel completes; nobody takes them
 def listening() -> Iterator[dict[str, Any] | None]:
     """Yield the addresses and the port of a socket that listens; None if this host has none."""
     own = addresses()
-    both = socket.has_dualstack_ipv6()
     try:
         if not own:
             raise OSError
-        family = socket.AF_INET6 if both else socket.AF_INET
-        sock = socket.create_server(("", 0), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+        sock = listen(_BACKLOG)
     except OSError:
         yield None
         return

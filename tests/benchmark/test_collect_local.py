@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from spool_files import spool_files
 
 import mpi_collector
 from mpi_collector.cli.main import all_verbs
@@ -85,8 +86,7 @@ def wait_for(what: Callable[[], object]) -> None:
 
 
 def spools(place: Path) -> list[Path]:
-    found = (place / "spool").glob("mpi_collector-*/*/[!.]*")
-    return sorted(path for path in found if path.name != "door")
+    return spool_files(place / "spool")
 
 
 def started_sampling(place: Path, process: subprocess.Popen[bytes]) -> None:

@@ -122,12 +122,12 @@ def test_which_mounts_are_foreign(tmp_path: Path) -> None:
         "33 22 0:43 / /proc/kcore rw - tmpfs tmpfs rw\n"
         "34 27 0:44 / /processes rw - fuse x rw\n"
         "35 27 0:45 / /home rw - nfs4 server:/home rw\n"
-        "36 22 0:46 / /root/proc/x rw - fuse x rw\n"
+        "36 22 0:46 / /tree/proc/x rw - fuse x rw\n"
         "not a line\n\n"
     )
     found = foreign_mounts("/", str(table))
     assert found == ["/proc/meminfo", "/proc/fs/with blank", "/sys/devices/system/cpu"]
-    assert foreign_mounts("/root", str(table)) == ["/root/proc/x"]
+    assert foreign_mounts("/tree", str(table)) == ["/tree/proc/x"]
     assert foreign_mounts("/", str(tmp_path / "none")) == []
 
 

@@ -27,9 +27,9 @@ def change(module):
 _NO_DOOR = """
 @on_import("mpi_collector.transport.door")
 def change(module):
-    def listener():
+    def listen(backlog):
         raise OSError(97, "broken on purpose")
-    module._listener = listener
+    module.listen = listen
 """
 #: it listens, but nobody gets through
 _BLOCKED = """

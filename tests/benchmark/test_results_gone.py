@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from faulty import FaultyDirectory, faulty_directory
+from spool_files import spool_files
 
 import mpi_collector
 
@@ -65,8 +66,7 @@ class Run:
         return time.monotonic() - began
 
     def recovered(self) -> mpi_collector.store.recording.Recording:
-        found = (self.place / "spool").glob("mpi_collector-*/*/[!.]*")
-        (spool,) = (path for path in found if path.name != "door")
+        (spool,) = spool_files(self.place / "spool")
         assert f"mpi_collector recover {spool.parent.name}" in self.err
         words = ["recover", spool.parent.name, "--spool-dir", "spool", "--results-dir", "recovered"]
         done = subprocess.run(

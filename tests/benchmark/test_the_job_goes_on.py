@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from sabotage import sabotaged
+from spool_files import spool_files
 
 import mpi_collector
 
@@ -43,7 +44,7 @@ def test_a_recording_that_was_given_up_is_partial(tmp_path: Path) -> None:
     done = mpi_collector_cli(tmp_path, *words, **broken)
     assert done.returncode == 7, done.stderr
     assert "the recording failed: ValueError: broken on purpose" in done.stderr
-    (run,) = {p.parent.name for p in tmp_path.glob("mpi_collector-*/*/[!.]*")}
+    (run,) = {path.parent.name for path in spool_files(tmp_path)}
     assert f"mpi_collector recover {run}" in done.stderr
     again = mpi_collector_cli(tmp_path, "recover", run, *spool, "--results-dir", "recovered")
     assert again.returncode == 0, again.stderr

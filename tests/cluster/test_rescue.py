@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bed import Bed, Mpi, descendants, poll
 from bedruns import start
+from spool_files import spool_files
 
 import mpi_collector
 
@@ -20,7 +21,7 @@ def wipe(bed: Bed, host: int) -> None:
 
 
 def saved(directory: Path) -> list[str]:
-    return sorted(p.name for p in directory.glob("*/*/[!.]*") if p.name != "door")
+    return sorted(path.name for path in spool_files(directory, "*/*"))
 
 
 def recovered(bed: Bed, mpi: Mpi, host: int, safe: Path, *words: str) -> Path:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from spool_files import spool_files
+
 from mpi_collector.node.pid_stat import parse_pid_stat
 
 REPOSITORY = Path(__file__).parents[2]
@@ -428,8 +430,7 @@ class Bed:
     def spools(self, host: int) -> list[str]:
         """``RUN/KEY`` of the spools on a host."""
         base = self.root(host) / f"dev/shm/mpi_collector-{os.getuid()}"
-        found = base.glob("*/[!.]*") if base.is_dir() else ()
-        return sorted(str(f.relative_to(base)) for f in found if f.name != "door")
+        return [str(f.relative_to(base)) for f in spool_files(base, "*")]
 
     def remains(self, host: int) -> list[str]:
         """Whatever else bears our name on a host's file systems in memory."""

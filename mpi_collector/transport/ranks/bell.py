@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-from contextlib import suppress
 from hmac import compare_digest
 
 from mpi_collector.node.compat import mono_ns
@@ -16,6 +15,7 @@ from mpi_collector.transport.ranks.bell_protocol import (
     keep_alive,
     send_count,
 )
+from mpi_collector.transport.tcp import begin_connecting
 
 _CONNECT_NS = 2_000_000_000  #: for the addresses of rank 0, all tried side by side
 _REPLY_NS = 20_000_000_000  #: for rank 0, which may be preparing its own host; nothing waits for it
@@ -34,7 +34,8 @@ class Bell:
         self._offer = offer
         self._rank = rank
         self._began_ns = mono_ns()
-        self._trying = [s for a in offer.addresses if (s := _begin(a, offer.port)) is not None]
+        begun = [begin_connecting(address, offer.port) for address in offer.addresses]
+        self._trying = [sock for sock in begun if sock is not None]
         self._asked: dict[socket.socket, bytes] = {}  #: what of the reply has come
         self._socket: socket.socket | None = None
         self._counts = Counts()
@@ -140,24 +141,6 @@ class Bell:
             sock.close()
         self._trying = []
         self._asked = {}
-
-
-def _begin(address: str, port: int) -> socket.socket | None:
-    """Return a socket that is being connected; None where that fails at once."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with suppress(OSError, ValueError):
-        socket.inet_pton(family, address)  # a name would be looked up
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        try:
-            sock.connect((address, port))
-        except BlockingIOError:
-            return sock
-        except OSError:
-            sock.close()
-            return None
-        return sock
-    return None
 
 
 def _is_connected(sock: socket.socket) -> bool:

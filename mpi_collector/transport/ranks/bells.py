@@ -27,6 +27,7 @@ from mpi_collector.transport.ranks.bell_protocol import (
     pause_ns,
     send_count,
 )
+from mpi_collector.transport.tcp import LOOPBACK, OUT_OF_ROOM, listen
 
 if TYPE_CHECKING:
     from mpi_collector.transport.ranks.world import World
@@ -96,21 +97,16 @@ class Bells:
         ``identities``: of the hosts of all ranks. Empty where this host cannot listen.
         """
         wanted = list(ranks)[: _bells_most()]
-        both = socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if both else socket.AF_INET
         try:
-            self._listener = socket.create_server(
-                ("", 0), family=family, backlog=_BACKLOG, dualstack_ipv6=both
-            )
+            self._listener = listen(_BACKLOG)
         except OSError:
             return {}
-        self._listener.setblocking(False)
         self._epoll.register(self._listener, select.EPOLLIN)
         self._expected = set(wanted)
         port = int(self._listener.getsockname()[1])
         own = identities[0]
         # a loopback address of another host would be some other program's
-        loopback = ["127.0.0.1", "::1"] if both else ["127.0.0.1"]
+        loopback = list(LOOPBACK[: 2 if self._listener.family == socket.AF_INET6 else 1])
         return {
             rank: Offer(
                 loopback
@@ -185,7 +181,7 @@ class Bells:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as e:
-            if e.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            if e.errno in OUT_OF_ROOM:
                 self._close_listener()  # it would be readable for ever
             return
         sock.setblocking(False)
