@@ -42,6 +42,7 @@ MAX_MODULE, MAX_FUNCTION = 300, 40
 LARGE = {
     "mpi_collector/node/agent/recorder.py": "the life of one recording, from prepare to discard, in one class",
     "mpi_collector/formats/run_document.py:run_document": "one line for each key, twice: argument and value",
+    "mpi_collector/formats/verdict.py:verdict_of": "one line for each argument and for each key",
     "mpi_collector/formats/metadata.py:metadata": "one line for each key",
     "mpi_collector/node/host/snapshot/__init__.py:take": "one line for each part of a snapshot",
     "mpi_collector/benchmark/api.py:collect": "one line for each argument, twice: argument and option",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mpi_collector.batch.decoder import BatchDecoder
+from mpi_collector.launchers import PROCESS_NAMES
 from mpi_collector.node.agent.recorder import Recorder
 
 
@@ -10,3 +11,4 @@ class BatchRecorder(Recorder):
     """A Recorder with numpy."""
 
     decoder = BatchDecoder
+    launchers = PROCESS_NAMES

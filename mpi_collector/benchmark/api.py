@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from mpi_collector.batch.recorder import BatchRecorder
+from mpi_collector.benchmark.child_recorder import SuiteChildRecorder
 from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.plan import CollectPlan
-from mpi_collector.benchmark.suite_recorder import SuiteChildRecorder, SuiteRecorder
+from mpi_collector.benchmark.suite_recorder import SuiteRecorder
 from mpi_collector.errors import ResultsError
 from mpi_collector.formats.verdict import Verdict
 from mpi_collector.node.knobs import file_system_root

@@ -25,7 +25,6 @@ from mpi_collector.benchmark.run_state import RunState
 from mpi_collector.errors import CollectorError, ResultsError, UnusableHostsError
 from mpi_collector.formats.run_document import Mark
 from mpi_collector.formats.suite_samples import time_series_head
-from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.table.facts import LEFT
 from mpi_collector.output.series import hosts_per_part
 from mpi_collector.transport.base import HostState, Transport
@@ -90,7 +89,7 @@ class Collection(RunState):
             raise UnusableHostsError(f"not every host can be recorded: {listed(broken)}")
         before_start()
         transport.start()
-        self.started_ns = transport.local_t0_ns
+        self.note_start()
 
     def open_door(self) -> None:
         """Let users ring who have left a request; look rarely for those who cannot ring."""
@@ -174,7 +173,7 @@ class Collection(RunState):
         """
         self.door.close()
         self.console.progress("stopping", 0, len(self.transport.hosts))
-        self.ended_ns = mono_ns()
+        self.note_end()
         self.transport.stop()
         try:
             try:

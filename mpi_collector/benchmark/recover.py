@@ -11,7 +11,7 @@ from mpi_collector.benchmark.found_spools import FoundSpool, RecoverySource, Who
 from mpi_collector.errors import ResultsError
 from mpi_collector.formats.run_document import RunDocument, marks_of, run_document
 from mpi_collector.formats.suite_samples import time_series_head
-from mpi_collector.formats.verdict import line
+from mpi_collector.formats.verdict_line import line
 from mpi_collector.node.errors import SpoolError
 from mpi_collector.node.table.facts import BROKEN_OFF, LAUNCHER_LOST, STOPPED, HostFacts
 from mpi_collector.output.files import RunFiles, release, reserve

@@ -47,6 +47,7 @@ def document_of(run: RunState, ended_by: str) -> RunDocument:
         command_ns=_command_ns(run),
         environment=environment(os.environ),
         written_ns=wall_ns(),
+        launch_side_cpu_ns=run.launch_side_cpu_ns,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.keeper.client import Keeper
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.formats.run_document import Mark, RunDocument
+from mpi_collector.node.compat import mono_ns
+from mpi_collector.node.host.helpers import Helpers, launch_side
 from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.output.files import RunFiles
 from mpi_collector.transport.base import Transport
@@ -57,6 +60,8 @@ class RunState:
         self.written: list[Path] = []  #: the files, once they are written
         self.outside_marks: list[Mark] = []  #: of hosts that are not recorded, and of COMMAND
         self.outside_marks_lost = 0
+        self._launch_side = Helpers()
+        self.launch_side_cpu_ns: int | None = None  #: where no host is recorded here
         self._transport: Transport | None = None
 
     @property
@@ -93,6 +98,17 @@ class RunState:
             return "the samples were in plain memory and are lost"
         lost = f", apart from those of {', '.join(in_memory)}, which are lost" if in_memory else ""
         return f"the samples are kept{lost}: mpi_collector recover {self.run}"
+
+    def note_start(self) -> None:
+        """Note that every host samples. COMMAND must not run yet: it is none of our children."""
+        self.started_ns = self.transport.local_t0_ns
+        if not self.transport.records_here:
+            self._launch_side.begin(lambda: launch_side(os.getpid()))
+
+    def note_end(self) -> None:
+        """Note that the hosts are about to be stopped."""
+        self.ended_ns = mono_ns()
+        self.launch_side_cpu_ns = self._launch_side.spent_ns()
 
     def attach(self, transport: Transport) -> None:
         """Use ``transport`` from here on."""

@@ -72,7 +72,7 @@ def open_spool_access(
 def _over_mpi(
     plan: LifecyclePlan, choice: Choice, run: str, say: Callable[[str], None]
 ) -> Iterator[SpoolAccess]:
-    from mpi_collector.transport.launch.control_client import ControlRecoveryClient
+    from mpi_collector.transport.launch.recovery_client import ControlRecoveryClient
 
     found = find_unusable(plan, choice, lambda what, done, total: None)
     hosts = found.usable(plan.hosts)

@@ -6,12 +6,9 @@ from collections.abc import Iterator
 
 from mpi_collector.batch.recorder import BatchRecorder
 from mpi_collector.formats.suite_samples import encode_samples
-from mpi_collector.node.knobs import file_system_root
-from mpi_collector.node.read.foreign_mounts import foreign_mounts
 from mpi_collector.node.table.npy import NpzMember
 from mpi_collector.node.table.pack import pack
 from mpi_collector.node.table.table import SampleTable
-from mpi_collector.transport.child import ChildRecorder, serve_agent
 
 
 def packed(table: SampleTable, key: str, json: bool) -> Iterator[NpzMember]:
@@ -28,22 +25,3 @@ class SuiteRecorder(BatchRecorder):
     def pack(self, json: bool) -> Iterator[NpzMember]:
         """Yield the members of this host, with its samples if ``json``."""
         return packed(self.table(), self.key, json)
-
-
-def serve() -> None:
-    """Run the child process of a ``SuiteChildRecorder``."""
-    serve_agent(SuiteRecorder)
-
-
-class SuiteChildRecorder(ChildRecorder):
-    """A ``SuiteRecorder`` in a process of its own."""
-
-    program = "from mpi_collector.benchmark.suite_recorder import serve; serve()"
-
-
-def recorder_of_this_host() -> type[BatchRecorder]:
-    """Return what records this host: a process of its own where files of /proc or /sys may hang.
-
-    A process that has such a file open cannot end, nor start COMMAND, before the file answers.
-    """
-    return SuiteChildRecorder if foreign_mounts(file_system_root()) else SuiteRecorder

@@ -62,7 +62,7 @@ class Transports:
 
     def _local(self, collection: Collection) -> Transport:
         import_numpy()
-        from mpi_collector.benchmark.suite_recorder import recorder_of_this_host  # imports numpy
+        from mpi_collector.benchmark.recorder_choice import recorder_of_this_host  # imports numpy
         from mpi_collector.transport.ranks.coordinator import Coordinator
 
         names = {identity()["hostname"]: self._plan.hosts[0].name} if self._plan.hosts else {}

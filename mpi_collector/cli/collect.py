@@ -148,7 +148,7 @@ def _record(
 def _prepare(args: argparse.Namespace, world: World | None) -> tuple[Collection, Coordinator]:
     """Reserve the names of a run and make what records it. ResultsError."""
     import_numpy()
-    from mpi_collector.benchmark.suite_recorder import recorder_of_this_host
+    from mpi_collector.benchmark.recorder_choice import recorder_of_this_host
     from mpi_collector.transport.ranks.coordinator import Coordinator
 
     plan = _plan(args)
@@ -163,7 +163,7 @@ def _run_part(args: argparse.Namespace, launch: Launch, world: World) -> RankRes
     if world.rank == 0 and not args.bridge:
         return _coordinate(args, launch, world)
     import_numpy()
-    from mpi_collector.benchmark.suite_recorder import recorder_of_this_host
+    from mpi_collector.benchmark.recorder_choice import recorder_of_this_host
 
     if world.rank:
         return run_worker(world, recorder_of_this_host())
@@ -202,7 +202,7 @@ def _release_ranks(args: argparse.Namespace, world: World) -> bool:
 
 def _serve_control_client(world: World) -> RankResult:
     """Do as rank 0 what the launch node's process asks for, until it is gone."""
-    from mpi_collector.benchmark.suite_recorder import recorder_of_this_host
+    from mpi_collector.benchmark.recorder_choice import recorder_of_this_host
     from mpi_collector.transport.ranks.control_server import ControlServer
     from mpi_collector.transport.ranks.control_service import LauncherGone
 

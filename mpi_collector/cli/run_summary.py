@@ -26,7 +26,7 @@ def print_run_summary(collection: Collection) -> None:
     """Print verdict, warnings, files and figures of a run; nothing when no files were written."""
     if collection.result is None:
         return
-    from mpi_collector.formats.verdict import line
+    from mpi_collector.formats.verdict_line import line
 
     console = collection.console
     for reason in collection.result["verdict"]["reasons"]:

@@ -117,10 +117,12 @@ def run_document(
     command_ns: list[int] | Literal[_Absent.ABSENT] | None = ABSENT,
     environment: Mapping[str, str] | Literal[_Absent.ABSENT] = ABSENT,
     written_ns: int | Literal[_Absent.ABSENT] = ABSENT,
+    launch_side_cpu_ns: int | None = None,
 ) -> RunDocument:
     """Return the document with its verdict; ``marks`` in any order. Meanings: ``RunDocument``.
 
-    ``hosts_in_run``, ``outside_marks_lost``, ``end_known``: see ``verdict_of``.
+    ``hosts_in_run``, ``outside_marks_lost``, ``end_known``, ``launch_side_cpu_ns``: see
+    ``verdict_of``.
     """
     lost = outside_marks_lost + sum(f.get("marks_lost", 0) for f in facts.values())
     known: dict[str, object] = {
@@ -162,6 +164,7 @@ def run_document(
             missing_ranks=missing_ranks,
             clock_bound_ns=clock_bound_ns,
             warnings=warnings,
+            launch_side_cpu_ns=launch_side_cpu_ns,
         ),
         "verdict_remarks": remarks_of(facts, warnings),
     }

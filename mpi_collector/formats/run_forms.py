@@ -62,6 +62,7 @@ FACTS = Record(
         "events_lost": COUNT,
         "marks": Items(Record(_MARK, {}, _FURTHER), _MANY),
         "cpu_ns": Maybe(Whole()),
+        "helpers_cpu_ns": Maybe(Whole()),
         "source_rows": Table(
             Record({"due": COUNT, "bad": COUNT, "at_stop": Flag()}, {}, _FURTHER), _MANY, NAME
         ),
@@ -121,6 +122,8 @@ VERDICT = Record(
         "crash_proof": Flag(),
         "lateness": Maybe(OneOf("good", "bad")),
         "cpu_ns_max": Maybe(Whole()),
+        "cpu_counts": OneOf("all", "recorders"),
+        "launch_side_cpu_ns": Maybe(Whole()),
     },
     _FURTHER,
 )

@@ -44,7 +44,10 @@ class Verdict(TypedDict):
     cpu_share_max: float | None  #: of a core, the largest of all hosts; None: no host knows it
     crash_proof: bool  #: every host had its rows in a spool
     lateness: Literal["good", "bad"] | None  #: whether it is small beside the interval
-    cpu_ns_max: int | None  #: CPU time of the recorder, the largest of all hosts
+    cpu_ns_max: int | None  #: own CPU time, the largest of all hosts
+    #: whether that of a host is of all own processes there, or of the recorder's alone somewhere
+    cpu_counts: Literal["all", "recorders"]
+    launch_side_cpu_ns: int | None  #: of a launch side beside the hosts; None: none, or not known
 
 
 def verdict_of(
@@ -59,12 +62,14 @@ def verdict_of(
     missing_ranks: Sequence[int],
     clock_bound_ns: Mapping[str, int | None],
     warnings: Mapping[str, Collection[str]],
+    launch_side_cpu_ns: int | None = None,
 ) -> Verdict:
     """Return the verdict on a run from keys of its document; ``hosts_requested`` is a count.
 
     ``hosts_in_run``: how many there were, where more is not known of those that are missing.
     ``outside_marks_lost``: of hosts that are not recorded, for want of room.
     ``end_known``: somebody knows what ended the run.
+    ``launch_side_cpu_ns``: of the processes that start and end the run beside its hosts.
     """
     reasons = [f"{key}: {why}" for key, why in hosts_partial.items()]
     reasons += _unnamed_reasons(hosts_in_run - len({*facts, *hosts_partial}), hosts_in_run)
@@ -86,7 +91,15 @@ def verdict_of(
         "crash_proof": not any("not crash-proof" in t for ts in warnings.values() for t in ts),
         "lateness": lateness(late_ns, interval_ns),
         "cpu_ns_max": _largest(f.get("cpu_ns") for f in facts.values()),
+        "cpu_counts": _cpu_counts(facts.values()),
+        "launch_side_cpu_ns": launch_side_cpu_ns,
     }
+
+
+def _cpu_counts(facts: Iterable[HostFacts]) -> Literal["all", "recorders"]:
+    known = [f for f in facts if f.get("cpu_ns") is not None or f.get("cpu_share") is not None]
+    whole = all(f.get("helpers_cpu_ns") is not None for f in known)
+    return "all" if whole else "recorders"
 
 
 def _word(
@@ -279,22 +292,3 @@ def no_room(facts: HostFacts) -> Iterator[str]:
     for source, names in by_source.items():
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         yield f"{source}: no room for {', '.join(names[:_NAMED])}{more}, which came during the run"
-
-
-def line(verdict: Verdict) -> str:
-    """Return the verdict and its figures in one line; a dash for what is not known."""
-    late_ns, bound_ns = verdict["late_p99_ns"], verdict["clock_bound_ns"]
-    share = verdict["cpu_share_max"]
-    called = f" ({verdict['lateness']})" if verdict.get("lateness") else ""
-    late = "-" if late_ns is None else f"{late_ns / 1e6:.2f} ms{called}"
-    bound = "-" if bound_ns is None else f"{bound_ns / 1e6:.2f} ms"
-    cpu_ns = verdict.get("cpu_ns_max")
-    cost = "-" if cpu_ns is None else f"{cpu_ns / 1e6:.1f} ms of CPU"
-    if share is not None:
-        cost = f"{100 * share:.3f} % of a core"
-    return (
-        f"verdict: {verdict['verdict']} "
-        f"({verdict['hosts']} of {verdict['hosts_requested']} hosts, "
-        f"{verdict['ticks']} ticks, {verdict['missed']} missed, "
-        f"lateness p99 {late}, clock bound {bound}, own cost {cost})"
-    )

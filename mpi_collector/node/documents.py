@@ -101,6 +101,7 @@ _EVENTS = {
         {"wall_ns": MOMENT},
     ),
     "dropped": Record({"type": OneOf("dropped"), "marks": COUNT, "events": COUNT}),
+    "helpers": Record({"type": OneOf("helpers"), "cpu_ns": COUNT}),
     "end": Record({"type": OneOf("end"), "last_tick": Whole(-1, 1 << 48), "samples": COUNT}),
     "slowed": Record(
         {
@@ -148,6 +149,7 @@ FACTS = Record(
         "events_lost": COUNT,
         "columns": Whole(0, COLUMNS_MOST),
         "cpu_ns": Maybe(Whole()),
+        "helpers_cpu_ns": Maybe(Whole()),
         "source_rows": Table(Record({"due": COUNT, "bad": COUNT, "at_stop": Flag()}), 1024, NAME),
         "missing_sources": Items(
             Record(

@@ -9,7 +9,8 @@ from typing import TextIO
 import numpy as np
 
 from mpi_collector.formats.run_document import RunDocument
-from mpi_collector.formats.verdict import absence, by_host, line
+from mpi_collector.formats.verdict import absence, by_host
+from mpi_collector.formats.verdict_line import line
 from mpi_collector.formats.why_document import WhyDocument
 from mpi_collector.node.table.counted import Counted
 from mpi_collector.node.table.facts import HostFacts

@@ -117,6 +117,7 @@ def _facts(host: SuiteHost, series: SuiteTimeSeries) -> HostFacts:
         "events_lost": 0,
         "columns": len(host.columns),
         "cpu_ns": None,
+        "helpers_cpu_ns": None,
         "source_rows": {},
         "missing_sources": [],
         "late_sources": {},

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mpi_collector.benchmark.child_recorder import SuiteChildRecorder
 from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.environment import RUN_VARIABLE
 from mpi_collector.benchmark.plan import LifecyclePlan
 from mpi_collector.benchmark.run_state import CommandRun
-from mpi_collector.benchmark.suite_recorder import SuiteChildRecorder
 from mpi_collector.benchmark.transport_choice import Choice
 from mpi_collector.benchmark.transports import Transports
 from mpi_collector.errors import TransportError

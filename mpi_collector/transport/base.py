@@ -114,6 +114,7 @@ class Transport(Protocol):
     t0_ns: int  #: tick 0 on the coordinator's monotonic clock
     epoch_ns: int  #: tick 0 on the coordinator's wall clock
     local_t0_ns: int  #: tick 0 on this process's monotonic clock
+    records_here: bool  #: a host is recorded in this process, or in a child of it
     hurry: Hurry  #: bounds ``stop`` and ``gather`` once there is one; hosts are given up then
 
     @property

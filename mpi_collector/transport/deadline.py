@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from mpi_collector.node.compat import mono_ns
 
 HURRIED_S = 2.0  #: for each step once somebody waits for this process to end
+CUT_OFF_S = 10.0  #: for the answer of a host to the stop that is probably dead
 GIVEN_UP = "given up, since the run was told to end at once"
 _LEAST_S = 0.001  #: a wait of 0 s would give up what has arrived already
 

@@ -57,6 +57,7 @@ class Session:
         self._explain = explain
         self._before_exec = death_signal(last_signal) if last_signal else None
         self.on_event: Callable[[dict[str, Any], bytes], None] | None = None
+        self.on_loss: Callable[[str], None] | None = None  #: gets the reason of a loss
         self._process: asyncio.subprocess.Process | None = None
         self._waiting: dict[int | None, asyncio.Future[Reply]] = {}
         #: answers that nobody waits for any more; beats have no number and share None. An agent
@@ -229,6 +230,8 @@ class Session:
         self._refuse(why)
         self._lost.set()
         self._fail(why)
+        if self.on_loss is not None:
+            self.on_loss(self._lost_why)
         await self._kill(process)
 
     def _refuse(self, why: SessionLostError) -> None:

@@ -301,9 +301,11 @@ def test_a_launch_that_does_not_come_up(bed: Bed, openmpi: Mpi) -> None:
 
 @pytest.mark.parametrize(("code", "strict"), [(7, 7), (0, 3)])
 def test_the_collectors_launch_dies(bed: Bed, openmpi: Mpi, code: int, strict: int) -> None:
-    """kill -9 of the collectors' mpirun in the middle: the job goes on, its failure is passed on, --strict makes 3 of its success."""
+    """kill -9 of the collectors' mpirun in the middle: said at once, the job goes on, --strict makes 3 of its success."""
     results = bed.directory("results")
-    script, extra = f"sleep 4; exit {code}", ("--gather-timeout", "4", "--strict")
+    go = bed.directory("go") / "on"
+    script = f"while [ ! -e {go} ]; do sleep 0.1; done; exit {code}"
+    extra = ("--gather-timeout", "4", "--strict")
     job = bed.start(
         0, run_words(openmpi.python, "training", results, "sh", "-c", script, extra=extra)
     )
@@ -313,8 +315,11 @@ def test_the_collectors_launch_dies(bed: Bed, openmpi: Mpi, code: int, strict: i
         p for p in descendants(job.process.pid) if any("--bridge" in w for w in p.words)
     )
     launcher.signal(signal.SIGKILL)
+    poll("the loss is said while COMMAND runs", 30, lambda: "collectors is lost" in job.err)
+    go.touch()
     assert job.finish(60) == strict
     assert "Traceback" not in job.err
+    assert job.err.count("collectors is lost") == 1
     said = re.search(
         r"the launch of the collectors is lost: (.+); what was sampled is in the", job.err
     )

@@ -22,6 +22,8 @@ import mpi_collector
 
 PYTHON = sys.executable
 MS = 1_000_000
+_KNOWN_S = 10  #: within which the death of a host is to be known
+_BUSY_S = 3  #: of a busy machine, and of whole seconds
 odd: set[str] = set()  #: which oddities this machine allows
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
@@ -331,6 +333,37 @@ def test_frozen_hosts_delay_nobody(bed: Bed) -> None:
             assert host.tick[0] <= 1
             assert int(np.diff(host.tick[:-1]).max()) <= 3
         assert {"node2", "node4"} == set(run.run["hosts_partial"])
+
+
+@pytest.mark.parametrize("how", ["frozen", "off"])
+def test_a_lost_host_is_known(bed: Bed, how: str) -> None:
+    """Its error says when it was lost, and the end does not wait for it as long as for others."""
+    results = bed.directory("results")
+    go = bed.directory("go") / "on"
+    script = f"echo started; while [ ! -e {go} ]; do sleep 0.1; done"
+    extra = ("--gather-timeout", "60")
+    job = bed.start(0, collect(results, "sh", "-c", script, names="node[2,4]", extra=extra))
+    running(job)
+    frozen: list[Process] = []
+    try:
+        if how == "frozen":
+            frozen = freeze(bed, 4)
+        else:
+            bed.script("link", "4", "down")
+        lost = time.time()
+        time.sleep(_KNOWN_S + _BUSY_S)
+        go.touch()
+        assert job.finish(90) == 0
+    finally:
+        thaw(frozen)
+    with mpi_collector.load(results) as run:
+        (key, why), *more = run.run["hosts_partial"].items()
+    assert (key, more) == ("node4", [])
+    said = re.match(r"its session was lost at (\d\d):(\d\d):(\d\d) UTC; stopping: .*", why)
+    assert said, why
+    assert "within 10 s" in why or "no answer" in why or "lost" in why
+    at_s = sum(int(n) * unit for n, unit in zip(said.groups(), (3600, 60, 1)))
+    assert (at_s - lost) % 86_400 <= _KNOWN_S + _BUSY_S
 
 
 def test_killed_launcher_leaves_spools(bed: Bed) -> None:

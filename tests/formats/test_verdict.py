@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mpi_collector.formats.verdict import Verdict, line, remarks_of, verdict_of
+from mpi_collector.formats.verdict import Verdict, remarks_of, verdict_of
+from mpi_collector.formats.verdict_line import line
 from mpi_collector.node.table.facts import HostFacts
 
 SECOND = 1_000_000_000
@@ -58,10 +59,12 @@ def test_complete() -> None:
         "crash_proof": True,
         "lateness": "good",
         "cpu_ns_max": None,
+        "cpu_counts": "recorders",
+        "launch_side_cpu_ns": None,
     }
     assert line(found) == (
         "verdict: complete (2 of 2 hosts, 200 ticks, 0 missed, lateness p99 0.30 ms (good), "
-        "clock bound 0.01 ms, own cost 0.100 % of a core)"
+        "clock bound 0.01 ms, own cost 0.100 % of a core, recorders alone)"
     )
 
 
@@ -175,6 +178,17 @@ def test_lateness_beside_the_interval(late_ns: int | None, called: str | None) -
 def test_cost_of_a_short_run_is_no_share() -> None:
     found = verdict(facts(cpu_share=None, cpu_ns=3_140_000))
     assert "own cost 3.1 ms of CPU" in line(found)
+
+
+def test_whose_cost_it_is() -> None:
+    """All processes of every host, or the recorders' where one host does not know more; the launch side apart."""
+    whole = facts(cpu_ns=3_000_000, helpers_cpu_ns=0)
+    found = verdict(whole, launch_side_cpu_ns=2_500_000)
+    assert line(found).endswith("own cost 0.100 % of a core, launch side 2.5 ms of CPU)")
+    found = verdict(whole, facts(cpu_ns=3_000_000, helpers_cpu_ns=None))
+    assert line(found).endswith("own cost 0.100 % of a core, recorders alone)")
+    found = verdict(whole, facts(cpu_ns=None, cpu_share=None))  # it knows of no cost at all
+    assert line(found).endswith("own cost 0.100 % of a core)")
 
 
 def test_invalid() -> None:

@@ -16,6 +16,7 @@ import sys
 from ..compat import mono_ns, readable, wall_ns
 from ..errors import FrameError
 from ..frames import VERSION, FrameDecoder, encode
+from ..host.helpers import Helpers, of_session
 from ..host.identity import identity
 from ..knobs import ORPHAN_S
 from ..table.facts import LAUNCHER_LOST, LEFT
@@ -27,7 +28,7 @@ from .service import DONE, Answer, RecorderService
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import array
-    from typing import Any, Mapping
+    from typing import Any, Callable, Mapping
 
 _READ_BYTES = 1 << 16
 _WRITE_BYTES = (
@@ -49,6 +50,14 @@ class AgentService(RecorderService):
     def __init__(self, recorder_class: "type[Recorder]" = Recorder) -> None:
         super().__init__(recorder_class)
         self.done = False
+        self.session_pids: "Callable[[], list[int]]" = list  #: processes that hold the connection
+
+    def prepare(
+        self, options: "dict[str, Any]", run: str, key: str, facts: "dict[str, Any]"
+    ) -> Answer:
+        answer = super().prepare(options, run, key, facts)
+        self._recording().helpers = Helpers(self.session_pids)
+        return answer
 
     def beat(self) -> Answer:
         return DONE
@@ -68,13 +77,13 @@ class Connection:
         self.read_fd = read_fd
         self.write_fd = write_fd
         self.decoder = FrameDecoder()
-        self._holder = holder
+        self.holder = holder
 
     def close(self) -> None:
         for fd in {self.read_fd, self.write_fd}:
             os.close(fd)
-        if self._holder is not None:
-            self._holder.close()
+        if self.holder is not None:
+            self.holder.close()
 
 
 class Agent:
@@ -86,6 +95,7 @@ class Agent:
 
     def __init__(self, service: AgentService, listener: "socket.socket | None" = None) -> None:
         self.service = service
+        service.session_pids = self._session_pids
         self._listener = Listener(listener) if listener is not None else None
         self._offer: "tuple[socket.socket, array.array[int]] | None" = None  # while another ends
         self._connection: "Connection | None" = None
@@ -106,6 +116,10 @@ class Agent:
         self._heard_ns = mono_ns()
         self._connection = Connection(read_fd, write_fd, holder)
         self._send(self._hello())
+
+    def _session_pids(self) -> "list[int]":
+        holder = self._connection.holder if self._connection is not None else None
+        return of_session(holder) if holder is not None else []
 
     def _disconnect(self) -> None:
         if self._connection is not None:

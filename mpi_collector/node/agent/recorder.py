@@ -7,6 +7,7 @@ import threading
 from .. import sources as node_sources
 from ..compat import mono_ns
 from ..errors import SpoolError
+from ..host.helpers import Helpers, around
 from ..host.snapshot import facts_of_device, topology
 from ..host.snapshot.cpus import condense
 from ..knobs import file_system_root
@@ -55,6 +56,7 @@ class Recorder:
     """
 
     decoder: "Any" = RowDecoder
+    launchers: "frozenset[str]" = frozenset()  #: names of programs, the daemons of MPI launchers
 
     def __init__(
         self, options: SamplingOptions, run: str, key: str, facts: "dict[str, Any]"
@@ -77,6 +79,7 @@ class Recorder:
         self._offset_ns = 0
         self._backup_path = ""  # of the last copy in --rescue-dir
         self._backup_lock = threading.Lock()
+        self.helpers = Helpers()
 
     # ---- before the first sample
     def prepare(self) -> "ReadyReport":
@@ -209,6 +212,7 @@ class Recorder:
             "hosts": hosts,
         }
         self.spool.event(grid)
+        self.helpers.begin(lambda: around(os.getpid(), self.launchers))
         self.sampler = Sampler(self.probe, self.spool, self._decoder, options.when_full, capacity)
         local_t0_ns = t0_ns + self._offset_ns
         end_ns = local_t0_ns + options.duration_ns if options.duration_ns else 0
@@ -240,6 +244,7 @@ class Recorder:
         self.sampler.stop()
         self._marks.take()
         if self._end_snapshot is None:
+            self._note_helpers()
             self._end_snapshot = foreign_files.snapshot(self._places(), self._root)
             self._came = self.probe.came()
         failure = self.sampler.failure
@@ -248,6 +253,11 @@ class Recorder:
             "last_tick": self.sampler.last_tick,
             "failure": "%s: %s" % (type(failure).__name__, failure) if failure else None,
         }
+
+    def _note_helpers(self) -> None:
+        cpu_ns = self.helpers.spent_ns()
+        if cpu_ns is not None:
+            self.spool.event({"type": "helpers", "cpu_ns": cpu_ns})
 
     def snapshot(self) -> "dict[str, Any]":
         """Describe this host as it is now, with all its CPUs in ``condensed_cpus``."""

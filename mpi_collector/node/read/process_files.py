@@ -31,7 +31,14 @@ _COUNTERS = _OWN + len(_IO)
 _OWED_FOR = 2  #: samples in which a parent's counters may grow by those of a child that has ended
 _SCRIPTS = (b"mpi_collector", b"mpi-collector")
 _INSTALLED = tuple(b"/bin/" + name for name in _SCRIPTS)
-_LAUNCHED = b"mpi_collector.cli.main"  #: in the program of ranks that this program launches
+#: in the programs of ranks that this program launches, of its other processes, and of an agent
+_PROGRAMS = (
+    b"mpi_collector.cli.main",
+    b"mpi_collector.benchmark.keeper.process",
+    b"mpi_collector.benchmark.child_recorder",
+    b"mpi_collector.transport.child",
+    b"exec(r(int(r(8))))",
+)
 _STAT_BLANKS = 23  #: blanks in a whole text of /proc/PID/stat, at least
 
 
@@ -154,7 +161,7 @@ def is_collector(words: "list[bytes]") -> bool:
     """
     pairs = zip(words, words[1:])  # noqa: RUF007 - Python 3.6 has no pairwise
     if (b"-m", b"mpi_collector") in pairs or any(
-        w.endswith(_INSTALLED) or _LAUNCHED in w for w in words
+        w.endswith(_INSTALLED) or any(program in w for program in _PROGRAMS) for w in words
     ):
         return True
     # by its bare name behind a launcher; as an argument of a Python program it is a directory

@@ -52,7 +52,7 @@ class HostFacts(TypedDict):
     late_p50_ns: "int | None"  #: begin of a row minus its deadline
     late_p99_ns: "int | None"
     late_max_ns: "int | None"
-    cpu_share: "float | None"  #: CPU time of the recorder / elapsed time; None below 10 s
+    cpu_share: "float | None"  #: cpu_ns / elapsed time; None below 10 s
     statuses: "dict[str, dict[str, int]]"  #: source -> status -> rows; without "ok" and "skipped"
     lost: "list[dict[str, Any]]"  #: events: devices for which a table had no slot left
     marks: "list[HostMark]"
@@ -60,7 +60,9 @@ class HostFacts(TypedDict):
     events_lost: int  #: devices that came and clock measurements for which there was none
     columns: int
     # earlier versions do not have these
-    cpu_ns: "int | None"  #: CPU time of the recorder from the first row to the last
+    #: CPU time from the first row to the last, of the recorder's process and its helpers
+    cpu_ns: "int | None"
+    helpers_cpu_ns: "int | None"  #: that of the helpers (host/helpers.py); None: not known
     source_rows: "dict[str, SourceRows]"  #: of sources that were not read well in all rows
     missing_sources: "list[MissingSource]"  #: not read at the start
     late_sources: "dict[str, int]"  #: UTC ns of the first row of those that came later
@@ -124,6 +126,7 @@ def facts_of(table: "SampleTable") -> "HostFacts":
         "late_max_ns": late[-1] if late else None,
         "cpu_share": _cpu_share(table),
         "cpu_ns": _cpu_ns(table),
+        "helpers_cpu_ns": _helpers_cpu_ns(table),
         "statuses": _bad_statuses(table),
         "lost": [e for e in table.events if e["type"] == "lost"],
         "marks": marks_of(table.events),
@@ -189,7 +192,7 @@ def _multiples(first: int, end: int, level: int) -> int:
 
 
 def _cpu_share(table: "SampleTable") -> "float | None":
-    """Return CPU time of the recorder / elapsed time; None where that says nothing."""
+    """Return own CPU time / elapsed time; None where that says nothing."""
     cpu_ns = _cpu_ns(table)
     begins = table.head("begin_mono_ns")
     if cpu_ns is None or begins[-1] - begins[0] < _SHARE_FROM_NS:
@@ -198,10 +201,14 @@ def _cpu_share(table: "SampleTable") -> "float | None":
 
 
 def _cpu_ns(table: "SampleTable") -> "int | None":
-    """Return CPU time of the recorder between its rows; None with fewer than two values."""
+    """Return own CPU time between the rows; None with fewer than two values."""
     column = table.layout.by_key[("collector", "")].column("", "cpu_ns")
     cpu = [v for v in table.column(column) if v != MISSING]
-    return cpu[-1] - cpu[0] if len(cpu) > 1 else None
+    return cpu[-1] - cpu[0] + (_helpers_cpu_ns(table) or 0) if len(cpu) > 1 else None
+
+
+def _helpers_cpu_ns(table: "SampleTable") -> "int | None":
+    return next((e["cpu_ns"] for e in table.events if e["type"] == "helpers"), None)
 
 
 def _bad_statuses(table: "SampleTable") -> "dict[str, dict[str, int]]":

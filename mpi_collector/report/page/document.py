@@ -9,7 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from mpi_collector._version import __version__
-from mpi_collector.formats.verdict import line
+from mpi_collector.formats.verdict_line import line
 from mpi_collector.report.page import sections
 from mpi_collector.report.page.builder import PageBuilder
 from mpi_collector.report.page.charts import BAND, MIDDLE, host_colour

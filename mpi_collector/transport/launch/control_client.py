@@ -12,7 +12,6 @@ from typing import Any
 
 from mpi_collector.errors import SessionLostError, TransportError
 from mpi_collector.node.compat import mono_ns
-from mpi_collector.node.errors import RunClaimedError
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.base import HostState, RunStatus, Sink, Wakes, run_status
 from mpi_collector.transport.control_messages import CONTROL
@@ -28,8 +27,7 @@ _UNBOUNDED_S = 1e6  #: of requests that end when no event comes any more
 _SPARE_S = 10.0  #: for an event, beside what rank 0 may wait for a host
 _CLOSE_S = 30.0
 _EXIT_S = 5.0
-_ADOPT_S = 90.0
-_DROP_S = 60.0
+_LAST_WORDS_S = 1.0  #: for what a launcher that has ended said of it
 
 
 class ControlClient:
@@ -40,6 +38,7 @@ class ControlClient:
     """
 
     method = "mpi"
+    records_here = False
 
     def __init__(
         self,
@@ -108,9 +107,12 @@ class ControlClient:
         try:
             self._take_state(request())
         except (SessionLostError, RuntimeError) as e:
-            self._lose(e)
-            for host in self.hosts:
-                host.error = host.error or f"{do}: {e}"
+            self._give_up(do, e)
+
+    def _give_up(self, do: str, why: Exception) -> None:
+        self._lose(why)
+        for host in self.hosts:
+            host.error = host.error or f"{do}: {why}"
 
     def _lose(self, why: Exception) -> None:
         """Note that the launch no longer answers, and say so once."""
@@ -154,6 +156,8 @@ class ControlClient:
         limit_s = self.options.start_timeout_s
         self._session.on_event = self._told
         self._loop.run(self._session.connect(limit_s))
+        self._session.on_loss = self._told.lose
+        self._told.watch(self._session.pid or 0)
         return self._request(
             do,
             3 * limit_s,
@@ -194,12 +198,16 @@ class ControlClient:
         return found
 
     def wakes(self) -> Wakes:
-        """Return what is readable when rank 0 has told something by itself."""
+        """Return what is readable when rank 0 has told something, or the launch has ended."""
         return self._told.wakes()
 
     def poll(self) -> bool:
         """Take what rank 0 has told. True when a host was asked to stop the run."""
-        return self._told.take(self.hosts)
+        stop_requested = self._told.take(self.hosts)
+        if self._told.lost and not self.lost:
+            self._loop.run(self._session.wait_lost(_LAST_WORDS_S))
+            self._give_up("sampling", SessionLostError(self._told.lost))
+        return stop_requested
 
     def status(self) -> RunStatus:
         return run_status(self.hosts)
@@ -244,56 +252,3 @@ def _session(launch: LaunchCommand) -> Session:
         protocol=CONTROL,
         explain=lambda code, output, errors: launcher_failure(errors),
     )
-
-
-class ControlRecoveryClient(ControlClient):
-    """RecoveryTransport over a launch of its own."""
-
-    def __init__(
-        self,
-        options: SamplingOptions,
-        run: str,
-        launch: LaunchCommand,
-        names: Mapping[str, str],
-        say: Callable[[str], None] = lambda text: None,
-    ) -> None:
-        super().__init__(options, run, launch, names, say)
-        self._unreached: dict[str, str] = {}
-        self._identities: dict[str, dict[str, Any]] = {}
-
-    @property
-    def unreached(self) -> dict[str, str]:
-        return self._unreached
-
-    def spools(self) -> dict[str, list[dict[str, Any]]]:
-        """Launch the ranks and return {host: its spools}.
-
-        TransportError when the launch does not start.
-        """
-        try:
-            answer = self._launch("spools")
-        except (RuntimeError, OSError) as e:
-            raise TransportError(f"the launch failed: {e}") from e
-        self._unreached = answer["unreached"]
-        self._identities = answer["identities"]
-        return dict(answer["spools"])
-
-    def identity(self, host: str) -> Mapping[str, Any]:
-        return self._identities[host]
-
-    def claim(self, run: str) -> dict[str, list[dict[str, Any]]]:
-        answer = self._request("claim", _ADOPT_S, run=run)
-        self._unreached = answer["unreached"]
-        if answer["elsewhere"] is not None:
-            raise RunClaimedError(answer["elsewhere"])
-        return dict(answer["spools"])
-
-    def adopt(self, host: str, place: str, run: str, key: str) -> dict[str, Any]:
-        answer = self._request("adopt", _ADOPT_S, host=host, place=place, run=run, key=key)
-        return dict(answer["about"])
-
-    def take_adopted(self, host: str, sink: Sink) -> None:
-        self._request_with_events("take_adopted", sink, host=host)
-
-    def drop_adopted(self, host: str) -> None:
-        self._request("drop_adopted", _DROP_S, host=host)

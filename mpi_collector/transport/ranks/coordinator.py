@@ -45,6 +45,8 @@ class Coordinator:
     ``names``: {any name or address of a host: the name it was requested by}.
     """
 
+    records_here = True
+
     def __init__(
         self,
         options: SamplingOptions,

@@ -9,12 +9,10 @@ from mpi_collector.errors import MessageError
 from mpi_collector.node.agent.messages import StopReport
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.transport.agreement import check_ready
-from mpi_collector.transport.deadline import Hurry
+from mpi_collector.transport.deadline import CUT_OFF_S, Hurry
 from mpi_collector.transport.ranks.inbox import Inbox
 from mpi_collector.transport.ranks.leaders import Leaders
 from mpi_collector.transport.ranks.messages import answer_fields
-
-_CUT_OFF_S = 10.0  #: for the answers of hosts that are probably dead
 
 
 def take_ready(inbox: Inbox, leaders: Leaders, options: SamplingOptions) -> None:
@@ -41,7 +39,7 @@ def take_reports(
     """
     cut_off = {rank for rank in ranks if leaders[rank].cut_off}
     answered = _take(inbox, leaders, set(ranks) - cut_off, limit_s, hurry)
-    return answered + _take(inbox, leaders, cut_off, min(limit_s, _CUT_OFF_S), hurry)
+    return answered + _take(inbox, leaders, cut_off, min(limit_s, CUT_OFF_S), hurry)
 
 
 def _take(

@@ -81,9 +81,9 @@ class Agents:
                     if isinstance(e, (LookupError, TypeError))
                     else str(e)
                 )
-                remote.state.error = f"{what}: {remote_text(said)}"
+                remote.note_error(f"{what}: {remote_text(said)}")
             except asyncio.CancelledError:
-                remote.state.error = f"{what}: {GIVEN_UP}"
+                remote.note_error(f"{what}: {GIVEN_UP}")
             done += 1
             self.progress(what, done, len(remotes))
 

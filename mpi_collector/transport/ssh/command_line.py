@@ -13,7 +13,7 @@ from mpi_collector.errors import HostNameError
 from mpi_collector.transport.hosts.names import HostSpec, valid_host, valid_user
 from mpi_collector.transport.subprocesses import end_process
 
-#: ssh_config(5)
+#: ssh_config(5). A host that does not answer for two intervals is lost
 _OPTIONS = (
     "BatchMode=yes",
     "ControlMaster=no",
@@ -23,8 +23,8 @@ _OPTIONS = (
     "ForwardAgent=no",
     "ForwardX11=no",
     "PermitLocalCommand=no",
-    "ServerAliveInterval=10",
-    "ServerAliveCountMax=3",
+    "ServerAliveInterval=4",
+    "ServerAliveCountMax=1",
     "LogLevel=ERROR",
 )
 _CONFIG_S = 10.0

@@ -39,6 +39,7 @@ class SshCoordinator(Agents):
     """A Transport over ssh. ``hosts`` and further arguments: see Agents."""
 
     method = "ssh"
+    records_here = False
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +14,7 @@ from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.knobs import orphan_s
 from mpi_collector.transport.agreement import check_ready
 from mpi_collector.transport.base import HostState
-from mpi_collector.transport.deadline import Allowance, Deadline
+from mpi_collector.transport.deadline import CUT_OFF_S, Allowance, Deadline
 from mpi_collector.transport.failures import ssh_failure
 from mpi_collector.transport.hosts import HostSpec
 from mpi_collector.transport.session import Reply, Session
@@ -29,7 +30,7 @@ _ECHOES = 15  #: round trips of one clock measurement
 _CLOCK_S = 2.0  #: after which no further round trip of a measurement begins
 _CLOCK_SHARE = 0.25  #: of the time that the host has left, at most
 _CLOCK_HOLD_S = 0.5  #: for which a host whose clock is measured may keep the next one waiting
-_HEARTBEAT_S = 15.0
+_HEARTBEAT_S = 20.0
 _CLOCK_EVERY_S = 180.0
 _SILENT_S = 20.0  #: a session that leaves a request unanswered for so long counts as broken
 _TRIES = 4  #: to connect for the first time
@@ -42,7 +43,7 @@ _CROWDED = ("closed by", "reset by", "kex_exchange", "banner exchange")
 
 def heartbeat_s() -> float:
     """Return the longest time in seconds that an agent hears nothing of its launcher."""
-    return min(_HEARTBEAT_S, orphan_s() / 4)
+    return min(_HEARTBEAT_S, orphan_s() / 3)
 
 
 class RemoteHost:
@@ -64,6 +65,11 @@ class RemoteHost:
         options = settings.options
         self._opening = Allowance(options.start_timeout_s)  # of prepare, clock and start
         self.ending = Allowance(options.gather_timeout_s)  #: of stop, clock and its table
+
+    def note_error(self, error: str) -> None:
+        """Set the error of the host, after what it was cut off by, if it was."""
+        cut_off = self.state.cut_off
+        self.state.error = f"{cut_off}; {error}" if cut_off else error
 
     # ---- sessions
     async def connect(self, limits: SessionLimits) -> None:
@@ -229,13 +235,15 @@ class RemoteHost:
         The first test is made after ``share`` (0 to 1) of a period, so that hosts take turns.
         Returns when the agent died.
         """
-        await asyncio.sleep(share * heartbeat_s())
+        await self.session.wait_lost(share * heartbeat_s())
         clocked = mono_ns()
         tries = 0
         while True:
             try:
                 if not self.session.connected:
+                    self._note_cut_off()
                     await self.reconnect(min(self.settings.ssh_timeout_s, 5.0 * 2**tries))
+                    self.state.cut_off = ""
                 await self.session.request("status", _SILENT_S)
                 if mono_ns() - clocked > _CLOCK_EVERY_S * 1e9:
                     clocked = mono_ns()
@@ -246,16 +254,29 @@ class RemoteHost:
                 self.state.error = f"sampling: {e}"
                 return
             except (SessionLostError, RuntimeError, OSError):
+                self._note_cut_off()
                 await self.session.disconnect()
                 await asyncio.sleep(min(_PAUSE_S * 2**tries, _PAUSE_MOST_S))
                 tries = min(tries + 1, 10)
+
+    def _note_cut_off(self) -> None:
+        """Note since when the host is not reached; no error, since its agent samples on."""
+        if not self.state.cut_off:
+            at = time.strftime("%H:%M:%S UTC", time.gmtime())
+            self.state.cut_off = f"its session was lost at {at}"
 
     # ---- after it
     async def stop(self, limits: SessionLimits) -> None:
         """Take the last row, and measure the clock once more."""
         with self.ending.step() as deadline:
+            if self.state.cut_off:
+                deadline = Deadline(min(deadline.left_s, CUT_OFF_S))
             answer, _ = await self.request_persistently("stop", deadline)
         self.state.stopped = cast(StopReport, answer)
         if answer["failure"]:
             raise RuntimeError(answer["failure"])
         await self._clock(limits, self.ending)
+        if self.state.cut_off:
+            remark = f"{self.state.cut_off}; it was recorded all the same"
+            self.state.ready.setdefault("warnings", []).append(remark)
+            self.state.cut_off = ""

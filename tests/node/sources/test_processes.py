@@ -18,6 +18,8 @@ from nodekit import (
 from sourcekit import recorded
 
 import mpi_collector
+from mpi_collector.benchmark.child_recorder import SuiteChildRecorder
+from mpi_collector.benchmark.keeper import client
 from mpi_collector.node.pid_stat import parse_pid_stat
 from mpi_collector.node.read import process_files
 from mpi_collector.node.sources import (
@@ -26,7 +28,9 @@ from mpi_collector.node.sources import (
     select,
 )
 from mpi_collector.node.status import OK, SKIPPED, SLOW
-from mpi_collector.transport.own_python import own_argv
+from mpi_collector.transport.child import ChildRecorder
+from mpi_collector.transport.own_python import own_argv, python_argv
+from mpi_collector.transport.ssh import bootstrap
 
 KB = 1024
 
@@ -108,6 +112,9 @@ def test_the_collector_does_not_match_itself() -> None:
         assert is_collector(f"/usr/bin/python3 /home/x/.local/bin/{name} collect".encode().split())
         assert is_collector(f"mpirun -np 2 {name} --sources processes:dlio -- x".encode().split())
     assert is_collector([word.encode() for word in own_argv("collect", "--bridge")])
+    for program in (client._PROGRAM, SuiteChildRecorder.program, ChildRecorder.program):
+        assert is_collector([word.encode() for word in python_argv(program)])
+    assert is_collector([b"python3", b"-u", b"-I", b"-c", bootstrap._READ.encode()])
     assert not is_collector(b"python /home/x/mpi_collector/train.py".split())
     assert not is_collector(b"python train.py --data /home/x/mpi_collector".split())
     assert not is_collector(b"/opt/bin/python3.11 train.py --data mpi_collector".split())

@@ -391,7 +391,7 @@ def test_a_broken_session_is_called_back_at_once(told: Path, tmp_path: Path) -> 
     until(lambda: remote.session.pid not in (None, before))
     until(lambda: dead.state.error)
     assert "the agent died" in (dead.state.error or "")
-    assert coordinator.status()["sampling"] == 1, [h.error for h in coordinator.hosts]
+    until(lambda: coordinator.status()["sampling"] == 1)  # not cut off any more
     coordinator.stop()
     sink = Seen()
     coordinator.gather(sink, lambda done, total: None, False)
