@@ -75,6 +75,7 @@ def test_a_host_that_answers_with_escapes(
     class Answering:
         method = "ssh"
         missing_ranks: list[int] = []
+        aliases: dict[str, str] = {}
         hosts = [
             HostState(
                 EVIL,

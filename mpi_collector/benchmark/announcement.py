@@ -56,7 +56,7 @@ def _report_missing(run: RunState) -> None:
     errors = [(h.key, h.error) for h in transport.hosts if h.error]
     for key, error in [*run.unusable.items(), *errors]:
         warn(f"warning: {key} is not recorded: {error}")
-    for name, other in {**run.aliases, **getattr(transport, "aliases", {})}.items():
+    for name, other in {**run.aliases, **transport.aliases}.items():
         warn(f"warning: {name} is the same host as {other}: recorded once, as {other}")
     for rank in transport.missing_ranks:
         timeout_s = run.plan.sampling.start_timeout_s

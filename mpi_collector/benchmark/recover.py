@@ -99,7 +99,9 @@ def _write_files(
     results_dir: Path,
 ) -> tuple[RunDocument, dict[str, RecoverySource]]:
     """Return the run document, and for each host what was written."""
-    everything = document_of(run, {key: copies[0].about for key, copies in sources.items()}, errors)
+    everything = recovered_document(
+        run, {key: copies[0].about for key, copies in sources.items()}, errors
+    )
     files = reserve(results_dir, everything["benchmark"], {"run": run})
     try:
         files = place(files)
@@ -125,7 +127,7 @@ def _write_hosts(
             if source is not None:
                 written[key] = source
         about = {key: source.about for key, source in written.items()}
-        document = document_of(run, about, errors)
+        document = recovered_document(run, about, errors)
         # the suite knows no word for a recovered run
         sink.finish(document, time_series_head(document, method="local"))
     except BaseException:
@@ -154,7 +156,7 @@ def _write_first(
     return None
 
 
-def document_of(
+def recovered_document(
     run: str, about: Mapping[str, dict[str, Any]], errors: Mapping[str, str]
 ) -> RunDocument:
     """Return the run document as far as the spools know it.

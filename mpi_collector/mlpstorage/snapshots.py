@@ -144,7 +144,7 @@ def _data_of(
         failed = {h.key: h.error or _NO_ANSWER for h in transport.hosts if h.key not in found}
     finally:
         transport.close(True)
-    aliases = {**(first_names or {}), **getattr(transport, "aliases", {})}
+    aliases = {**(first_names or {}), **transport.aliases}
     out = {}
     for name in hosts:
         key = aliases.get(name, name)

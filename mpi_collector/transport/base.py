@@ -110,6 +110,7 @@ class Transport(Protocol):
     """
 
     missing_ranks: list[int]  #: MPI ranks that never sent a hello
+    aliases: dict[str, str]  #: {further name of a host: the name it is recorded by}
     capacity: int  #: rows of the table, the same on all hosts
     t0_ns: int  #: tick 0 on the coordinator's monotonic clock
     epoch_ns: int  #: tick 0 on the coordinator's wall clock

@@ -53,6 +53,7 @@ class ControlClient:
         self.names = dict(names)
         self.hosts: list[HostState] = []
         self.missing_ranks: list[int] = []
+        self.aliases: dict[str, str] = {}
         self.capacity = options.max_samples
         self.t0_ns = 0
         self.local_t0_ns = 0

@@ -60,6 +60,7 @@ class Coordinator:
         self.world = world
         self.leaders = Leaders()  # never replaced
         self.missing_ranks: list[int] = []
+        self.aliases: dict[str, str] = {}
         self.capacity = options.max_samples
         self.hurry = Hurry() if world is None else world.hurry
         self.t0_ns = self.local_t0_ns = 0

@@ -53,7 +53,7 @@ class SshCoordinator(Agents):
     ) -> None:
         super().__init__(options, run, hosts, user, fanout, ssh_timeout_s, progress)
         self.missing_ranks: list[int] = []
-        self.aliases: dict[str, str] = {}  #: {further name of a host: the name it is recorded by}
+        self.aliases: dict[str, str] = {}
         self.capacity = options.max_samples
         self.t0_ns = self.local_t0_ns = 0
         self.epoch_ns = 0
