@@ -30,6 +30,19 @@ def announce_recording(run: RunState) -> None:
     console.info(_power_loss(len(hosts), method, run.plan.sampling.replicate_s))
 
 
+def announce_doorbells(run: RunState) -> None:
+    """Report, in detail only, whether the ranks wake each other; called when all of them sample."""
+    known = {h.key: h.woken for h in run.transport.hosts if h.woken is not None and h.error is None}
+    silent = [key for key, woken in known.items() if not woken]
+    if silent:
+        run.console.debug(
+            f"doorbells: rank 0 has no connection from {', '.join(silent)}: each looks for messages"
+            " of the other all the time"
+        )
+    elif known:
+        run.console.debug(f"doorbells: rank 0 and the ranks of {len(known)} hosts wake each other")
+
+
 def _death(run: RunState, spoolless: list[str]) -> str:
     """Return what to do when the process that records has died; no more than can be kept."""
     if len(spoolless) == sum(host.error is None for host in run.transport.hosts):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mpi_collector._version import __version__
-from mpi_collector.benchmark.announcement import announce_recording
+from mpi_collector.benchmark.announcement import announce_doorbells, announce_recording
 from mpi_collector.benchmark.console import RunConsole, error_reason, listed
 from mpi_collector.benchmark.elsewhere import other_places, reserved_s
 from mpi_collector.benchmark.keeper.client import Keeper
@@ -90,6 +90,7 @@ class Collection(RunState):
         before_start()
         transport.start()
         self.note_start()
+        announce_doorbells(self)
 
     def open_door(self) -> None:
         """Let users ring who have left a request; look rarely for those who cannot ring."""

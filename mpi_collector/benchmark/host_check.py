@@ -106,9 +106,22 @@ class HostsCheck:
                 out.append(f"{name} differs: {', '.join(parts)}")
         return out
 
+    @property
+    def doorbells(self) -> str:
+        """Whether ranks could wake a rank 0 on this host; "" where none was asked to connect."""
+        asked = [h for h in self.hosts if h.answer is not None and h.answer["called"]]
+        silent = [h.key for h in asked if h.answer is not None and h.answer["reached"] is None]
+        if silent:
+            return (
+                f"doorbells: not available, {_named(silent)} cannot connect to this host: "
+                "ranks would look for messages all the time, which costs CPU"
+            )
+        return f"doorbells: available, {len(asked)} hosts can connect to this one" if asked else ""
+
     def document(self) -> dict[str, Any]:
         """Return all of it as JSON."""
         return {
+            "doorbells": self.doorbells or None,
             "hosts": {host.key: host.document() for host in self.hosts},
             "ranks": self.ranks or None,
             "differences": self.differences,

@@ -113,6 +113,7 @@ def print_check(found: HostsCheck) -> None:
         table.add_row(*(Text(safe_text(c, keep=LINE_CHARACTERS)) for c in cells(host)))
     fit = sum(host.fit for host in found.hosts)
     lines = [*found.differences, *([f"MPI: {found.ranks}"] if found.ranks else [])]
+    lines += [found.doorbells] if found.doorbells else []
     with standard_output() as out:
         console = Console(file=out)
         console.print(table)

@@ -39,6 +39,8 @@ class HostState:
     from_replica: bool = False  #: not collected, but its replica as of the last --replicate is
     error: str | None = None  #: why it is not, or only partly, recorded
     cut_off: str = ""  #: why it may not answer the stop; no error as long as it may
+    #: whether its rank and rank 0 wake each other; None: another kind of transport, or not known
+    woken: bool | None = None
     gone: bool = False  #: does not answer any more: nobody may wait for it in MPI
     #: empty until the host is collected
     facts: HostFacts = field(default_factory=lambda: cast(HostFacts, {}))

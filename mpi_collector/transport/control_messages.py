@@ -54,6 +54,7 @@ _HOST = Record(
         "from_replica": Flag(),
         "error": Maybe(REASON),
         "cut_off": REASON,
+        "woken": Maybe(Flag()),
         "gone": Flag(),
         "facts": Record({}, FACTS.needed),
     }

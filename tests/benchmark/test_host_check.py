@@ -87,6 +87,18 @@ def test_differences() -> None:
     assert HostsCheck([checked(), checked("b", versions={"numpy": "1"})], "").differences == []
 
 
+def test_whether_ranks_can_be_woken(capfd: pytest.CaptureFixture[str]) -> None:
+    """Said of hosts that were asked to connect, in the table and as JSON; of others nothing is known."""
+    found = HostsCheck([checked("a"), checked("b", reached=None), checked("c", called=False)], "")
+    assert found.doorbells.startswith("doorbells: not available, b cannot connect to this host")
+    assert found.document()["doorbells"] == found.doorbells
+    check.print_check(found)
+    assert "doorbells: not available, b cannot" in capfd.readouterr().out
+    assert "available, 1 hosts can" in HostsCheck([checked()], "").doorbells
+    for host in (checked(called=False, reached=None), CheckedHost("a", "no answer", None)):
+        assert HostsCheck([host], "").document()["doorbells"] is None
+
+
 def test_this_host(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The verb in this process: a fit host, one whose spool directory is missing; text and JSON."""
     words = ["--hosts", "localhost", "--spool-dir", str(tmp_path)]

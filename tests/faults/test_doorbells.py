@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import signal
 import time
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
 import pytest
+from bed import Bed, poll
 from flight import EXIT_CODE, Flights
 
 import mpi_collector
@@ -92,6 +94,68 @@ def test_without_doorbells(flights: Flights, transport: str, what: str) -> None:
     killed = time.time_ns()
     process.signal(signal.SIGKILL)
     row = flights.row(f"kill -9 of {what}, without doorbells", *hosts)
+    flight.job.finish(60)
+    flight.settle(row, killed)
+    assert max(row.lost.values()) <= 1
+
+
+#: to the doorbells' ports, from such a port: MPI is told to use others, and ssh has its own
+_PORTS = ("ipproto", "tcp", "sport", "32768-60999", "dport", "32768-60999")
+_MPI_PORTS = {
+    "OMPI_MCA_btl_tcp_port_min_v4": "20000",
+    "OMPI_MCA_btl_tcp_port_range_v4": "1000",
+    "MPIR_CVAR_CH3_PORT_RANGE": "20000:21000",
+    "FI_TCP_PORT_LOW_RANGE": "20000",
+    "FI_TCP_PORT_HIGH_RANGE": "21000",
+    "FI_PROVIDER": "tcp",
+}
+
+
+@pytest.fixture
+def firewall(bed: Bed) -> Iterator[Callable[[str], None]]:
+    """Keep the connections of doorbells from node1: refused at once by the others, or dropped by node1."""
+    added: list[tuple[str, ...]] = []
+
+    def rule(host: int, *words: str) -> None:
+        bed.script("exec", str(host), "ip", "rule", "add", *words)
+        added.append((str(host), "ip", "rule", "del", *words))
+
+    def block(how: str) -> None:
+        for host in (2, 3):
+            if how == "refused":
+                rule(host, "to", f"{bed.net}.1", *_PORTS, "prohibit")
+            else:
+                rule(1, "to", f"{bed.net}.{host}", *_PORTS, "blackhole")
+
+    yield block
+    for words in added:
+        bed.script("exec", *words)
+
+
+@over("transport", MPIS)
+@over("how", ["refused", "dropped"])
+@over("what", ["a worker", "rank 0", "mpirun", "nothing"])
+def test_behind_a_firewall(
+    flights: Flights, firewall: Callable[[str], None], transport: str, how: str, what: str
+) -> None:
+    """A real rule instead of the switch: nothing else is lost, and --verbose and the remarks say it."""
+    firewall(how)
+    flight = flights.start("--verbose", **_MPI_PORTS).recording()
+    poll("it is said", 20, lambda: "doorbells: rank 0 has no connection from" in flight.job.err)
+    if what == "nothing":
+        time.sleep(6)  # until nobody may connect any more
+        flight.end()
+        assert flight.job.finish(60) == EXIT_CODE, flight.job.err
+        with mpi_collector.load(flight.results) as run:
+            said = " ".join(run.run["verdict_remarks"])
+            assert "no connection to rank 0" in said
+            assert run.run["hosts_partial"] == {}
+        return
+    victim, hosts = {"a worker": (3, [3]), "rank 0": (1, [1]), "mpirun": (0, [])}[what]
+    process = flight.sampler(victim) if victim else flight.job.launcher()
+    killed = time.time_ns()
+    process.signal(signal.SIGKILL)
+    row = flights.row(f"kill -9 of {what}, doorbells {how}", *hosts)
     flight.job.finish(60)
     flight.settle(row, killed)
     assert max(row.lost.values()) <= 1

@@ -39,6 +39,8 @@ _PROGRAMS = (
     b"mpi_collector.transport.child",
     b"exec(r(int(r(8))))",
 )
+_WHOLE_EVERY = 8  #: looks after which the files of a process that sleeps are read all the same
+_NO_TIMES = b"0 0 0"  #: in schedstat, of a kernel that does not count
 _STAT_BLANKS = 23  #: blanks in a whole text of /proc/PID/stat, at least
 
 
@@ -172,7 +174,8 @@ def is_collector(words: "list[bytes]") -> bool:
 class Process:
     """One process: ``look()``, then ``take()`` for what its counters grew by since the last one.
 
-    ``proc``: path of /proc; ``keep_open``: its two files stay open. ``family``: its CPU time and
+    ``proc``: path of /proc; ``keep_open``: its files stay open, and of a process with one thread,
+    which has not run since, only schedstat is read, at most looks. ``family``: its CPU time and
     faults include those of the children it waited for, as the kernel's I/O counters do. ``before``:
     the process that was last seen under this PID and taken for gone; should it be the same one (its
     files could not be read for a moment), nothing is counted twice.
@@ -186,6 +189,9 @@ class Process:
     ) -> None:
         self._paths = [os.path.join(proc, pid, name) for name in ("stat", "io")]
         self._fds = [open_or_none(path) if keep_open else None for path in self._paths]
+        self._runs_fd = open_or_none(os.path.join(proc, pid, "schedstat")) if keep_open else None
+        self._runs = b""  # CPU time and time slices of its only thread; b"": to be read whole
+        self._whole_in = 0  # looks until it is read whole, since its memory may shrink
         self._texts = [b"", b""]
         self._changed = False
         self._family = family
@@ -199,6 +205,13 @@ class Process:
 
     def look(self) -> bool:
         """Read the files. Return False when the process is gone."""
+        runs = b"" if self._runs_fd is None else read_again(self._runs_fd)
+        if runs and runs == self._runs and self._whole_in:
+            self._whole_in -= 1
+            self._changed = False
+            return True
+        self._runs = b""
+        self._whole_in = _WHOLE_EVERY
         texts = [
             read_once(path) if fd is None else read_again(fd)
             for fd, path in zip(self._fds, self._paths)
@@ -207,6 +220,8 @@ class Process:
         if self._changed and texts[0].count(b" ") < _STAT_BLANKS:
             return False
         self._texts = texts
+        if runs and not runs.startswith(_NO_TIMES) and _has_one_thread(texts[0]):
+            self._runs = runs  # read before the others: a run in between shows at the next look
         return True
 
     def take(self) -> "list[int]":
@@ -275,7 +290,19 @@ class Process:
         for fd in self._fds:
             if fd is not None:
                 os.close(fd)
+        if self._runs_fd is not None:
+            os.close(self._runs_fd)
         self._fds = [None, None]
+        self._runs_fd = None
+
+
+def _has_one_thread(stat: bytes) -> bool:
+    """Return whether a process has one thread, and memory: it is no zombie."""
+    try:
+        found = parse_pid_stat(stat)
+        return found.num_threads == 1 and found.vsize > 0
+    except (IndexError, ValueError):
+        return False
 
 
 def _io_counters(io: bytes) -> "list[int]":

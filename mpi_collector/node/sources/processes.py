@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _NAMES_MAX = 16  #: commands with columns of their own, in the order in which they were first seen
 _PROCESSES_MAX = 512  #: processes that are counted; how many there are beyond is a column
-#: processes whose files stay open: an eighth of the open files that this process may have
-_OPEN_MAX = min(256, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8)
+#: processes whose three files stay open: a quarter of the files that this process may have open
+_OPEN_MAX = min(256, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 12)
 _LEFT_OUT = b"left_out"
 
 

@@ -53,7 +53,9 @@ class Watch:
             self._world.send(rank, do="bell", **offer.to_dict())
 
     def started(self) -> None:
-        """Let no rank connect any more, from a few seconds after this."""
+        """Note which leaders can be rung; let no rank connect any more from a few seconds on."""
+        for rank in self._leaders.alive() if self._world.own else ():
+            self._leaders[rank].woken = self._rings(rank)
         if self._bells is not None:
             self._bells.started()
 

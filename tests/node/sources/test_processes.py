@@ -379,3 +379,61 @@ def test_a_process() -> None:
         "read_calls": int(io["syscr"]), "write_calls": int(io["syscw"]), "read_bytes": int(io["read_bytes"]),
         "write_bytes": int(io["write_bytes"]),
     }.items()}  # fmt: skip
+
+
+def test_who_sleeps_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a process that has not run only schedstat is read, now and then all; a thread or a run of its own shows at once."""
+    program = (
+        "import sys, threading, time\n"
+        "for line in sys.stdin:\n"
+        "    if line == 'work\\n':\n"
+        "        open('/dev/zero', 'rb', buffering=0).read(1 << 20)\n"
+        "    else:\n"
+        "        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+        "    print('done', flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None and child.stdout is not None
+
+        def do(what: str) -> None:
+            assert child.stdin is not None and child.stdout is not None
+            child.stdin.write(what + "\n")
+            child.stdin.flush()
+            child.stdout.readline()
+            time.sleep(0.2)  # until it sleeps again
+
+        do("work")
+        process = process_files.Process("/proc", str(child.pid), True, False)
+        process.look()
+        process.take()
+        if not process._runs:
+            pytest.skip("this kernel does not count the time slices of a process")
+        readings: list[int] = []
+        read_again = process_files.read_again
+
+        def counted(fd: int) -> bytes:
+            readings.append(fd)
+            return read_again(fd)
+
+        monkeypatch.setattr(process_files, "read_again", counted)
+        for _ in range(18):
+            assert process.look()
+            assert process.take() == []
+        assert len(readings) == 18 + 2 * 2
+        do("work")
+        assert process.look()
+        added = process.take()
+        assert added[3] >= 1 << 20
+        do("thread")
+        readings.clear()
+        for _ in range(3):
+            assert process.look()
+            process.take()
+        assert process.gauges[1] == 2
+        assert len(readings) == 9
+        child.kill()
+        child.wait()
+        assert not process.look()
+        process.close()
