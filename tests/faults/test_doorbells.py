@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 import pytest
 from bed import Bed, poll
 from flight import EXIT_CODE, Flights
+from selection import first_of
 
 import mpi_collector
 
@@ -133,8 +134,8 @@ def firewall(bed: Bed) -> Iterator[Callable[[str], None]]:
 
 
 @over("transport", MPIS)
-@over("how", ["refused", "dropped"])
-@over("what", ["a worker", "rank 0", "mpirun", "nothing"])
+@over("how", first_of("dropped", "refused"))
+@over("what", first_of("a worker", "rank 0", "mpirun", "nothing"))
 def test_behind_a_firewall(
     flights: Flights, firewall: Callable[[str], None], transport: str, how: str, what: str
 ) -> None:

@@ -12,8 +12,8 @@ import socket
 import struct
 
 from ..pid_stat import parse_pid_stat
+from ..read.collector_command import is_collector
 from ..read.kernel_file import read_once
-from ..read.process_files import is_collector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ launcher passes it on (Slurm does), they are found on other hosts, too.
 
 import os
 
+from .collector_command import is_collector
 from .foreign_mounts import foreign_mounts, may_lie_on
 from .kernel_file import open_or_none, read_once
-from .process_files import is_collector
 
 _PROC = "/proc"
 _NEWEST = "/proc/loadavg"  #: its last word is the newest PID

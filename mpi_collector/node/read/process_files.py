@@ -11,6 +11,7 @@ At every sample only what changed is looked at:
 import os
 
 from ..pid_stat import PidStat, parse_pid_stat
+from .collector_command import is_collector
 from .foreign_mounts import foreign_mounts, may_lie_on
 from .kernel_file import open_or_none, read_again, read_once
 
@@ -29,16 +30,6 @@ _IO = (b"rchar", b"wchar", b"syscr", b"syscw", b"read_bytes", b"write_bytes")
 _OWN = 3  #: counters before those of I/O: user and system milliseconds, major faults
 _COUNTERS = _OWN + len(_IO)
 _OWED_FOR = 2  #: samples in which a parent's counters may grow by those of a child that has ended
-_SCRIPTS = (b"mpi_collector", b"mpi-collector")
-_INSTALLED = tuple(b"/bin/" + name for name in _SCRIPTS)
-#: in the programs of ranks that this program launches, of its other processes, and of an agent
-_PROGRAMS = (
-    b"mpi_collector.cli.main",
-    b"mpi_collector.benchmark.keeper.process",
-    b"mpi_collector.benchmark.child_recorder",
-    b"mpi_collector.transport.child",
-    b"exec(r(int(r(8))))",
-)
 _WHOLE_EVERY = 8  #: looks after which the files of a process that sleeps are read all the same
 _NO_TIMES = b"0 0 0"  #: in schedstat, of a kernel that does not count
 _STAT_BLANKS = 23  #: blanks in a whole text of /proc/PID/stat, at least
@@ -154,21 +145,6 @@ class Pids:
             return True
         words = read_once(at + "/cmdline").rstrip(b"\0").split(b"\0")
         return bool(self._pattern.search(b" ".join(words))) and not is_collector(words)
-
-
-def is_collector(words: "list[bytes]") -> bool:
-    """Return whether a command line is the collector's.
-
-    The ranks and their launcher have the words of the command, and so the pattern, in theirs.
-    """
-    pairs = zip(words, words[1:])  # noqa: RUF007 - Python 3.6 has no pairwise
-    if (b"-m", b"mpi_collector") in pairs or any(
-        w.endswith(_INSTALLED) or any(program in w for program in _PROGRAMS) for w in words
-    ):
-        return True
-    # by its bare name behind a launcher; as an argument of a Python program it is a directory
-    is_python = bool(words) and words[0].rpartition(b"/")[2].startswith(b"python")
-    return not is_python and any(w in _SCRIPTS for w in words)
 
 
 class Process:

@@ -16,9 +16,10 @@ import stat
 import time
 
 from ..pid_stat import parse_pid_stat
+from ..read.collector_command import is_collector
 from ..read.command_process import first_process
 from ..read.kernel_file import read_once
-from ..read.process_files import Pids, Process, is_collector
+from ..read.process_files import Pids, Process
 from ..row.layout import Field
 from .base import ReaderSource
 from .processes import CommandSums, ProcessReader

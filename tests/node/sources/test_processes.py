@@ -22,6 +22,7 @@ from mpi_collector.benchmark.child_recorder import SuiteChildRecorder
 from mpi_collector.benchmark.keeper import client
 from mpi_collector.node.pid_stat import parse_pid_stat
 from mpi_collector.node.read import process_files
+from mpi_collector.node.read.collector_command import is_collector
 from mpi_collector.node.sources import (
     BY_NAME,
     processes,
@@ -104,7 +105,6 @@ def test_a_tree(parent: subprocess.Popen[str]) -> None:
 
 
 def test_the_collector_does_not_match_itself() -> None:
-    is_collector = process_files.is_collector
     assert is_collector(
         b"mpirun -np 2 python -m mpi_collector --sources processes:dlio -- dlio_benchmark".split()
     )
