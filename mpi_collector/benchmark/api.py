@@ -236,7 +236,9 @@ def collect(
         rescue_dir=os.path.abspath(rescue_dir) if rescue_dir else None,
         root=file_system_root(),
     )
-    plan = CollectPlan(options, results_dir=Path(os.fspath(results_dir)), json=json)
+    plan = CollectPlan(
+        options, results_dir=Path(os.fspath(results_dir)), json=json, in_program=True
+    )
     return EmbeddedRecorder(plan, comm, sampler, RunConsole(quiet))
 
 

@@ -62,7 +62,7 @@ class Collection(RunState):
         where = plan.results_dir
         limit_s = plan.sampling.start_timeout_s
         try:
-            options = {"layout": plan.layout}
+            options = {"layout": plan.layout, "in_program": plan.in_program}
             files = keeper.reserve(where, plan.benchmark, token, options, limit_s)
         except OSError as e:
             if e.errno != errno.ETIMEDOUT:  # the keeper has died: no fault of the directory

@@ -27,6 +27,7 @@ class CollectPlan:
     layout: Path | None = None  #: subdirectory of the results, without the datetime
     beside_suite: bool = False  #: COMMAND is the suite: the files go into the run it makes
     suite_run: Path | None = None  #: or into this run directory of it
+    in_program: bool = False  #: of a Python program, whose block ends the recording, nobody else
     refuse_broken_hosts: bool = False  #: with ``strict``, a broken host keeps the job from starting
 
     @property

@@ -47,6 +47,11 @@ def stop(words: Sequence[str]) -> int:
     parser.add_argument("run", nargs="?", default="", help="name of the run, or a prefix of it")
     add_directory_options(parser)
     run = find_one_run(parser.parse_args(words))
+    if run.in_program:
+        raise Mistake(
+            f"{run.name} is recorded by a Python program, which ends it itself: "
+            "when its block mpi_collector.collect() ends"
+        )
     made = 0
     for request in run.stop_requests:
         try:

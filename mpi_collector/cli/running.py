@@ -29,6 +29,7 @@ class FoundRun:
     name: str
     stop_requests: list[Path] = field(default_factory=list)
     alive: bool = False  #: a process of it holds a lock that can be seen from here
+    in_program: bool = False  #: a Python program records itself: its block ends the run
     elsewhere: bool = False  #: it was started on another host, whose locks may not be seen here
 
     @property
@@ -84,13 +85,14 @@ def find_runs(results_dir: Path, spool_dir: Path) -> dict[str, FoundRun]:
     found: dict[str, FoundRun] = {}
     here = boot_id()
     for marker in _markers(results_dir):
-        name, booted = _about(marker)
+        name, booted, in_program = _about(marker)
         if name:
             run = found.setdefault(name, FoundRun(name))
             run.stop_requests.append(
                 marker.with_name(marker.name.removesuffix(RUN_SUFFIX) + ".stop")
             )
             run.alive |= may_be_locked(marker)
+            run.in_program |= in_program
             run.elsewhere |= booted is None or booted != here
     for directory in RunDirectory.all_in(str(spool_dir)):
         run = found.setdefault(directory.run, FoundRun(directory.run))
@@ -119,16 +121,16 @@ def _owners(path: Path) -> tuple[int, ...]:
     return () if os.geteuid() else (os.stat(path.parent).st_uid,)
 
 
-def _about(marker: Path) -> tuple[str, str | None]:
-    """Return the run that a marker names and the boot it was started in.
+def _about(marker: Path) -> tuple[str, str | None, bool]:
+    """Return the run that a marker names, the boot it was started in, and FoundRun.in_program.
 
     "" for a file that is no marker, or another user's.
     """
     try:
         about = json.loads(read_own(marker, _MARKER_BYTES, _owners(marker)))
-        return str(about["run"]), about.get("boot_id")
+        return str(about["run"]), about.get("boot_id"), about.get("in_program") is True
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return "", None
+        return "", None, False
 
 
 def find_one_run(args: argparse.Namespace, living: bool = False) -> FoundRun:

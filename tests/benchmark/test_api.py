@@ -174,6 +174,31 @@ def test_without_mpi(sampler: str, tmp_path: Path) -> None:
         assert run.run["ended_by"] == "an exception (ZeroDivisionError)"
 
 
+def test_stop_and_mark_from_another_shell(tmp_path: Path) -> None:
+    """A mark is read at the end of the block; stop says that only the block ends the run, and leaves nothing."""
+    places = ["--spool-dir", str(tmp_path / "spool"), "--results-dir", str(tmp_path / "results")]
+    (tmp_path / "spool").mkdir()
+
+    def verb(*words: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "mpi_collector", words[0], *places, *words[1:]]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+    with mpi_collector.collect(
+        interval=0.1,
+        results_dir=tmp_path / "results",
+        spool_dir=str(tmp_path / "spool"),
+        quiet=True,
+    ):
+        assert verb("mark", "from outside").returncode == 0
+        done = verb("stop")
+    assert done.returncode == 2
+    assert "its block mpi_collector.collect() ends" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    with mpi_collector.load(tmp_path / "results") as run:
+        assert [m["text"] for m in run.run["marks"]] == ["from outside"]
+    assert not list((tmp_path / "results").glob(".*"))
+
+
 def test_arguments_are_checked() -> None:
     """An argument out of range is a ValueError before anything starts."""
     for wrong in (

@@ -67,9 +67,11 @@ class ResultsDirectory:
     ) -> RunFiles:
         """Reserve the names of the run ``{stem}-{run}`` of process ``pid``.
 
-        ResultsError when the directory cannot be made or written. options: of files.reserve.
+        ResultsError when the directory cannot be made or written. options: of files.reserve, and
+        ``in_program``, which those who would stop the run are told.
         """
-        about = {"pid": pid, "run": run, "boot_id": boot_id()}
+        in_program = options.pop("in_program", False)
+        about = {"pid": pid, "run": run, "boot_id": boot_id(), "in_program": in_program}
         files = self._reserved = reserve(directory, benchmark, about, **options)
         self._owner = None
         announce(files, {**about, "run": f"{files.stem}-{run}"})

@@ -1,6 +1,7 @@
 """A rank whose part has failed: it stays until rank 0 lets it go.
 
-One that left, or ended all ranks, would end the launch, and COMMAND with it.
+One that left, or ended all ranks, would end the launch, and COMMAND with it. It looks for a message
+2.5 times a second, which costs 0.04 % of a core: what failed may be what would wake it.
 """
 
 from __future__ import annotations
