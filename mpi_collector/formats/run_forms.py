@@ -169,6 +169,17 @@ _EVENT = Record({"type": NAME}, {}, _FURTHER)
 _EVENTS = {
     "device": Record({"source": NAME, "table": NAME, "device": NAME, "slot": COUNT}, {}, _FURTHER),
     "slowed": Record({"source": NAME, "every": COUNT, "cost_us": COUNT}, {}, _FURTHER),
+    "job_limits": Record(
+        {
+            "version": Maybe(COUNT),
+            "path": Maybe(_LONG),
+            "memory_max_bytes": Maybe(COUNT),
+            "cpus_max": Maybe(Real()),
+            "io_max": Items(_LONG, 64),
+        },
+        {},
+        _FURTHER,
+    ),
 }
 
 

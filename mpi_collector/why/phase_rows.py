@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mpi_collector.formats.why_document import Evidence
+from mpi_collector.node.sources.cgroup import LIMITS
 from mpi_collector.store.host import Float64, Host
 
 #: an interval belongs to a phase when this share of it lies inside
@@ -135,6 +136,18 @@ class PhaseRows:
             "begin_ns": self.begin_ns,
             "end_ns": self.end_ns,
         }
+
+    @cached_property
+    def limits(self) -> dict[str, Any]:
+        """Limits of COMMAND's cgroup where they were read, else of the recorder's."""
+        events = self.host.meta.get("events")
+        found = [
+            e
+            for e in (events if isinstance(events, list) else [])
+            if isinstance(e, dict) and e.get("type") == LIMITS
+        ]
+        limits = found[-1] if found else self.snapshot.get("cgroup_limits")
+        return limits if isinstance(limits, dict) else {}
 
     # ---- CPU
     @cached_property

@@ -115,4 +115,7 @@ def why_not(stretch: Stretch) -> str:
         return "CPU time is unknown in the whole phase"
     if (unseen := unseen_waits(stretch)) is not None:
         return unseen
+    for reason in (latency.unclear(stretch), cpu.unclear(stretch)):
+        if reason is not None:
+            return reason
     return "no resource was in use for long enough, and not all were idle"

@@ -17,6 +17,7 @@ from mpi_collector.why.phase_rows import PhaseRows
 #: bytes per second and requests per second above which a device takes part in the job
 _MOVED_BYTES_PER_S = 64e3
 _MOVED_IOPS = 1.0
+LOOP = "loop"
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,14 @@ class Stretch(PhaseRows):
             if block.get(d.name, {}).get("kind") != "partition"
             and not names & set(block.get(d.name, {}).get("parents") or [])
         ]
+
+    @cached_property
+    def disks_once(self) -> list[DiskActivity]:
+        """``disks`` without loop devices: what lies below their files counts the same requests.
+
+        Where nothing else moved these are the loop devices.
+        """
+        return [d for d in self.disks if not d.name.startswith(LOOP)] or self.disks
 
     def _moved(self, disk: DiskActivity) -> bool:
         rate = self.mean(disk.bytes_per_s)

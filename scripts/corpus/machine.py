@@ -290,6 +290,7 @@ def _count_storage(counters: Counters, load: Load, solution: Solution, seconds: 
             (reads * pieces, writes * pieces),
             (read_bytes, written),
             flight * pieces,
+            load.threads * load.depth,
             seconds,
         )
     throttled = solution.in_flight.get("io.max", 0.0)
@@ -317,10 +318,13 @@ def _count_disk(
     requests: tuple[float, float],
     moved: tuple[float, float],
     flight: float,
+    population: float,
     seconds: float,
 ) -> None:
     total = requests[0] + requests[1]
-    busy = 1 - math.exp(-flight) if flight < 30 else 1.0
+    # each of the job's requests is in flight as often as not, whatever the others do
+    most = max(population, flight, 1.0)
+    busy = 1 - (1 - flight / most) ** most
     wait_ms = flight * seconds * 1e3 / total if total > 1e-9 else 0.0
     for verb, count, size in zip(("read", "write"), requests, moved):
         counters.add(f"{disk.name}.{verb}s", count)

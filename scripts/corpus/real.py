@@ -24,7 +24,7 @@ from typing import Any
 
 SECONDS = 8
 INTERVAL_S = 0.25
-SOURCES = "basic,stat,pressure,cgroup"
+SOURCES = "basic,stat,pressure,cgroup,job"
 MOST_BUSY = 0.15  #: of all CPUs, before a recipe begins
 MOST_BYTES = 120_000  #: of a recording
 _FILE_MB = 512

@@ -18,8 +18,9 @@ class JobCgroup:
     """The files of the cgroup of COMMAND's first process on this host.
 
     Where there is no such process, those of this process's cgroup. Under Slurm it is the cgroup of
-    the whole job. ``run``: the run that is recorded, "" if unknown. ``v2``: names of files;
-    ``v1``: (controller, name of a file).
+    the whole job. ``of_command``: its /proc/PID/cgroup, b"" as long as it is unknown. ``run``: the
+    run that is recorded, "" if unknown. ``v2``: names of files; ``v1``: (controller, name of a
+    file).
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class JobCgroup:
         self._v2 = v2
         self._v1 = v1
         self._pid: "int | None" = None  # of COMMAND's first process
-        self._of_pid = b""
+        self.of_command = b""
         self._text = b""
         self._places: "list[Place]" = []
 
@@ -40,7 +41,7 @@ class JobCgroup:
         A cgroup that is known stays the one, also when its directory is removed: its files are not
         those of the cgroup above it.
         """
-        text = self._of_command() or read_whole(self._root, "proc/self/cgroup")
+        text = self._look_at_command() or read_whole(self._root, "proc/self/cgroup")
         if text != self._text:
             self._text = text
             self._places = self._find(text.decode("utf-8", "backslashreplace"))
@@ -52,14 +53,14 @@ class JobCgroup:
             there.update({name: path for name, path in paths.items() if self._exists(path)})
         return list(there.items())
 
-    def _of_command(self) -> bytes:
+    def _look_at_command(self) -> bytes:
         """Return COMMAND's /proc/PID/cgroup, as it was last if it has ended; b"" if unknown."""
         if self._pid is None and self._run:
             self._pid = first_process(self._run)
         if self._pid is not None:
             text = read_whole(self._root, "proc/%d/cgroup" % self._pid)
-            self._of_pid = text or self._of_pid
-        return self._of_pid
+            self.of_command = text or self.of_command
+        return self.of_command
 
     def _exists(self, path: str) -> bool:
         return os.path.exists(os.path.join(self._root, path))

@@ -24,8 +24,9 @@ class Throttled(OpenSource):
     When its mean cost, spread over the ticks it stands for, exceeds ``budget_us`` (0: no budget),
     it is read half as often, down to every 64th tick. Below a quarter of the budget it is read
     twice as often again, up to every ``every``-th tick. Eight readings decide, three where the cost
-    is far above the budget. Either way ``on_event`` receives
-    ``slowed``. ``every``, a power of two: the present distance. ``clock``: monotonic nanoseconds.
+    is far above the budget. Either way ``on_event`` receives ``slowed``. ``every``, a power of two:
+    the present distance. ``clock``: monotonic nanoseconds. ``apart_s``: readings are not further
+    apart than so, whatever they cost, unless the ticks are (0: no limit).
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Throttled(OpenSource):
         every: int,
         budget_us: int,
         clock: "Callable[[], int]" = mono_ns,
+        apart_s: float = 0.0,
     ) -> None:
         self._inner = inner
         self._notices = inner.notices
@@ -42,7 +44,10 @@ class Throttled(OpenSource):
         self._least_every = every
         self._budget_ns = budget_us * 1000
         self._clock = clock
+        self._apart_ns = apart_s * 1e9
         self._mean_ns = 0.0
+        self._last = (-1, 0)  # tick and time of the last reading, -1: of none
+        self._tick_ns = 0.0
         self._reads = 0
         self.every = every
         self.tells = True  #: ``on_event`` receives ``slowed``; else a slow reading is a skipped one
@@ -74,15 +79,20 @@ class Throttled(OpenSource):
                 if isinstance(self._inner, BlockingReader)
                 else self._clock() - begin
             )
+            if tick > self._last[0] >= 0:
+                self._tick_ns = (begin - self._last[1]) / (tick - self._last[0])
+            self._last = (tick, begin)
             if cost_ns:
                 self._account(cost_ns, tick)
         return n
 
     def _tell(self, tick: int) -> None:
-        """Pass on what people should know."""
+        """Pass on what people should know, and events."""
         while self._notices and self.on_event is not None:
-            text = self._notices.pop(0)
-            self.on_event({"type": "notice", "source": self._name, "text": text, "tick": tick})
+            found = self._notices.pop(0)
+            if isinstance(found, str):
+                found = {"type": "notice", "text": found}
+            self.on_event(dict(found, source=self._name, tick=tick))
 
     def _account(self, cost_ns: int, tick: int) -> None:
         """Add a reading to the mean cost, and change the pace when that is due."""
@@ -93,11 +103,15 @@ class Throttled(OpenSource):
         far_above = share_ns > _FAR_ABOVE * self._budget_ns
         if self._reads < (_FEW if far_above else _WEIGHT):
             return
-        if share_ns > self._budget_ns and self.every < _EVERY_MAX:
+        if share_ns > self._budget_ns and self.every < _EVERY_MAX and not self._far_apart():
             self._pace(2 * self.every, tick)
         # a quarter: read twice as often it is at half the budget, well below it
         elif share_ns < self._budget_ns / 4 and self.every > self._least_every:
             self._pace(self.every // 2, tick)
+
+    def _far_apart(self) -> bool:
+        """Return whether readings at twice the distance would be further apart than allowed."""
+        return 0 < self._apart_ns < 2 * self.every * self._tick_ns
 
     def _pace(self, every: int, tick: int) -> None:
         self.every = every

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
         every: int
         budget_us: int
+        apart_s: float
         tells_pace: bool
         may_block: bool
         start_s: float
@@ -156,6 +157,6 @@ def open_source(source: "Openable", root: str, patience: "Patience | None" = Non
 
 
 def _throttled(inner: "Readable", source: "Openable") -> Throttled:
-    out = Throttled(inner, source.name, source.every, source.budget_us)
+    out = Throttled(inner, source.name, source.every, source.budget_us, apart_s=source.apart_s)
     out.tells = source.tells_pace
     return out

@@ -7,19 +7,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    #: what people should know, or an event as a recording has it
+    Notice = str | dict[str, Any]
+
 
 class Readable:
     """A text that is read at every tick or now and then.
 
     ``capacity``: bytes of buffer to keep for it, known after ``first``. The text of a later reading
-    may be longer than the first. ``notices``: what people should know of it; whoever tells them
-    empties the list, which is the same one for the life of the object.
+    may be longer than the first. ``notices``: what people should know of it, and events; whoever
+    passes them on empties the list, which is the same one for the life of the object.
     """
 
     capacity = 0
 
     def __init__(self) -> None:
-        self.notices: "list[str]" = []
+        self.notices: "list[Notice]" = []
 
     def first(self) -> bytes:
         """Return the whole text now and fix ``capacity``. OSError when it cannot be read."""

@@ -7,12 +7,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .readable import Notice
+
 
 class Reader:
     """Makes the text of a source. ``notices``: as a ``Readable`` has them."""
 
     def __init__(self) -> None:
-        self.notices: "list[str]" = []
+        self.notices: "list[Notice]" = []
 
     def read(self) -> bytes:
         """Return the text now. OSError when there is nothing to read."""

@@ -54,6 +54,7 @@ class Source:
     every = 1  #: read at every so many ticks; a power of two
     budget_us = 0
     """Mean time of a reading above which it is read half as often (Throttled); 0: no budget."""
+    apart_s = 0.0  #: readings are no further apart, whatever they cost (Throttled); 0: no limit
     tells_pace = True  #: people are told when it is read less often than at ``every``
     may_block = False  #: a reading may hang: opened and read in a thread of its own
     start_s = 3.0  #: time for opening and for the first reading, where it may block

@@ -7,11 +7,21 @@ controllers cpuacct, cpu, memory and pids are read (Documentation/admin-guide/cg
 
 import re
 
+from ..host.snapshot.cgroup import cgroup_limits
+from ..host.snapshot.files import HostFiles
+from ..read.file_group import FileGroup
 from ..read.job_cgroup import JobCgroup
 from ..row.layout import Field
 from ..row.scan import is_number, name_of
 from .base import FileGroupSource, labelled
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..read.readable import Notice
+
+#: type of the event that has the limits of COMMAND's cgroup, as a snapshot has them
+LIMITS = "job_limits"
+_LIMITS_MAX = 32  #: devices
 _V2 = (
     "cpu.stat",
     "memory.current",
@@ -144,11 +154,32 @@ class Cgroup(FileGroupSource):
 
     def __init__(self) -> None:
         self._of_job: "JobCgroup | None" = None
+        self._told = b""
+        self._notices: "list[Notice]" = []
+
+    def open(self, root: str) -> FileGroup:
+        group = super().open(root)
+        group.notices += self._notices
+        self._notices = group.notices
+        return group
 
     def files(self, root: str) -> "list[tuple[str, str]]":
         if self._of_job is None:
             self._of_job = JobCgroup(root, self.run, _V2, _V1)
-        return self._of_job.files()
+        found = self._of_job.files()
+        if self._of_job.of_command != self._told:
+            self._told = self._of_job.of_command
+            self._tell_limits(root)
+        return found
+
+    def _tell_limits(self, root: str) -> None:
+        """Note the limits of COMMAND's cgroup; the snapshot of the host has those of ours."""
+        files = HostFiles(root)
+        text = self._told.decode("utf-8", "backslashreplace")
+        if text != files.text("proc/self/cgroup") or self._notices:
+            limits = cgroup_limits(files, text)
+            limits["io_max"] = limits["io_max"][:_LIMITS_MAX]
+            self._notices.append(dict(limits, type=LIMITS))
 
     def field(self, table: str, name: str) -> Field:
         unit = "us" if name.endswith("_us") else "ns" if name.endswith(("_ns", "_time")) else ""

@@ -1,11 +1,14 @@
-"""/proc/PID/io of the job's processes: what the job asked for, to be held against what storage did.
+"""/proc/PID/{io,stat} of the job's processes: what the job asked for and its CPU time.
+
+They are held against what storage delivered and against the CPU time of the host.
 
 The job is COMMAND and all that it starts; on hosts without COMMAND, the processes of a scheduler's
 job by its cgroup; else those of this user that started after the recorder. Read calls (``rchar``)
 miss mmap, libaio and io_uring and include pipes, sockets and /dev/zero (proc(5)): how many
 processes have such descriptors is a column.
 
-It is read at so few ticks that it costs 50 us a tick on average, and at the stop. What a process
+It is read at so few ticks that it costs 50 us a tick on average, but once a minute at least, and at
+the stop. What a process
 did after it was last read goes to the parent that waited for it, as in ``processes``; of COMMAND
 itself that is the recorder, whose own read calls are in the sum from then on.
 """
@@ -36,7 +39,14 @@ _NOTHING_READ = ("/dev/null", "/dev/tty", "/dev/pts/")  #: devices that give few
 _LOOK_S = 60.0  #: after which the descriptors of a process are looked at again
 _DEVICES = (b"command", b"user")
 _GAUGES = (b"processes", b"left_out", b"not_files")
-_COUNTERS = (b"read_call_bytes", b"write_call_bytes", b"read_calls", b"write_calls")
+_COUNTERS = (
+    b"read_call_bytes",
+    b"write_call_bytes",
+    b"read_calls",
+    b"write_calls",
+    b"user_ms",
+    b"system_ms",
+)
 _FINDS = 8  #: readings at which COMMAND is looked for at first, and the distance of later ones
 _JOB = re.compile(rb"/job_[0-9]+(?=[/\n])")  #: of Slurm's .../job_N/step_M/user/task_0
 
@@ -47,9 +57,10 @@ class Job(ReaderSource):
     name = "job"
     order = 25
     kernel_file = "/proc/PID/{stat,io,fd}"
-    doc = "bytes and calls of I/O that the job's processes asked for"
+    doc = "the job's processes: bytes and calls of I/O that they asked for, CPU time"
     may_block = True  # io waits for a process that is just being set up
     budget_us = 50
+    apart_s = 60.0
     tells_pace = False
     may_be_empty = True
     later_bytes = 512
@@ -68,6 +79,8 @@ class Job(ReaderSource):
         Field("write_call_bytes", "bytes", "counter", "bytes passed to write calls"),
         Field("read_calls", "calls", "counter", "read calls"),
         Field("write_calls", "calls", "counter", "write calls"),
+        Field("user_ms", "ms", "counter", "CPU time in user mode, ended processes included"),
+        Field("system_ms", "ms", "counter", "CPU time in the kernel, ended processes included"),
     )
     fields_from_start = True
 

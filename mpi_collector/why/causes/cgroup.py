@@ -54,7 +54,7 @@ def _quota(stretch: Stretch) -> Claim | None:
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(periods > 0, throttled / periods, np.nan)
-    limit = (stretch.snapshot.get("cgroup_limits") or {}).get("cpus_max")
+    limit = stretch.limits.get("cpus_max")
     mean = stretch.mean(share)
     ceiling: Ceiling | None = (
         {"value": float(limit), "unit": "CPUs", "kind": "declared"} if limit else None
@@ -83,7 +83,7 @@ def _memory(stretch: Stretch) -> Claim | None:
     read = np.sum([d.read_bytes_per_s for d in stretch.disks], axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(read > 0, again * _PAGE_BYTES / read, np.nan)
-    limit = (stretch.snapshot.get("cgroup_limits") or {}).get("memory_max_bytes")
+    limit = stretch.limits.get("memory_max_bytes")
     ceiling: Ceiling | None = (
         {"value": float(limit), "unit": "bytes", "kind": "declared"} if limit else None
     )
@@ -111,7 +111,7 @@ def io_limits(stretch: Stretch) -> dict[str, dict[str, float]]:
     }
     numbers = {d.get("dev"): str(d.get("name")) for d in stretch.snapshot.get("drives") or []}
     out: dict[str, dict[str, float]] = {}
-    for line in (stretch.snapshot.get("cgroup_limits") or {}).get("io_max") or []:
+    for line in stretch.limits.get("io_max") or []:
         device, _, rest = str(line).partition(" ")
         name = numbers.get(device) or names.get(device) or device
         for word in rest.split():

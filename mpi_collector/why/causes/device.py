@@ -6,7 +6,7 @@ in flight, each taking a multiple of its time at light load. Where the kernel ho
 above the device (a throttle that the recording cannot see) tasks wait for I/O though few requests
 are in flight; that is a limit of the device as far as the job can tell. Only tasks in a read or
 write call wait so that the kernel counts it: behind libaio and io_uring such a throttle is not told
-from a program that pauses (``bursts.py``).
+from a program that pauses (``asynchronous.py``).
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from mpi_collector.formats.why_document import Ceiling, Claim
 from mpi_collector.store.figures.disk import QUEUE_DEPTH
 from mpi_collector.why.claims import claim_of
 from mpi_collector.why.light_load import is_virtual, light_load_ms
-from mpi_collector.why.stretch import DiskActivity, Stretch
+from mpi_collector.why.stretch import LOOP, DiskActivity, Stretch
 
 QUEUE = 3.0  #: requests in flight
 SLOWED = 1.4  #: time of a request / its time at light load
+#: where each takes about twice its time, one of three waits for the others
+SHORT_QUEUE = 2.4
+SHORT_SLOWED = 1.9
 DEEP_QUEUE = 32.0  #: requests in flight at which a smaller slow-down suffices
 DEEP_SLOWED = 1.15
 CERTAIN_SLOWED = 3.0
@@ -38,7 +41,6 @@ HELD_ONE_IN_FLIGHT = 0.2
 HELD_ONE_PRESSURE = 0.4
 #: of the bytes of the busiest device: one that is built on a file carries the same bytes
 ON_TOP = 0.9
-_LOOP = "loop"
 PRESSURE = "pressure.io.some_us"
 
 
@@ -73,13 +75,14 @@ def _queues(stretch: Stretch, disk: DiskActivity) -> Claim | None:
     queue = SPINNING_QUEUE if disk.facts.get("rotational") and not virtual else QUEUE
     # the usual time of a virtual drive may be ten times its own: a deep queue says more
     deep = (disk.in_flight >= DEEP_QUEUE) & ((slowed >= DEEP_SLOWED) | (virtual and not learned))
+    short = (disk.in_flight >= SHORT_QUEUE) & (slowed >= SHORT_SLOWED)
     in_flight, times = stretch.mean(disk.in_flight), stretch.mean(slowed)
     certain = in_flight >= CERTAIN_QUEUE and times >= CERTAIN_SLOWED
     rate = stretch.mean(disk.bytes_per_s)
     return claim_of(
         stretch,
         "device",
-        ((disk.in_flight >= queue) & (slowed >= SLOWED)) | deep,
+        ((disk.in_flight >= queue) & (slowed >= SLOWED)) | short | deep,
         "certain" if certain else "likely",
         [
             stretch.evidence(f"{in_flight:.1f} requests in flight", QUEUE_DEPTH.name, in_flight,
@@ -141,7 +144,7 @@ def _topmost(stretch: Stretch) -> DiskActivity:
     """Return the device with the most bytes; of a loop device and what is below it, the former."""
     most = max(stretch.mean(d.bytes_per_s) for d in stretch.disks)
     alike = [d for d in stretch.disks if stretch.mean(d.bytes_per_s) >= ON_TOP * most]
-    return max(alike, key=lambda d: (d.name.startswith(_LOOP), stretch.mean(d.bytes_per_s)))
+    return max(alike, key=lambda d: (d.name.startswith(LOOP), stretch.mean(d.bytes_per_s)))
 
 
 def _held_back(stretch: Stretch) -> Claim | None:
@@ -149,9 +152,7 @@ def _held_back(stretch: Stretch) -> Claim | None:
     if pressure is None or blocked is None or not stretch.disks or stretch.mounts:
         return None
     disk = _topmost(stretch)
-    # a loop device counts the requests that the device of its file counts, too
-    others = [d for d in stretch.disks if not d.name.startswith(_LOOP)] or stretch.disks
-    in_flight = np.sum([d.in_flight for d in others], axis=0)
+    in_flight = np.sum([d.in_flight for d in stretch.disks_once], axis=0)
     several = (in_flight <= HELD_IN_FLIGHT) & (blocked >= HELD_BLOCKED)
     one = (in_flight <= HELD_ONE_IN_FLIGHT) & (blocked >= 1)
     holds = ((pressure >= HELD_PRESSURE) & several) | ((pressure >= HELD_ONE_PRESSURE) & one)

@@ -10,17 +10,15 @@ import numpy as np
 
 from mpi_collector.formats.why_document import Claim, Evidence
 from mpi_collector.store.figures.disk import QUEUE_DEPTH
+from mpi_collector.store.host import Float64
 from mpi_collector.why.claims import claim_of
-from mpi_collector.why.light_load import light_load_ms
-from mpi_collector.why.stretch import Stretch
+from mpi_collector.why.light_load import is_virtual, light_load_ms
+from mpi_collector.why.stretch import DiskActivity, Stretch
 
-LEAST_IN_FLIGHT = 0.55  #: below, the job spends its time elsewhere
+LEAST_WAITED = 0.55  #: share of time with a request in flight; below, the job is elsewhere for long
 FEW_IN_FLIGHT = 3.0  #: so few requests hardly queue, whatever the device
 MOST_IN_FLIGHT = 16.0  #: more are a queue, even where each takes its usual time
 NOT_SLOWED = 1.4  #: time of a request / its time at light load
-#: share of the time with a request in flight; below, many come at once and then none (a throttle
-#: above the device: 0.04; one request after the other: 0.66 to 0.7)
-LEAST_BUSY = 0.4
 
 
 def claim(stretch: Stretch) -> Claim | None:
@@ -31,18 +29,16 @@ def claim(stretch: Stretch) -> Claim | None:
         return None
     together = np.sum([p[1] for p in parts], axis=0)
     few = together <= FEW_IN_FLIGHT
-    if stretch.disks and not stretch.mounts:
-        disk = max(stretch.disks, key=lambda d: stretch.mean(d.in_flight))
+    if stretch.disks and not stretch.mounts and not _light_load_unknown(stretch):
+        disk = _fullest(stretch)
         light, _ = light_load_ms(stretch, disk)
         few |= (together <= MOST_IN_FLIGHT) & (disk.await_ms < NOT_SLOWED * light)
-    if not stretch.mounts:
-        few &= np.nan_to_num(np.fmax.reduce([d.busy for d in stretch.disks]), nan=1.0) >= LEAST_BUSY
     name = max(parts, key=lambda p: stretch.mean(p[1]))[0]
     mean = stretch.mean(together)
     return claim_of(
         stretch,
         "latency",
-        (together >= LEAST_IN_FLIGHT) & few,
+        (storage_share(stretch) >= LEAST_WAITED) & few,
         "certain" if 0.75 <= mean <= 1.2 else "likely",
         [
             stretch.evidence(f"{mean:.1f} requests in flight, on average", QUEUE_DEPTH.name, mean,
@@ -51,6 +47,45 @@ def claim(stretch: Stretch) -> Claim | None:
         ],
         device=name,
     )  # fmt: skip
+
+
+def unclear(stretch: Stretch) -> str | None:
+    """Return why requests in flight say nothing; None where they do, or there are few."""
+    if not stretch.disks or not _light_load_unknown(stretch):
+        return None
+    disk = _fullest(stretch)
+    in_flight = stretch.mean(disk.in_flight)
+    if not in_flight > FEW_IN_FLIGHT:
+        return None
+    return (
+        f"{in_flight:.1f} requests in flight at {disk.name}, {stretch.mean(disk.await_ms):.3g} ms "
+        "each: whether they queue is not known, since the run shows no request of such a drive by "
+        "itself (mpi_collector probe measures what it can do)"
+    )
+
+
+def _fullest(stretch: Stretch) -> DiskActivity:
+    return max(stretch.disks, key=lambda d: stretch.mean(d.in_flight))
+
+
+def _light_load_unknown(stretch: Stretch) -> bool:
+    """Return whether nothing tells the time of one request: of a virtual drive nothing is usual."""
+    disk = _fullest(stretch)
+    return is_virtual(disk) and not light_load_ms(stretch, disk)[1]
+
+
+def storage_share(stretch: Stretch) -> Float64:
+    """Return the share of each interval in which a request was in flight, at the most.
+
+    Requests that come many at once, between pauses, are in flight for less of the time than their
+    mean number says; the kernel's own share (``time_doing_ios_ms``) counts each clock tick in which
+    one began as a whole. Each is the larger one at times, and neither is ever too small.
+    """
+    parts = [np.fmin(d.in_flight, d.busy) for d in stretch.disks_once]
+    parts += [m.in_flight for m in stretch.mounts]
+    if not parts:
+        return np.zeros(len(stretch))
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
 
 def _each(stretch: Stretch, name: str) -> list[Evidence]:

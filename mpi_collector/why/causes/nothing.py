@@ -12,12 +12,14 @@ from mpi_collector.formats.why_document import Claim
 from mpi_collector.store.figures.cpu import BUSY
 from mpi_collector.store.figures.disk import QUEUE_DEPTH
 from mpi_collector.why.asynchronous import unseen_waits
+from mpi_collector.why.causes.latency import LEAST_WAITED, storage_share
+from mpi_collector.why.causes.one_core import is_of_others
 from mpi_collector.why.claims import claim_of
+from mpi_collector.why.job_cpu import job_cpu
 from mpi_collector.why.stretch import Stretch
 
 MOST_CPU = 0.6
 MOST_ONE_CPU = 0.8
-MOST_IN_FLIGHT = 0.55
 MOST_LINK = 0.6
 
 
@@ -28,15 +30,14 @@ def claim(stretch: Stretch) -> Claim | None:
         return None
     if unseen_waits(stretch) is not None:
         return None
-    one = busy if busiest is None else busiest
-    flights = [d.in_flight for d in stretch.disks] + [m.in_flight for m in stretch.mounts]
-    in_flight = np.sum(flights, axis=0) if flights else np.zeros(len(stretch))
+    one = busy if busiest is None or is_of_others(job_cpu(stretch)) else busiest
+    waited = storage_share(stretch)
     link = np.zeros(len(stretch))
     for activity in stretch.links:
         if activity.speed_bytes_per_s:
             used = np.maximum(activity.rx_bytes_per_s, activity.tx_bytes_per_s)
             link = np.maximum(link, used / activity.speed_bytes_per_s)
-    holds = (busy < MOST_CPU) & (one < MOST_ONE_CPU) & (in_flight < MOST_IN_FLIGHT)
+    holds = (busy < MOST_CPU) & (one < MOST_ONE_CPU) & (waited < LEAST_WAITED)
     holds &= link < MOST_LINK
     return claim_of(
         stretch,
@@ -46,8 +47,9 @@ def claim(stretch: Stretch) -> Claim | None:
         [
             stretch.evidence(f"CPUs {100 * stretch.mean(busy):.0f} % busy", BUSY.name,
                              100 * stretch.mean(busy), "%"),
-            stretch.evidence(f"{stretch.mean(in_flight):.2f} requests in flight", QUEUE_DEPTH.name,
-                             stretch.mean(in_flight), "requests"),
+            stretch.evidence(
+                f"a request in flight {100 * stretch.mean(waited):.0f} % of the time",
+                QUEUE_DEPTH.name, 100 * stretch.mean(waited), "%"),
             stretch.evidence(f"the fullest link at {100 * stretch.mean(link):.0f} %", "netdev",
                              100 * stretch.mean(link), "%"),
         ],

@@ -39,6 +39,20 @@ def reads(source: Throttled, ticks: range) -> list[int]:
     return [t for t in ticks if source.read_into(view, t) == 1]
 
 
+@pytest.mark.parametrize(("tick_s", "every"), [(1, 32), (10, 4), (25, 2), (40, 1), (0.01, 64)])
+def test_however_dear_it_is_read_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch, tick_s: float, every: int
+) -> None:
+    """Where ticks are further apart, at each."""
+    inner = Counting(monkeypatch, 10_000)
+    source = Throttled(inner, "x", 1, 50, lambda: inner.now, apart_s=60.0)
+    view = memoryview(bytearray(10))
+    for tick in range(2000):
+        inner.now = round(tick * tick_s * 1e9)
+        source.read_into(view, tick)
+    assert source.every == every
+
+
 def test_every_nth_tick_and_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     source, _ = paced(Counting(monkeypatch), 4, 0)
     view = memoryview(bytearray(10))

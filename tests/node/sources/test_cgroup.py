@@ -14,6 +14,7 @@ from sourcekit import decoded, nonzero, recorded
 
 import mpi_collector
 from mpi_collector.node.row.layout import MISSING
+from mpi_collector.node.sources.cgroup import LIMITS
 from mpi_collector.report.summary import document
 
 
@@ -118,6 +119,8 @@ def test_the_cgroup_of_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     scope = "sys/fs/cgroup/user.slice/run-u7.scope"
     tree.write(f"{scope}/cpu.stat", "usage_usec 900000000\n")
     tree.write(f"{scope}/memory.current", "8192\n")
+    tree.write(f"{scope}/io.max", "8:0 rbps=5000000 wbps=max riops=max wiops=max\n")
+    tree.write(f"{scope}/cpu.max", "50000 100000\n")
     monkeypatch.setenv("MPI_COLLECTOR_ROOT", str(tree.root))
     monkeypatch.setenv("ROOT", str(tree.root))
     monkeypatch.setenv("SCOPE", str(tree.root / scope))
@@ -131,6 +134,9 @@ def test_the_cgroup_of_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         usage = host.raw("cgroup.cpu.usage_us").tolist()
         memory = host.raw("cgroup.memory.memory_bytes").tolist()
         summary = document(run)
+        limits = [e for e in host.meta["events"] if e["type"] == LIMITS]
+    assert limits[-1]["io_max"] == ["8:0 rbps=5000000 wbps=max riops=max wiops=max"]
+    assert limits[-1]["cpus_max"] == 0.5
     assert usage[0] == 1000 and usage[-1] > 900_000_000
     change = next(n for n, value in enumerate(usage) if value > 900_000_000)
     assert usage[change - 1] == MISSING

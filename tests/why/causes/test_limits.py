@@ -10,6 +10,7 @@ import pytest
 import synthetic as sy
 
 from mpi_collector.node.host.snapshot import take
+from mpi_collector.node.sources.cgroup import LIMITS
 from mpi_collector.node.status import OK
 from mpi_collector.store.recording import Recording
 from mpi_collector.why.analysis import why
@@ -19,9 +20,16 @@ MODES = ("user", "nice", "system", "iowait", "irq", "softirq", "steal")
 
 
 def answer(
-    tmp_path: Path, columns: dict[str, float], io_max: tuple[str, ...] = (), **levels: float
+    tmp_path: Path,
+    columns: dict[str, float],
+    io_max: tuple[str, ...] = (),
+    of_job: tuple[str, ...] | None = None,
+    **levels: float,
 ) -> Any:
-    """What why says of a host of four idle CPUs. ``columns``: counters, per second; ``levels``: gauges."""
+    """What why says of a host of four idle CPUs. ``columns``: counters, per second; ``levels``: gauges.
+
+    ``io_max``: of the recorder's cgroup; ``of_job``: of COMMAND's, where that is another one.
+    """
     tick, times = sy.grid(ROWS)
     rates = {f"stat.cpu.{mode}": 0.0 for mode in MODES} | {"stat.cpu.idle": 400.0}
     rates |= {f"stat.cpu{n}.{mode}": 0.0 for n in range(4) for mode in MODES}
@@ -33,7 +41,10 @@ def answer(
     snapshot: Any = take((), str(tmp_path))
     snapshot["cgroup_limits"]["io_max"] = list(io_max)
     job = {"job": np.full(len(tick), OK)} if any(c.startswith("job.") for c in found) else {}
-    host = sy.SynthHost(tick, times, found, {"snapshot": snapshot}, sources=job)
+    limits = {"type": LIMITS, "source": "cgroup", "tick": 1, **snapshot["cgroup_limits"]}
+    events = [] if of_job is None else [limits | {"io_max": list(of_job)}]
+    meta = {"snapshot": snapshot, "events": events}
+    host = sy.SynthHost(tick, times, found, meta, sources=job)
     with Recording(sy.write(tmp_path / "run.npz", [("node1", host)])) as recording:
         return why(recording)
 
@@ -70,6 +81,22 @@ def test_an_io_limit_of_the_cgroup(tmp_path: Path, limit: str) -> None:
     found = limited_by(tmp_path, disk(4.9e6, 0.03), (f"7:0 {limit}",))
     assert (found["cause"], found["device"]) == ("cgroup", "loop0")
     assert found["ceiling"]["kind"] == "declared"
+
+
+@pytest.mark.parametrize(
+    ("io_max", "of_job", "cause"),
+    [
+        ((), ("7:0 rbps=5000000",), "cgroup"),
+        (("7:0 rbps=50000000",), ("7:0 rbps=5000000",), "cgroup"),
+        (("7:0 rbps=5000000",), (), None),  # COMMAND has left it
+    ],
+)
+def test_an_io_limit_of_commands_own_cgroup(
+    tmp_path: Path, io_max: tuple[str, ...], of_job: tuple[str, ...], cause: str | None
+) -> None:
+    """COMMAND is put into a cgroup of its own: the recorder's limits are not its."""
+    found = limited_by(tmp_path, disk(4.9e6, 0.03), io_max, of_job)
+    assert (found["cause"] if found and found["cause"] == "cgroup" else None) == cause
 
 
 @pytest.mark.parametrize("limit", ["rbps=50000000", "riops=900", "wbps=100", "rbps=1000000"])

@@ -1,4 +1,4 @@
-"""The limits of this process's control groups (cgroups(7), admin-guide/cgroup-v2.rst)."""
+"""The limits of a process's control groups (cgroups(7), admin-guide/cgroup-v2.rst)."""
 
 import os
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .files import HostFiles
 
 _BASE = "sys/fs/cgroup"
+_OWN = "proc/self/cgroup"
 #: of the blkio controller -> key of io.max
 _V1_THROTTLES = (
     ("read_bps", "rbps"),
@@ -18,9 +19,12 @@ _V1_THROTTLES = (
 _V1_UNLIMITED_BYTES = 1 << 60  #: memory.limit_in_bytes without a limit is just below 2^63
 
 
-def cgroup_limits(files: "HostFiles") -> "CgroupLimits":
-    """Return the tightest limits from this process's cgroup up to the root: of v2, else of v1."""
-    v1, v2 = _paths(files)
+def cgroup_limits(files: "HostFiles", text: "str | None" = None) -> "CgroupLimits":
+    """Return the tightest limits from a cgroup up to the root: of v2, else of v1.
+
+    ``text``: /proc/PID/cgroup of a process in it, the default is this process.
+    """
+    v1, v2 = _paths(files, files.text(_OWN) if text is None else text)
     if v2 is not None:
         return _limits_v2(files, v2)
     if v1:
@@ -34,7 +38,7 @@ def memory_left_bytes(files: "HostFiles") -> "int | None":
     Of all cgroups up to the root the one with the least room counts. Page cache that the kernel
     drops by itself (inactive_file) does not take room.
     """
-    v1, v2 = _paths(files)
+    v1, v2 = _paths(files, files.text(_OWN))
     out: "int | None" = None
     if v2 is not None:
         for at in _upwards(_BASE, v2):
@@ -62,11 +66,11 @@ def _left(
     return max(limit - max((used or 0) - droppable, 0), 0)
 
 
-def _paths(files: "HostFiles") -> "tuple[dict[str, str], str | None]":
-    """Return ({controller of v1: path of this process's cgroup}, that of v2 where v2 is in use)."""
+def _paths(files: "HostFiles", text: str) -> "tuple[dict[str, str], str | None]":
+    """Return ({controller of v1: path of its cgroup}, that of v2 where v2 is in use)."""
     v1: "dict[str, str]" = {}
     v2: "str | None" = None
-    for line in files.text("proc/self/cgroup").split("\n"):
+    for line in text.split("\n"):
         _number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if path and not controllers:
