@@ -160,6 +160,9 @@ def test_four_odd_hosts(bed: Bed, verb: str) -> None:
         assert list(run) == ["node1", "node2", "node3", "node4"]
         assert run.run["verdict"]["hosts"] == 4, run.run["verdict"]
         assert not run.run["hosts_partial"]
+        assert run.run["verdict"]["cpu_counts"] == "all"
+        assert all(f["helpers_cpu_ns"] for f in run.run["facts"].values()), "their sshd works, too"
+        assert run.run["verdict"]["launch_side_cpu_ns"]
         grids = {
             k: dict(zip(h.tick.tolist(), (h.timestamp_ns - h.array("late_ns")).tolist()))
             for k, h in run.items()
