@@ -27,6 +27,7 @@ class JobCalls:
         self._seen = np.zeros(0, dtype=bool) if status is None else status == OK
         recorded = all(self.has(f) for f in ("read_call_bytes", "processes"))
         self.known = recorded and int(self._seen.sum()) >= 2
+        self._is_whole = device == COMMAND and stretch.is_command
         self.times = stretch.host.timestamp_ns[self._seen] if self.known else np.zeros(0, "i8")
 
     def has(self, field: str) -> bool:
@@ -56,7 +57,20 @@ class JobCalls:
         total = self.level(field)
         return sum(self._grown(total, begin, end, outwards) for begin, end in self._stretch.parts)
 
+    def known_from_begin(self) -> bool:
+        """Return whether it is known what COMMAND had asked for when the rows of the host begin.
+
+        That is nothing before COMMAND's begin; after it, what the first row says.
+        """
+        if not self.known or not self._stretch.is_command:
+            return self.known
+        first = self._stretch.host.timestamp_ns[0]
+        return bool(self._seen[0] or first <= self._stretch.begin_ns)
+
     def _grown(self, total: Float64, begin: int, end: int, outwards: bool) -> float:
+        if self._is_whole and self.times[0] > begin and not self._seen[0]:
+            last = min(int(np.searchsorted(self.times, end)), len(total) - 1)
+            return max(float(total[last]), 0.0)  # before its begin COMMAND had done nothing
         if outwards:
             first = int(np.searchsorted(self.times, begin, side="right")) - 1
             last = int(np.searchsorted(self.times, end, side="left"))

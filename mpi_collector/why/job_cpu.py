@@ -100,7 +100,7 @@ def _of_processes(stretch: Stretch, used: float, programs: float) -> JobCpu | No
     names = ((COMMAND, "COMMAND and what it started"), (USER, "what the user started"))
     for device, name in names:
         calls = JobCalls(stretch, device)
-        if not calls.known or not calls.has("user_ms") or not calls.most("processes"):
+        if not calls.known_from_begin() or not calls.has("user_ms") or not calls.most("processes"):
             continue
         least, most = (
             sum(calls.grown(f, outwards) for f in ("user_ms", "system_ms")) / 1e3 / seconds

@@ -128,7 +128,7 @@ def _job_bytes(stretch: Stretch) -> Amounts | None:
         return None
     calls = JobCalls(stretch, device)
     most = calls.grown("read_call_bytes")
-    if not calls.complete() or _may_be_copied(stretch, calls, most):
+    if not calls.known_from_begin() or not calls.complete() or _may_be_copied(stretch, calls, most):
         return None
     if stretch.is_command:  # outside of COMMAND its processes do not exist
         return most, delivered, 0.0

@@ -133,6 +133,19 @@ def test_many_that_are_held_back_count_more_than_one_full_core(tmp_path: Path) -
     assert found["cause"] == "device"
 
 
+@pytest.mark.parametrize(
+    ("in_flight", "busy", "cause"),
+    [(0.47, 0.3, "nothing on the hosts"), (0.7, 0.3, "nothing on the hosts"), (0.8, 0.75, "latency")],
+)  # fmt: skip
+def test_a_reader_that_pauses_between_batches(
+    tmp_path: Path, in_flight: float, busy: float, cause: str
+) -> None:
+    """Read-ahead has several requests in flight at once; the share of time with one counts."""
+    columns = disk(20e6, in_flight, busy=busy) | {"pressure.io.some_us": 1e6 * busy}
+    found = limited_by(tmp_path, columns, stat__procs_running=1, stat__procs_blocked=0)
+    assert found["cause"] == cause
+
+
 #: MB/s that nothing waits for: (requests in flight, share of time with one)
 BURSTS = [(0.02, 0.0), (0.4, 0.02), (0.7, 0.04), (1.3, 0.05)]
 
