@@ -21,6 +21,8 @@ class LauncherFamily:
     variable_prefixes: of the variables that the launcher sets for its ranks.
     rank_variable, size_variable: tell a rank its number and the number of ranks; "" if not used to
     detect the launcher.
+    local_size_variable: tells a rank how many ranks its host has; "" if not known.
+    hosts_variable: tells a rank the number of hosts of the launch; "" if not known.
     required_variable: must be set, too, for the two to mean that this launcher started the process.
     libraries: parts of MPI_Get_library_version() of the MPI libraries that understand these
     variables; (): any.
@@ -34,6 +36,8 @@ class LauncherFamily:
     variable_prefixes: tuple[str, ...] = ()
     rank_variable: str = ""
     size_variable: str = ""
+    local_size_variable: str = ""
+    hosts_variable: str = ""
     required_variable: str = ""
     libraries: tuple[str, ...] = ()
     abi: str = ""
@@ -51,6 +55,7 @@ OPEN_MPI = LauncherFamily(
     variable_prefixes=("OMPI_", "OPAL_", "PMIX_", "PRTE_"),
     rank_variable="OMPI_COMM_WORLD_RANK",
     size_variable="OMPI_COMM_WORLD_SIZE",
+    local_size_variable="OMPI_COMM_WORLD_LOCAL_SIZE",
     libraries=("Open MPI", "Spectrum"),
     abi="openmpi",
 )
@@ -62,6 +67,7 @@ INTEL_MPI = LauncherFamily(
     variable_prefixes=("I_MPI_", "PMI_", "HYDRA_", "HYDI_", "MPI_LOCAL"),
     rank_variable="PMI_RANK",
     size_variable="PMI_SIZE",
+    local_size_variable="MPI_LOCALNRANKS",
     required_variable="I_MPI_MPIRUN",
     libraries=("Intel", "MPICH"),
     abi="mpich",
@@ -74,6 +80,7 @@ MPICH = LauncherFamily(
     variable_prefixes=("PMI_", "HYDRA_", "HYDI_", "MPI_LOCAL"),
     rank_variable="PMI_RANK",
     size_variable="PMI_SIZE",
+    local_size_variable="MPI_LOCALNRANKS",
     libraries=("MPICH", "Intel", "MVAPICH", "CRAY"),
     abi="mpich",
 )
@@ -92,6 +99,7 @@ SLURM = LauncherFamily(
     daemons=("slurmstepd",),
     rank_variable="SLURM_PROCID",
     size_variable="SLURM_STEP_NUM_TASKS",
+    hosts_variable="SLURM_STEP_NUM_NODES",
     required_variable="SLURM_STEP_ID",
 )
 JSM = LauncherFamily("JSM", programs=("jsrun",))

@@ -32,6 +32,29 @@ def test_a_rank_knows_its_launcher(family: launchers.LauncherFamily) -> None:
         assert detect({k: v for k, v in variables.items() if k != name}) is None
 
 
+@pytest.mark.parametrize(
+    "family", [f for f in launchers.FAMILIES if f.rank_variable], ids=lambda f: f.name
+)
+def test_a_rank_knows_whether_its_host_is_the_only_one(family: launchers.LauncherFamily) -> None:
+    """By the ranks of this host, or the number of hosts; where neither is said it is not assumed."""
+    variables = {family.rank_variable: "1", family.size_variable: "4", "": "4"}
+    if family.required_variable:
+        variables[family.required_variable] = "7"
+
+    def alone(**more: str) -> bool:
+        launch = detect({**variables, **more})
+        assert launch is not None
+        return launch.one_host
+
+    assert not alone()
+    if name := family.local_size_variable:
+        assert alone(**{name: "4"})
+        assert not alone(**{name: "2"}) and not alone(**{name: "x"})
+    if name := family.hosts_variable:
+        assert alone(**{name: "1"})
+        assert not alone(**{name: "2"})
+
+
 def test_a_batch_script_is_not_a_rank() -> None:
     """Slurm sets rank and size in a batch script too; only a step has a number."""
     assert detect({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1"}) is None

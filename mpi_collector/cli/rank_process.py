@@ -44,8 +44,7 @@ def run_rank(
     exception aborts all ranks: one that fails must not leave the others waiting. Where a rank is
     missing this process ends here.
 
-    without_mpi: runs COMMAND where there can be no MPI, and returns its exit code. It is used for a
-    launch of one rank: of several, those that can be opened would wait for the others for ever.
+    without_mpi: runs COMMAND where no rank has MPI (``_nobody_has_mpi``), returns its exit code.
     With it a failure of another rank than rank 0 ends nothing.
     """
     try:
@@ -53,8 +52,8 @@ def run_rank(
 
         world = World(launch)
     except Exception as e:
-        if without_mpi is not None and launch.size == 1:
-            return without_mpi(e)
+        if without_mpi is not None and _nobody_has_mpi(launch, e):
+            return without_mpi(e) if launch.rank == 0 else OK
         if not isinstance(e, WrongMPIError):
             raise
         _report_wrong_mpi(launch, e)
@@ -73,6 +72,17 @@ def run_rank(
         return result.exit_code
     _leave(result)
     return result.exit_code
+
+
+def _nobody_has_mpi(launch: Launch, error: Exception) -> bool:
+    """Return whether what kept this rank from MPI keeps every rank of the launch from it.
+
+    On several hosts others may have it, and would wait for this rank in MPI_Init for ever.
+    """
+    if launch.size == 1:
+        return True
+    alike = isinstance(error, WrongMPIError) and not isinstance(error, BrokenMPIError)
+    return launch.one_host and alike
 
 
 def _stand_by(world: World, error: Exception) -> RankResult:

@@ -61,6 +61,42 @@ def test_under_a_launcher(name: str, value: str, said: str, tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("which", ["openmpi", "mpich"])
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_command_runs_once_where_no_rank_has_mpi(which: str, ranks: int, tmp_path: Path) -> None:
+    """COMMAND's code and output are what they are without us; it is not recorded, and that is said."""
+    mpi = need_mpi(which)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "mpi4py.py").write_text("raise ImportError('no mpi4py here')\n")
+    path = os.pathsep.join([str(broken), str(Path(mpi_collector.__file__).parents[1])])
+    results = tmp_path / "results"
+    script = f"echo started >> {tmp_path}/times; echo out; exit 7"
+    export = ["-x", "PYTHONPATH", "--oversubscribe"] if which == "openmpi" else []
+    argv = [
+        mpi.mpirun,
+        *export,
+        "-np",
+        str(ranks),
+        mpi.python,
+        *WORDS,
+        "--results-dir",
+        str(results),
+    ]
+    done = subprocess.run(
+        [*argv, "--", "sh", "-c", script],
+        cwd=tmp_path, env=environment(PYTHONPATH=path), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 7, done.stderr
+    assert (tmp_path / "times").read_text() == "started\n"
+    assert "out" in done.stdout.split()
+    assert done.stderr.count("mpi_collector: ") >= 1
+    assert "mpi4py" in done.stderr
+    assert "Traceback" not in done.stderr
+    strict = run([*argv, "--strict", "--", "true"], tmp_path, PYTHONPATH=path)
+    assert strict.returncode == 3, strict.stderr
+
+
 def test_alone(tmp_path: Path) -> None:
     """Neither a recording of this host, nor one around a job, nor the files of it need mpi4py."""
     (tmp_path / "broken").mkdir()

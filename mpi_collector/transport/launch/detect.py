@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mpi_collector.launchers import ABI_LAYERS, FAMILIES
+from mpi_collector.launchers import ABI_LAYERS, FAMILIES, LauncherFamily
 from mpi_collector.transport.launch.mpi_library import abi_remedy
 
 _REMEDY = (
@@ -19,7 +19,8 @@ class Launch:
     """What the launcher tells this process.
 
     libraries: parts of the version text of the MPI libraries that work with this launcher; (): any
-    library. abi: of these libraries, as mpi4py names it; "" if not known.
+    library. abi: of these libraries, as mpi4py names it; "" if not known. one_host: all ranks are
+    known to be on this host.
     """
 
     launcher: str
@@ -27,6 +28,7 @@ class Launch:
     size: int
     libraries: tuple[str, ...] = ()
     abi: str = ""
+    one_host: bool = False
 
 
 def detect(environ: Mapping[str, str] = os.environ) -> Launch | None:
@@ -36,8 +38,19 @@ def detect(environ: Mapping[str, str] = os.environ) -> Launch | None:
         size = environ.get(family.size_variable, "")
         required = family.required_variable
         if rank.isdigit() and size.isdigit() and (not required or environ.get(required)):
-            return Launch(family.name, int(rank), int(size), family.libraries, family.abi)
+            one_host = size == "1" or _is_alone(family, size, environ)
+            return Launch(family.name, int(rank), int(size), family.libraries, family.abi, one_host)
     return None
+
+
+def _is_alone(family: LauncherFamily, size: str, environ: Mapping[str, str]) -> bool:
+    """Return whether a launch is known to have one host."""
+    said = {
+        name: environ.get(name)
+        for name in (family.local_size_variable, family.hosts_variable)
+        if name
+    }
+    return said.get(family.local_size_variable) == size or said.get(family.hosts_variable) == "1"
 
 
 def may_print(environ: Mapping[str, str] = os.environ) -> bool:
