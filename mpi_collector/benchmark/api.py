@@ -14,7 +14,7 @@ from mpi_collector.benchmark.child_recorder import SuiteChildRecorder
 from mpi_collector.benchmark.collection import Collection
 from mpi_collector.benchmark.console import RunConsole
 from mpi_collector.benchmark.plan import CollectPlan
-from mpi_collector.benchmark.suite_recorder import SuiteRecorder
+from mpi_collector.benchmark.suite_recorder import ThreadRecorder
 from mpi_collector.errors import ResultsError
 from mpi_collector.formats.verdict import Verdict
 from mpi_collector.node.knobs import file_system_root
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 #: at an exception a rank waits so long for rank 0 to come to the end of the block, too
 PATIENCE_S = 10.0
-SAMPLERS: dict[str, type[BatchRecorder]] = {"process": SuiteChildRecorder, "thread": SuiteRecorder}
+SAMPLERS: dict[str, type[BatchRecorder]] = {"process": SuiteChildRecorder, "thread": ThreadRecorder}
 _JSON = ("auto", "always", "never")
 
 

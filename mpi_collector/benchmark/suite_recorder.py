@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from mpi_collector.batch.recorder import BatchRecorder
 from mpi_collector.formats.suite_samples import encode_samples
+from mpi_collector.node.compat import Clock
 from mpi_collector.node.table.npy import NpzMember
 from mpi_collector.node.table.pack import pack
 from mpi_collector.node.table.table import SampleTable
@@ -25,3 +27,9 @@ class SuiteRecorder(BatchRecorder):
     def pack(self, json: bool) -> Iterator[NpzMember]:
         """Yield the members of this host, with its samples if ``json``."""
         return packed(self.table(), self.key, json)
+
+
+class ThreadRecorder(SuiteRecorder):
+    """A ``SuiteRecorder`` in somebody's program: the CPU time of the sampling thread is its own."""
+
+    clocks = Clock(cpu=time.thread_time_ns)

@@ -27,7 +27,8 @@ else:  # Python 3.6: a double still resolves a nanosecond up to 100 days of upti
 class Clock:
     """The clocks that sampling uses, each a function without arguments that returns ns.
 
-    ``mono_ns``: monotonic, ``wall_ns``: UTC since the epoch, ``cpu_ns``: CPU time of this process.
+    ``mono_ns``: monotonic, ``wall_ns``: UTC since the epoch, ``cpu_ns``: CPU time of this process,
+    or of the calling thread.
     """
 
     __slots__ = ("cpu_ns", "mono_ns", "wall_ns")

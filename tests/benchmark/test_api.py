@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ FAILING = textwrap.dedent(
     comm = MPI.COMM_WORLD
     results, step, spool = sys.argv[1:]
 
-    class Failing(api.SuiteRecorder):
+    class Failing(api.ThreadRecorder):
         pass
 
     def fail(*args):
@@ -172,6 +173,20 @@ def test_without_mpi(sampler: str, tmp_path: Path) -> None:
         assert 0 <= host.tick[0] < 10  # tick 0, unless the machine was busy
         assert host.tick[-1] == -1
         assert run.run["ended_by"] == "an exception (ZeroDivisionError)"
+
+
+def test_the_work_of_the_program_is_not_our_cost(tmp_path: Path) -> None:
+    """A sampling thread in a program that computes all the time."""
+    with mpi_collector.collect(
+        interval=0.1, results_dir=tmp_path, sampler="thread", sources="loadavg", quiet=True
+    ):
+        began = time.process_time()
+        while time.process_time() - began < 1.5:
+            pass
+    with mpi_collector.load(tmp_path) as run:
+        (facts,) = run.run["facts"].values()
+        assert facts["cpu_ns"] is not None
+        assert 0 < facts["cpu_ns"] - (facts["helpers_cpu_ns"] or 0) < 0.75e9
 
 
 def test_stop_and_mark_from_another_shell(tmp_path: Path) -> None:

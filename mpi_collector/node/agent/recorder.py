@@ -5,7 +5,7 @@ import os
 import threading
 
 from .. import sources as node_sources
-from ..compat import mono_ns
+from ..compat import SYSTEM_CLOCK, mono_ns
 from ..errors import SpoolError
 from ..host.helpers import Helpers, around
 from ..host.snapshot import facts_of_device, topology
@@ -56,6 +56,7 @@ class Recorder:
     """
 
     decoder: "Any" = RowDecoder
+    clocks = SYSTEM_CLOCK  #: of the samples; its CPU time is the recorder's own
     launchers: "frozenset[str]" = frozenset()  #: names of programs, the daemons of MPI launchers
 
     def __init__(
@@ -213,7 +214,14 @@ class Recorder:
         }
         self.spool.event(grid)
         self.helpers.begin(lambda: around(os.getpid(), self.launchers))
-        self.sampler = Sampler(self.probe, self.spool, self._decoder, options.when_full, capacity)
+        self.sampler = Sampler(
+            self.probe,
+            self.spool,
+            self._decoder,
+            options.when_full,
+            capacity,
+            clock=self.clocks,
+        )
         local_t0_ns = t0_ns + self._offset_ns
         end_ns = local_t0_ns + options.duration_ns if options.duration_ns else 0
         self.sampler.start(TickGrid(local_t0_ns, options.interval_ns, end_ns))

@@ -40,7 +40,7 @@ COLLECTOR_FIELDS = (
         "cpu_ns",
         "ns",
         "counter",
-        "CPU time of the sampling process, user and system (CLOCK_PROCESS_CPUTIME_ID)",
+        "CPU time of the sampling process, in somebody else's program of its thread",
     ),
     Field(
         "rss_bytes",
