@@ -27,6 +27,7 @@ AGAIN = 0.3  #: of the bytes read, those of pages that had been evicted
 #: version 1, version 2
 MEMORY_HITS = ("cgroup.memory.memory_limit_hits", "cgroup.memory.events_max")
 _PAGE_BYTES = 4096
+_FIXED = {"7": "loop", "9": "md"}  #: major number -> name before the minor one
 
 
 def claim(stretch: Stretch) -> Claim | None:
@@ -104,7 +105,10 @@ def _memory(stretch: Stretch) -> Claim | None:
 
 
 def io_limits(stretch: Stretch) -> dict[str, dict[str, float]]:
-    """Return {device: {rbps, wbps, riops, wiops}} of ``io.max``, as far as devices are known."""
+    """Return {device: {rbps, wbps, riops, wiops}} of ``io.max``, as far as devices are known.
+
+    Numbers of loop and md devices are fixed (admin-guide/devices.txt), others are in the snapshot.
+    """
     names = {
         f"{row.get('major')}:{row.get('minor')}": str(row.get("device_name"))
         for row in stretch.snapshot.get("diskstats") or []
@@ -113,7 +117,9 @@ def io_limits(stretch: Stretch) -> dict[str, dict[str, float]]:
     out: dict[str, dict[str, float]] = {}
     for line in stretch.limits.get("io_max") or []:
         device, _, rest = str(line).partition(" ")
-        name = numbers.get(device) or names.get(device) or device
+        major, _, minor = device.partition(":")
+        fixed = _FIXED.get(major, "")
+        name = numbers.get(device) or names.get(device) or (fixed + minor if fixed else device)
         for word in rest.split():
             key, _, value = word.partition("=")
             if value.isdigit():

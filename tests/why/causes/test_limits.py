@@ -99,6 +99,13 @@ def test_an_io_limit_of_commands_own_cgroup(
     assert (found["cause"] if found and found["cause"] == "cgroup" else None) == cause
 
 
+def test_a_limit_of_a_loop_device_above_another_one(tmp_path: Path) -> None:
+    """The device below carries the same bytes; the kernel counts those of the limit at the loop device."""
+    columns = disk(4.9e6, 0.03) | disk(5.3e6, 0.05, name="vda")
+    found = limited_by(tmp_path, columns, (), ("7:0 rbps=5000000",))
+    assert (found["cause"], found["device"]) == ("cgroup", "loop0")
+
+
 @pytest.mark.parametrize("limit", ["rbps=50000000", "riops=900", "wbps=100", "rbps=1000000"])
 def test_a_limit_that_is_not_reached_or_not_of_the_device(tmp_path: Path, limit: str) -> None:
     found = limited_by(tmp_path, disk(4.9e6, 0.03), (f"7:0 {limit}",))
