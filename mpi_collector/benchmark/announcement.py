@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+
 from mpi_collector.benchmark.console import described
+from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.run_state import RunState
 
 
@@ -24,6 +27,8 @@ def announce_recording(run: RunState) -> None:
         return
     interval_s = run.plan.sampling.interval_s
     console.info(f"recording {count} every {interval_s:g} s ({method}), run {run.run}")
+    if run.plan.sampling.live_s:
+        console.info(_live(run.plan))
     console.info(
         _death(run, [h.key for h in hosts if h.error is None and not h.ready.get("spool")])
     )
@@ -41,6 +46,16 @@ def announce_doorbells(run: RunState) -> None:
         )
     elif known:
         run.console.debug(f"doorbells: rank 0 and the ranks of {len(known)} hosts wake each other")
+
+
+def _live(plan: CollectPlan) -> str:
+    """Return how often figures come, and how to see them."""
+    every = f"every {plan.sampling.live_s:g} s"
+    if plan.live_asked_s < plan.sampling.live_s:
+        asked = f"--live {plan.live_asked_s:g} is shorter than --timeseries-interval"
+        every = f"{asked}: {every}"
+    where = shlex.quote(str(plan.results_dir))
+    return f"figures of the hosts, {every}: mpi_collector top --results-dir {where}"
 
 
 def _death(run: RunState, spoolless: list[str]) -> str:

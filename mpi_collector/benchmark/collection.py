@@ -19,6 +19,7 @@ from mpi_collector.benchmark.elsewhere import other_places, reserved_s
 from mpi_collector.benchmark.keeper.client import Keeper
 from mpi_collector.benchmark.keeper.process import LOOK_EVERY_S
 from mpi_collector.benchmark.keeper.values import RecordedCommand
+from mpi_collector.benchmark.live_run import LiveRun
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.run_document import document_of
 from mpi_collector.benchmark.run_state import RunState
@@ -94,6 +95,8 @@ class Collection(RunState):
 
     def open_door(self) -> None:
         """Let users ring who have left a request; look rarely for those who cannot ring."""
+        self.live = LiveRun(self)
+        self.door.document = self.live.document
         self.door.open()
         self.door.write(self.run_directory.door_path)
         if self.door.is_open:

@@ -20,6 +20,7 @@ class CollectPlan:
     json: str = "auto"
     shards: int = SHARDED_ABOVE  #: hosts above which the recording is in parts, 0: never
     command: list[str] = field(default_factory=list)
+    live_asked_s: float = 0.0  #: of --live, which ``sampling.live_s`` is no shorter interval than
     strict: bool = False
     benchmark: str = "host"
     skip_timeseries: bool = False  #: snapshots only

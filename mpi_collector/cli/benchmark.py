@@ -129,6 +129,7 @@ def _plan(verb: str, args: argparse.Namespace) -> LifecyclePlan:
         json=args.json,
         shards=args.shards,
         command=args.command,
+        live_asked_s=args.live,
         strict=args.strict,
         benchmark=benchmark,
         skip_timeseries=args.skip_timeseries,

@@ -116,6 +116,7 @@ def _plan(args: argparse.Namespace) -> CollectPlan:
         json=args.json,
         shards=args.shards,
         command=args.command,
+        live_asked_s=args.live,
         strict=args.strict,
         skip_timeseries=args.skip_timeseries,
         report=args.report == "auto",

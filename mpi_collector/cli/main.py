@@ -49,6 +49,7 @@ _VERBS = {
     "stop": ("control", "stop"),
     "mark": ("control", "mark"),
     "recover": ("recover", "main"),
+    "top": ("top", "main"),
     "summary": ("summary", "main"),
     "why": ("why", "main"),
     "probe": ("probe", "main"),

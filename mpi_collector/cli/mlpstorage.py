@@ -128,6 +128,7 @@ def plan_of(
         json=args.json,
         shards=args.shards,
         command=list(command),
+        live_asked_s=args.live,
         strict=args.strict,
         benchmark=BENCHMARKS[benchmark],
         skip_timeseries=args.skip_timeseries,

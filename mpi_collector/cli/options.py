@@ -151,6 +151,14 @@ def _add_spool_options(parser: argparse.ArgumentParser) -> None:
         help="send new rows to rank 0 or the launcher every S seconds, for hosts that lose power "
         "(off)",
     )
+    add(
+        "--live",
+        type=seconds(MIN_TIMEOUT_S),
+        default=SamplingOptions.live_s,
+        metavar="S",
+        help="send a few figures of every host to rank 0 or the launcher every S seconds, for "
+        "mpi_collector top; at most once a sample (off)",
+    )
 
 
 def _add_timeouts(parser: argparse.ArgumentParser) -> None:

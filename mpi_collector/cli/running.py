@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mpi_collector.benchmark.environment import RUN_VARIABLE
 from mpi_collector.benchmark.plan import CollectPlan
 from mpi_collector.benchmark.suite_run import run_directories, suite_results
 from mpi_collector.cli.result import Mistake
+from mpi_collector.formats.live_document import LIVE_DOCUMENT
+from mpi_collector.node.errors import FormError
 from mpi_collector.node.host.identity import boot_id
 from mpi_collector.node.options import SamplingOptions
 from mpi_collector.node.regular_file import read_own
 from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.output.files import RUN_SUFFIX, may_be_locked
-from mpi_collector.transport.door import read_address, ring
+from mpi_collector.transport.door import ask, read_address, ring
 
 _MARKER_BYTES = 1 << 16
 
@@ -41,6 +45,22 @@ class FoundRun:
 
     def ring(self, limit_s: float) -> bool:
         """Have the run look at its requests and marks; return whether it has heard that."""
+        return any(ring(address, limit_s) for address in self._addresses())
+
+    def live(self, limit_s: float) -> dict[str, Any] | None:
+        """Return the live document of the run, checked; None when no door gives one in time."""
+        for address in self._addresses():
+            found = ask(address, limit_s)
+            if found is not None:
+                try:
+                    LIVE_DOCUMENT.check(found)
+                except FormError as e:
+                    raise Mistake(f"{self.name} answers what this program cannot read: {e}") from e
+                return found
+        return None
+
+    def _addresses(self) -> Iterator[dict[str, Any]]:
+        """Yield the addresses of the doors that are known, that of this host first."""
         for request in reversed(self.stop_requests):
             directory = _spool_directory(request)
             path = request.with_suffix(".door") if directory is None else Path(directory.door_path)
@@ -48,9 +68,8 @@ class FoundRun:
                 address = read_address(path, _owners(path))
             except OSError:  # the run has ended
                 continue
-            if address is not None and ring(address, limit_s):
-                return True
-        return False
+            if address is not None:
+                yield address
 
 
 def _spool_directory(request: Path) -> RunDirectory | None:

@@ -39,8 +39,16 @@ def sampling_options(args: argparse.Namespace) -> SamplingOptions:
         start_timeout_s=args.start_timeout,
         gather_timeout_s=args.gather_timeout,
         replicate_s=args.replicate,
+        live_s=live_interval_s(args),
         root=file_system_root(),
     )
+
+
+def live_interval_s(args: argparse.Namespace) -> float:
+    """Return the interval of live vectors, no shorter than that of samples; 0: there are none."""
+    if not args.live or args.skip_timeseries:
+        return 0.0
+    return float(max(args.live, args.timeseries_interval))
 
 
 def directories_of(results_dir: Path, command: Sequence[str]) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class SamplingOptions:
     start_timeout_s: time for all hosts to start sampling.
     gather_timeout_s: time for the table of a host to arrive at the end.
     replicate_s: interval at which new rows are sent to the coordinator, 0: only at the end.
+    live_s: interval at which hosts send a live vector to the coordinator, 0: never.
     directories: whose mounts and free space the snapshots describe.
     root: root directory of the file system that sources read.
     """
@@ -54,6 +55,7 @@ class SamplingOptions:
     start_timeout_s: float = 30.0
     gather_timeout_s: float = 60.0
     replicate_s: float = 0.0
+    live_s: float = 0.0
     directories: "tuple[str, ...]" = ()
     root: str = "/"
 

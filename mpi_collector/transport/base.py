@@ -13,6 +13,7 @@ from mpi_collector.transport.deadline import Hurry
 
 if TYPE_CHECKING:
     from mpi_collector.node.table.npy import NpzMember
+    from mpi_collector.transport.live_feed import LiveFeed
 
 #: (what is being done, hosts that are through, hosts in all)
 Progress = Callable[[str, int, int], None]
@@ -118,6 +119,7 @@ class Transport(Protocol):
     epoch_ns: int  #: tick 0 on the coordinator's wall clock
     local_t0_ns: int  #: tick 0 on this process's monotonic clock
     records_here: bool  #: a host is recorded in this process, or in a child of it
+    live: LiveFeed  #: vectors of the hosts; only with ``live_s``
     hurry: Hurry  #: bounds ``stop`` and ``gather`` once there is one; hosts are given up then
 
     @property

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from mpi_collector.batch.recorder import BatchRecorder
+from mpi_collector.errors import SessionLostError
 from mpi_collector.node.agent.agent import Agent, AgentService
+from mpi_collector.node.agent.live import NO_VECTOR
 from mpi_collector.node.agent.messages import ReadyReport, StopReport
 from mpi_collector.node.compat import mono_ns
 from mpi_collector.node.options import SamplingOptions
@@ -27,6 +29,7 @@ from mpi_collector.transport.session import Session
 
 _START_S = 60.0
 _POLL_S = 0.01
+_LIVE_S = 1.0
 #: signals that are meant for the program that started the child
 _IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -96,6 +99,12 @@ class ChildRecorder(BatchRecorder):
     def replicate(self, got: int) -> tuple[dict[str, Any], bytes]:
         answer, blob = self._loop.run(self._session.request("replicate", self._timeout_s, got=got))
         return dict(answer["doc"]), blob
+
+    def live(self) -> dict[str, Any]:
+        try:
+            return self._loop.run(self._session.request("live", _LIVE_S))[0]
+        except (SessionLostError, RuntimeError, OSError):
+            return dict(NO_VECTOR)
 
     def facts(self) -> HostFacts:
         """Have the child pack without the suite's samples: they are encoded with the files."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mpi_collector.node.agent.live import LIVE_VECTOR
 from mpi_collector.node.agent.messages import Request
 from mpi_collector.node.documents import (
     ABOUT,
@@ -122,6 +123,7 @@ CONTROL_EVENTS: Mapping[str, Form] = {
     "end_host": NOTHING,
     "drop_host": NOTHING,
     "stop_request": NOTHING,
+    "live": Record({"vectors": Table(LIVE_VECTOR, _RANKS_MOST, FILE_NAME)}),
     "cut_off": Record({"key": FILE_NAME, "why": REASON}),
 }
 #: what the life-cycle process sends beside requests: a blob was taken; give up slow hosts

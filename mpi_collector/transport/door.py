@@ -1,7 +1,9 @@
-"""The door of a run: where ``stop`` and ``mark`` ring when they have left something in a file.
+"""The door of a run: where ``stop`` and ``mark`` ring, and where ``top`` asks for figures.
 
-A ring says "look", and nothing else can be asked. Whoever rings shows a token, which lies with the
-address in a file that only the user of the run can read. Neither side waits without a limit.
+Whoever comes shows a token, which lies with the address in a file that only the user of the run can
+read, and one byte behind it. "!" is a ring: look at what was left in a file. "?" asks for the live
+document, which is sent as far as the socket takes it, then a little later; a reader that does not
+read it is let go. Neither side waits without a limit.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import os
 import secrets
 import select
 import socket
-from collections.abc import Collection, Mapping
+import zlib
+from collections.abc import Callable, Collection, Mapping
 from hmac import compare_digest
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,14 @@ from mpi_collector.transport.base import Wakes
 from mpi_collector.transport.tcp import LOOPBACK, OUT_OF_ROOM, begin_connecting, listen
 
 _TOKEN_BYTES = 32
+_RING = b"!"
+_ASK = b"?"
 _HEARD = b"+"
+_READERS_MOST = 8  #: documents that are being sent at a time
+_READER_NS = 5_000_000_000  #: for one of them
+_RETRY_NS = 50_000_000  #: to a reader whose socket is full
+_DOCUMENT_BYTES = 1 << 26
+_CHUNK_BYTES = 1 << 16
 _BACKLOG = 16
 _CALLERS_MOST = 8  #: connections at a time that have not shown the token
 _HELLO_NS = 2_000_000_000
@@ -47,9 +57,14 @@ _FORM = Record(
 
 
 class Door:
-    """Listens for rings from ``open`` on. No call waits, and none raises."""
+    """Listens from ``open`` on. No call waits, and none raises.
+
+    ``document``: makes the live document, as bytes of JSON; None: there is none at this door.
+    """
 
     def __init__(self) -> None:
+        self.document: Callable[[], bytes] | None = None
+        self._readers: list[_Reader] = []
         self._listener: socket.socket | None = None
         self._callers: dict[int, _Caller] = {}  # by descriptor
         self._failed = 0
@@ -90,6 +105,7 @@ class Door:
         if self._listener is None:
             return Wakes()
         due = [c.since_ns + _HELLO_NS for c in self._callers.values()]
+        due += [r.retry_ns for r in self._readers]
         if self._closed_until_ns:
             return Wakes(tuple(self._callers), min([*due, self._closed_until_ns]))
         return Wakes((self._listener.fileno(), *self._callers), min(due, default=None))
@@ -106,6 +122,8 @@ class Door:
             elif fd == self._listener.fileno():
                 rung |= self._accept(self._listener)
         now = mono_ns()
+        for reader in [r for r in self._readers if now >= r.retry_ns]:
+            self._send(reader)
         for caller in [*self._callers.values()]:
             if now - caller.since_ns > _HELLO_NS:
                 self._refuse(caller)
@@ -121,7 +139,9 @@ class Door:
             return
         for caller in self._callers.values():
             caller.sock.close()
-        self._callers = {}
+        for reader in self._readers:
+            reader.sock.close()
+        self._callers, self._readers = {}, []
         self._listener.close()
         self._listener = None
         with contextlib.suppress(OSError):
@@ -145,21 +165,54 @@ class Door:
     def _read(self, caller: _Caller) -> bool:
         """Take what a caller has sent, and return whether he has rung."""
         try:
-            data = caller.sock.recv(_TOKEN_BYTES - len(caller.shown))
+            data = caller.sock.recv(_TOKEN_BYTES + 1 - len(caller.shown))
         except BlockingIOError:
             return False
         except OSError:
             data = b""
         caller.shown += data
-        if data and len(caller.shown) < _TOKEN_BYTES:
+        if data and len(caller.shown) <= _TOKEN_BYTES:
             return False
-        if not compare_digest(caller.shown, self._token):
+        token, asked = caller.shown[:_TOKEN_BYTES], caller.shown[_TOKEN_BYTES:]
+        if not compare_digest(token, self._token) or asked not in (_RING, _ASK):
             self._refuse(caller)
+            return False
+        if asked == _ASK:
+            self._answer(caller)
             return False
         with contextlib.suppress(OSError):
             caller.sock.send(_HEARD)
         self._drop(caller)
         return True
+
+    def _answer(self, caller: _Caller) -> None:
+        """Begin to send the live document, if there is one and not too many read it already."""
+        if self.document is None or len(self._readers) >= _READERS_MOST:
+            self._drop(caller)
+            return
+        try:
+            data = zlib.compress(self.document(), 1)
+        except Exception:  # noqa: BLE001 - the job runs: a document that fails is not sent
+            self._drop(caller)
+            return
+        del self._callers[caller.sock.fileno()]
+        reader = _Reader(caller.sock, data)
+        self._readers.append(reader)
+        self._send(reader)
+
+    def _send(self, reader: _Reader) -> None:
+        """Send what the socket takes; the rest later, unless that took too long already."""
+        try:
+            while reader.left:
+                reader.left = reader.left[reader.sock.send(reader.left[:_CHUNK_BYTES]) :]
+        except BlockingIOError:
+            reader.retry_ns = mono_ns() + _RETRY_NS
+            if reader.retry_ns < reader.until_ns:
+                return
+        except OSError:
+            pass
+        self._readers.remove(reader)
+        reader.sock.close()
 
     def _refuse(self, caller: _Caller) -> None:
         self._failed += 1
@@ -184,6 +237,16 @@ class _Caller:
         self.since_ns = mono_ns()
 
 
+class _Reader:
+    """A connection over which a document is sent."""
+
+    def __init__(self, sock: socket.socket, data: bytes) -> None:
+        self.sock = sock
+        self.left = memoryview(data)
+        self.retry_ns = mono_ns()
+        self.until_ns = self.retry_ns + _READER_NS
+
+
 def write_address(path: str | Path, text: str) -> None:
     """Write an address into a new file that only this user can read. OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -205,6 +268,28 @@ def read_address(path: str | Path, owners: Collection[int] = ()) -> dict[str, An
 
 def ring(about: Mapping[str, Any], limit_s: float) -> bool:
     """Ring at a door. Return whether that was heard within ``limit_s``. Raises nothing."""
+    return _ask_any(about, _RING, limit_s, lambda data: data == _HEARD) is not None
+
+
+def ask(about: Mapping[str, Any], limit_s: float) -> dict[str, Any] | None:
+    """Return the live document of a run, unchecked; None: none within ``limit_s``."""
+    data = _ask_any(about, _ASK, limit_s, lambda data: False)
+    try:
+        inflate = zlib.decompressobj()
+        text = inflate.decompress(data or b"", _DOCUMENT_BYTES)
+        found = json.loads(text) if inflate.eof else None
+    except (zlib.error, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _ask_any(
+    about: Mapping[str, Any], word: bytes, limit_s: float, enough: Callable[[bytes], bool]
+) -> bytes | None:
+    """Show the token wherever a connection is made; return the first answer, None for none.
+
+    ``enough``: whether an answer is complete before the other side has closed the connection.
+    """
     there = about["identity"]
     # a loopback address of another host would be some other program's
     near = LOOPBACK if same_host_key(there) == same_host_key(identity()) else ()
@@ -212,33 +297,38 @@ def ring(about: Mapping[str, Any], limit_s: float) -> bool:
     found = [s for a in addresses if (s := begin_connecting(a, about["port"])) is not None]
     trying = {sock.fileno(): sock for sock in found}
     try:
-        return _ring_any(trying, about["token"].encode(), mono_ns() + int(limit_s * 1e9))
+        words = about["token"].encode() + word
+        return _first_answer(trying, words, mono_ns() + int(limit_s * 1e9), enough)
     finally:
         for sock in found:
             sock.close()
 
 
-def _ring_any(trying: dict[int, socket.socket], token: bytes, until_ns: int) -> bool:
-    """Show ``token`` wherever a connection is made, until one is answered."""
+def _first_answer(
+    trying: dict[int, socket.socket], words: bytes, until_ns: int, enough: Callable[[bytes], bool]
+) -> bytes | None:
     poll = select.poll()
+    came = dict.fromkeys(trying, b"")
     for fd in trying:
         poll.register(fd, select.POLLOUT)
     while trying:
         left_ms = (until_ns - mono_ns()) / 1e6
         events = poll.poll(left_ms) if left_ms > 0 else []
         if not events:
-            return False
+            return None
         for fd, event in events:
-            sock = trying[fd]
             try:
                 if event & select.POLLOUT:
-                    sock.send(token)
+                    trying[fd].send(words)
                     poll.modify(fd, select.POLLIN)
                     continue
-                if sock.recv(1) == _HEARD:
-                    return True
+                data = trying[fd].recv(_CHUNK_BYTES)
             except OSError:
-                pass
-            poll.unregister(fd)
-            del trying[fd]
-    return False
+                data = b""
+            came[fd] += data
+            if came[fd] and (not data or enough(came[fd])):
+                return came[fd]
+            if not data or len(came[fd]) > _DOCUMENT_BYTES:
+                poll.unregister(fd)
+                del trying[fd]
+    return None

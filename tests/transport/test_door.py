@@ -7,7 +7,8 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from mpi_collector.node.compat import mono_ns, readable
 from mpi_collector.transport import door as module
-from mpi_collector.transport.door import Door, read_address, ring
+from mpi_collector.transport.door import Door, ask, read_address, ring
 
 _LIMIT_S = 30
 
@@ -173,13 +174,136 @@ def test_a_token_in_pieces_and_more(opened: Door) -> None:
     for piece in (whole[:5], whole[5:31]):
         sock.sendall(piece)
         assert not sleep(opened)
-    sock.sendall(whole[31:] + b"stop please")
+    sock.sendall(whole[31:])
+    assert not sleep(opened)
+    sock.sendall(b"!stop please")
     while not sleep(opened):
         pass
     sock.close()
 
 
-@pytest.mark.parametrize("shown", [b"0" * 32, b"\0" * 32, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 9])
+def test_a_token_and_no_known_word(opened: Door) -> None:
+    sock = caller(opened, token(opened) + b"x")
+    while opened.wakes().due_ns is None or len(opened.wakes().fds) > 1:
+        assert not sleep(opened)
+    assert sock.recv(1) == b""
+    sock.close()
+
+
+def serve(door: Door, busy: Callable[[], bool]) -> int:
+    """Do what is due at the door while ``busy``; return how often somebody has rung."""
+    rung = 0
+    while busy():
+        poll = select.poll()
+        for fd in door.wakes().fds:
+            poll.register(fd, select.POLLIN)
+        poll.poll(10)
+        rung += door.rung()
+    return rung
+
+
+def asked(door: Door, count: int = 1) -> list[dict[str, Any] | None]:
+    """Ask for the document, ``count`` readers at once."""
+    found: list[dict[str, Any] | None] = []
+    address = about(door)
+    threads = [
+        threading.Thread(target=lambda: found.append(ask(address, _LIMIT_S))) for _ in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    assert serve(door, lambda: any(t.is_alive() for t in threads)) == 0
+    return found
+
+
+def large_document(size: int) -> Callable[[], bytes]:
+    """Return what makes a document of which no socket takes the whole at once."""
+    data = json.dumps({"noise": os.urandom(size).hex()}).encode()
+    return lambda: data
+
+
+def test_the_document(opened: Door) -> None:
+    assert asked(opened) == [None]  # there is none at this door
+    opened.document = lambda: b'{"a": 1}'
+    assert asked(opened) == [{"a": 1}]
+    assert asked(opened, module._READERS_MOST - 1) == (module._READERS_MOST - 1) * [{"a": 1}]
+    assert rings(opened)
+
+
+@pytest.mark.parametrize("text", [b"", b"[1]", b"{", b"[" * 100_000, b"nan"])
+def test_a_document_that_is_none(opened: Door, text: bytes) -> None:
+    opened.document = lambda: text
+    assert asked(opened) == [None]
+
+
+def test_a_document_that_fails(opened: Door) -> None:
+    def fail() -> bytes:
+        raise KeyError("host")
+
+    opened.document = fail
+    assert asked(opened) == [None]
+    assert opened.is_open
+    assert rings(opened)
+
+
+def test_blocked_readers(opened: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are let go after their time; meanwhile the door sleeps, hears rings and serves others."""
+    monkeypatch.setattr(module, "_READER_NS", 600_000_000_000)
+    opened.document = large_document(4 << 20)
+    blocked = [caller(opened, token(opened) + b"?") for _ in range(3)]
+    while len(opened._readers) < 3:
+        sleep(opened)
+    for reader in opened._readers:
+        reader.until_ns = mono_ns() + 500_000_000
+    turns = 0
+    assert rings(opened)
+    while opened._readers:
+        turns += 1
+        assert not sleep(opened)
+    assert turns < 200  # 10 looks at each, and none between
+    opened.document = lambda: b"{}"
+    assert asked(opened) == [{}]
+    for sock in blocked:
+        sock.close()
+
+
+def test_a_large_document_arrives(opened: Door) -> None:
+    opened.document = large_document(2 << 20)
+    assert asked(opened) == [json.loads(opened.document())]
+
+
+def test_too_many_readers(opened: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_READER_NS", 600_000_000_000)
+    opened.document = large_document(4 << 20)
+    many = []
+    while len(opened._readers) < module._READERS_MOST:
+        many.append(caller(opened, token(opened) + b"?"))
+        sleep(opened)
+    opened.document = lambda: b"{}"
+    assert asked(opened) == [None]
+    assert rings(opened)
+    for sock in many:
+        sock.close()
+
+
+def test_what_claims_to_be_a_door(opened: Door) -> None:
+    """A document that would take more than its bound when unpacked is none."""
+    bomb = zlib.compress(b"[" + b" " * (module._DOCUMENT_BYTES + 10) + b"]")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        elsewhere = {**about(opened), "port": other.getsockname()[1]}
+
+        def answer() -> None:
+            sock = other.accept()[0]
+            sock.recv(100)
+            sock.sendall(bomb)
+            sock.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert ask(elsewhere, _LIMIT_S) is None
+        thread.join()
+
+
+@pytest.mark.parametrize("shown", [b"0" * 33, b"\0" * 33, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 9])
 def test_after_a_wrong_token(opened: Door, shown: bytes) -> None:
     """The caller is sent away, nobody is let in for a moment, and then a ring is heard."""
     sock = caller(opened, shown)
@@ -227,7 +351,7 @@ def test_after_very_many_it_stays_closed(opened: Door, monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "_FAILED_MOST", 2)
     monkeypatch.setattr(module, "_PAUSE_NS", 1)
     for failed in range(1, 4):
-        sock = caller(opened, b"0" * 32)
+        sock = caller(opened, b"0" * 33)
         while opened.is_open and opened._failed < failed:
             sleep(opened)
         sock.close()
@@ -241,7 +365,7 @@ def test_no_descriptor_is_free(opened: Door, monkeypatch: pytest.MonkeyPatch) ->
     import resource
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    sock = caller(opened, token(opened))
+    sock = caller(opened, token(opened) + b"!")
     taken = [os.dup(0) for _ in range(64)]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(taken), limits[1]))
     try:

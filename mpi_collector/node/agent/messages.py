@@ -43,6 +43,7 @@ from ..forms import (
     Whole,
 )
 from ..host.snapshot.form import SNAPSHOT
+from .live import LIVE_VECTOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ RECORDER_REQUESTS = {
         {"doc": CHANGE_SET},
         blob=True,
     ),
+    "live": Request("the live vector of the newest sample; see live.py", answer=LIVE_VECTOR),
     "stop": Request(
         "take the last row and end sampling; may be repeated",
         answer=STOPPED,

@@ -26,6 +26,7 @@ from ..table.pack import pack
 from ..table.table import SampleTable
 from . import foreign_files
 from .host_marks import HostMarks
+from .live import NO_VECTOR, LiveReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Recorder:
         self._decoder: "Any" = None
         self._table: "SampleTable | None" = None
         self._changes: "Changes | None" = None
+        self._live: "Any" = None
         self._marks: "Any" = None
         self._end_snapshot: "Snapshot | None" = None
         self._came: "list[str]" = []  # sources that are there now, and have no columns
@@ -294,6 +296,16 @@ class Recorder:
         if self._changes is None:
             self._changes = Changes(self.spool)
         return self._changes.take(got)  # type: ignore[no-any-return,unused-ignore]
+
+    def live(self) -> "dict[str, Any]":
+        """Return the live vector of the newest sample (live.LIVE_VECTOR); raises nothing."""
+        try:
+            if self._live is None:
+                topology = self.spool.reader().meta["topology"]
+                self._live = LiveReader(self.probe, self.spool, self.sampler, topology)
+            return self._live.take()  # type: ignore[no-any-return,unused-ignore]
+        except Exception:  # noqa: BLE001 - the job runs: a vector that fails is missing
+            return dict(NO_VECTOR)
 
     # ---- the table
     def table(self) -> SampleTable:

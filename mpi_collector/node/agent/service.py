@@ -161,6 +161,9 @@ class RecorderService(Service):
         doc, blob = self._recording().replicate(got)
         return Answer({"doc": doc}, blob)
 
+    def live(self) -> Answer:
+        return Answer(self._recording().live())
+
     # ---- after the run
     def stop(self) -> Answer:
         return Answer(self._recording().stop())

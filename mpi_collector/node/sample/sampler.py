@@ -99,7 +99,7 @@ class Sampler:
         self._quit = False
         self._stopping = threading.Event()
         self._thread: "threading.Thread | None" = None
-        self._slot = 0
+        self._slot = self._flushed = 0
         shape = spool.shape
         self._rows = RowWriter(spool, self.decoder, self.placement, self.capacity)
         self.pack_header = stage_payload(shape.sources).pack_into
@@ -128,6 +128,11 @@ class Sampler:
     def running(self) -> bool:
         """True while the sampling thread lives."""
         return self._thread is not None and self._thread.is_alive()
+
+    def newest(self) -> "int | None":
+        """Return the offset of the stage slot of the newest sample; a later one may replace it."""
+        count = self._slot or self._flushed
+        return self.spool.shape.stage_offset(count - 1) if count else None
 
     def flush_soon(self) -> None:
         """Decode what is staged together with the next sample; may be called from any thread."""
@@ -280,7 +285,7 @@ class Sampler:
         self._rows.write(bases)
         for base in bases:
             write_stamp(self.spool.mm, base, FREE)
-        self._slot = 0
+        self._flushed, self._slot = count or self._flushed, 0
         self._batch = self._next_batch(count, self._clock.mono_ns() - begin)
 
     def _next_batch(self, count: int, took_ns: int) -> int:

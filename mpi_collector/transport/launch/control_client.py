@@ -20,6 +20,7 @@ from mpi_collector.transport.failures import launcher_failure
 from mpi_collector.transport.launch.command_line import LaunchCommand
 from mpi_collector.transport.launch.sink_events import SinkEvents
 from mpi_collector.transport.launch.told import Told
+from mpi_collector.transport.live_feed import LiveFeed
 from mpi_collector.transport.loop_thread import LoopThread
 from mpi_collector.transport.session import Session
 
@@ -64,7 +65,8 @@ class ControlClient:
         self._has_told_hurry = False
         self._launched = launch
         self._session = _session(launch)
-        self._told = Told()
+        self.live = LiveFeed(options)
+        self._told = Told(self.live)
         self._loop = LoopThread("control client")
 
     def _request(self, do: str, timeout_s: float, **fields: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from mpi_collector.node.compat import readable
 from mpi_collector.node.parent import death_fd
 from mpi_collector.transport.base import HostState, Wakes
+from mpi_collector.transport.live_feed import LiveFeed
 
 _READ_BYTES = 4096
 
@@ -21,7 +22,8 @@ class Told:
     ``lost``: why the launch has ended, "" while it has not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, live: LiveFeed) -> None:
+        self._live = live
         self._lock = threading.Lock()
         self._fds: tuple[int, ...] = os.pipe()
         for fd in self._fds:
@@ -42,6 +44,9 @@ class Told:
                 self._stop_requested = True
             elif message["event"] == "cut_off":
                 self._cut_off[message["key"]] = message["why"]
+            elif message["event"] == "live":
+                for key, vector in message["vectors"].items():
+                    self._live.put(key, vector)
             self._wake()
 
     def lose(self, why: str) -> None:

@@ -108,6 +108,9 @@ class ControlServer:
         """Tell the life-cycle process what rank 0 has learned."""
         if stop_requested:
             self._send({"event": "stop_request"})
+        if vectors := coordinator.live.take():
+            found = {key: arrived.vector for key, arrived in vectors.items()}
+            self._send({"event": "live", "vectors": found})
         for host in coordinator.hosts:
             if host.cut_off != self._cut_off.get(host.key, ""):
                 self._cut_off[host.key] = host.cut_off

@@ -18,12 +18,14 @@ from mpi_collector.node.table.facts import LEFT
 from mpi_collector.transport.agreement import table_bounds
 from mpi_collector.transport.base import HostState, RunStatus, Sink, Wakes, run_status, write_host
 from mpi_collector.transport.deadline import Hurry
+from mpi_collector.transport.live_feed import LiveFeed
 from mpi_collector.transport.ranks.clocks import LeaderClocks
 from mpi_collector.transport.ranks.election import elect, refused
 from mpi_collector.transport.ranks.gather import TableGathering
 from mpi_collector.transport.ranks.inbox import Inbox
 from mpi_collector.transport.ranks.leader_answers import take_ready, take_reports
 from mpi_collector.transport.ranks.leaders import Leaders
+from mpi_collector.transport.ranks.live import LeaderVectors
 from mpi_collector.transport.ranks.release import bye_s, release
 from mpi_collector.transport.ranks.replication import LeaderReplication
 from mpi_collector.transport.ranks.watch import Watch
@@ -72,6 +74,10 @@ class Coordinator:
         self._followers: list[int] = []
         self._replicas = Replicas(options, run)
         self._inbox = Inbox(world, self.leaders.note_error, self.leaders.note_odd)
+        self.live = LiveFeed(options)
+        self._vectors = LeaderVectors(
+            world, self._inbox, self.live, self.leaders, lambda: self.recorder.live()
+        )
         self._clocks: LeaderClocks | None = None
         self._replication: LeaderReplication | None = None
         self._gathering: TableGathering | None = None
@@ -182,6 +188,7 @@ class Coordinator:
             if not host.sampling and host.error is None:
                 host.mark_lost(f"no first sample within {limit_s:g} s")
         self._send((*self.leaders.alive(), *self._followers), "idle")
+        self.live.begin(self.t0_ns)
         if self._watch is not None:
             self._watch.started()
 
@@ -198,8 +205,9 @@ class Coordinator:
     def wakes(self) -> Wakes:
         """Return what rings, and when clocks, replicas or what nobody rings for are due."""
         if self._clocks is None or self._replication is None or self._watch is None:
-            return Wakes()
-        due = (self._clocks.due_ns(), self._replication.due_ns(), self._watch.due_ns())
+            return Wakes(due_ns=self.live.due_ns())
+        parts = (self._clocks, self.live, self._replication, self._watch)
+        due = [part.due_ns() for part in parts]
         return Wakes(self._watch.fds, min((d for d in due if d is not None), default=None))
 
     def poll(self) -> bool:
@@ -208,11 +216,13 @@ class Coordinator:
         True when a host requests the stop.
         """
         if self._clocks is None or self._replication is None or self._watch is None:
+            self._vectors.turn()
             return False
         self._watch.turn()
         self._inbox.receive_all()
         messages = [self._inbox.take(rank, "stop_request") for rank in self.leaders.alive()]
         self._clocks.measure_due()
+        self._vectors.turn()
         self._replication.turn()
         return any(m is not None and "error" not in m for m in messages)
 
@@ -232,6 +242,7 @@ class Coordinator:
         started = [r for r in self.leaders.alive() if self.leaders[r].sampling]
         limit_s = self.options.gather_timeout_s
         self.hurry.begin_step()
+        self.live.end()
         self._send(started, "stop")
         self.leaders[0].stopped = self.recorder.stop()
         self.recorder.own_clock()

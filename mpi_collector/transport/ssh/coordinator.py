@@ -24,6 +24,7 @@ from mpi_collector.transport.base import (
     run_status,
 )
 from mpi_collector.transport.hosts import HostSpec, find_aliases
+from mpi_collector.transport.live_feed import LiveFeed
 from mpi_collector.transport.replicas import Replicas
 from mpi_collector.transport.ssh.agents import Agents
 from mpi_collector.transport.ssh.remote import RemoteHost, heartbeat_s
@@ -57,6 +58,7 @@ class SshCoordinator(Agents):
         self.capacity = options.max_samples
         self.t0_ns = self.local_t0_ns = 0
         self.epoch_ns = 0
+        self.live = LiveFeed(options)
         self._replicas = Replicas(options, run)
         self._run_tasks: list[asyncio.Task[None]] = []  # from start to stop
 
@@ -96,6 +98,9 @@ class SshCoordinator(Agents):
             self._run_tasks.append(asyncio.create_task(watching))
             if self.options.replicate_s and not remote.spec.is_local:
                 self._run_tasks.append(asyncio.create_task(self._replicate_regularly(remote)))
+        self.live.begin(self.t0_ns)
+        if self.live.period_ns:
+            self._run_tasks.append(asyncio.create_task(self._ask_for_vectors()))
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Return {key: snapshot} of the hosts that answer in time."""
@@ -135,6 +140,25 @@ class SshCoordinator(Agents):
             return SampleTable(SpoolReader(Path(path).read_bytes(), path))
         except (OSError, SpoolError):
             return None
+
+    async def _ask_for_vectors(self) -> None:
+        """Ask the hosts for their live vectors when these are due."""
+        asked: dict[RemoteHost, asyncio.Task[None]] = {}
+        while (due_ns := self.live.due_ns()) is not None:
+            await asyncio.sleep(max(0.0, (due_ns - mono_ns()) * 1e-9))
+            if self.live.is_due():
+                for remote in self._working():
+                    if remote.session.connected and (remote not in asked or asked[remote].done()):
+                        asked[remote] = asyncio.create_task(self._take_vector(remote))
+
+    async def _take_vector(self, remote: RemoteHost) -> None:
+        try:
+            answer, _ = await remote.session.request("live", heartbeat_s())
+            self.live.put(remote.state.key, answer)
+        except MessageError as e:
+            remote.state.error = f"sampling: {e}"
+        except (SessionLostError, RuntimeError, OSError):  # ``watch`` restores the session
+            pass
 
     async def _replicate_regularly(self, remote: RemoteHost) -> None:
         """Keep the replica of a host's spool up to date while its session is up."""
@@ -178,6 +202,7 @@ class SshCoordinator(Agents):
         self._loop.run(self._stop(limit_s))
 
     async def _stop(self, limit_s: float | None) -> None:
+        self.live.end()
         self._cancel_run_tasks()
         sampling = [r for r in self._working() if r.state.sampling]
         await self._on_each("stopping", sampling, lambda r: r.stop(self._limits), limit_s)
