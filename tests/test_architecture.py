@@ -50,6 +50,7 @@ LARGE = {
     "mpi_collector/store/figures/base.py:figure": "one keyword for each property of a figure, twice",
     "mpi_collector/store/figures/base.py": "a subject and the host it gets name each other: two modules would be a circle",
     "mpi_collector/transport/ranks/world.py": "the one module that may use MPI: messages, streams, clocks",
+    "mpi_collector/transport/ranks/coordinator.py": "a method for each step of a transport, in one class",
     FORMAT_MODULE: "the one module that knows the binary format of a spool",
     "mpi_collector/node/sample/sampler.py:_loop": "cold code at every tick, measured: docs/performance.md",
 }

@@ -95,9 +95,7 @@ class Collection(RunState):
 
     def open_door(self) -> None:
         """Let users ring who have left a request; look rarely for those who cannot ring."""
-        self.live = LiveRun(self)
-        self.door.document = self.live.document
-        self.door.open()
+        self.door.open(LiveRun(self).document)
         self.door.write(self.run_directory.door_path)
         if self.door.is_open:
             self.keeper.announce_door(self.door.address())

@@ -36,20 +36,9 @@ class LiveRun:
         self._came_ns: dict[str, int] = {}  # when that came
         self._built: tuple[int, bytes] = (0, b"")
         self._version = 0
-        self._period_ns = int(run.plan.sampling.live_s * 1e9)
-        self._due_ns = mono_ns() + self._period_ns
-
-    def due_ns(self) -> int | None:
-        """Return when ``turn`` is due; None: never."""
-        return self._due_ns if self._period_ns else None
-
-    def is_due(self) -> bool:
-        """Return whether ``turn`` is due."""
-        return bool(self._period_ns) and mono_ns() >= self._due_ns
 
     def turn(self) -> None:
         """Take the vectors that have come."""
-        self._due_ns = mono_ns() + self._period_ns
         for key, (vector, came_ns) in self._run.transport.live.take().items():
             self._version += 1
             if vector["tick"] >= 0:

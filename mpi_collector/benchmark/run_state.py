@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mpi_collector.benchmark.command import Command
 from mpi_collector.benchmark.console import RunConsole
@@ -18,9 +17,6 @@ from mpi_collector.node.spool.directory import RunDirectory
 from mpi_collector.output.files import RunFiles
 from mpi_collector.transport.base import Transport
 from mpi_collector.transport.door import Door
-
-if TYPE_CHECKING:
-    from mpi_collector.benchmark.live_run import LiveRun
 
 
 @dataclass
@@ -53,7 +49,6 @@ class RunState:
         self.files = files
         self.run = run
         self.door = Door()  #: where users ring who have left a request or a mark
-        self.live: LiveRun | None = None  #: once there is a door
         self.unusable: dict[str, str] = {}  #: hosts that were asked for and left out, and why
         self.aliases: dict[str, str] = {}  #: further name of a host: the name it is recorded by
         self.command: CommandRun | None = None  #: None: there is none, or it was never tried

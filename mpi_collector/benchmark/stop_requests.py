@@ -34,9 +34,7 @@ class StopRequests:
         keeper_fd = self._collection.keeper.fd
         parts = [self._collection.transport.wakes(), self._collection.door.wakes()]
         fds = [fd for part in parts for fd in part.fds] + ([keeper_fd] if keeper_fd >= 0 else [])
-        live = self._collection.live
         due = [part.due_ns for part in parts] + [self._look_at_ns]
-        due.append(None if live is None else live.due_ns())
         return Wakes(tuple(fds), min((t for t in due if t is not None), default=None))
 
     def came(self, ready: Some[int]) -> bool:
@@ -46,9 +44,6 @@ class StopRequests:
     def _polled(self, ready: Some[int]) -> bool:
         """Do what is due for the transport; return whether a host has passed a request on."""
         transport = self._collection.transport
-        live = self._collection.live
-        if live is not None and live.is_due():
-            live.turn()
         wakes = transport.wakes()
         is_due = wakes.due_ns is not None and mono_ns() >= wakes.due_ns
         return bool((is_due or not set(wakes.fds).isdisjoint(ready)) and transport.poll())

@@ -23,7 +23,6 @@ from mpi_collector.terminal_text import safe_text
 _REFRESH_S = 1.0
 _KEYS_BYTES = 64
 _NO_LIVE = "started without --live, which sends figures: start the next one with --live 1"
-_FIRST = ("read_bytes_per_s", "write_bytes_per_s", "cpu_busy_percent")
 _NARROW = 12  #: characters of a figure's column
 _HELP = """\
 up down, PgUp PgDn   move the line
@@ -64,9 +63,8 @@ class View:
 
 
 def figures_in_order(document: dict[str, Any]) -> list[str]:
-    """Return the names of the figures, the most wanted first."""
-    names = list(document["figures"])
-    return [n for n in _FIRST if n in names] + [n for n in names if n not in _FIRST]
+    """Return the names of the figures in the order of tables."""
+    return list(document["figures"])
 
 
 def hosts_in_order(document: dict[str, Any], view: View) -> list[str]:

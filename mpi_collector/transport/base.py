@@ -119,7 +119,6 @@ class Transport(Protocol):
     epoch_ns: int  #: tick 0 on the coordinator's wall clock
     local_t0_ns: int  #: tick 0 on this process's monotonic clock
     records_here: bool  #: a host is recorded in this process, or in a child of it
-    live: LiveFeed  #: vectors of the hosts; only with ``live_s``
     hurry: Hurry  #: bounds ``stop`` and ``gather`` once there is one; hosts are given up then
 
     @property
@@ -128,6 +127,10 @@ class Transport(Protocol):
 
     @property
     def hosts(self) -> list[HostState]: ...
+
+    @property
+    def live(self) -> LiveFeed:
+        """The live vectors of the hosts, which come only with ``live_s``."""
 
     def open(self, facts: dict[str, Any]) -> None:
         """Connect the hosts, prepare a recorder on each and measure its clock.

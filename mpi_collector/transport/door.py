@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import secrets
-import select
 import socket
 import zlib
 from collections.abc import Callable, Collection, Mapping
@@ -24,10 +23,11 @@ from mpi_collector.node.compat import mono_ns, readable
 from mpi_collector.node.documents import IDENTITY
 from mpi_collector.node.errors import FormError
 from mpi_collector.node.forms import Record, Text, Whole
-from mpi_collector.node.host.identity import identity, same_host_key
+from mpi_collector.node.host.identity import identity
 from mpi_collector.node.regular_file import read_own
 from mpi_collector.transport.base import Wakes
-from mpi_collector.transport.tcp import LOOPBACK, OUT_OF_ROOM, begin_connecting, listen
+from mpi_collector.transport.door_caller import ADDRESSES_MOST, DOCUMENT_BYTES, first_answer
+from mpi_collector.transport.tcp import OUT_OF_ROOM, listen
 
 _TOKEN_BYTES = 32
 _RING = b"!"
@@ -36,7 +36,6 @@ _HEARD = b"+"
 _READERS_MOST = 8  #: documents that are being sent at a time
 _READER_NS = 5_000_000_000  #: for one of them
 _RETRY_NS = 50_000_000  #: to a reader whose socket is full
-_DOCUMENT_BYTES = 1 << 26
 _CHUNK_BYTES = 1 << 16
 _BACKLOG = 16
 _CALLERS_MOST = 8  #: connections at a time that have not shown the token
@@ -45,7 +44,6 @@ _HELLO_NS = 2_000_000_000
 _PAUSE_NS = 250_000_000
 _FAILED_MOST = 4096  #: callers without the token; after that the door stays closed
 _FILE_BYTES = 1 << 20
-_ADDRESSES_MOST = 16
 
 _FORM = Record(
     {
@@ -72,8 +70,9 @@ class Door:
         self._token = b""
         self._path = ""
 
-    def open(self) -> None:
+    def open(self, document: Callable[[], bytes] | None = None) -> None:
         """Listen; the door stays closed where this host cannot."""
+        self.document = document
         with contextlib.suppress(OSError):
             self._listener = listen(_BACKLOG)
             self._token = secrets.token_hex(_TOKEN_BYTES // 2).encode()
@@ -96,7 +95,7 @@ class Door:
         if self._listener is None:
             return ""
         here = identity()
-        here["addresses"] = here["addresses"][:_ADDRESSES_MOST]
+        here["addresses"] = here["addresses"][:ADDRESSES_MOST]
         port = self._listener.getsockname()[1]
         return json.dumps({"port": port, "token": self._token.decode(), "identity": here})
 
@@ -268,67 +267,16 @@ def read_address(path: str | Path, owners: Collection[int] = ()) -> dict[str, An
 
 def ring(about: Mapping[str, Any], limit_s: float) -> bool:
     """Ring at a door. Return whether that was heard within ``limit_s``. Raises nothing."""
-    return _ask_any(about, _RING, limit_s, lambda data: data == _HEARD) is not None
+    return first_answer(about, _RING, limit_s, lambda data: data == _HEARD) is not None
 
 
 def ask(about: Mapping[str, Any], limit_s: float) -> dict[str, Any] | None:
     """Return the live document of a run, unchecked; None: none within ``limit_s``."""
-    data = _ask_any(about, _ASK, limit_s, lambda data: False)
+    data = first_answer(about, _ASK, limit_s, lambda data: False)
     try:
         inflate = zlib.decompressobj()
-        text = inflate.decompress(data or b"", _DOCUMENT_BYTES)
+        text = inflate.decompress(data or b"", DOCUMENT_BYTES)
         found = json.loads(text) if inflate.eof else None
     except (zlib.error, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _ask_any(
-    about: Mapping[str, Any], word: bytes, limit_s: float, enough: Callable[[bytes], bool]
-) -> bytes | None:
-    """Show the token wherever a connection is made; return the first answer, None for none.
-
-    ``enough``: whether an answer is complete before the other side has closed the connection.
-    """
-    there = about["identity"]
-    # a loopback address of another host would be some other program's
-    near = LOOPBACK if same_host_key(there) == same_host_key(identity()) else ()
-    addresses = [*near, *there["addresses"][:_ADDRESSES_MOST]]
-    found = [s for a in addresses if (s := begin_connecting(a, about["port"])) is not None]
-    trying = {sock.fileno(): sock for sock in found}
-    try:
-        words = about["token"].encode() + word
-        return _first_answer(trying, words, mono_ns() + int(limit_s * 1e9), enough)
-    finally:
-        for sock in found:
-            sock.close()
-
-
-def _first_answer(
-    trying: dict[int, socket.socket], words: bytes, until_ns: int, enough: Callable[[bytes], bool]
-) -> bytes | None:
-    poll = select.poll()
-    came = dict.fromkeys(trying, b"")
-    for fd in trying:
-        poll.register(fd, select.POLLOUT)
-    while trying:
-        left_ms = (until_ns - mono_ns()) / 1e6
-        events = poll.poll(left_ms) if left_ms > 0 else []
-        if not events:
-            return None
-        for fd, event in events:
-            try:
-                if event & select.POLLOUT:
-                    trying[fd].send(words)
-                    poll.modify(fd, select.POLLIN)
-                    continue
-                data = trying[fd].recv(_CHUNK_BYTES)
-            except OSError:
-                data = b""
-            came[fd] += data
-            if came[fd] and (not data or enough(came[fd])):
-                return came[fd]
-            if not data or len(came[fd]) > _DOCUMENT_BYTES:
-                poll.unregister(fd)
-                del trying[fd]
-    return None

@@ -287,7 +287,7 @@ def test_too_many_readers(opened: Door, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_claims_to_be_a_door(opened: Door) -> None:
     """A document that would take more than its bound when unpacked is none."""
-    bomb = zlib.compress(b"[" + b" " * (module._DOCUMENT_BYTES + 10) + b"]")
+    bomb = zlib.compress(b"[" + b" " * (module.DOCUMENT_BYTES + 10) + b"]")
     with socket.create_server(("127.0.0.1", 0)) as other:
         elsewhere = {**about(opened), "port": other.getsockname()[1]}
 

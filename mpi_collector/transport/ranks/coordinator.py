@@ -18,7 +18,6 @@ from mpi_collector.node.table.facts import LEFT
 from mpi_collector.transport.agreement import table_bounds
 from mpi_collector.transport.base import HostState, RunStatus, Sink, Wakes, run_status, write_host
 from mpi_collector.transport.deadline import Hurry
-from mpi_collector.transport.live_feed import LiveFeed
 from mpi_collector.transport.ranks.clocks import LeaderClocks
 from mpi_collector.transport.ranks.election import elect, refused
 from mpi_collector.transport.ranks.gather import TableGathering
@@ -33,6 +32,7 @@ from mpi_collector.transport.replicas import Replicas
 from mpi_collector.transport.table_check import TableBounds
 
 if TYPE_CHECKING:
+    from mpi_collector.transport.live_feed import LiveFeed
     from mpi_collector.transport.ranks.world import World
 
 #: tick 0 lies so far ahead that the start request reaches every leader before
@@ -74,10 +74,7 @@ class Coordinator:
         self._followers: list[int] = []
         self._replicas = Replicas(options, run)
         self._inbox = Inbox(world, self.leaders.note_error, self.leaders.note_odd)
-        self.live = LiveFeed(options)
-        self._vectors = LeaderVectors(
-            world, self._inbox, self.live, self.leaders, lambda: self.recorder.live()
-        )
+        self._vectors = LeaderVectors(options, world, self._inbox, self.leaders)
         self._clocks: LeaderClocks | None = None
         self._replication: LeaderReplication | None = None
         self._gathering: TableGathering | None = None
@@ -99,6 +96,10 @@ class Coordinator:
         if self._recorder is None:
             raise RuntimeError("not opened")
         return self._recorder
+
+    @property
+    def live(self) -> LiveFeed:
+        return self._vectors.feed
 
     @property
     def method(self) -> str:
@@ -216,13 +217,13 @@ class Coordinator:
         True when a host requests the stop.
         """
         if self._clocks is None or self._replication is None or self._watch is None:
-            self._vectors.turn()
+            self._vectors.turn(self.recorder.live)
             return False
         self._watch.turn()
         self._inbox.receive_all()
         messages = [self._inbox.take(rank, "stop_request") for rank in self.leaders.alive()]
         self._clocks.measure_due()
-        self._vectors.turn()
+        self._vectors.turn(self.recorder.live)
         self._replication.turn()
         return any(m is not None and "error" not in m for m in messages)
 
