@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mpi_collector.benchmark.run_state import RunState
     from mpi_collector.transport.base import HostState
 
-_STALE_PERIODS = 3  #: a host without a vector for so many of them is late
+_STALE_PERIODS = 3  #: a host without growth for so many of them, and so many seconds, is late
+_STALE_S = 5.0
 _PHASES_MOST = 256
 
 
@@ -93,8 +94,8 @@ class LiveRun:
         return {name: values.tolist() for name, values in live_figures(vectors).items()}
 
     def _is_fresh(self, key: str, now: int) -> bool:
-        limit_ns = _STALE_PERIODS * int(self._run.plan.sampling.live_s * 1e9)
-        return key in self._grown and now - self._came_ns[key] <= limit_ns
+        limit_s = max(_STALE_PERIODS * self._run.plan.sampling.live_s, _STALE_S)
+        return key in self._grown and now - self._came_ns[key] <= limit_s * 1e9
 
     def _host(self, host: HostState, i: int, figures: dict[str, list[float]], now: int) -> LiveHost:
         vector = self._status.get(host.key, NO_VECTOR)

@@ -99,7 +99,7 @@ def test_figures_of_a_run(start: Callable[..., Run]) -> None:
     assert [p["name"] for p in document["phases"]] == ["epoch 1"]
     assert (document["live_s"], document["hosts"], document["sampling"]) == (0.5, 1, 1)
     text = run.verb("top", "--once")
-    assert "CPU busy" in text.stdout
+    assert "read IOPS" in text.stdout
     assert "epoch 1" in text.stdout
     ended = run.stop()
     assert ended
