@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+import re
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mpi_collector.cli.working_directory import absolute
@@ -14,6 +16,8 @@ from mpi_collector.node.options import SamplingOptions
 _ONLY_ONCE_S = 1e8  #: an interval that no run reaches the end of
 _DIRECTORIES_MAX = 16
 _PATH_MAX = 4096
+#: devices and files of the kernel lie on no file system that holds data
+_NO_DATA = re.compile(r"/(dev(?!/shm(/|$))|proc|sys)(/|$)")
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:
@@ -58,13 +62,26 @@ def directories_of(results_dir: Path, command: Sequence[str]) -> tuple[str, ...]
     is in. A path that does not exist here may exist on the hosts, and counts as it is.
     """
     found = {str(absolute(results_dir)): None}
-    for word in command[1:]:
+    for word in _words(command[1:]):
         name, equals, value = word.partition("=")
         is_value = bool(equals)
         part = value if equals and not name.startswith("/") else word
         if directory := _directory(part, is_value):
             found[directory] = None
     return tuple(found)[:_DIRECTORIES_MAX]
+
+
+def _words(command: Sequence[str]) -> Iterator[str]:
+    """Yield the words of COMMAND, and those of a text for a shell (``sh -c 'fio ...; rm ...'``)."""
+    for word in command:
+        text = word.partition("=")[0]
+        if not any(map(str.isspace, text)) or text.startswith("/") or os.path.isdir(word):
+            yield word
+            continue
+        try:
+            yield from shlex.split(re.sub(r"[;&|<>()]+", " ", word))
+        except ValueError:  # a quotation mark is not closed
+            yield from word.split()
 
 
 def _directory(word: str, is_value: bool) -> str | None:
@@ -77,6 +94,8 @@ def _directory(word: str, is_value: bool) -> str | None:
     if not word.startswith("/") or is_program:
         return None
     path = os.path.normpath(word)
+    if _NO_DATA.match(path):
+        return None
     above = os.path.dirname(path)
     if os.path.isdir(above) and above != "/":
         return above

@@ -17,7 +17,7 @@ from mpi_collector.store.figures import BY_NAME
 from mpi_collector.store.figures.cpu import BUSY
 from mpi_collector.store.figures.disk import READ_LATENCY, WRITE_LATENCY
 
-_TITLES = {
+DEVICE_TITLES = {
     "disk": "disks",
     "interface": "interfaces",
     "mount": "mounts",
@@ -41,7 +41,7 @@ def device_tables(doc: SummaryDocument) -> Iterator[TextTable]:
     Figures that are 0 or unknown of all devices of the kind are left out.
     """
     several = len(doc["hosts"]) > 1
-    for kind, title in _TITLES.items():
+    for kind, title in DEVICE_TITLES.items():
         devices = [d for d in doc["devices"] if d["kind"] == kind]
         if devices:
             yield _device_table(title, devices, several)
@@ -88,7 +88,7 @@ def not_counted(doc: SummaryDocument) -> list[str]:
         if device["why_not"]:
             found.setdefault((device["kind"], device["why_not"]), {})[device["name"]] = None
     return [
-        f"{_TITLES[kind]} not counted: {ranges(names)}: {why}"
+        f"{DEVICE_TITLES[kind]} not counted: {ranges(names)}: {why}"
         for (kind, why), names in found.items()
     ]
 

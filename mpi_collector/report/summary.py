@@ -194,6 +194,7 @@ def _host(h: HostFigures, facts: HostFacts) -> HostSummary:
         "figures": _values(h.figures),
         "cpus": h.cpus,
         "memory_bytes": _finite(h.memory_bytes),
+        "machine": h.machine,
         "counted": {"block": h.block.devices, "net": h.net.devices},
         "left_out": {"block": h.block.left_out, "net": h.net.left_out},
         "counted_by": {"block": _decided_by(h.block), "net": _decided_by(h.net)},

@@ -72,11 +72,15 @@ class LimitValues(TypedDict):
 
 
 class HostSummary(TypedDict):
-    """One host. ``counted``, ``left_out``, ``counted_by`` have the keys ``block`` and ``net``."""
+    """One host. ``counted``, ``left_out``, ``counted_by`` have the keys ``block`` and ``net``.
+
+    ``machine``: what the host is, {what: text}.
+    """
 
     figures: dict[str, HostValues]
     cpus: int | None
     memory_bytes: float | None
+    machine: dict[str, str]
     counted: dict[str, list[str]]
     left_out: dict[str, dict[str, str]]
     counted_by: dict[str, str]

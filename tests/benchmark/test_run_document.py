@@ -34,4 +34,10 @@ def test_directories_of_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         found(f"{here}/tool", "workload", "workload=unet3d", "/only/on/the/hosts", "-x", "", "\0/")
         == []
     )
+    shell = f"dd if=/dev/zero of={here}/data/f bs=1M; (cd {here}/workload && cat '{here}/data/deep/x') | wc"
+    assert found("-c", shell) == [f"{here}/data", f"{here}/workload", f"{here}/data/deep"]
+    assert found("if=/dev/zero", "of=/dev/nvme0n1", "/proc/self/x", "/dev/shm/x") == ["/dev/shm"]
+    assert found("-c", "echo it's=/far; ls") == ["/far;"]
+    (tmp_path / "a b").mkdir()
+    assert found(f"{here}/a b", f"--d={here}/a b") == [f"{here}/a b"]
     assert len(found(*(f"--d=/far/{n}" for n in range(99)))) == 15

@@ -26,6 +26,7 @@ from mpi_collector.report.page.downsample import LINE_POINTS, Downsampler, media
 from mpi_collector.report.page.heat import UNKNOWN, shade
 from mpi_collector.report.page.phases import kind, phase_spans
 from mpi_collector.report.page.scripts import data_script
+from mpi_collector.store.figures import derive_devices
 from mpi_collector.store.load import load
 
 NAME = "host_20260105_120000_timeseries.npz"
@@ -379,3 +380,99 @@ def test_command_with_a_bad_recording(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / NAME).write_bytes(b"no zip")
     assert main([str(tmp_path / NAME)]) == 2
     assert NAME in capsys.readouterr().err
+
+
+def machine(**other: Any) -> dict[str, Any]:
+    """Of a snapshot, what the page says of a machine."""
+    return {
+        "hostname": "node001",
+        "version": "Linux version 6.1.0-13-amd64 (a@b) (gcc 12) #1 SMP",
+        "os_release": {"PRETTY_NAME": "Debian GNU/Linux 12"},
+        "cpu": {"model": "EPYC 9654", "num_sockets": 2, "num_cores": 192, "num_logical_cores": 384},
+        "meminfo": {"MemTotal": 1584000000, "SwapTotal": 0},
+        "drives": [
+            {"name": f"nvme{n}n1", "model": "KCD8XPUG7T68", "bus": "nvme", "size_bytes": 7_681_501_126_656}
+            for n in range(8)
+        ],
+        "nics": [
+            {"name": "lo", "kind": "loopback", "physical": False, "state": "unknown", "speed_mbps": None},
+            {"name": "eth0", "kind": "ethernet", "physical": True, "state": "up", "speed_mbps": 25000},
+        ],
+        "infiniband": [
+            {"device": "mlx5_0", "port": "1", "rate": "400 Gb/sec (4X NDR)", "state": "4: ACTIVE"}
+        ],
+        "directories": [
+            {"path": "/data", "fs_type": "xfs", "device": "/dev/md0", "mount_point": "/data",
+             "options": "rw,noatime", "size_bytes": 10**13, "free_bytes": 7}
+        ],
+        **other,
+    }  # fmt: skip
+
+
+def test_machines_that_differ_stand_beside_each_other(tmp_path: Path) -> None:
+    """What a host is comes from its snapshot; a difference is marked, an equal value is not."""
+    hosts = [(f"node{n:03d}", sy.workload(n, 20)) for n in range(1, 5)]
+    for n, (_key, host) in enumerate(hosts):
+        host.meta["snapshot"] = machine()
+        if n == 3:
+            host.meta["snapshot"] = machine(os_release={"PRETTY_NAME": EVIL}, drives=[])
+    text = build(sy.write(tmp_path / NAME, hosts))
+    section = text[text.index('<section id="machines">') : text.index('<section id="missed">')]
+    e = Elements(section)
+    for want in (
+        "EPYC 9654: 2 sockets, 192 cores, 384 CPUs",
+        "1.48 TiB, no swap",
+        "8 x KCD8XPUG7T68 (nvme, 6.99 TiB): nvme0n1",
+        "ethernet, 25 Gbit/s: eth0",
+        "400 Gb/sec (4X NDR)",
+        "file system of /data",
+        "xfs on /dev/md0, mounted at /data, 9.09 TiB, options rw,noatime",
+        "node001-003",
+        "Linux 6.1.0-13-amd64",
+    ):
+        assert want in e.text
+    assert "<script>" in e.text and not set(section) & set("\x1b\u202e")
+    assert len([a for a in e.all("td") if a.get("class") == "differs"]) == 2
+
+
+def test_a_recording_without_snapshots_has_no_machines(tmp_path: Path) -> None:
+    assert "no snapshot of its hosts" in build(sy.cluster(tmp_path / NAME, 2, 20))
+
+
+def test_every_device_can_be_chosen(tmp_path: Path) -> None:
+    """The busiest of a kind first, those in no total too; its line has the values of the device alone."""
+    path = sy.cluster(tmp_path / NAME, 2, 40)
+    text = build(path)
+    about = document(text, "about")["devices"]
+    names = [d["name"] for d in about["list"]]
+    assert {
+        f"node{h:03d}: {d}"
+        for h in (1, 2)
+        for d in ("nvme0n1", "nvme1n1", "sda", "dm-0", "eth0", "lo")
+    } < set(names)
+    assert (
+        names.index("node001: nvme0n1") < names.index("node001: sda") < names.index("node001: dm-0")
+    )
+    arrays = arrays_of(text)
+    with load(path) as recording:
+        host = recording["node001"]
+        alone = next(d for d in derive_devices(host) if d.name == "nvme1n1")
+    drawn = arrays[about["list"][names.index("node001: nvme1n1")]["lines"]["read_bytes_per_s"][0]]
+    assert np.allclose(drawn[:-1], alone.series["read_bytes_per_s"].values, rtol=1e-4)
+    options = [a for a in Elements(text).all("option") if a.get("value") is not None]
+    assert sorted(int(str(a["value"])) for a in options) == list(range(len(names)))
+
+
+def test_a_page_has_room_for_so_many_devices(tmp_path: Path) -> None:
+    """324 disks: none is lost without a word, and the page stays small."""
+    host = sy.workload(0, 900)
+    for n in range(324):
+        host.columns.update(sy.disk(f"sd{n}x", host.times, 1e6 * (n + 1), 1e6))
+    text = build(sy.write(tmp_path / NAME, [("node001", host)]))
+    about = document(text, "about")["devices"]
+    names = [d["name"] for d in about["list"]]
+    assert len(names) >= 200
+    assert "sd323x" in names
+    left = re.search(r"(\d+) that did less are left out", text)
+    assert left and int(left[1]) + len(names) == 324 + 4 + 3
+    assert len(text) < 6e6

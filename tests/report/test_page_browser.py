@@ -230,6 +230,50 @@ def test_hosts_can_be_hidden(driver: Any, tmp_path: Path) -> None:
     assert names == ["node001", "node003", "node004"]
 
 
+def test_devices_on_demand(driver: Any, tmp_path: Path) -> None:
+    """By mouse and keyboard: filter, choose two, zoom with all charts, choose another one."""
+    opened = open_page(driver, tmp_path, 2)
+    opened.find("#device-filter").send_keys("node002 nvme")
+    shown = [o.text for o in driver.find_elements(By.CSS_SELECTOR, "#device-list option")]
+    assert [text.split("  ")[0].split(" (")[0] for text in shown] == [
+        "node002: nvme0n1",
+        "node002: nvme1n1",
+    ]
+    other = "#device-list optgroup[label='interfaces']"
+    assert not driver.find_elements(By.CSS_SELECTOR, other)
+    opened.find("#device-list").send_keys(Keys.HOME)
+    first = "device:read_bytes_per_s"
+    WebDriverWait(driver, 20).until(
+        lambda d: d.execute_script(CHART + "return Boolean(chart && chart.plot)", first)
+    )
+    lines = CHART + "return chart.lines.map((l) => l.name)"
+    assert driver.execute_script(lines, first) == ["node002: nvme0n1"]
+    opened.find("#device-list").send_keys(Keys.SHIFT, Keys.ARROW_DOWN)
+    WebDriverWait(driver, 20).until(lambda d: len(d.execute_script(lines, first)) == 2)
+    assert opened.find("#device-legend").text.split() == [
+        "node002:",
+        "nvme0n1",
+        "node002:",
+        "nvme1n1",
+    ]
+    whole = opened.window()
+    opened.click("[data-act='in']")
+    zoomed = opened.changed(whole)
+    opened.driver.execute_script(
+        "arguments[0].scrollIntoView()", opened.find("#device-read_bytes_per_s")
+    )
+    WebDriverWait(driver, 20).until(lambda d: opened.window(first) == zoomed)
+    opened.find("#device-filter").send_keys(Keys.CONTROL, "a", Keys.BACKSPACE)
+    opened.find("#device-list").send_keys(Keys.END)
+    WebDriverWait(driver, 20).until(
+        lambda d: len(d.find_elements(By.CSS_SELECTOR, "#device-charts figure")) == 2
+    )
+    assert not driver.execute_script(
+        "return document.documentElement.page.charts.some((c) => c.name === 'device:read_bytes_per_s')"
+    )
+    assert [e for e in driver.get_log("browser") if e["level"] == "SEVERE"] == []
+
+
 def test_heat_map_names_host_and_value(driver: Any, tmp_path: Path) -> None:
     opened = open_page(driver, tmp_path, 64)
     heat = opened.find("#heat")

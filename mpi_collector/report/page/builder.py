@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from mpi_collector.report.page import sections
 from mpi_collector.report.page.arrays import PageArrays
 from mpi_collector.report.page.charts import (
     BORDER,
+    COLOURS,
     Chart,
     drawn_figures,
     greatest_value,
@@ -23,7 +25,8 @@ from mpi_collector.report.page.limits import shown_claims
 from mpi_collector.report.page.phases import phase_spans
 from mpi_collector.report.page.window_rows import RowValues
 from mpi_collector.report.quantity import axis_scale, quantity, unit_scales
-from mpi_collector.store.figures import BY_NAME, UNCHARTED
+from mpi_collector.store.figures import BY_NAME, CHARTED, UNCHARTED
+from mpi_collector.store.figures.figure import Scale
 from mpi_collector.terminal_text import safe_text
 
 
@@ -111,11 +114,37 @@ class PageBuilder:
             "rows": self._rows(),
             "marks": [[m.begin_ms, m.end_ms] for m in page.marks],
             "claims": shown_claims(page),
+            "devices": self._devices(),
             "phases": [
                 [p.begin_ms, p.end_ms, safe_text(p.text), p.lane, p.tone] for p in self.phases
             ],
         }
         return {**about, "arrays": self.arrays.kinds}
+
+    def _devices(self) -> dict[str, Any] | None:
+        """Return the lines of single devices; None where there are none."""
+        found = self._page.devices
+        if found is None or not found.devices:
+            return None
+        several = len(self._page.hosts) > 1
+        return {
+            "x": self.arrays.add(found.x_ms),
+            "figures": {
+                f.name: {"label": f.label, "unit": f.unit, "percent": f.scale is Scale.PERCENT}
+                for f in CHARTED
+            },
+            "colours": COLOURS,
+            "list": [
+                {
+                    "name": safe_text(f"{d.host}: {d.name}" if several else d.name),
+                    "lines": {
+                        name: [self.arrays.add(line.values), _number(line.mean), _number(line.peak)]
+                        for name, line in d.lines.items()
+                    },
+                }
+                for d in found.devices
+            ],
+        }
 
     def _rows(self) -> dict[str, Any] | None:
         """Return what the figures of a window are computed from; None for a comparison."""
@@ -136,6 +165,10 @@ class PageBuilder:
 
     def _numbers(self, rows: RowValues) -> list[int | None]:
         return [None if part is None else self.arrays.add(part) for part in rows]
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _around(place: str, caption: str, label: str, wide: bool = False) -> str:

@@ -6,7 +6,7 @@ The values of the charts are reduced to what a screen can show, without losing a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.why_document import WhyDocument
 from mpi_collector.node.row.layout import STOP_TICK
 from mpi_collector.report.cluster import Cluster, aggregate_hosts
+from mpi_collector.report.machine import Facts
+from mpi_collector.report.page.device_lines import DeviceLines, device_lines
 from mpi_collector.report.page.downsample import (
     FEW_HOSTS,
     LINE_POINTS,
@@ -74,6 +76,7 @@ class PageData:
     (points,) hosts without a sample. ``changes``: {host: what differs between its snapshots at
     start and end}. ``named``: hosts that have a line in some chart, in the order of their colours
     (``charts.host_colour``). ``why``: what limited the run; None on the page of a comparison.
+    ``devices``: single devices over time, of few hosts. ``machines``: {host: what it is}.
     """
 
     run: RunDocument
@@ -91,6 +94,8 @@ class PageData:
     end_ms: Float64 = field(default_factory=lambda: np.zeros(0))
     rows: dict[str, FigureRows] = field(default_factory=dict)
     why: WhyDocument | None = None
+    devices: DeviceLines | None = None
+    machines: dict[str, Facts] = field(default_factory=dict)
 
     @property
     def few(self) -> bool:
@@ -120,6 +125,8 @@ class _HostVisitor:
         self.rows: dict[str, dict[str, RowValues]] = {f.name: {} for f in FIGURES}
         self.missing: Float64 = np.zeros(0)
         self.changes: dict[str, list[str]] = {}
+        self.intervals: RunIntervals | None = None
+        self.grids: dict[str, Derived] = {}  #: of few hosts, without figures
         self._recording = recording
         self._line_points = line_points
 
@@ -129,6 +136,9 @@ class _HostVisitor:
             share = len(self.hosts) if self.downsampler.few else 1
             self.reducer = RowReducer(intervals, self._line_points // max(share, 1))
             self.missing = np.zeros(intervals.slots)
+            self.intervals = intervals
+        if self.downsampler.few:
+            self.grids[host.key] = replace(host, series={})
         for name, series in host.series.items():
             values = intervals.to_slots(host, series.values)
             if self.downsampler.few:
@@ -212,6 +222,10 @@ def page_data(recording: Recording, line_points: int = LINE_POINTS) -> PageData:
         end_ms=reducer.end_ms if reducer else np.zeros(0),
         rows=_rows(visitor, reducer, cluster) if reducer else {},
         why=why,
+        devices=device_lines(cluster.hosts, visitor.grids, visitor.intervals, line_points)
+        if visitor.intervals is not None and few
+        else None,
+        machines={h.key: h.machine for h in cluster.hosts},
     )
 
 

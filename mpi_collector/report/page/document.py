@@ -5,7 +5,6 @@ It is put together here from its sections, charts, style, scripts and data.
 
 from __future__ import annotations
 
-import jinja2
 from markupsafe import Markup
 
 from mpi_collector._version import __version__
@@ -15,7 +14,9 @@ from mpi_collector.report.page.builder import PageBuilder
 from mpi_collector.report.page.charts import BAND, MIDDLE, host_colour
 from mpi_collector.report.page.data import PageData
 from mpi_collector.report.page.limits import limits
-from mpi_collector.report.page.scripts import data_script, page_file, page_scripts, page_style
+from mpi_collector.report.page.machines import devices, machines
+from mpi_collector.report.page.scripts import data_script, page_scripts, page_style
+from mpi_collector.report.page.templates import render as fill
 
 #: nothing may be loaded from anywhere, whatever a name in the recording says
 _POLICY = (
@@ -36,7 +37,9 @@ NO_SCRIPT = (
 _SECTIONS = {
     "figures": "Figures",
     "charts": "Over time",
+    "devices": "Devices",
     "phases": "Phases",
+    "machines": "Machines",
     "missed": "Missing data",
     "changed": "What changed",
     "hosts": "Hosts",
@@ -69,7 +72,9 @@ def render(page: PageData) -> str:
 <section id="charts" tabindex="-1"><h2>Over time</h2>
 <p class="quiet"><span class="keys">{_HELP}</span>{sections.esc(_reduced(page))}</p>
 {controls}{heat}{charts}{NO_SCRIPT}</section>
+<section id="devices"><h2>Devices</h2>{devices(page)}</section>
 <section id="phases"><h2>Phases</h2>{sections.phases(page)}{sections.marks(page)}</section>
+<section id="machines"><h2>Machines</h2>{machines(page)}</section>
 <section id="missed"><h2>Missing data</h2>{sections.missed(page)}</section>
 <section id="changed"><h2>What changed</h2>{sections.changed(page)}</section>
 {_hosts(page)}"""
@@ -144,18 +149,16 @@ def document_html(title: str, head: str, body: str, builder: PageBuilder, progra
     """Return one HTML document that loads nothing. All arguments but ``builder`` are HTML."""
     about = data_script("about", builder.script_about())
     scripts = page_scripts(builder.arrays.text())
-    return _template().render(
-        policy=_POLICY,
-        title=Markup(title),
-        style=Markup(page_style()),
-        head=Markup(head),
-        body=Markup(body),
-        program=Markup(program),
-        version=__version__,
-        scripts=Markup(about + "\n" + scripts),
+    return str(
+        fill(
+            "page.html",
+            policy=_POLICY,
+            title=Markup(title),
+            style=Markup(page_style()),
+            head=Markup(head),
+            body=Markup(body),
+            program=Markup(program),
+            version=__version__,
+            scripts=Markup(about + "\n" + scripts),
+        )
     )
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(page_file("page.html"))

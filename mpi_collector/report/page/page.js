@@ -319,6 +319,18 @@ async function startPage() {
     watch(chart);
     listen(chart);
   }
+  if (about.devices) {
+    page.devices = new DeviceCharts(about.devices, page, (chart) => {
+      charts.push(chart);
+      watch(chart);
+      listen(chart);
+    }, (chart) => {
+      charts.splice(charts.indexOf(chart), 1);
+      watcher.unobserve(chart.place);
+      sizes.unobserve(chart.place);
+      chart.plot?.destroy();
+    });
+  }
   if ($("window")) {
     tell();
     if (charts.length) follow(charts[0]);

@@ -6,7 +6,7 @@ import json
 from importlib.resources import files
 
 #: in this order, one script
-OWN_SCRIPTS = ("arrays.js", "units.js", "window.js", "chart.js", "heat.js", "page.js")
+OWN_SCRIPTS = ("arrays.js", "units.js", "window.js", "chart.js", "heat.js", "devices.js", "page.js")
 #: in JSON, escapes of what could end a script element or a line of JavaScript
 _ESCAPES = {
     "<": "\\u003c",
