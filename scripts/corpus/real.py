@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,7 @@ class RealRecipe:
     causes: tuple[str, ...]
     command: str
     limits: dict[str, dict[str, str]] = field(default_factory=dict)
+    beside: str = ""  #: a command of others, from before the recording to its end
     strength: str = "clear"
     sources: str = SOURCES
     facts: dict[str, Any] = field(default_factory=dict)
@@ -109,6 +111,15 @@ def recipes() -> Iterator[RealRecipe]:
     all_cpus = f"{spin} & " * (2 * (os.cpu_count() or 1))
     yield RealRecipe("real-spin-00", "real-spin", ("one core",), spin)
     yield RealRecipe("real-all-cpus-00", "real-all-cpus", ("cpu",), f"{all_cpus} wait")
+    for n, (command, cause) in enumerate(((spin, "cpu"), (f"sleep {SECONDS}", "not known"))):
+        yield RealRecipe(
+            f"real-neighbour-cpu-{n:02d}", "real-neighbour-cpu", (cause,), command,
+            beside=f"{f'{sys.executable} -c {_SPIN!r} & ' * (2 * (os.cpu_count() or 1))} wait",
+        )  # fmt: skip
+    yield RealRecipe(
+        "real-neighbour-disk-00", "real-neighbour-disk", ("device",), _fio("randread", 1, "64k"),
+        beside=_fio("randread", 32, "256k", jobs=2),
+    )  # fmt: skip
 
 
 def busy_share(seconds: float) -> float:
@@ -176,6 +187,22 @@ def _cgroups(recipe: RealRecipe, number: str) -> Iterator[str]:
                     time.sleep(0.1)
 
 
+@contextmanager
+def _beside(command: str) -> Iterator[None]:
+    """Let a command of the shell run meanwhile, in a process group that is ended afterwards."""
+    if not command:
+        yield
+        return
+    other = subprocess.Popen(["sh", "-c", command], start_new_session=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # fmt: skip
+    time.sleep(1.0)
+    try:
+        yield
+    finally:
+        os.killpg(other.pid, signal.SIGKILL)
+        other.wait()
+
+
 def make_real(directory: Path, patience_s: float, only: str = "") -> None:
     """Make the recordings whose name matches ``only``, and their lines in the manifest.
 
@@ -213,7 +240,11 @@ def _record(target: Path, recipe: RealRecipe, place: Path, loop: str, number: st
     for name in (place / "data", Path(loop)):  # cold
         with open(name, "rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    with tempfile.TemporaryDirectory() as name, _cgroups(recipe, number) as words:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        _cgroups(recipe, number) as words,
+        _beside(recipe.beside.format(dir=place, loop=loop)),
+    ):
         argv = [sys.executable, "-m", "mpi_collector", "collect", "--timeseries-interval",
                 str(INTERVAL_S), "--sources", recipe.sources, "--results-dir", name, "--quiet",
                 "--json", "never", "--report", "never", "--", "sh", "-c",
