@@ -79,7 +79,6 @@ class LiveRun:
             "by_host": {
                 host.key: self._host(host, i, figures, now) for i, host in enumerate(shown)
             },
-            "slow": [],
         }
 
     def _figures(self, hosts: list[HostState], now: int) -> dict[str, list[float]]:

@@ -141,14 +141,6 @@ def _header(document: dict[str, Any], view: View) -> list[Text]:
         lines.append(Text("all: " + "   ".join(parts[:3])))
     if parts[3:]:
         lines.append(Text("     " + "   ".join(parts[3:])))
-    for slow in document["slow"][:3]:
-        lines.append(
-            Text(
-                f"slow: {safe_text(slow['host'])} {100 * slow['by']:.0f} % behind the others in "
-                f"{slow['figure']}, for {slow['for_s']:.0f} s",
-                style="bold red",
-            )
-        )
     if view.message:
         lines.append(Text(view.message, style="bold"))
     for line in lines:

@@ -59,15 +59,6 @@ class LiveHost(TypedDict):
     figures: dict[str, float | None]
 
 
-class SlowHost(TypedDict):
-    """A host that is slower than the others in this phase: by how much (0.2: by a fifth)."""
-
-    host: str
-    figure: str
-    by: float
-    for_s: float
-
-
 class LiveDocument(TypedDict):
     """The document. ``live_s``: 0 without ``--live``, when no host has figures."""
 
@@ -82,7 +73,6 @@ class LiveDocument(TypedDict):
     phases: list[LivePhase]
     figures: dict[str, LiveFigure]
     by_host: dict[str, LiveHost]
-    slow: list[SlowHost]
 
 
 _VALUE: Form = Maybe(Real())
@@ -124,9 +114,6 @@ LIVE_DOCUMENT = Record(
             ),
             HOSTS_MOST,
             FILE_NAME,
-        ),
-        "slow": Items(
-            Record({"host": FILE_NAME, "figure": NAME, "by": Real(), "for_s": Real()}), HOSTS_MOST
         ),
     }
 )

@@ -1,0 +1,86 @@
+"""``--live`` over every transport: figures of all hosts by their keys, the traffic of one that sends, and a host that dies."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from bed import Bed, Mpi, poll
+
+import mpi_collector
+
+_HOSTS = ["node1", "node2", "node3"]
+
+
+@pytest.mark.parametrize("transport", ["collect", "launch", "ssh"])
+def test_figures_of_three_hosts(bed: Bed, openmpi: Mpi, transport: str) -> None:
+    """top shows them by a door that another host sees; a host that is killed is named, and the rest goes on."""
+    results = bed.directory("live")
+    common = [
+        "--timeseries-interval",
+        "0.5",
+        "--live",
+        "1",
+        "--gather-timeout",
+        "5",
+        "--results-dir",
+        str(results),
+    ]
+    command = ["--", "sh", "-c", "sleep 25; exit 7"]
+    mine = [openmpi.python, "-m", "mpi_collector"]
+    if transport == "collect":
+        job = bed.start(1, openmpi.collect(3, bed.hostfile(openmpi, (1, 2, 3)), *common, *command))
+    else:
+        way = {"launch": "mpi", "ssh": "ssh"}[transport]
+        mpi = (
+            ["--mpi-bin", openmpi.mpirun]
+            if transport == "launch" and hasattr(openmpi, "mpirun")
+            else []
+        )
+        job = bed.start(
+            0,
+            [
+                *mine,
+                "training",
+                "run",
+                "--transport",
+                way,
+                "--hosts",
+                "node[1-3]",
+                *mpi,
+                *common,
+                *command,
+            ],
+        )
+    job.recording()
+    seen: list[dict[str, Any]] = []
+
+    def top() -> dict[str, Any]:
+        asked = bed.start(0, [*mine, "top", "--once", "--json", "--results-dir", str(results)])
+        asked.finish(30)
+        assert asked.process.returncode == 0, asked.err
+        seen.append(json.loads(asked.out))
+        return seen[-1]
+
+    def has_all() -> bool:
+        hosts = top()["by_host"]
+        return sorted(hosts) == _HOSTS and all(
+            "cpu_busy_percent" in h["figures"] for h in hosts.values()
+        )
+
+    poll("figures of all hosts", 20, has_all)
+    time.sleep(2)
+    document = top()
+    for host in document["by_host"].values():
+        assert host["state"] == "sampling"
+        assert host["figures"]["cpu_busy_percent"] is not None
+        assert host["figures"]["memory_used_bytes"] > 0
+    assert document["figures"]["cpu_busy_percent"]["hosts"] == 3
+    job.finish(90)
+    assert job.process.returncode == 7, job.err
+    assert "Traceback" not in job.err, job.err
+    with mpi_collector.load(results) as run:
+        assert sorted(run) == _HOSTS
+        assert run.run["hosts_partial"] == {}
