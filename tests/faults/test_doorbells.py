@@ -129,7 +129,7 @@ def firewall(bed: Bed) -> Iterator[Callable[[str], None]]:
         bed.script("exec", *words)
 
 
-@over("transport", ["openmpi"])  # MPICH takes no such ports for its own connections
+@over("transport", ["openmpi"])  # under MPICH the run did not start within 60 s; why is not known
 @over("how", first_of("dropped", "refused"))
 @over("what", first_of("a worker", "rank 0", "mpirun", "nothing"))
 def test_behind_a_firewall(
