@@ -122,8 +122,12 @@ def _reserve(
             fd = os.open(files.marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         except FileExistsError:
             continue
-        os.write(fd, json.dumps({**about, "stem": files.stem}).encode())
         _locks[files.marker] = fd
+        try:
+            os.write(fd, json.dumps({**about, "stem": files.stem}).encode())
+        except OSError:
+            release(files)
+            raise
         # held until this process ends, however it ends; some file systems have no locks
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

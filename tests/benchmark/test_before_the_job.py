@@ -204,3 +204,21 @@ def test_unrecorded_is_untouched(tmp_path: Path) -> None:
     assert "no fabric at all" in err
     assert "the job runs unrecorded" in err
     assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_a_marker_that_cannot_be_written(tmp_path: Path) -> None:
+    """A directory where files can be made but hold nothing, as on a full file system: none stays."""
+    script = 'ulimit -f 0; exec "$@"'
+    words = [sys.executable, "-m", "mpi_collector", "--results-dir", "results", "--"]
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *words, "sh", "-c", "mkdir ran"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "cannot write the results directory results: File too large" in done.stderr
+    assert list((tmp_path / "results").iterdir()) == []
+    assert not (tmp_path / "ran").exists()
