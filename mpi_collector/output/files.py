@@ -46,6 +46,7 @@ class RunFiles:
     document: str = "metadata.json"  #: suffix of the document that describes the run
     layout: Path | None = None  #: subdirectory that was asked for, without the datetime
     first: bool = True  #: when the names were reserved, no other run had ``results_dir``
+    made: bool = False  #: ``results_dir`` was made for the run
 
     @property
     def directory(self) -> Path:
@@ -94,11 +95,14 @@ def reserve(
     ``results_dir/layout/{datetime}``, else where ``placement.place`` says when they are written.
     ResultsError when the directory cannot be made or written.
     """
+    made = not os.path.lexists(results_dir)
     try:
         results_dir.mkdir(parents=True, exist_ok=True)
         second = int(time.time() if now_s is None else now_s)
-        return _reserve(results_dir, benchmark, about, second, layout)
+        return _reserve(results_dir, benchmark, about, second, layout, made)
     except OSError as e:
+        if made:
+            _remove_empty(results_dir)
         raise ResultsError(
             f"cannot write the results directory {results_dir}: {e.strerror}; "
             "choose another with --results-dir"
@@ -111,6 +115,7 @@ def _reserve(
     about: Mapping[str, object],
     second: int,
     layout: Path | None,
+    made: bool,
 ) -> RunFiles:
     while True:
         datetime = time.strftime("%Y%m%d_%H%M%S", time.localtime(second))
@@ -124,7 +129,7 @@ def _reserve(
             continue
         _locks[files.marker] = fd
         try:
-            os.write(fd, json.dumps({**about, "stem": files.stem}).encode())
+            _put(fd, json.dumps({**about, "stem": files.stem}).encode())
         except OSError:
             release(files)
             raise
@@ -132,7 +137,12 @@ def _reserve(
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # only now: of two runs that begin together at least one sees the other's marker
-        return replace(files, first=not _other_runs(files))
+        return replace(files, first=not _other_runs(files), made=made)
+
+
+def _remove_empty(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        directory.rmdir()
 
 
 def _claimed(files: RunFiles) -> Iterator[Path]:
@@ -167,15 +177,23 @@ def marker_owner(files: RunFiles) -> int | None:
 def announce(files: RunFiles, about: Mapping[str, object]) -> None:
     """Replace the content of the marker, in which ``mpi_collector stop`` finds the run.
 
-    It is written through its descriptor: its name may be another file's by now.
+    It is written through its descriptor: its name may be another file's by now. OSError.
     """
     fd = _locks.get(files.marker)
     if fd is not None:
-        os.ftruncate(fd, os.pwrite(fd, json.dumps(about).encode() + b"\n", 0))
+        _put(fd, json.dumps(about).encode() + b"\n")
+
+
+def _put(fd: int, text: bytes) -> None:
+    """Make ``text`` the content of a small file. OSError when it did not get all of it."""
+    wrote = os.pwrite(fd, text, 0)
+    os.ftruncate(fd, wrote)
+    if wrote < len(text):
+        raise OSError(errno.ENOSPC, "no room for a file of one line")
 
 
 def release(files: RunFiles) -> None:
-    """Remove the hidden files of a run, and a subdirectory that stayed empty.
+    """Remove the hidden files of a run, and directories made for it that stayed empty.
 
     Raises nothing.
     """
@@ -183,8 +201,9 @@ def release(files: RunFiles) -> None:
         with contextlib.suppress(OSError):
             path.unlink()
     if files.subdirectory.parts:
-        with contextlib.suppress(OSError):
-            files.directory.rmdir()
+        _remove_empty(files.directory)
+    if files.made:
+        _remove_empty(files.results_dir)
     if files.marker in _locks:
         # a file system that is full or gone may report at this moment what it could not write
         with contextlib.suppress(OSError):

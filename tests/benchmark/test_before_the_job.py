@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -206,19 +207,54 @@ def test_unrecorded_is_untouched(tmp_path: Path) -> None:
     assert list((tmp_path / "results").iterdir()) == []
 
 
-def test_a_marker_that_cannot_be_written(tmp_path: Path) -> None:
-    """A directory where files can be made but hold nothing, as on a full file system: none stays."""
-    script = 'ulimit -f 0; exec "$@"'
-    words = [sys.executable, "-m", "mpi_collector", "--results-dir", "results", "--"]
-    done = subprocess.run(
-        ["sh", "-c", script, "sh", *words, "sh", "-c", "mkdir ran"],
-        cwd=tmp_path,
+@pytest.mark.parametrize("limit", [0, 40], ids=["nothing", "a part"])
+@pytest.mark.parametrize("was_there", [True, False])
+def test_a_marker_that_cannot_be_written(limit: int, was_there: bool, tmp_path: Path) -> None:
+    """Files can be made and hold nothing, or too little, as on a full file system: none stays, nor a new directory."""
+    results = tmp_path / "results"
+    if was_there:
+        results.mkdir()
+    done = run_limited(limit, tmp_path, "mkdir ran")
+    assert done.returncode == 2
+    assert "cannot write the results directory results: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == ([results] if was_there else [])
+    assert not was_there or not list(results.iterdir())
+
+
+def test_nowhere_is_room_for_the_files(tmp_path: Path) -> None:
+    """The job runs, what is lost is said, and none of the directories that were tried stays empty."""
+    (tmp_path / "home").mkdir()
+    done = run_limited(8 * 512, tmp_path, "mkdir ran; exit 7")
+    assert done.returncode == 7, done.stderr
+    assert "either" in done.stderr
+    assert "Traceback" not in done.stderr
+    left = [
+        p for p in tmp_path.rglob("*") if p.name.startswith(("mpi_collector", ".mpi_collector"))
+    ]
+    assert left == []
+    assert not (tmp_path / "results").exists()
+
+
+def run_limited(file_bytes: int, directory: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Record ``sh -c script`` where no file may grow beyond ``file_bytes``; memory is no file."""
+    words = [
+        sys.executable,
+        "-m",
+        "mpi_collector",
+        "--results-dir",
+        "results",
+        "--spool-dir",
+        str(directory / "none"),
+        "--",
+    ]
+    return subprocess.run(
+        [*words, "sh", "-c", script],
+        cwd=directory,
+        env={**os.environ, "HOME": str(directory / "home"), "TMPDIR": str(directory / "none")},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes)),
         capture_output=True,
         text=True,
         timeout=90,
         check=False,
     )
-    assert done.returncode == 2
-    assert "cannot write the results directory results: File too large" in done.stderr
-    assert list((tmp_path / "results").iterdir()) == []
-    assert not (tmp_path / "ran").exists()

@@ -1,4 +1,4 @@
-"""``--live`` over every transport: figures of all hosts by their keys, the traffic of one that sends, and a host that dies."""
+"""``--live`` over every transport: ``top`` has the figures of all hosts by their keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HOSTS = ["node1", "node2", "node3"]
 
 @pytest.mark.parametrize("transport", ["collect", "launch", "ssh"])
 def test_figures_of_three_hosts(bed: Bed, openmpi: Mpi, transport: str) -> None:
-    """top shows them by a door that another host sees; a host that is killed is named, and the rest goes on."""
+    """top asks for them through the run's door from another host; COMMAND ends as it would, no host is partial."""
     results = bed.directory("live")
     common = [
         "--timeseries-interval",

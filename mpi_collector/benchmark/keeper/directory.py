@@ -7,6 +7,7 @@ requests that need them.
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,10 @@ class ResultsDirectory:
         about = {"pid": pid, "run": run, "boot_id": boot_id(), "in_program": in_program}
         files = self._reserved = reserve(directory, benchmark, about, **options)
         self._owner = None
-        announce(files, {**about, "run": f"{files.stem}-{run}"})
+        with suppress(
+            OSError
+        ):  # without room for the longer text: the marker names the run as it is
+            announce(files, {**about, "run": f"{files.stem}-{run}"})
         remove_litter(directory)
         return files
 
