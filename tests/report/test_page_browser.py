@@ -263,7 +263,7 @@ def test_devices_on_demand(driver: Any, tmp_path: Path) -> None:
         "arguments[0].scrollIntoView()", opened.find("#device-read_bytes_per_s")
     )
     WebDriverWait(driver, 20).until(lambda d: opened.window(first) == zoomed)
-    opened.find("#device-filter").send_keys(Keys.CONTROL, "a", Keys.BACKSPACE)
+    opened.find("#device-filter").send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.BACKSPACE)
     opened.find("#device-list").send_keys(Keys.END)
     WebDriverWait(driver, 20).until(
         lambda d: len(d.find_elements(By.CSS_SELECTOR, "#device-charts figure")) == 2
@@ -272,6 +272,33 @@ def test_devices_on_demand(driver: Any, tmp_path: Path) -> None:
         "return document.documentElement.page.charts.some((c) => c.name === 'device:read_bytes_per_s')"
     )
     assert [e for e in driver.get_log("browser") if e["level"] == "SEVERE"] == []
+
+
+def test_a_value_between_unknown_ones_is_seen(driver: Any, tmp_path: Path) -> None:
+    """A line needs two values: one alone is a point."""
+    host = sy.workload(0, 40)
+    for rows in (slice(0, 20), slice(22, 41)):  # two rows stay: one interval
+        host = sy.blank(host, "diskstats.", rows)
+    path = sy.write(tmp_path / NAME, [("node001", host)])
+    with load(path) as recording:
+        (tmp_path / "report.html").write_text(page(recording))
+    opened = Page(driver, tmp_path / "report.html")
+    points = "return chart.plot.series[1].points.filter()"
+    driver.execute_script("document.querySelector('.grid .plot').scrollIntoView()")
+    known = CHART + "return chart.values[1].filter((v) => v !== null).length"
+    assert driver.execute_script(known, "read_bytes_per_s") == 1
+    assert len(driver.execute_script(CHART + points, "read_bytes_per_s")) == 1
+    assert driver.execute_script(CHART + points, "cpu_busy_percent") is None
+    assert opened.window()
+
+
+def test_a_choice_survives_the_filter(driver: Any, tmp_path: Path) -> None:
+    """Devices of two kinds are compared: chosen one after the other by two filters."""
+    opened = open_page(driver, tmp_path, 1)
+    for text in ("nvme0", "ib0"):
+        opened.find("#device-filter").send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.BACKSPACE, text)
+        opened.find("#device-list").send_keys(Keys.HOME)
+    assert opened.find("#device-legend").text.split() == ["nvme0n1", "ib0"]
 
 
 def test_heat_map_names_host_and_value(driver: Any, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from mpi_collector.report.page import sections
+from markupsafe import Markup
+
 from mpi_collector.report.page.arrays import PageArrays
 from mpi_collector.report.page.charts import (
     BORDER,
@@ -23,9 +24,10 @@ from mpi_collector.report.page.data import PageData
 from mpi_collector.report.page.heat import HeatMap, gradient, heat_map
 from mpi_collector.report.page.limits import shown_claims
 from mpi_collector.report.page.phases import phase_spans
+from mpi_collector.report.page.templates import piece, render
 from mpi_collector.report.page.window_rows import RowValues
 from mpi_collector.report.quantity import axis_scale, quantity, unit_scales
-from mpi_collector.store.figures import BY_NAME, CHARTED, UNCHARTED
+from mpi_collector.store.figures import BY_NAME, FIGURES, UNCHARTED
 from mpi_collector.store.figures.figure import Scale
 from mpi_collector.terminal_text import safe_text
 
@@ -37,7 +39,7 @@ class PageBuilder:
     """
 
     def __init__(
-        self, page: PageData, caption: Callable[[PageData, str, str], str] | None = None
+        self, page: PageData, caption: Callable[[PageData, str, str], Markup] | None = None
     ) -> None:
         self.arrays = PageArrays()
         self.about: list[Chart] = []
@@ -49,7 +51,7 @@ class PageBuilder:
     def _next_place(self) -> str:
         return f"chart-{len(self.about)}"
 
-    def charts(self) -> str:
+    def charts(self) -> Markup:
         """Return the charts of all figures, and which figures have none."""
         out = []
         for name in drawn_figures(self._page):
@@ -61,37 +63,19 @@ class PageBuilder:
         missing = missing_chart(self._page, self._next_place(), self.arrays)
         if missing is not None:
             self.about.append(missing)
-            caption = "<figcaption><b>hosts without a sample</b></figcaption>"
+            caption = piece("<figcaption><b>hosts without a sample</b></figcaption>")
             out.append(_around(missing["place"], caption, "hosts without a sample"))
-        return f"<div class='grid'>{''.join(out)}</div>{self._not_drawn()}"
-
-    def _not_drawn(self) -> str:
-        out = ""
         zero = ", ".join(BY_NAME[n].label for n in zero_figures(self._page))
-        if zero:
-            out += f"<p class='quiet'>No chart, since always zero: {sections.esc(zero)}.</p>"
-        for f, reason in UNCHARTED.items():
-            if f in self._page.charts:
-                label = sections.esc(BY_NAME[f].label)
-                out += f"<p class='quiet'>No chart of {label}: {sections.esc(reason)}.</p>"
-        return out
+        uncharted = [(BY_NAME[f].label, r) for f, r in UNCHARTED.items() if f in self._page.charts]
+        return render("charts.html", figures=out, zero=zero, uncharted=uncharted)
 
-    def heat(self) -> str:
+    def heat(self) -> Markup:
         """Return the map of hosts over time; empty for few hosts."""
         self.heat_map = heat_map(self._page, "heat", self.arrays)
         if self.heat_map is None:
-            return ""
+            return Markup()
         labels = [h["label"] for h in self.heat_map["figures"]]
-        options = "".join(f"<option>{sections.esc(label)}</option>" for label in labels)
-        caption = (
-            "<figcaption><label><b>hosts over time:</b> "
-            f"<select id='heat-figure'>{options}</select></label>"
-            "<span class='ramp' aria-hidden='true'>0"
-            f"<i style='background: linear-gradient(to right, {gradient()})'></i>"
-            "<span id='heat-top'></span></span>"
-            "<output class='quiet' id='heat-at' aria-live='off'>a row per host</output>"
-            "</figcaption>"
-        )
+        caption = render("heat.html", labels=labels, gradient=gradient())
         return _around("heat", caption, "hosts over time", wide=True)
 
     def script_about(self) -> dict[str, Any]:
@@ -131,7 +115,7 @@ class PageBuilder:
             "x": self.arrays.add(found.x_ms),
             "figures": {
                 f.name: {"label": f.label, "unit": f.unit, "percent": f.scale is Scale.PERCENT}
-                for f in CHARTED
+                for f in FIGURES
             },
             "colours": COLOURS,
             "list": [
@@ -171,26 +155,23 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _around(place: str, caption: str, label: str, wide: bool = False) -> str:
+def _around(place: str, caption: Markup, label: str, wide: bool = False) -> Markup:
     """Return the HTML around a chart."""
-    kind = " class='wide'" if wide else ""
-    return (
-        f"<figure{kind} aria-label='{sections.esc(label)}'>{caption}"
-        f"<div class='plot' id='{place}'{'' if wide else ' tabindex=0'}></div></figure>"
-    )
+    return render("figure.html", place=place, caption=caption, label=label, wide=wide)
 
 
-def _caption(page: PageData, name: str, unit: str) -> str:
+def _caption(page: PageData, name: str, unit: str) -> Markup:
     about = BY_NAME[name]
     total = page.summary["cluster"][name]
     several = len(page.hosts) > 1
     mean = quantity(total["mean"], about.unit)
     peak = quantity(total["peak"], about.unit)
-    whole = f"{'all hosts: ' if several else ''}mean {mean}, peak {peak}"
-    per = " per host" if several else ""
-    return (
-        f"<figcaption title='{sections.esc(about.doc)}'><b>{sections.esc(about.label)}</b> "
-        f"<span><span class='unit'>{sections.esc(unit)}</span>{per}</span> "
-        f"<span class='quiet' data-figure='{name}' data-value='caption'>{sections.esc(whole)}"
-        "</span></figcaption>"
+    return render(
+        "caption.html",
+        figure=name,
+        doc=about.doc,
+        label=about.label,
+        unit=unit,
+        per=" per host" if several else "",
+        whole=f"{'all hosts: ' if several else ''}mean {mean}, peak {peak}",
     )

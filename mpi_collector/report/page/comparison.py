@@ -6,6 +6,7 @@ Times count from the start of each recording, or of the phase both are aligned a
 from __future__ import annotations
 
 import numpy as np
+from markupsafe import Markup
 
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.report.cluster import Cluster, aggregate_hosts
@@ -17,8 +18,9 @@ from mpi_collector.report.page import sections
 from mpi_collector.report.page.builder import PageBuilder
 from mpi_collector.report.page.charts import COLOURS
 from mpi_collector.report.page.data import Curves, PageData
-from mpi_collector.report.page.document import NO_SCRIPT, controls_html, document_html
+from mpi_collector.report.page.document import NO_SCRIPT, controls, document_html
 from mpi_collector.report.page.downsample import Float32
+from mpi_collector.report.page.templates import piece, render
 from mpi_collector.report.quantity import duration
 from mpi_collector.report.summary import document
 from mpi_collector.store.figures import BY_NAME
@@ -40,21 +42,28 @@ def comparison_page(a: Recording, b: Recording, since: str = "the start") -> str
     data = comparison_data(a, b)
     builder = PageBuilder(data, _caption)
     charts = builder.charts()
-    at = sections.esc(since)
-    body = f"""<section id="figures"><h2>Figures</h2>{_figures(found)}</section>
-{_phases(found)}
-<section id="charts" tabindex="-1"><h2>Over time since {at}</h2>{controls_html(data)}{charts}
-{NO_SCRIPT}</section>
-<section id="changed"><h2>Differences, A → B</h2>{_differences(found.differences)}</section>"""
+    body = render(
+        "compared.html",
+        figures=_figures(found),
+        phases=_phases(found),
+        since=since,
+        controls=controls(data),
+        charts=charts,
+        no_script=NO_SCRIPT,
+        differences=found.differences,
+    )
     names = [str(r.run.get("run", "")) for r in (a, b)]
-    title = f"{sections.esc(names[0])} and {sections.esc(names[1])}"
-    return document_html(title, _head(found, names), body, builder)
+    return document_html(" and ".join(names), _head(found, names), body, builder)
 
 
-def _head(found: Comparison, names: list[str]) -> str:
-    rows = []
+def _head(found: Comparison, names: list[str]) -> Markup:
+    rows: list[list[str]] = []
     for n, run in enumerate(found.runs):
-        label = f"<i class='swatch' style='background:{COLOURS[n]}'></i>{run.side}"
+        label = piece(
+            "<i class='swatch' style='background:{{ colour }}'></i>{{ side }}",
+            colour=COLOURS[n],
+            side=run.side,
+        )
         about = run.summary["run"]
         code = about.get("command_exit_code")
         facts = [
@@ -66,10 +75,10 @@ def _head(found: Comparison, names: list[str]) -> str:
             _UNKNOWN if code is None else code,
             run.path,
         ]
-        rows.append([label, *map(sections.esc, facts)])
+        rows.append([label, *map(str, facts)])
     head = ["", "run", "verdict", "hosts", "compared", "command", "exit code", "file"]
-    doubts = "".join(
-        f"<p class='bad'>Not comparable: {sections.esc(d.text)}</p>" for d in found.doubts
+    doubts = Markup().join(
+        piece("<p class='bad'>Not comparable: {{ text }}</p>", text=d.text) for d in found.doubts
     )
     return sections.table(head, rows, "recordings compared", text=True) + doubts
 
@@ -134,13 +143,14 @@ def _resample(cluster: Cluster, zero_ns: int, name: str, x_ms: Float64) -> Float
     return out
 
 
-def _caption(_page: PageData, name: str, unit: str) -> str:
-    label = sections.esc(BY_NAME[name].label)
-    shown = f"<span><span class='unit'>{sections.esc(unit)}</span>, all hosts</span>"
-    return f"<figcaption><b>{label}</b> {shown}</figcaption>"
+def _caption(_page: PageData, name: str, unit: str) -> Markup:
+    label = BY_NAME[name].label
+    return render(
+        "caption.html", figure=name, doc="", label=label, unit=unit, per=", all hosts", whole=""
+    )
 
 
-def _figures(found: Comparison) -> str:
+def _figures(found: Comparison) -> list[Markup]:
     """Return a table per group; what is not noise is emphasised."""
     head = ["", "A", "B", "B / A", "may be", "", "A peak", "B peak"]
     of_run = [_row(f) for n, f in found.figures.items() if n in WHOLE_RUN_FIGURES]
@@ -154,40 +164,33 @@ def _figures(found: Comparison) -> str:
         sections.table(head, [_row(found.figures[n]) for n in some], f"figures of {group.value}")
         for group, some in by_group(names)
     ]
-    return f"<div class='tables'>{''.join(tables)}</div>"
+    return tables
 
 
 def _row(figure: ComparedFigure) -> list[str]:
-    peaks = [sections.esc(quantity_of(figure, v)) for v in (figure.a_peak, figure.b_peak)]
-    return [sections.esc(figure.label), *_cells(figure), *peaks]
+    peaks = [quantity_of(figure, v) for v in (figure.a_peak, figure.b_peak)]
+    return [figure.label, *_cells(figure), *peaks]
 
 
 def _cells(figure: ComparedFigure) -> list[str]:
     """Return A, B, the ratio, its interval and what it means, in words and colour."""
     ratio = _UNKNOWN if figure.ratio is None else f"{figure.ratio:.3f}"
     word = figure.word
-    shown = f"<span class='{word}'>{word}</span>" if word in _COLOURED else word
-    values = [sections.esc(quantity_of(figure, v)) for v in (figure.a, figure.b)]
-    return [*values, ratio, interval_text(figure), shown]
+    shown = piece("<span class='{{ word }}'>{{ word }}</span>", word=word)
+    values = [quantity_of(figure, v) for v in (figure.a, figure.b)]
+    return [*values, ratio, interval_text(figure), shown if word in _COLOURED else word]
 
 
-def _phases(found: Comparison) -> str:
-    """Return the table of phases, "" without any."""
+def _phases(found: Comparison) -> Markup | None:
+    """Return the table of phases, None without any."""
     rows = []
     for phase in found.phases:
         for n, name in enumerate(PHASE_FIGURES):
             figure = phase.figures.get(name)
             if figure is not None and (figure.a or figure.b):
-                title = sections.esc(phase.name) if n == 0 else ""
-                rows.append([title, sections.esc(figure.label), *_cells(figure)])
+                title = phase.name if n == 0 else ""
+                rows.append([title, figure.label, *_cells(figure)])
     if not rows:
-        return ""
+        return None
     head = ["", "", "A", "B", "B / A", "may be", ""]
-    table = sections.table(head, rows, "phases", text=True)
-    return f"<section id='phases'><h2>Phases</h2>{table}</section>"
-
-
-def _differences(texts: list[str]) -> str:
-    if not texts:
-        return "<p class='quiet'>Nothing that is recorded of the hosts and their settings.</p>"
-    return "<ul>" + "".join(f"<li>{sections.esc(t)}</li>" for t in texts) + "</ul>"
+    return sections.table(head, rows, "phases", text=True)

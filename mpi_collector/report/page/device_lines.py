@@ -12,7 +12,7 @@ import numpy as np
 from mpi_collector.report.cluster import HostFigures
 from mpi_collector.report.page.downsample import Downsampler, Float32
 from mpi_collector.report.run_intervals import RunIntervals
-from mpi_collector.store.figures import BY_NAME, CHARTED
+from mpi_collector.store.figures import BY_NAME, FIGURES
 from mpi_collector.store.figures.derived import Derived, DeviceFigures, Series
 from mpi_collector.store.figures.figure import DeviceKind
 from mpi_collector.store.host import Float64
@@ -47,20 +47,22 @@ class DeviceLines:
     """The devices of a page.
 
     ``x_ms``: (points,) of all lines. ``bin_s``: see PageData. ``idle``: devices of which all is
-    zero. ``beyond``: devices that the page has no room for.
+    zero. ``unknown``: devices of which nothing is known. ``beyond``: devices that the page has no
+    room for.
     """
 
     x_ms: Float64
     bin_s: float
     devices: list[PageDevice]
     idle: int
+    unknown: int
     beyond: int
 
 
 class _Found(NamedTuple):
     host: str
     device: DeviceFigures
-    figures: dict[str, Series]  #: that have a chart and are not always zero
+    figures: dict[str, Series]  #: that are known at some time
 
     @property
     def rate(self) -> tuple[float, str]:
@@ -68,8 +70,12 @@ class _Found(NamedTuple):
         moved = [s.mean for n, s in self.figures.items() if BY_NAME[n].unit == "bytes/s"]
         if moved:
             return float(np.nansum(moved)), "bytes/s"
-        name, series = next(iter(self.figures.items()))
+        name, series = next((n, s) for n, s in self.figures.items() if s.peak > 0)
         return series.peak, BY_NAME[name].unit
+
+    @property
+    def moves(self) -> bool:
+        return any(series.peak > 0 for series in self.figures.values())
 
 
 def device_lines(
@@ -82,8 +88,8 @@ def device_lines(
 
     ``grids``: {host: its rows in time}. ``line_points``: of a line, at most.
     """
-    found = [_Found(h.key, d, _moving(d)) for h in hosts for d in h.devices]
-    moving = list(_in_turn(f for f in found if f.figures))
+    found = [_Found(h.key, d, _known(d)) for h in hosts for d in h.devices]
+    moving = list(_in_turn(f for f in found if f.moves))
     arrays = sum(len(f.figures) for f in moving)
     points = min(max(VALUES_MOST // max(arrays, 1), _POINTS_LEAST), line_points)
     reducer = Downsampler(intervals, 1, points)
@@ -94,14 +100,15 @@ def device_lines(
         if room < 0:
             break
         shown.append(_reduced(one, grids[one.host], intervals, reducer))
-    return DeviceLines(
-        reducer.x_ms, reducer.bin_s, shown, len(found) - len(moving), len(moving) - len(shown)
-    )
+    unknown = sum(not f.figures for f in found)
+    idle = len(found) - len(moving) - unknown
+    beyond = len(moving) - len(shown)
+    return DeviceLines(reducer.x_ms, reducer.bin_s, shown, idle, unknown, beyond)
 
 
-def _moving(device: DeviceFigures) -> dict[str, Series]:
-    series = {f.name: device.series[f.name] for f in CHARTED if f.name in device.series}
-    return {n: s for n, s in series.items() if s.known_s > 0 and s.peak > 0}
+def _known(device: DeviceFigures) -> dict[str, Series]:
+    series = {f.name: device.series[f.name] for f in FIGURES if f.name in device.series}
+    return {name: values for name, values in series.items() if values.known_s > 0}
 
 
 def _in_turn(found: Iterable[_Found]) -> Iterator[_Found]:

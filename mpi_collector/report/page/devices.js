@@ -1,10 +1,10 @@
 // Charts of the devices that are chosen from a list, a chart for each figure and a line for each device.
-const DEVICES_MOST = 16;
+const DEVICES_MOST = 16;  // as many as there are colours
 
 class DeviceCharts {
   // spec: {x, figures, list, colours}; add, remove: take a chart into the page and out of it
   constructor(spec, page, add, remove) {
-    Object.assign(this, spec, { page, add, remove, shown: [] });
+    Object.assign(this, spec, { page, add, remove, shown: [], chosen: new Set() });
     this.choice = document.getElementById("device-list");
     this.grid = document.getElementById("device-charts");
     this.legend = document.getElementById("device-legend");
@@ -23,8 +23,11 @@ class DeviceCharts {
   }
 
   show() {
-    const chosen = [...this.choice.selectedOptions].slice(0, DEVICES_MOST)
-      .map((option, n) => ({ ...this.list[Number(option.value)], colour: this.colours[n % this.colours.length] }));
+    for (const option of this.choice.options) {  // those that the filter leaves out stay chosen
+      this.chosen[option.selected ? "add" : "delete"](Number(option.value));
+    }
+    const chosen = [...this.chosen].slice(0, DEVICES_MOST)
+      .map((n, at) => ({ ...this.list[n], colour: this.colours[at % this.colours.length] }));
     for (const chart of this.shown) this.remove(chart);
     this.shown = [];
     this.grid.replaceChildren();
@@ -35,6 +38,7 @@ class DeviceCharts {
       name.append(swatch, device.name);
       return name;
     }));
+    if (this.chosen.size > DEVICES_MOST) this.legend.append(`and ${this.chosen.size - DEVICES_MOST} more: at most ${DEVICES_MOST} are drawn`);
     for (const [name, about] of Object.entries(this.figures)) {
       const devices = chosen.filter((device) => device.lines[name]);
       if (devices.length) this.draw(name, about, devices);

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TypedDict
+
+from markupsafe import Markup
 
 from mpi_collector.formats.why_document import Cause, Claim, Evidence, WhyDocument
 from mpi_collector.report.page.data import PageData
-from mpi_collector.report.page.sections import esc
+from mpi_collector.report.page.templates import render
 from mpi_collector.report.why_text import evidence_rows, headline, not_known_texts
 from mpi_collector.store.figures import BY_NAME, cgroup, cpu, disk, lustre, memory, network, nfs
 from mpi_collector.store.figures.pressure import BY_RESOURCE as PRESSURE
@@ -54,20 +56,17 @@ def shown_claims(page: PageData) -> list[ShownClaim]:
     ]
 
 
-def limits(page: PageData) -> str:
+def limits(page: PageData) -> Markup:
     """Return what limited the run and each of its phases; nothing for a comparison."""
-    if page.why is None:
-        return ""
-    claims = list(_listed(page.why))
-    lines = [_claim(n, c, page.why) for n, c in enumerate(claims)]
-    first = ""
-    if page.why["limited_by"] is None:
-        first = "<p><b>limited by: not known</b></p>"
-    reasons = "".join(
-        f"<p class='quiet'>{esc(text)}</p>"
-        for text in not_known_texts(page.why["not_known"], str)[:_REASONS]
+    why = page.why
+    if why is None:
+        return Markup()
+    return render(
+        "limits.html",
+        unknown=why["limited_by"] is None,
+        claims=[_claim(claim, why) for claim in _listed(why)],
+        reasons=list(not_known_texts(why["not_known"], str))[:_REASONS],
     )
-    return f"<div class='limits' id='limits'>{first}{''.join(lines)}{reasons}</div>"
 
 
 def _listed(why: WhyDocument) -> Iterator[Claim]:
@@ -81,22 +80,12 @@ def _listed(why: WhyDocument) -> Iterator[Claim]:
     yield from [c for c in why["claims"] if c["cause"] == "page cache"][:_PHASES]
 
 
-def _claim(n: int, claim: Claim, why: WhyDocument) -> str:
+def _claim(claim: Claim, why: WhyDocument) -> dict[str, object]:
+    """Return what the template shows of a claim."""
     is_limit = claim is why["limited_by"]
     word = "warning" if claim["cause"] == "page cache" else "limited by"
-    text = f"{'' if is_limit else esc(claim['phase']) + ' '}{word}: {esc(headline(claim, str))}"
-    button = f"<button type='button' data-claim='{n}'>{text}</button>"
-    if not is_limit:
-        return f"<div>{button}</div>"
-    rows = "".join(_evidence(name, found) for name, found in evidence_rows(claim))
-    return f"<div class='limit'>{button}<dl>{rows}</dl></div>"
-
-
-def _evidence(name: str, found: Sequence[Evidence]) -> str:
-    if not found:
-        return f"<dt>{name}</dt><dd>nothing</dd>" if name == "against" else ""
-    shown = "; ".join(f"{esc(e['text'])} <code>{esc(e['figure'])}</code>" for e in found)
-    return f"<dt>{name}</dt><dd>{shown}</dd>"
+    text = f"{'' if is_limit else claim['phase'] + ' '}{word}: {headline(claim, str)}"
+    return {"is_limit": is_limit, "text": text, "rows": evidence_rows(claim) if is_limit else []}
 
 
 def _charts(claim: Claim) -> list[str]:

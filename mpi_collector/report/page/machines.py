@@ -38,8 +38,8 @@ def devices(page: PageData) -> Markup:
     lines = page.devices
     if lines is None:
         about = (
-            f"Of more than {FEW_HOSTS} hosts the page has no charts of single devices: "
-            "summary --devices has their figures, export their columns."
+            f"With more than {FEW_HOSTS} hosts the page has no charts of single devices: "
+            "see summary --devices, or export."
         )
         return render("devices.html", about=about, kinds=[])
     several = len(page.hosts) > 1
@@ -53,14 +53,16 @@ def devices(page: PageData) -> Markup:
 
 
 def _about(lines: DeviceLines) -> str:
+    texts = ["Choose devices; the busiest of each kind come first."]
     if not lines.devices:
-        return "No single device was recorded on which anything happened."
-    texts = ["Choose up to 16 devices; those of a kind stand in the order of what they did."]
+        texts = ["No recorded device showed any activity."]
     if lines.idle:
-        texts.append(f"{lines.idle} on which nothing happened are left out.")
+        texts.append(f"{lines.idle} of which all figures are zero are left out.")
+    if lines.unknown:
+        texts.append(f"Of {lines.unknown} no figure is known.")
     if lines.beyond:
         texts.append(
-            f"{lines.beyond} that did less are left out, since the page holds at most "
+            f"{lines.beyond} less active ones are left out, since the page holds at most "
             f"{VALUES_MOST:,} values of devices: export has their columns."
         )
     if lines.bin_s:

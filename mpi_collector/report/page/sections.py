@@ -1,13 +1,14 @@
 """The page around the charts: verdict, tables of figures, phases, and what was missed.
 
-Text that comes from a recording passes through ``esc``. These sections need no script.
+Text is escaped by the templates (``templates``). These sections need no script.
 """
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
+
+from markupsafe import Markup
 
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.verdict import incomplete, no_room
@@ -15,19 +16,14 @@ from mpi_collector.node.table.facts import HostFacts
 from mpi_collector.report.device_tables import device_tables, left_out, phase_table
 from mpi_collector.report.figure_tables import by_group, shown_in_tables
 from mpi_collector.report.page.data import PageData, PagePhase
+from mpi_collector.report.page.templates import in_lines, piece, render
 from mpi_collector.report.quantity import NOTHING, duration, quantity, ranges
 from mpi_collector.report.summary_document import HostSummary
 from mpi_collector.report.text import limit_texts, outlier_texts
-from mpi_collector.terminal_text import safe_text
 
 _ROWS = 4096  #: of a table; a reader of more has the JSON
 _REASONS = 50
 _VALUES = ("mean", "peak", "lowest", "median", "highest")  #: columns of the tables of figures
-
-
-def esc(text: object) -> str:
-    """Return text of a recording as HTML text or attribute: no markup, nothing invisible."""
-    return html.escape(safe_text(text), quote=True)
 
 
 def clock(ms: float) -> str:
@@ -35,51 +31,43 @@ def clock(ms: float) -> str:
     return datetime.fromtimestamp(ms / 1e3, timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def moment(ms: float) -> str:
-    """Return a moment that the script shows in UTC or local time, as HTML."""
-    return f"<time data-ms='{ms!r}'>{clock(ms)}</time>"
+def moment(ms: float) -> Markup:
+    """Return a moment that the script shows in UTC or local time."""
+    return piece("<time data-ms='{{ ms }}'>{{ text }}</time>", ms=repr(ms), text=clock(ms))
 
 
 def table(
     head: Iterable[str], rows: Iterable[Iterable[str]], caption: str, text: bool = False
-) -> str:
-    """Return a table; cells and headings are HTML. A wide one scrolls, with the keyboard too.
+) -> Markup:
+    """Return a table; cells and headings are text, or Markup. A wide one scrolls by keyboard too.
 
     ``text``: columns are text, aligned left, not numbers.
     """
-    lines = [
-        f"<tr><th scope='row'>{r[0]}</th>{''.join(f'<td>{c}</td>' for c in r[1:])}</tr>"
-        for r in map(list, rows)
-    ]
-    top = "".join(f"<th scope='col'>{h}</th>" for h in head)
-    kind = " class='text'" if text else ""
-    return (
-        f"<div class='scroll' tabindex='0' role='region' aria-label='{caption}'>"
-        f"<table{kind}><thead><tr>{top}</tr>"
-        f"</thead><tbody>{''.join(lines)}</tbody></table></div>"
-    )
+    found = [list(row) for row in rows]
+    return render("table.html", head=list(head), rows=found, caption=caption, text=text)
 
 
-def verdict(run: RunDocument, line: str, remarks: list[str]) -> str:
+def verdict(run: RunDocument, line: str, remarks: list[str]) -> Markup:
     """Return the verdict, its reasons and its remarks. ``line``: the verdict in one line."""
     v = run["verdict"]
     word = v["verdict"] if v["verdict"] in ("complete", "partial", "invalid") else "invalid"
-    rest = esc(line.partition("(")[2].rstrip(")"))
-    reasons = "".join(f"<li>{esc(r)}</li>" for r in v["reasons"][:_REASONS])
-    if len(v["reasons"]) > _REASONS:
-        reasons += f"<li>and {len(v['reasons']) - _REASONS} more</li>"
-    listed = f"<ul>{reasons}</ul>" if reasons else ""
-    if remarks:
-        shown = "".join(f"<li>{esc(r)}</li>" for r in remarks[:_REASONS])
-        if len(remarks) > _REASONS:
-            shown += f"<li>and {len(remarks) - _REASONS} more remarks</li>"
-        listed += f"<ul class='quiet remarks'>{shown}</ul>"
-    return (
-        f"<div class='verdict {word}' role='status'><strong>{word}</strong> – {rest}{listed}</div>"
+    return piece(
+        "<div class='verdict {{ word }}' role='status'><strong>{{ word }}</strong> – {{ rest }}"
+        "{{ reasons }}{{ remarks }}</div>",
+        word=word,
+        rest=line.partition("(")[2].rstrip(")"),
+        reasons=listed(v["reasons"], "more"),
+        remarks=listed(remarks, "more remarks", "quiet remarks"),
     )
 
 
-def facts(page: PageData) -> str:
+def listed(items: Sequence[str], rest: str, kind: str = "") -> Markup:
+    """Return a list of the first items, and how many ``rest`` there are; nothing without any."""
+    more = f"and {len(items) - _REASONS} {rest}" if len(items) > _REASONS else ""
+    return render("list.html", items=items[:_REASONS], more=more, kind=kind)
+
+
+def facts(page: PageData) -> Markup:
     """Return which run this is: short facts beside each other, hosts and command below."""
     run = page.run
     words = run.get("command")
@@ -93,26 +81,18 @@ def facts(page: PageData) -> str:
         "exit code": run.get("command_exit_code") if command else None,
     }
     long = {"hosts": ranges(page.hosts), "command": command}
-    return _pairs(short, "") + _pairs(long, " class='long'")
+    return render("facts.html", short=short, long=long)
 
 
-def _pairs(pairs: Mapping[str, object], kind: str) -> str:
-    return "".join(
-        f"<div{kind}><dt>{k}</dt><dd>{esc(v)}</dd></div>"
-        for k, v in pairs.items()
-        if v is not None and v != ""
-    )
-
-
-def figures(page: PageData) -> str:
+def figures(page: PageData) -> Markup:
     """Return the figures of all hosts together and their spread, a table per group."""
     names = [n for n, t in page.summary["cluster"].items() if shown_in_tables(n, t["peak"])]
     if not names:
-        return "<p>Too few rows for any figure.</p>"
+        return Markup("<p>Too few rows for any figure.</p>")
     head = ["", "mean", "peak"]
     if len(page.hosts) > 1:
         head += ["lowest host", "median", "highest host"]
-    return "".join(
+    return Markup().join(
         table(head, [_figure_row(page, n) for n in some], f"figures of {group.value}")
         for group, some in by_group(names)
     )
@@ -124,15 +104,24 @@ def _figure_row(page: PageData, name: str) -> list[str]:
     several = len(page.hosts) > 1
     unit = about["unit"]
     of_all = ", total" if several and about["across"] == "sum" else ""
-    row = [f"<span title='{esc(about['doc'])}'>{esc(about['label'])}{of_all}</span>"]
-    row += [esc(quantity(total["mean"], unit)), esc(quantity(total["peak"], unit))]
-    row += _spread_cells(page, name, unit) if several else []
-    return row[:1] + [_of_window(name, value, cell) for value, cell in zip(_VALUES, row[1:])]
+    label = piece(
+        "<span title='{{ doc }}'>{{ label }}</span>",
+        doc=about["doc"],
+        label=f"{about['label']}{of_all}",
+    )
+    cells: list[str] = [quantity(total["mean"], unit), quantity(total["peak"], unit)]
+    cells += _spread_cells(page, name, unit) if several else []
+    return [label, *(_of_window(name, value, cell) for value, cell in zip(_VALUES, cells))]
 
 
-def _of_window(name: str, value: str, cell: str) -> str:
+def _of_window(name: str, value: str, cell: str) -> Markup:
     """Return a value that the script writes anew for the window in view."""
-    return f"<span data-figure='{name}' data-value='{value}'>{cell}</span>"
+    return piece(
+        "<span data-figure='{{ name }}' data-value='{{ value }}'>{{ cell }}</span>",
+        name=name,
+        value=value,
+        cell=cell,
+    )
 
 
 def _spread_cells(page: PageData, name: str, unit: str) -> list[str]:
@@ -140,34 +129,37 @@ def _spread_cells(page: PageData, name: str, unit: str) -> list[str]:
     spread = page.summary["spread"].get(name)
     if spread is None:
         return [NOTHING] * 3
-    lowest = esc(quantity(spread["minimum"], unit))
-    highest = esc(quantity(spread["maximum"], unit))
+    lowest, highest = quantity(spread["minimum"], unit), quantity(spread["maximum"], unit)
     if spread["minimum"] != spread["maximum"]:
-        lowest += f" <span class='quiet'>{esc(spread['minimum_host'])}</span>"
-        highest += f" <span class='quiet'>{esc(spread['maximum_host'])}</span>"
-    return [lowest, esc(quantity(spread["median"], unit)), highest]
+        lowest = _with_host(lowest, spread["minimum_host"])
+        highest = _with_host(highest, spread["maximum_host"])
+    return [lowest, quantity(spread["median"], unit), highest]
 
 
-def findings(page: PageData) -> str:
+def _with_host(value: str, host: str) -> Markup:
+    return piece("{{ value }} <span class='quiet'>{{ host }}</span>", value=value, host=host)
+
+
+def findings(page: PageData) -> Markup:
     """Return what was at its limit and which hosts stand out, as sentences."""
-    out = [esc(text) for text in limit_texts(page.summary)]
     by_host = outlier_texts(page.summary)
+    out: list[str] = list(limit_texts(page.summary))
     out += [
-        f"<b>{esc(host)}</b>: {esc(', '.join(texts))}"
+        piece("<b>{{ host }}</b>: {{ texts }}", host=host, texts=", ".join(texts))
         for host, texts in list(by_host.items())[:_REASONS]
     ]
-    if len(by_host) > _REASONS:
-        out.append(f"and {len(by_host) - _REASONS} more hosts that stand out")
-    return f"<ul>{''.join(f'<li>{line}</li>' for line in out)}</ul>" if out else ""
+    left = len(by_host) - _REASONS
+    more = f"and {left} more hosts that stand out" if left > 0 else ""
+    return render("list.html", items=out, more=more, kind="")
 
 
-def hosts(page: PageData) -> str:
+def hosts(page: PageData) -> Markup:
     """Return the means and peaks of every host."""
     doc = page.summary
     names = list(doc["cluster"])
-    head = ["host", *(f"{esc(doc['figures'][n]['label'])}<br>mean / peak" for n in names)]
+    head = ["host", *(in_lines([doc["figures"][n]["label"], "mean / peak"]) for n in names)]
     rows = [
-        [esc(key), *(_host_cell(page, host, n) for n in names)]
+        [key, *(_host_cell(page, host, n) for n in names)]
         for key, host in list(doc["hosts"].items())[:_ROWS]
     ]
     return table(head, rows, "figures of every host")
@@ -178,10 +170,10 @@ def _host_cell(page: PageData, host: HostSummary, name: str) -> str:
     values = host["figures"].get(name)
     mean = quantity(values["mean"] if values else None, unit)
     peak = quantity(values["peak"] if values else None, unit)
-    return f"{esc(mean)} / {esc(peak)}"
+    return f"{mean} / {peak}"
 
 
-def counted(page: PageData) -> str:
+def counted(page: PageData) -> Markup:
     """Return which devices the totals count, hosts with the same devices together."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for key, h in page.summary["hosts"].items():
@@ -193,7 +185,7 @@ def counted(page: PageData) -> str:
             f"{h['counted_by']['block']} / {h['counted_by']['net']}",
         )
         groups.setdefault(what, []).append(key)
-    rows = [[esc(ranges(keys)), *map(esc, what)] for what, keys in list(groups.items())[:_ROWS]]
+    rows = [[ranges(keys), *what] for what, keys in list(groups.items())[:_ROWS]]
     head = [
         "hosts",
         "disks counted",
@@ -205,35 +197,39 @@ def counted(page: PageData) -> str:
     return table(head, rows, "devices counted in the totals", text=True)
 
 
-def devices(page: PageData) -> str:
+def devices(page: PageData) -> Markup:
     """Return the figures of every device, a table for each kind."""
-    out = ""
+    out = Markup()
     for found in device_tables(page.summary):
-        rows = [[esc(cell) for cell in row] for row in found.rows[:_ROWS]]
-        headings = [esc(h).replace("\n", "<br>") for h in found.headings]
-        out += table(headings, rows, f"figures of {found.title}")
-    return out or "<p class='quiet'>Not shown for so many hosts: summary --devices has them.</p>"
+        headings = [in_lines(h.split("\n")) for h in found.headings]
+        out += table(headings, found.rows[:_ROWS], f"figures of {found.title}")
+    return out or Markup(
+        "<p class='quiet'>Not shown for so many hosts: summary --devices has them.</p>"
+    )
 
 
-def phases(page: PageData) -> str:
+def phases(page: PageData) -> Markup:
     """Return the figures of the phases, all stretches of a name together."""
     found = phase_table(page.summary)
     if found is None:
-        return ""
-    rows = [[esc(cell) for cell in row] for row in found.rows[:_ROWS]]
-    return table([esc(h) for h in found.headings], rows, "figures of phases")
+        return Markup()
+    return table(found.headings, found.rows[:_ROWS], "figures of phases")
 
 
-def marks(page: PageData) -> str:
+def marks(page: PageData) -> Markup:
     """Return the phases, each with a button that zooms to it."""
     if not page.marks:
-        return "<p class='quiet'>No phase was marked.</p>"
+        return Markup("<p class='quiet'>No phase was marked.</p>")
     rows = []
     for n, m in enumerate(page.marks[:_ROWS]):
-        button = f"<button type='button' data-mark='{n}'>{esc(m.text) or '(no text)'}</button>"
-        rows.append([button, moment(m.begin_ms), _lasted(m), esc(m.host)])
+        button = piece(
+            "<button type='button' data-mark='{{ n }}'>{{ text }}</button>",
+            n=n,
+            text=m.text or "(no text)",
+        )
+        rows.append([button, moment(m.begin_ms), _lasted(m), m.host])
     return table(
-        ["phase", "start (<span class='zone'>UTC</span>)", "duration", "marked on"],
+        ["phase", Markup("start (<span class='zone'>UTC</span>)"), "duration", "marked on"],
         rows,
         "phases",
         text=True,
@@ -246,21 +242,21 @@ def _lasted(mark: PagePhase) -> str:
     return duration((mark.end_ms - mark.begin_ms) / 1e3)
 
 
-def missed(page: PageData) -> str:
+def missed(page: PageData) -> Markup:
     """Return what each host missed: ticks, sources, devices without room; and missing hosts."""
     recorded = page.run["facts"]
-    rows = [
-        [esc(key), NOTHING, NOTHING, esc(why)]
+    rows: list[list[str]] = [
+        [key, NOTHING, NOTHING, why]
         for key, why in page.run["hosts_partial"].items()
         if key not in recorded
     ]
     for key, f in recorded.items():
         what = _missed_of_host(page, key, f)
         if f["missed"] or what:
-            text = "<br>".join(map(esc, what)) or NOTHING
-            rows.append([esc(key), str(f["ticks"]), str(f["missed"]), text])
+            text = in_lines(what) or NOTHING
+            rows.append([key, str(f["ticks"]), str(f["missed"]), text])
     if not rows:
-        return "<p>None: every host has every tick.</p>"
+        return Markup("<p>None: every host has every tick.</p>")
     head = ["host", "ticks", "missed", "other gaps"]
     return table(head, rows[:_ROWS], "missing data", text=True)
 
@@ -280,15 +276,14 @@ def _missed_of_host(page: PageData, key: str, f: HostFacts) -> list[str]:
     return out + (host["notes"] if host else [])
 
 
-def changed(page: PageData) -> str:
+def changed(page: PageData) -> Markup:
     """Return what differs between start and end, hosts with the same changes together."""
     if not page.changes:
-        return "<p class='quiet'>No recorded property of a host changed between start and end.</p>"
+        return Markup(
+            "<p class='quiet'>No recorded property of a host changed between start and end.</p>"
+        )
     alike: dict[tuple[str, ...], list[str]] = {}
     for host, what in page.changes.items():
         alike.setdefault(tuple(what), []).append(host)
-    rows = [
-        [esc(ranges(hosts)), "<br>".join(esc(w) for w in what[:_REASONS])]
-        for what, hosts in alike.items()
-    ]
+    rows = [[ranges(hosts), in_lines(what[:_REASONS])] for what, hosts in alike.items()]
     return table(["hosts", "what changed"], rows[:_ROWS], "changes", text=True)

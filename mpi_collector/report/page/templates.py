@@ -5,6 +5,7 @@ What is filled in is escaped as markup and cleaned of what is invisible (``safe_
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 import jinja2
@@ -17,6 +18,21 @@ from mpi_collector.terminal_text import safe_text
 def render(name: str, **values: object) -> Markup:
     """Return a template as HTML. ``name``: of the file."""
     return Markup(_environment().get_template(name).render(**values))
+
+
+def piece(template: str, **values: object) -> Markup:
+    """Return a template that is given as text, as HTML."""
+    return Markup(_compiled(template).render(**values))
+
+
+def in_lines(texts: Iterable[str]) -> Markup:
+    """Return texts with line breaks between them."""
+    return Markup("<br>").join(safe_text(text) for text in texts)
+
+
+@cache
+def _compiled(template: str) -> jinja2.Template:
+    return _environment().from_string(template)
 
 
 @cache
