@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
         def open(self, root: str) -> "Readable": ...
 
+        def is_there(self, root: str) -> bool: ...
+
 
 STAGE_SLOTS = 256  #: samples that are decoded together, at most
 STAGE_BYTES = 8 << 20  #: room for their texts, unless eight of them need more
@@ -100,11 +102,7 @@ class Probe:
 
         def look() -> None:
             for source in self._left_out:
-                if self.absent[source.name] == ABSENT and source.start_s <= _START_S_MOST:
-                    try:
-                        source.open(self._root).close()
-                    except OSError:
-                        continue
+                if self.absent[source.name] == ABSENT and source.is_there(self._root):
                     found.append(source.name)
 
         if self._left_out:
@@ -125,8 +123,12 @@ def may_come(source: "Openable", error: OSError) -> bool:
 
     Its columns are made then, so it must be wanted: by its name; or it is there, and failed.
     """
-    wanted = source.named or status_of(error) == ERROR
-    return wanted and source.start_s <= _START_S_MOST and bool(source.later_fields())
+    return (source.named or status_of(error) == ERROR) and can_come(source)
+
+
+def can_come(source: "Openable") -> bool:
+    """Return whether a source that is not there at the start has columns for what comes later."""
+    return source.start_s <= _START_S_MOST and bool(source.later_fields())
 
 
 def _open_later(source: "Openable", root: str, error: OSError, patience: Patience) -> Throttled:

@@ -75,6 +75,14 @@ class Source:
         """Open what it reads below ``root``. OSError when there is nothing to read."""
         raise NotImplementedError
 
+    def is_there(self, root: str) -> bool:
+        """Return whether there is something to read below ``root`` now. Raises nothing."""
+        try:
+            self.open(root).close()
+        except OSError:
+            return False
+        return True
+
     def prepare(self, raw: bytes) -> bytes:
         """Return the text that ``scan`` gets; a hook for texts whose tokens need work first."""
         return raw

@@ -9,9 +9,9 @@ import errno
 import importlib
 import os
 import threading
-from collections import namedtuple
 
-from ..read.kernel_file import list_names, read_once
+from ..read.amd_gpu import amd_files
+from ..read.kernel_file import read_once
 from ..read.look_again import ListingPace
 from ..read.reader import Reader
 from ..row.layout import Field
@@ -21,7 +21,7 @@ from .base import ReaderSource
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, NamedTuple
+    from typing import Any
 
     _Call = Callable[[], "list[tuple[bytes, int]] | None"]
 
@@ -40,28 +40,6 @@ _VALUES = (
 )
 #: NVML_VALUE_TYPE_UNSIGNED_LONG and ..._LONG_LONG; 32 bits of bytes wrap several times a second
 _WIDE_TYPES = (2, 3)
-#: file below device/, field, divisor; of several files for a field the first that is there counts
-_AMD = (
-    ("gpu_busy_percent", b"busy_percent", 1),
-    ("mem_busy_percent", b"memory_busy_percent", 1),
-    ("mem_info_vram_used", b"memory_used_bytes", 1),
-    ("mem_info_vram_total", b"memory_total_bytes", 1),
-    ("hwmon/power1_average", b"power_mw", 1000),
-    ("hwmon/power1_input", b"power_mw", 1000),
-    ("hwmon/temp1_input", b"temperature_mc", 1),
-    ("hwmon/freq1_input", b"clock_mhz", 1000000),
-)
-
-if TYPE_CHECKING:
-
-    class _AmdFile(NamedTuple):
-        device: bytes
-        path: str
-        field: bytes
-        divisor: int
-
-else:
-    _AmdFile = namedtuple("_AmdFile", "device path field divisor")
 
 
 class Gpu(ReaderSource):
@@ -104,6 +82,10 @@ class Gpu(ReaderSource):
     def reader(self, root: str) -> "GpuReader":
         return GpuReader(root)
 
+    def is_there(self, root: str) -> bool:
+        """See Source; NVML is not started for it."""
+        return _has_driver(root) or bool(amd_files(root))
+
     def spare_slots(self, table: str, devices: int) -> int:
         return _SPARE if devices else _MANY
 
@@ -124,7 +106,7 @@ class GpuReader(Reader):
         self._init_s = init_s
         self._reads = 0
         self._failed = ""  #: why NVML did not begin, where it may begin later
-        self._amd = _amd_files(root)
+        self._amd = amd_files(root)
         why = self._start()
         if not self._nvidia and not self._amd and not self._failed:
             amd = "no /sys/class/drm/card*/device/gpu_busy_percent"
@@ -172,22 +154,8 @@ class GpuReader(Reader):
         self._nvidia = []
 
 
-def _amd_files(root: str) -> "list[_AmdFile]":
-    """Return the files of all AMD cards that there are."""
-    base = "sys/class/drm"
-    out = []
-    for card in list_names(root, base):
-        device = os.path.join(root, base, card, "device")
-        if not card[4:].isdigit() or not os.path.exists(os.path.join(device, "gpu_busy_percent")):
-            continue
-        chips = list_names(device, "hwmon")
-        found = set()
-        for path, field, divisor in _AMD:
-            at = os.path.join(device, path.replace("hwmon", "hwmon/" + chips[0]) if chips else path)
-            if field not in found and os.path.exists(at):
-                found.add(field)
-                out.append(_AmdFile(card.encode(), at, field, divisor))
-    return out
+def _has_driver(root: str) -> bool:
+    return any(os.path.exists(os.path.join(root, path)) for path in _DRIVER)
 
 
 def _start_nvidia(root: str, init_s: float, found: "list[_Nvidia]") -> "tuple[str, bool]":
@@ -195,7 +163,7 @@ def _start_nvidia(root: str, init_s: float, found: "list[_Nvidia]") -> "tuple[st
 
     NVML that does not answer at all is not asked again: each time would cost a thread.
     """
-    if not any(os.path.exists(os.path.join(root, path)) for path in _DRIVER):
+    if not _has_driver(root):
         return "no driver", False
     try:
         nvml = importlib.import_module("pynvml")

@@ -59,6 +59,7 @@ def test_a_whole_run(service: AgentService, options: dict[str, Any], tmp_path: P
     assert service.prepared
     assert ask(service, "status").fields["taken"] >= 1
     ask(service, "snapshot")
+    ask(service, "live")
     ask(service, "beat")
     ask(service, "flush")
     ask(service, "mark", event={"type": "mark", "text": "x", "edge": "point", "mono_ns": mono_ns()})

@@ -140,3 +140,14 @@ def test_what_has_come_is_named_at_the_end(tmp_path: Path) -> None:
     (tmp_path / "proc/fs/lustre").mkdir(parents=True)
     assert probe.came() == ["lustre"]
     probe.close()
+
+
+def test_a_driver_of_gpus_that_was_loaded_later_is_named(tmp_path: Path) -> None:
+    """NVML takes seconds to start: that its driver is there is enough."""
+    (tmp_path / "proc").mkdir()
+    probe = Probe(select("all"), str(tmp_path))
+    assert "gpu" not in probe.came()
+    (tmp_path / "proc/driver/nvidia").mkdir(parents=True)
+    (tmp_path / "proc/driver/nvidia/version").write_text("NVRM version: 550.54\n")
+    assert "gpu" in probe.came()
+    probe.close()
