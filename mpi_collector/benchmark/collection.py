@@ -215,7 +215,7 @@ class Collection(RunState):
 
     def _write_into(self, place: Path, keeper: Keeper, ended_by: str) -> None:
         """Write the files under the same names into another directory, which is made."""
-        options = {"now_s": reserved_s(self.files)}
+        options = {"now_s": reserved_s(self.files), "for_this": True}
         limit_s = self.plan.sampling.start_timeout_s
         old = self.keeper, self.files
         try:

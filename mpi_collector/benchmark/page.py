@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mpi_collector.benchmark.console import RunConsole
-from mpi_collector.output.files import create
+from mpi_collector.output.new_file import create
 
 _VALUES_MAX = 300_000_000  #: values of a recording: reading more keeps the user waiting
 

@@ -15,8 +15,8 @@ from mpi_collector.output.figures import arrow as figures_arrow
 from mpi_collector.output.figures import csv as figures_csv
 from mpi_collector.output.figures import json as figures_json
 from mpi_collector.output.figures import openmetrics, perfetto
-from mpi_collector.output.files import create
 from mpi_collector.output.json import JsonWriter
+from mpi_collector.output.new_file import create
 from mpi_collector.store.recording import Recording
 
 _ARROW = ("parquet", "feather")

@@ -1,4 +1,4 @@
-"""Names of the files of a run, the marker that reserves them, and files that appear whole."""
+"""Names of the files of a run, and the marker that reserves them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import errno
 import fcntl
 import json
 import os
-import secrets
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 from mpi_collector.errors import ResultsError
 from mpi_collector.node.regular_file import open_regular
@@ -46,7 +43,7 @@ class RunFiles:
     document: str = "metadata.json"  #: suffix of the document that describes the run
     layout: Path | None = None  #: subdirectory that was asked for, without the datetime
     first: bool = True  #: when the names were reserved, no other run had ``results_dir``
-    made: bool = False  #: ``results_dir`` was made for the run
+    made: bool = False  #: ``results_dir`` was made for this run alone
 
     @property
     def directory(self) -> Path:
@@ -87,19 +84,21 @@ def reserve(
     about: Mapping[str, object],
     now_s: float | None = None,
     layout: Path | None = None,
+    for_this: bool = False,
 ) -> RunFiles:
     """Reserve the names of a run in ``results_dir``, which is made if missing.
 
     The datetime is local time, the next second whose names are free, held by a marker with the
     content ``about``. now_s: seconds since the epoch. layout: the files go into
     ``results_dir/layout/{datetime}``, else where ``placement.place`` says when they are written.
-    ResultsError when the directory cannot be made or written.
+    for_this: a directory that is made here goes with the run where it stays empty. ResultsError
+    when the directory cannot be made or written.
     """
     made = not os.path.lexists(results_dir)
     try:
         results_dir.mkdir(parents=True, exist_ok=True)
         second = int(time.time() if now_s is None else now_s)
-        return _reserve(results_dir, benchmark, about, second, layout, made)
+        return _reserve(results_dir, benchmark, about, second, layout, made and for_this)
     except OSError as e:
         if made:
             _remove_empty(results_dir)
@@ -222,88 +221,3 @@ def may_be_locked(path: Path) -> bool:
     except OSError:
         return True
     return is_locked(fd)
-
-
-class NewFile:
-    """A binary file that appears under ``path`` only when it is whole and on disk.
-
-    Write to ``file``, then ``commit`` or ``discard`` it. OSError when it cannot be made.
-    """
-
-    def __init__(self, path: Path, beside: Path | None = None) -> None:
-        """``beside``: the file whose name and directory the unfinished file has, else ``path``."""
-        self.path = path
-        named = beside or path
-        self._temporary = named.parent / f".{named.name}.{secrets.token_hex(4)}.part"
-        try:
-            # x = O_EXCL, which follows no symlink either
-            self.file: BinaryIO = open(self._temporary, "xb", buffering=1 << 20)  # noqa: SIM115
-        except OSError as e:
-            raise OSError(e.errno, e.strerror, str(path)) from e  # the name that the user knows
-
-    def close(self) -> None:
-        """Close the unfinished file. OSError when it cannot be written."""
-        self.file.close()
-
-    def reopen(self) -> None:
-        """Open it again after ``close``, to read and write."""
-        self.file = open(self._temporary, "r+b", buffering=1 << 20)  # noqa: SIM115
-
-    def commit(self) -> None:
-        """Put the file on disk and give it its name.
-
-        FileExistsError rather than overwriting anything, a symlink included. OSError when it cannot
-        be written. In both cases nothing is left behind.
-        """
-        try:
-            if self.file.closed:
-                self.reopen()
-            self.file.flush()
-            os.fsync(self.file.fileno())
-            self.file.close()
-            self._link()
-            _sync(self.path.parent)
-        finally:
-            self.discard()
-
-    def _link(self) -> None:
-        try:
-            os.link(self._temporary, self.path)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without hard links
-            if os.path.lexists(self.path):
-                raise FileExistsError(errno.EEXIST, "exists already", str(self.path)) from None
-            os.rename(self._temporary, self.path)
-
-    def discard(self) -> None:
-        """Leave nothing behind but what was committed. Raises nothing."""
-        with contextlib.suppress(OSError):  # what is in the buffer may have no place on the disk
-            self.file.close()
-        with contextlib.suppress(OSError):
-            self._temporary.unlink()
-
-
-@contextmanager
-def create(path: Path) -> Iterator[BinaryIO]:
-    """Yield a new binary file that appears under ``path`` at the end of the block.
-
-    Nothing appears when the block raises. FileExistsError rather than overwriting anything.
-    """
-    new = NewFile(path)
-    try:
-        yield new.file
-    except BaseException:
-        new.discard()
-        raise
-    new.commit()
-
-
-def _sync(directory: Path) -> None:
-    """Put the directory's names on disk: spools are removed after this."""
-    with contextlib.suppress(OSError):  # some file systems refuse it for directories
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)

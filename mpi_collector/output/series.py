@@ -15,7 +15,8 @@ from pathlib import Path
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.run_parts import SHARDS, part_file, part_of
 from mpi_collector.node.table.npy import NpzMember, text_matrix
-from mpi_collector.output.files import NewFile, RunFiles
+from mpi_collector.output.files import RunFiles
+from mpi_collector.output.new_file import NewFile
 from mpi_collector.output.npz import NpzWriter
 
 SHARDED_ABOVE = 1000  #: hosts; --shards auto

@@ -8,8 +8,9 @@ from typing import Any
 from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.suite_samples import TimeSeriesHead, encode_recorded
 from mpi_collector.output.documents import HostDocuments
-from mpi_collector.output.files import NewFile, RunFiles, create
+from mpi_collector.output.files import RunFiles
 from mpi_collector.output.json import JsonMark, JsonWriter
+from mpi_collector.output.new_file import NewFile, create
 from mpi_collector.output.npz import NpzMark, json_of
 from mpi_collector.output.series import Series, SeriesInParts
 
