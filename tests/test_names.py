@@ -22,7 +22,8 @@ import mpi_collector
 from mpi_collector.benchmark.console import print_message
 from mpi_collector.node.spool.directory import user_directory
 from mpi_collector.output.csv import formula_safe
-from mpi_collector.output.files import RUN_SUFFIX, announce, create, release, reserve
+from mpi_collector.output.files import RUN_SUFFIX, announce, release, reserve
+from mpi_collector.output.new_file import create
 from mpi_collector.terminal_text import LINE_CHARACTERS, safe_text
 
 EVIL = "\x1b[31mred\x1b]0;title\x07\u202eevil\r\x9b2J<script>alert(1)</script>"

@@ -41,8 +41,8 @@ def announce_doorbells(run: RunState) -> None:
     silent = [key for key, woken in known.items() if not woken]
     if silent:
         run.console.debug(
-            f"doorbells: rank 0 has no connection from {', '.join(silent)}: each looks for messages"
-            " of the other all the time"
+            f"doorbells: rank 0 has no connection from {', '.join(silent)}: both look for messages"
+            " every 0.4 to 1 s instead"
         )
     elif known:
         run.console.debug(f"doorbells: rank 0 and the ranks of {len(known)} hosts wake each other")
@@ -52,10 +52,9 @@ def _live(plan: CollectPlan) -> str:
     """Return how often figures come, and how to see them."""
     every = f"every {plan.sampling.live_s:g} s"
     if plan.live_asked_s < plan.sampling.live_s:
-        asked = f"--live {plan.live_asked_s:g} is shorter than --timeseries-interval"
-        every = f"{asked}: {every}"
+        every += f" (--live {plan.live_asked_s:g} is shorter than --timeseries-interval)"
     where = shlex.quote(str(plan.results_dir))
-    return f"figures of the hosts, {every}: mpi_collector top --results-dir {where}"
+    return f"live figures {every}; watch them with: mpi_collector top --results-dir {where}"
 
 
 def _death(run: RunState, spoolless: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Phases and rates from the files of benchmark programs, found in COMMAND or named by a user."""
+"""Phases and rates from the files of benchmark programs, which COMMAND names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def find_all(results_dir: Path, command: RecordedCommand) -> FoundMarks:
 
 
 def find_reports(command: RecordedCommand) -> FoundMarks:
-    """Return the marks of files that COMMAND names and that were written during the run."""
+    """Return the marks of files that COMMAND names and that changed after the run began."""
     marks: list[Mark] = []
     problems: list[str] = []
     notes: list[str] = []

@@ -229,7 +229,7 @@ def _part(recording: Recording, mark: str) -> Recording:
 
 def _write_page(a: Recording, b: Recording, mark: str, target: Path) -> None:
     """Write the page of both recordings; Mistake when ``target`` exists or Jinja2 is missing."""
-    from mpi_collector.output.files import create
+    from mpi_collector.output.new_file import create
 
     with needs_page_extra():
         from mpi_collector.report.page.comparison import comparison_page

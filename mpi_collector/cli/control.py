@@ -49,8 +49,8 @@ def stop(words: Sequence[str]) -> int:
     run = find_one_run(parser.parse_args(words))
     if run.in_program:
         raise Mistake(
-            f"{run.name} is recorded by a Python program, which ends it itself: "
-            "when its block mpi_collector.collect() ends"
+            f"{run.name} is recorded by a Python program and cannot be stopped from outside: "
+            "it ends when the program leaves its block mpi_collector.collect()"
         )
     made = 0
     for request in run.stop_requests:
@@ -62,7 +62,8 @@ def stop(words: Sequence[str]) -> int:
     if not made:
         return MISTAKE
     heard = run.ring(_STOP_RING_S)
-    print_message(f"asked {run.name} to stop{'' if heard else '; it looks for that every 10 s'}")
+    later = "" if heard else "; it could not be told directly and will look within 10 s"
+    print_message(f"asked {run.name} to stop{later}")
     return OK
 
 

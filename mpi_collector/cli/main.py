@@ -131,7 +131,7 @@ def _run(words: list[str]) -> int:
         return OK
     if may_print():
         print(
-            f"mpi_collector: there is no verb {first!r}; there are {', '.join(_VERBS)}. "
+            f"mpi_collector: there is no verb {first!r}; choose from {', '.join(_VERBS)}. "
             "A COMMAND to record goes after --",
             file=sys.stderr,
         )

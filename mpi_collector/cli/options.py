@@ -148,8 +148,8 @@ def _add_spool_options(parser: argparse.ArgumentParser) -> None:
         type=seconds(MIN_TIMEOUT_S),
         default=SamplingOptions.replicate_s,
         metavar="S",
-        help="send new rows to rank 0 or the launcher every S seconds, for hosts that lose power "
-        "(off)",
+        help="send new rows to rank 0 or the launch node every S seconds, for hosts that lose "
+        "power (off)",
     )
     add(
         "--live",

@@ -1,4 +1,4 @@
-"""The outer wall of the verbs that record: whatever fails here, COMMAND runs."""
+"""Run COMMAND unrecorded where a verb that records fails unexpectedly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def record_or_run(
 
     record: may raise only as long as COMMAND has not started. CollectorError passes through: the
     user must mend it, or --strict forbids the run. So does any error where there is no COMMAND.
-    With strict, a COMMAND that succeeds without a recording is INCOMPLETE.
+    With strict, the exit code of a COMMAND that succeeds without a recording is INCOMPLETE.
     """
     try:
         return record()
@@ -38,7 +38,7 @@ def run_unrecorded(
 ) -> int:
     """Run ``command``, say why it is not recorded, and return its exit code.
 
-    With strict, a COMMAND that succeeds is INCOMPLETE.
+    With strict, the exit code of a COMMAND that succeeds is INCOMPLETE.
     """
     code = run_without_recording(command, launch, error, print_message)
     return INCOMPLETE if code == OK and strict else code

@@ -30,7 +30,7 @@ def main(words: Sequence[str]) -> int:
         "-o", "--output", type=Path, metavar="FILE", help="instead of stdout; never overwritten"
     )
     args = parser.parse_args(words)
-    from mpi_collector.output.files import create
+    from mpi_collector.output.new_file import create
     from mpi_collector.why.probe import SECONDS, probe
 
     print_message(f"probing {args.directory}: {SECONDS:g} s")

@@ -51,13 +51,17 @@ examples:
   mpirun -np 16 --hostfile hosts python -m mpi_collector recover host_20260105_120000
   mpi_collector recover --hosts node[01-16] --transport mpi host_20260105_120000
 
-It can be run again: what was recovered is gone from the hosts, and files are never overwritten.
+It can be run again: what was recovered is gone from the hosts (without --keep), and files are never
+overwritten.
 """
 
 
 @explain_errors
 def main(words: Sequence[str]) -> int:
-    """List or recover runs; MISTAKE when there is nothing to recover or a run is still alive."""
+    """List the runs, or recover those that are named; spools without a sample are removed.
+
+    MISTAKE when a named run is not there or is still alive.
+    """
     args = _parse(words)
     launch = detect()
     if launch is not None and launch.size > 1:

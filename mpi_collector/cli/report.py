@@ -39,7 +39,7 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse_args(words)
     if args.output is not None:
         refuse_other_than_html(args.output)
-    from mpi_collector.output.files import create
+    from mpi_collector.output.new_file import create
     from mpi_collector.store.load import load
 
     with needs_page_extra():

@@ -71,7 +71,11 @@ def _discard_output() -> None:
 
 @contextmanager
 def new_file(target: Path) -> Iterator[None]:
-    """Report that ``target`` was written; Mistake when it exists already."""
+    """Report that ``target`` was written; Mistake when it exists already, and for ``-``."""
+    if str(target) == "-":
+        raise Mistake(
+            "the output is a file that is written as a whole, not stdout: name one with -o"
+        )
     try:
         yield
     except FileExistsError:

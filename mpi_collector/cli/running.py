@@ -55,7 +55,7 @@ class FoundRun:
                 try:
                     LIVE_DOCUMENT.check(found)
                 except FormError as e:
-                    raise Mistake(f"{self.name} answers what this program cannot read: {e}") from e
+                    raise Mistake(f"{self.name} sent what this version cannot read: {e}") from e
                 return found
         return None
 

@@ -1,4 +1,4 @@
-"""stderr that nobody waits for: a pipe that is full or closed is no reason to hold up a job.
+"""Write to stderr without waiting for its reader: a full or closed pipe holds up no job.
 
 What is written goes into a bounded queue, from which a thread writes. Text for which there is no
 room is dropped, and its lines are counted.
@@ -92,7 +92,7 @@ class QueuedStderr(io.TextIOBase):
     def _report(self) -> bytes:
         count = self._dropped
         self._dropped = 0
-        return b"mpi_collector: %d lines of output were dropped: nobody read them\n" % count
+        return b"mpi_collector: %d lines of output were dropped: not read in time\n" % count
 
     def _start(self) -> None:
         """Start the thread, at the first text; where there can be none, write what fits."""

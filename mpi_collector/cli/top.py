@@ -19,12 +19,11 @@ examples:
   mpi_collector top --results-dir /shared/results    # from any host that sees its results
   mpi_collector top --once --json                    # for scripts
 
-The run has to be started with --live SECONDS; of another one its status is shown.
+Start the run with --live SECONDS; of a run without it only the status is shown.
 Keys: arrows and Page keys move, s or > and < change the figure that hosts are sorted by, r
 reverses, Enter shows one host, Esc goes back, h lists the keys, q leaves.
 """
 _ASK_S = 5.0
-NO_LIVE = "this run was started without --live; start the next one with --live 1"
 
 
 @explain_errors

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import sys
 import termios
 import tty
@@ -11,18 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleDimensions, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mpi_collector.node.compat import mono_ns
+from mpi_collector.node.compat import mono_ns, readable
 from mpi_collector.report.quantity import quantity
 from mpi_collector.terminal_text import safe_text
 
 _REFRESH_S = 1.0
 _KEYS_BYTES = 64
-_NO_LIVE = "started without --live, which sends figures: start the next one with --live 1"
+_NO_LIVE = "no figures: started without --live; start the next one with --live 1"
+_SILENT = "no answer: the run has ended, or its host is out of reach; q leaves"
 _NARROW = 12  #: characters of a figure's column
 _HELP = """\
 up down, PgUp PgDn   move the line
@@ -198,25 +198,24 @@ def keys_in(data: bytes) -> list[str]:
 
 
 def show(fetch: Callable[[], dict[str, Any] | None], document: dict[str, Any]) -> None:
-    """Show the run until the user leaves or the run ends. ``fetch``: None when it has ended."""
+    """Show the run until the user leaves. ``fetch``: None when nothing answers."""
     console = Console(highlight=False)
     view = View()
     before = termios.tcgetattr(0)
-    ended = False
     try:
         tty.setcbreak(0)
         with Live(console=console, screen=True, auto_refresh=False) as screen:
             due = mono_ns() + int(_REFRESH_S * 1e9)
             while True:
                 size = os.get_terminal_size()
+                console.size = ConsoleDimensions(size.columns, size.lines)  # whatever COLUMNS says
                 screen.update(render(document, view, size.columns, size.lines), refresh=True)
                 if not _obey(document, view, max(0.0, (due - mono_ns()) * 1e-9)):
                     break
-                if mono_ns() >= due and not ended:
+                if mono_ns() >= due:
                     newer = fetch()
-                    ended = newer is None
+                    view.message = _SILENT if newer is None else ""
                     document = newer or document
-                    view.message = "the run has ended; q leaves" if ended else ""
                 due = max(due, mono_ns() + int(_REFRESH_S * 1e9)) if mono_ns() >= due else due
     except KeyboardInterrupt:
         pass
@@ -227,7 +226,7 @@ def show(fetch: Callable[[], dict[str, Any] | None], document: dict[str, Any]) -
 
 def _obey(document: dict[str, Any], view: View, wait_s: float) -> bool:
     """Wait for keys and act on them; return False when one leaves, or the terminal is gone."""
-    if not select.select([0], [], [], wait_s)[0]:
+    if not readable((0,), wait_s):
         return True
     data = os.read(0, _KEYS_BYTES)
     return bool(data) and all(press(key, document, view) for key in keys_in(data))

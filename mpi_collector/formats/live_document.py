@@ -1,4 +1,4 @@
-"""The live document: what is known of a run while it is recorded, as ``top --json`` prints it."""
+"""The live document: a run while it is recorded, as ``top --once --json`` prints it."""
 
 from __future__ import annotations
 

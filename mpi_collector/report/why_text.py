@@ -12,8 +12,8 @@ _EVIDENCE = 3  #: of a claim that are printed
 _NAMED = 3  #: hosts in a line
 #: where a cause is, other than "CAUSE on HOST" and "CAUSE DEVICE on HOST"
 _PLACE = {
-    "nothing on the hosts": "nothing on the hosts, by what is known of {host}",
-    "another host": "another host, for which {host} waits",
+    "nothing on the hosts": "nothing on the hosts, as far as {host} was recorded",
+    "another host": "another host, which {host} is waiting for",
     "cgroup": "cgroup limit on {host}",
 }
 _PLACE_OF_DEVICE = {

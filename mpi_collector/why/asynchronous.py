@@ -37,7 +37,7 @@ def unseen_waits(stretch: Stretch) -> str | None:
         return None
     return (
         f"{moved / 1e6:.0f} MB/s moved, {in_flight:.2f} requests in flight, and no task was seen "
-        "waiting (libaio, io_uring): a throttle above the device, or a program that pauses"
+        "waiting, as with libaio or io_uring: a throttle above the device, or a program that pauses"
     )
 
 

@@ -99,6 +99,7 @@ def io_of_others(stretch: Stretch) -> Evidence | None:
         return None
     return stretch.evidence(
         f"COMMAND's read and write calls were {share:.0f} % of the {moved / 1e6:.0f} MB that the"
-        " disks moved: the rest is of other programs, or of mmap and libaio",
+        " disks moved: the rest is other programs, or I/O without such calls (mmap, libaio,"
+        " io_uring, read-ahead, write-back)",
         f"{COMMAND}.read_call_bytes", share, "%",
     )  # fmt: skip

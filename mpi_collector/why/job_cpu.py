@@ -80,7 +80,7 @@ def wants_cpu(stretch: Stretch, job: JobCpu) -> bool:
 def whose(stretch: Stretch, job: JobCpu) -> Evidence:
     """Return evidence that says whose CPU time it was."""
     percent = 100 * min((job.most if job.is_of_others else job.least) / job.used, 1.0)
-    text = f"{job.name} took {percent:.0f} % of the CPU time in use"
+    text = f"{job.name} used {percent:.0f} % of the CPU time in use"
     if job.is_of_others:
         text += f", other programs {100 * (job.programs - job.most) / job.used:.0f} %"
     return stretch.evidence(text, job.column, percent, "%")

@@ -51,7 +51,11 @@ def _storage(stretch: Stretch) -> Iterator[Evidence]:
         return
     mean = max([stretch.mean(d.in_flight) for d in stretch.disks], default=0.0)
     if np.isfinite(mean):
-        text = f"{mean:.1f} requests in flight at disks" if mean >= _FEW else "disks idle"
+        text = "disks idle"
+        if mean > 0:
+            text = f"disks nearly idle: {mean:.2g} requests in flight"
+        if mean >= _FEW:
+            text = f"{mean:.1f} requests in flight at disks"
         yield stretch.evidence(text, QUEUE_DEPTH.name, mean, "requests")
 
 
@@ -87,7 +91,9 @@ def _throttling(stretch: Stretch) -> Iterator[Evidence]:
         return
     all_ = stretch.amount(periods)
     percent = 100 * stretch.amount(throttled) / all_ if all_ > 0 else 0.0
-    text = f"throttled in {percent:.0f} % of periods" if percent >= _NONE else "no throttling"
+    text = "no throttling of CPU time"
+    if percent >= _NONE:
+        text = f"throttled in {percent:.0f} % of periods"
     yield stretch.evidence(text, THROTTLED.name, percent, "%")
 
 

@@ -123,7 +123,8 @@ def test_without_live(start: Callable[..., Run]) -> None:
 def test_below_the_interval(start: Callable[..., Run]) -> None:
     run = start("--live", "0.1")
     assert any(
-        "--live 0.1 is shorter than --timeseries-interval: every 0.5 s" in line for line in run.said
+        "live figures every 0.5 s (--live 0.1 is shorter than --timeseries-interval)" in line
+        for line in run.said
     )
     assert run.top()["live_s"] == 0.5
     run.stop()

@@ -106,13 +106,13 @@ def test_a_ring_ends_a_run(place: Path, way: str) -> None:
 def test_a_host_that_cannot_listen(place: Path, way: str) -> None:
     run = Run(place, _NO_DOOR)
     assert not run.doors()
-    assert "it looks for that every 10 s" in run.verb("stop", way)
+    assert "will look within 10 s" in run.verb("stop", way)
     assert run.ended_by() == "request"
 
 
 def test_who_cannot_ring_is_found_beside_the_results(place: Path) -> None:
     run = Run(place, _BLOCKED)
-    assert "it looks for that every 10 s" in run.verb("stop", "results")
+    assert "will look within 10 s" in run.verb("stop", "results")
     assert run.ended_by() == "request"
 
 

@@ -153,7 +153,7 @@ class Terminal:
             stdin=inner,
             stdout=inner,
             stderr=inner,
-            env={**os.environ, "TERM": "xterm"},
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
         )
 
     def resize(self, columns: int, rows: int) -> None:
@@ -185,7 +185,7 @@ def test_from_start_to_end(tmp_path: Path) -> None:
     )  # fmt: skip
     try:
         assert run.stderr is not None
-        while "figures of the hosts" not in (line := run.stderr.readline()):
+        while "live figures every" not in (line := run.stderr.readline()):
             assert line
         screen = Terminal([*program, "top", *places], tmp_path, 80, 24)
         screen.expect("1 of 1 hosts sampling")
@@ -203,7 +203,7 @@ def test_from_start_to_end(tmp_path: Path) -> None:
         screen.process.send_signal(signal.SIGWINCH)
         screen.expect("write laten\x1b")  # no room for it before
         (tmp_path / "end").touch()
-        screen.expect("the run has ended; q leaves")
+        screen.expect("no answer: the run has ended")
         assert run.wait(60) == 7
         screen.key(b"q")
         assert screen.process.wait(30) == 0

@@ -10,6 +10,7 @@ import pytest
 from bed import Bed, Mpi, poll
 
 import mpi_collector
+from mpi_collector.report.summary import document as document_of
 
 _HOSTS = ["node1", "node2", "node3"]
 
@@ -84,3 +85,10 @@ def test_figures_of_three_hosts(bed: Bed, openmpi: Mpi, transport: str) -> None:
     with mpi_collector.load(results) as run:
         assert sorted(run) == _HOSTS
         assert run.run["hosts_partial"] == {}
+        summary = document_of(run)
+    # the fake hosts are containers of one machine, which has its memory once
+    assert [n for n in summary["notes"] if n.startswith("node1, node2, node3 run on one kernel")]
+    (used, *others) = [h["figures"]["memory_used_bytes"]["mean"] for h in summary["hosts"].values()]
+    assert len(others) == 2
+    total = summary["cluster"]["memory_used_bytes"]["mean"]
+    assert used and total and total < 1.5 * used

@@ -62,7 +62,7 @@ def judged(
 def test_the_jobs_own(tmp_path: Path, of: str) -> None:
     found = judged(tmp_path, 8, 3.7, of, user=3.95)["limited_by"]
     assert (found["cause"], found["confidence"]) == ("cpu", "certain")
-    assert "took 94 % of the CPU time in use" in found["for"][1]["text"]
+    assert "used 94 % of the CPU time in use" in found["for"][1]["text"]
     assert found["against"] == []
 
 
@@ -71,7 +71,7 @@ def test_a_job_that_starves_beside_others(tmp_path: Path, running: int) -> None:
     """One thread of it gets its part."""
     found = judged(tmp_path, running, CPUS / running, user=3.98)["limited_by"]
     assert (found["cause"], found["confidence"]) == ("cpu", "likely")
-    assert "COMMAND and what it started took" in found["for"][1]["text"]
+    assert "COMMAND and what it started used" in found["for"][1]["text"]
     assert "other programs" in found["for"][1]["text"]
 
 
@@ -79,7 +79,7 @@ def test_a_job_that_starves_beside_others(tmp_path: Path, running: int) -> None:
 def test_a_job_that_wants_no_cpu(tmp_path: Path, job: float) -> None:
     document = judged(tmp_path, 9, job, user=3.98)
     assert document["limited_by"] is None
-    assert "busy with other programs" in document["not_known"][0]["reason"]
+    assert "mostly with other programs" in document["not_known"][0]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_nobody_knows_whose(tmp_path: Path, job: float | None, modes: dict[str, 
 @pytest.mark.parametrize(
     ("cgroup", "confidence", "said"),
     [
-        (("2", "/system.slice/slurmstepd.scope/job_7", 3.8), "certain", "the job's cgroup took 95 %"),
+        (("2", "/system.slice/slurmstepd.scope/job_7", 3.8), "certain", "the job's cgroup used 95 %"),
         (("2", "/user.slice", 0.5), "likely", "other programs 87 %"),
         (("2", "/", 3.98), "likely", NOT_KNOWN),  # everybody is in it
         (("1", "/job_7", 3.98), "likely", NOT_KNOWN),  # of which controller is not recorded

@@ -20,7 +20,12 @@ from mpi_collector.why.causes import another_host
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 #: recording -> what is said of the others
 SAID = {
-    "real-depth-32-00": ["CPU 8 %", "network idle", "no throttling", "no pressure on memory"],
+    "real-depth-32-00": [
+        "CPU 8 %",
+        "network idle",
+        "no throttling of CPU time",
+        "no pressure on memory",
+    ],
     "real-quota-03": ["CPU 42 %", "disks idle", "network idle", "no pressure on memory"],
     "real-memory-limit-01": [
         "CPU 35 %",
@@ -28,7 +33,7 @@ SAID = {
         "network idle",
         "memory pressure 9 %",
     ],
-    "real-sleep-00": ["no throttling", "no pressure on memory"],
+    "real-sleep-00": ["no throttling of CPU time", "no pressure on memory"],
 }
 
 
@@ -100,7 +105,7 @@ def test_the_network(tmp_path: Path, columns: Any, speeds: dict[str, int], text:
 
 @pytest.mark.parametrize(
     ("periods", "throttled", "text"),
-    [(10.0, 1.0, "throttled in 10 % of periods"), (10.0, 0.0, "no throttling"), (0.0, 0.0, "no throttling")],
+    [(10.0, 1.0, "throttled in 10 % of periods"), (10.0, 0.0, "no throttling of CPU time"), (0.0, 0.0, "no throttling of CPU time")],
 )  # fmt: skip
 def test_throttling(tmp_path: Path, periods: float, throttled: float, text: str) -> None:
     columns = {"cgroup.cpu.nr_periods": periods, "cgroup.cpu.nr_throttled": throttled}
@@ -109,7 +114,7 @@ def test_throttling(tmp_path: Path, periods: float, throttled: float, text: str)
 
 #: file, the first line that why prints
 HEADS = {
-    "real-sleep-00": "nothing on the hosts, by what is known of vm (likely)",
+    "real-sleep-00": "nothing on the hosts, as far as vm was recorded (likely)",
     "real-memory-limit-01": "cgroup limit on vm (likely)",
     "real-depth-1-00": "latency of vda on vm (likely)",
     "real-spin-00": "one core on vm (certain)",
@@ -144,4 +149,4 @@ def test_a_host_that_waits_has_its_own_latency_against_it() -> None:
     assert [e["text"] for e in b["against"]] == ["one request"]
     assert [e["text"] for e in c["for"]] == ["waits for a, where device is the limit", "idle"]
     assert c["against"] == []
-    assert headline(b, str).startswith("another host, for which b waits (likely), ")
+    assert headline(b, str).startswith("another host, which b is waiting for (likely), ")

@@ -1,4 +1,4 @@
-"""What readers are given and return."""
+"""The files that readers of benchmark programs get, and the phases that they return."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ MS = 10**6  #: ns
 S = 10**9
 MIB = 2**20
 _QUARTER_S = 900
-_FARTHEST_S = 14 * 3600  #: zone from UTC
+_FARTHEST_S = 14 * 3600  #: greatest distance of a zone from UTC
 
 
 def bandwidth_of(direction: str) -> str:
-    """Return the name of the figure of ``read`` or ``write``."""
+    """Return the name of the figure for the bandwidth of ``read`` or ``write``."""
     return f"{direction}_bytes_per_s"
 
 
@@ -45,8 +45,9 @@ class ReportedPhase:
 def local_ns(time: datetime, last: datetime, written_s: float) -> int:
     """Return UTC ns of a local time without a zone.
 
-    ``last``: the last time in the file, soon after which it was written: the zone is the one in
-    which this is so. Where there is none (a copied file), it is the zone of this process.
+    ``last``: the last time in the file, which was written soon after it: the zone is the one, in
+    quarters of an hour, in which this is so. Where that is no zone on Earth it is the zone of this
+    process. A file that was copied hours later without its time is taken for one of another zone.
     """
     ahead_s = last.replace(tzinfo=timezone.utc).timestamp() - written_s
     offset_s = round(ahead_s / _QUARTER_S) * _QUARTER_S

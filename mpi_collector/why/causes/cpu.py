@@ -53,6 +53,6 @@ def unclear(stretch: Stretch) -> str | None:
     if busy is None or job is None or not job.is_of_others or wants_cpu(stretch, job):
         return None
     return (
-        f"the CPUs were {100 * stretch.mean(busy):.0f} % busy with other programs, and {job.name} "
-        f"used {job.most:.2g} CPUs, which is less than one thread that waits for a CPU gets"
+        f"the CPUs were {100 * stretch.mean(busy):.0f} % busy, mostly with other programs, and "
+        f"{job.name} used {job.most:.2g} CPUs, less than a single runnable thread would get"
     )

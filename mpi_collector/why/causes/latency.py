@@ -59,8 +59,8 @@ def unclear(stretch: Stretch) -> str | None:
         return None
     return (
         f"{in_flight:.1f} requests in flight at {disk.name}, {stretch.mean(disk.await_ms):.3g} ms "
-        "each: whether they queue is not known, since the run shows no request of such a drive by "
-        "itself (mpi_collector probe measures what it can do)"
+        "each: whether they queue is not known, since the run has no time with a single request in "
+        "flight on this drive (mpi_collector probe measures one)"
     )
 
 
