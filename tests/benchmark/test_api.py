@@ -207,7 +207,7 @@ def test_stop_and_mark_from_another_shell(tmp_path: Path) -> None:
         assert verb("mark", "from outside").returncode == 0
         done = verb("stop")
     assert done.returncode == 2
-    assert "its block mpi_collector.collect() ends" in done.stderr
+    assert "leaves its block mpi_collector.collect()" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     with mpi_collector.load(tmp_path / "results") as run:
         assert [m["text"] for m in run.run["marks"]] == ["from outside"]
