@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from mpi_collector.benchmark.exit_codes import OK
 from mpi_collector.cli.parser import make_parser
 from mpi_collector.cli.result import Mistake, explain_errors, standard_output
 from mpi_collector.cli.running import FoundRun, add_directory_options, find_one_run
+from mpi_collector.node.compat import mono_ns
 
 _EPILOG = """\
 examples:
@@ -24,6 +26,7 @@ Keys: arrows and Page keys move, s or > and < change the figure that hosts are s
 reverses, Enter shows one host, Esc goes back, h lists the keys, q leaves.
 """
 _ASK_S = 5.0
+_RETRY_S = 0.25
 
 
 @explain_errors
@@ -51,7 +54,9 @@ def main(words: Sequence[str]) -> int:
 
 
 def _ask(run: FoundRun) -> dict[str, Any]:
-    found = run.live(_ASK_S)
+    until_ns = mono_ns() + int(_ASK_S * 1e9)
+    while (found := run.live(_ASK_S)) is None and mono_ns() < until_ns:
+        time.sleep(_RETRY_S)  # a run that is about to start has no door yet
     if found is None:
         raise Mistake(
             f"{run.name} does not answer: it has ended, or its host is out of reach from here"
