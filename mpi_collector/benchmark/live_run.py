@@ -38,7 +38,7 @@ class LiveRun:
         self._built: tuple[int, bytes] = (0, b"")
         self._version = 0
 
-    def turn(self) -> None:
+    def _take(self) -> None:
         """Take the vectors that have come."""
         for key, (vector, came_ns) in self._run.transport.live.take().items():
             self._version += 1
@@ -50,7 +50,7 @@ class LiveRun:
 
     def document(self) -> bytes:
         """Return the live document as JSON."""
-        self.turn()
+        self._take()
         version, data = self._built
         now = mono_ns()
         if not data or version != self._version or not self._run.plan.sampling.live_s:

@@ -156,7 +156,7 @@ def _add_spool_options(parser: argparse.ArgumentParser) -> None:
         type=seconds(MIN_TIMEOUT_S),
         default=SamplingOptions.live_s,
         metavar="S",
-        help="send a few figures of every host to rank 0 or the launcher every S seconds, for "
+        help="send a few figures of every host to rank 0 or the launch node every S seconds, for "
         "mpi_collector top; at most once a sample (off)",
     )
 

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mpi_collector.node.table.counted import Counted
-from mpi_collector.report.machine import Facts, machine_facts
 from mpi_collector.report.run_intervals import RunIntervals
 from mpi_collector.store.figures import BY_NAME, FIGURES, derive, derive_devices
 from mpi_collector.store.figures.derived import Derived, DeviceFigures, Series
@@ -36,8 +35,7 @@ class HostFigures:
 
     ``limits``: {figure: share of the known time in which it was at its limit}, of figures that have
     one. ``busiest``, ``busiest_cpu``: the busiest disk, and CPU, and its utilisation in percent.
-    ``machine``: what the host is. ``devices``: empty unless asked for. ``remarks``: those of
-    ``notes`` that go with the verdict.
+    ``devices``: empty unless asked for. ``remarks``: those of ``notes`` that go with the verdict.
     """
 
     key: str
@@ -52,7 +50,6 @@ class HostFigures:
     devices: list[DeviceFigures] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     busiest_cpu: tuple[str, float] | None = None
-    machine: Facts = field(default_factory=dict)
 
 
 @dataclass
@@ -170,7 +167,7 @@ class Aggregation:
                     to_slots(d, d.per_second(series.weight)),
                 )
                 self._sums[name].add(series, values, weight, span)
-        self._hosts.append(_host_figures(d, derive_devices(host) if with_devices else [], host))
+        self._hosts.append(_host_figures(d, derive_devices(host) if with_devices else []))
         return d
 
     def _is_first(self, name: str, host: Host) -> bool:
@@ -201,7 +198,7 @@ def _owner(scope: Scope, host: Host) -> object:
     return (boot_id, str(who.get("net_namespace"))) if scope is Scope.NETWORK else boot_id
 
 
-def _host_figures(d: Derived, devices: list[DeviceFigures], host: Host) -> HostFigures:
+def _host_figures(d: Derived, devices: list[DeviceFigures]) -> HostFigures:
     limits = {}
     for name, series in d.series.items():
         limit = BY_NAME[name].limit
@@ -221,7 +218,6 @@ def _host_figures(d: Derived, devices: list[DeviceFigures], host: Host) -> HostF
         devices=devices,
         remarks=d.remarks,
         busiest_cpu=d.busiest_cpu,
-        machine=machine_facts(host.meta.get("snapshot")),
     )
 
 

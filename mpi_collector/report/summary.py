@@ -21,6 +21,7 @@ from mpi_collector.report.cluster import (
     HostValue,
     values_of,
 )
+from mpi_collector.report.machine import Facts, machine_facts
 from mpi_collector.report.notes import drop_shares, is_short, notes
 from mpi_collector.report.outliers import outliers
 from mpi_collector.report.phases import Phases, busiest_cpu, busiest_device
@@ -81,8 +82,10 @@ def document_and_why(
     whole = None if cluster is not None else Aggregation(RunIntervals(recording))
     phases = Phases(recording, whole.intervals if whole else RunIntervals(recording))
     analysis = Analysis(recording)
+    machines: dict[str, Facts] = {}
     for key in recording:
         host = recording.fresh(key)
+        machines[key] = machine_facts(host.meta.get("snapshot"))
         if whole is not None:
             whole.add(host, devices)
         phases.add(host)
@@ -92,11 +95,15 @@ def document_and_why(
         cluster = whole.cluster()
     assert cluster is not None
     why = analysis.document()
-    return _document(recording.run, cluster, phases, why), why
+    return _document(recording.run, cluster, machines, phases, why), why
 
 
 def _document(
-    run: RunDocument, cluster: Cluster, phases: Phases, why: WhyDocument
+    run: RunDocument,
+    cluster: Cluster,
+    machines: Mapping[str, Facts],
+    phases: Phases,
+    why: WhyDocument,
 ) -> SummaryDocument:
     if is_short(run, cluster.span_s):
         drop_shares(cluster)
@@ -118,7 +125,7 @@ def _document(
         "spread": spread_over_hosts(cluster.hosts),
         "outliers": _outliers(cluster.hosts),
         "limits": limits(cluster.hosts),
-        "hosts": {h.key: _host(h, run["facts"][h.key]) for h in cluster.hosts},
+        "hosts": {h.key: _host(h, machines[h.key], run["facts"][h.key]) for h in cluster.hosts},
         "devices": [
             _device(h.key, d, run["facts"][h.key]) for h in cluster.hosts for d in h.devices
         ],
@@ -189,12 +196,12 @@ def _device(host: str, device: DeviceFigures, facts: HostFacts) -> DeviceSummary
     }
 
 
-def _host(h: HostFigures, facts: HostFacts) -> HostSummary:
+def _host(h: HostFigures, machine: Facts, facts: HostFacts) -> HostSummary:
     return {
         "figures": _values(h.figures),
         "cpus": h.cpus,
         "memory_bytes": _finite(h.memory_bytes),
-        "machine": h.machine,
+        "machine": machine,
         "counted": {"block": h.block.devices, "net": h.net.devices},
         "left_out": {"block": h.block.left_out, "net": h.net.left_out},
         "counted_by": {"block": _decided_by(h.block), "net": _decided_by(h.net)},

@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from mpi_collector.node.agent.live import LIVE_COLUMNS
+from mpi_collector.node.agent.live import LIVE_COLUMNS, LIVE_LEVELS
 from mpi_collector.node.row.layout import MISSING
 from mpi_collector.store.figures import FIGURES, derive
 from mpi_collector.store.host import Float64, Host
@@ -21,7 +21,6 @@ from mpi_collector.store.host_members import HostMembers
 
 _ALL = "all"  #: device that stands for those whose growth a host has summed
 _GAP_NS = 1000
-_LEVELS = ("meminfo",)
 _UNITS = {"netdev": "bytes", "stat": "USER_HZ", "meminfo": "kB", "pressure": "us"}
 _TOPOLOGY = {
     "block": {_ALL: {"device": True, "kind": "disk"}},
@@ -54,7 +53,7 @@ class _Rows:
                     known[2 * i : 2 * i + 2, j] = True
         values = np.cumsum(grown, axis=0)
         for j, (source, _device, _field) in enumerate(LIVE_COLUMNS):
-            if source in _LEVELS:
+            if source in LIVE_LEVELS:
                 values[:, j] = grown[:, j]
         values[~known] = MISSING
         self._arrays = {
@@ -72,7 +71,7 @@ class _Rows:
 
     def of_columns(self, name: str) -> list[str]:
         if name == "kinds":
-            return ["gauge" if c[0] in _LEVELS else "counter" for c in LIVE_COLUMNS]
+            return ["gauge" if c[0] in LIVE_LEVELS else "counter" for c in LIVE_COLUMNS]
         return [_UNITS.get(source, "") for source, _device, _field in LIVE_COLUMNS]
 
 

@@ -35,11 +35,7 @@ def test_figures_of_three_hosts(bed: Bed, openmpi: Mpi, transport: str) -> None:
         job = bed.start(1, openmpi.collect(3, bed.hostfile(openmpi, (1, 2, 3)), *common, *command))
     else:
         way = {"launch": "mpi", "ssh": "ssh"}[transport]
-        mpi = (
-            ["--mpi-bin", openmpi.mpirun]
-            if transport == "launch" and hasattr(openmpi, "mpirun")
-            else []
-        )
+        mpi = ["--mpi-bin", openmpi.mpirun] if transport == "launch" else []
         job = bed.start(
             0,
             [

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 
 import pytest
 from bed import Bed, poll
-from flight import EXIT_CODE, Flights
+from flight import EXIT_CODE, Flight, Flights
 from selection import first_of
 
 import mpi_collector
@@ -73,31 +73,37 @@ def test_only_the_connection_breaks(flights: Flights, transport: str) -> None:
         assert lost_after_s(remark, out) <= _KNOWN_S + _BUSY_S
 
 
+def ends_and_says_it(flight: Flight) -> None:
+    """The run is whole, and its remarks say that ranks had no connection."""
+    flight.end()
+    assert flight.job.finish(60) == EXIT_CODE, flight.job.err
+    with mpi_collector.load(flight.results) as run:
+        said = " ".join(run.run["verdict_remarks"])
+        assert "no connection to rank 0" in said
+        assert run.run["hosts_partial"] == {}
+
+
+def is_killed(flights: Flights, flight: Flight, what: str, how: str) -> None:
+    """One process is killed: at most the sample in flight is lost."""
+    victim, hosts = {"a worker": (3, [3]), "rank 0": (1, [1]), "mpirun": (0, [])}[what]
+    process = flight.sampler(victim) if victim else flight.job.launcher()
+    killed = time.time_ns()
+    process.signal(signal.SIGKILL)
+    row = flights.row(f"kill -9 of {what}, {how}", *hosts)
+    flight.job.finish(60)
+    flight.settle(row, killed)
+    assert max(row.lost.values()) <= 1
+
+
 @over("transport", MPIS)
 @over("what", ["a worker", "rank 0", "mpirun", "nothing"])
 def test_without_doorbells(flights: Flights, transport: str, what: str) -> None:
     """Where ranks cannot connect they look for messages: the same is lost, and it is said."""
     flight = flights.start(MPI_COLLECTOR_DOORBELLS="0").recording()
     if what == "nothing":
-        flight.end()
-        assert flight.job.finish(60) == EXIT_CODE, flight.job.err
-        with mpi_collector.load(flight.results) as run:
-            said = " ".join(run.run["verdict_remarks"])
-            assert "no connection to rank 0" in said
-            assert run.run["hosts_partial"] == {}
+        ends_and_says_it(flight)
         return
-    victim, hosts = {
-        "a worker": (3, [3]),
-        "rank 0": (1, [1]),
-        "mpirun": (0, []),
-    }[what]
-    process = flight.sampler(victim) if victim else flight.job.launcher()
-    killed = time.time_ns()
-    process.signal(signal.SIGKILL)
-    row = flights.row(f"kill -9 of {what}, without doorbells", *hosts)
-    flight.job.finish(60)
-    flight.settle(row, killed)
-    assert max(row.lost.values()) <= 1
+    is_killed(flights, flight, what, "without doorbells")
 
 
 #: to the doorbells' ports, from such a port: MPI is told to use others, and ssh has its own
@@ -141,21 +147,9 @@ def test_behind_a_firewall(
     poll("it is said", 20, lambda: "doorbells: rank 0 has no connection from" in flight.job.err)
     if what == "nothing":
         time.sleep(6)  # until nobody may connect any more
-        flight.end()
-        assert flight.job.finish(60) == EXIT_CODE, flight.job.err
-        with mpi_collector.load(flight.results) as run:
-            said = " ".join(run.run["verdict_remarks"])
-            assert "no connection to rank 0" in said
-            assert run.run["hosts_partial"] == {}
+        ends_and_says_it(flight)
         return
-    victim, hosts = {"a worker": (3, [3]), "rank 0": (1, [1]), "mpirun": (0, [])}[what]
-    process = flight.sampler(victim) if victim else flight.job.launcher()
-    killed = time.time_ns()
-    process.signal(signal.SIGKILL)
-    row = flights.row(f"kill -9 of {what}, doorbells {how}", *hosts)
-    flight.job.finish(60)
-    flight.settle(row, killed)
-    assert max(row.lost.values()) <= 1
+    is_killed(flights, flight, what, f"doorbells {how}")
 
 
 @over("transport", MPIS)

@@ -75,9 +75,7 @@ class ResultsDirectory:
         about = {"pid": pid, "run": run, "boot_id": boot_id(), "in_program": in_program}
         files = self._reserved = reserve(directory, benchmark, about, **options)
         self._owner = None
-        with suppress(
-            OSError
-        ):  # without room for the longer text: the marker names the run as it is
+        with suppress(OSError):  # no room for the longer text: the marker stays as it is
             announce(files, {**about, "run": f"{files.stem}-{run}"})
         remove_litter(directory)
         return files

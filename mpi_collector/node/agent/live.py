@@ -53,7 +53,7 @@ LIVE_COLUMNS = (
     ("meminfo", "", "Dirty"),
 )
 LIVE_BYTES = 200  #: of a vector as JSON; the last values of a longer one are left out
-_LEVELS = ("meminfo",)
+LIVE_LEVELS = ("meminfo",)  #: sources of which a vector has levels, not growth
 _SOURCES = {source for source, _device, _field in LIVE_COLUMNS}
 _TRIES = 5
 _TRY_S = 0.002
@@ -157,7 +157,7 @@ class LiveReader:
             if at is None:
                 return None
             new, old = row[at], before[at]
-            if source in _LEVELS:
+            if source in LIVE_LEVELS:
                 return None if new == MISSING else new
             if new == MISSING and old == MISSING:
                 continue  # the device was not there

@@ -111,11 +111,13 @@ class PageBuilder:
         if found is None or not found.devices:
             return None
         several = len(self._page.hosts) > 1
+        drawn = {name for device in found.devices for name in device.lines}
         return {
             "x": self.arrays.add(found.x_ms),
             "figures": {
                 f.name: {"label": f.label, "unit": f.unit, "percent": f.scale is Scale.PERCENT}
                 for f in FIGURES
+                if f.name in drawn
             },
             "colours": COLOURS,
             "list": [

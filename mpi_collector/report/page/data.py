@@ -15,7 +15,6 @@ from mpi_collector.formats.run_document import RunDocument
 from mpi_collector.formats.why_document import WhyDocument
 from mpi_collector.node.row.layout import STOP_TICK
 from mpi_collector.report.cluster import Cluster, aggregate_hosts
-from mpi_collector.report.machine import Facts
 from mpi_collector.report.page.device_lines import DeviceLines, device_lines
 from mpi_collector.report.page.downsample import (
     FEW_HOSTS,
@@ -76,7 +75,7 @@ class PageData:
     (points,) hosts without a sample. ``changes``: {host: what differs between its snapshots at
     start and end}. ``named``: hosts that have a line in some chart, in the order of their colours
     (``charts.host_colour``). ``why``: what limited the run; None on the page of a comparison.
-    ``devices``: single devices over time, of few hosts. ``machines``: {host: what it is}.
+    ``devices``: single devices over time, of few hosts.
     """
 
     run: RunDocument
@@ -95,7 +94,6 @@ class PageData:
     rows: dict[str, FigureRows] = field(default_factory=dict)
     why: WhyDocument | None = None
     devices: DeviceLines | None = None
-    machines: dict[str, Facts] = field(default_factory=dict)
 
     @property
     def few(self) -> bool:
@@ -225,7 +223,6 @@ def page_data(recording: Recording, line_points: int = LINE_POINTS) -> PageData:
         devices=device_lines(cluster.hosts, visitor.grids, visitor.intervals, line_points)
         if visitor.intervals is not None and few
         else None,
-        machines={h.key: h.machine for h in cluster.hosts},
     )
 
 

@@ -27,7 +27,8 @@ class Machines(NamedTuple):
 
 def machines(page: PageData) -> Markup:
     """Return what the hosts are: a column for those that are alike, differences marked."""
-    found = by_machine({host: facts for host, facts in page.machines.items() if facts})
+    known = {key: h["machine"] for key, h in page.summary["hosts"].items() if h["machine"]}
+    found = by_machine(known)
     groups = [Machines(ranges(hosts), facts) for hosts, facts in found[:_GROUPS]]
     rows = list(dict.fromkeys(chain.from_iterable(group.facts for group in groups)))
     return render("machines.html", groups=groups, rows=rows, beyond=len(found) - len(groups))

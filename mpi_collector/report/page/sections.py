@@ -56,12 +56,12 @@ def verdict(run: RunDocument, line: str, remarks: list[str]) -> Markup:
         "{{ reasons }}{{ remarks }}</div>",
         word=word,
         rest=line.partition("(")[2].rstrip(")"),
-        reasons=listed(v["reasons"], "more"),
-        remarks=listed(remarks, "more remarks", "quiet remarks"),
+        reasons=_listed(v["reasons"], "more"),
+        remarks=_listed(remarks, "more remarks", "quiet remarks"),
     )
 
 
-def listed(items: Sequence[str], rest: str, kind: str = "") -> Markup:
+def _listed(items: Sequence[str], rest: str, kind: str = "") -> Markup:
     """Return a list of the first items, and how many ``rest`` there are; nothing without any."""
     more = f"and {len(items) - _REASONS} {rest}" if len(items) > _REASONS else ""
     return render("list.html", items=items[:_REASONS], more=more, kind=kind)
