@@ -29,7 +29,8 @@ def test_figures_of_three_hosts(bed: Bed, openmpi: Mpi, transport: str) -> None:
         "--results-dir",
         str(results),
     ]
-    command = ["--", "sh", "-c", "sleep 25; exit 7"]
+    seen_all = results / f"seen-{transport}"
+    command = ["--", "sh", "-c", f"until [ -e {seen_all} ]; do sleep 0.2; done; exit 7"]
     mine = [openmpi.python, "-m", "mpi_collector"]
     if transport == "collect":
         job = bed.start(1, openmpi.collect(3, bed.hostfile(openmpi, (1, 2, 3)), *common, *command))
@@ -75,6 +76,7 @@ def test_figures_of_three_hosts(bed: Bed, openmpi: Mpi, transport: str) -> None:
         assert host["figures"]["cpu_busy_percent"] is not None
         assert host["figures"]["memory_used_bytes"] > 0
     assert document["figures"]["cpu_busy_percent"]["hosts"] == 3
+    seen_all.touch()
     job.finish(90)
     assert job.process.returncode == 7, job.err
     assert "Traceback" not in job.err, job.err
